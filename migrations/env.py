@@ -1,0 +1,23 @@
+"""Alembic's entry: runs the versions against DATABASE_URL. Called by `crossfade migrate` and by `alembic`."""
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of queueing every writer behind it
+
+
+def run(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        connection.execute(text("create schema if not exists crossfade"))
+        connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.commit()
+        # The version table stays out of `public`, which Supabase serves to the internet.
+        context.configure(connection=connection, version_table="schema_version", version_table_schema="crossfade")
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run(context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"])

@@ -1,0 +1,68 @@
+"""Read settings from environment variables. Called by each process's `Settings.from_env`; never reads `os.environ` itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class ConfigurationError(ValueError):
+    """A variable is missing or unusable; the message is one sentence that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Typed reading of a mapping; every complaint names the variable and says what it wants."""
+
+    variables: Mapping[str, str]
+
+    def text(self, *names: str, default: str | None = None) -> str:
+        """Return the first of `names` that is set (some variables have two accepted names)."""
+        for name in names:
+            if value := self.variables.get(name, "").strip():
+                return value
+        if default is None:
+            raise ConfigurationError(f"Set {' or '.join(names)}: it has no default.")
+        return default
+
+    def optional(self, *names: str) -> str | None:
+        return self.text(*names, default="") or None
+
+    def integer(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
+        raw = self.text(name, default=str(default))
+        try:
+            value = int(raw)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be a whole number, not {raw!r}.") from None
+        if not minimum <= value <= maximum:
+            raise ConfigurationError(f"{name} must be between {minimum} and {maximum}, not {value}.")
+        return value
+
+    def number(self, name: str, *, default: float, minimum: float, maximum: float) -> float:
+        raw = self.text(name, default=str(default))
+        try:
+            value = float(raw)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
+        if not minimum <= value <= maximum:
+            raise ConfigurationError(f"{name} must be between {minimum} and {maximum}, not {value}.")
+        return value
+
+    def choice(self, name: str, words: type[Word], *, default: Word) -> Word:
+        raw = self.text(name, default=default.value)
+        try:
+            return words(raw)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {raw!r}.") from None
+
+    def url(self, *names: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        """Return a URL of one of `schemes`. The complaint never repeats the value, which may hold a password."""
+        value = self.text(*names, default=default)
+        if urlsplit(value).scheme not in schemes:
+            raise ConfigurationError(
+                f"{names[0]} must be a URL that starts with {' or '.join(f'{s}:' for s in schemes)}"
+            )
+        return value

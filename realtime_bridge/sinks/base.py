@@ -1,0 +1,59 @@
+"""What the relay asks of a sink. A sink delivers events and knows nothing of cursors, leases or retries.
+
+SinkError
+├── SinkUnavailable   the other side takes nothing now: the batch waits, the breaker counts
+└── EventRefused      this event can never be delivered: it is parked, its neighbours go on
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from psycopg import AsyncConnection
+
+from realtime_bridge.events import Event
+
+
+class SinkError(Exception):
+    """Base of what a sink may raise or report; the text is shown by `crossfade relay status`."""
+
+
+class SinkUnavailable(SinkError):
+    """Nothing can be delivered now. `retry_after_s` is the other side's own wish, if it gave one."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class EventRefused(SinkError):
+    """This one event is wrong for ever; the text is the reason it is parked with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of a batch: its first `settled` events are delivered or refused, the rest were not tried.
+
+    `unavailable` is why the rest were not tried (None when everything is settled).
+    """
+
+    settled: int
+    refused: tuple[Refusal, ...] = ()
+    unavailable: SinkUnavailable | None = None
+
+
+class Sink(Protocol):
+    """Delivers batches in order. Raises nothing but SinkUnavailable (before anything was delivered)."""
+
+    name: str
+    transactional: bool
+    """True: `deliver` writes through `connection`, and commits together with the cursor.
+    False: `deliver` goes over a network, outside any transaction, and `connection` is None."""
+
+    async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...

@@ -1,0 +1,78 @@
+"""A real Postgres per run, a migrated template once, a clone of it for each test that asks."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+
+from migrations.upgrade import upgrade
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.local_supabase.database import apply_shape
+
+TEMPLATE = "crossfade_template"
+_clones = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(_reachable(tmp_path_factory.mktemp("postgres")) / "data", durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: EmbeddedPostgres) -> str:
+    """Name of a database in the Supabase shape with every migration applied; copied, never used."""
+    _admin(postgres_server, sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+    apply_shape(postgres_server.admin_url(TEMPLATE))
+    upgrade(postgres_server.url(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """URL of a fresh, migrated database as the ordinary role `postgres`."""
+    name = f"crossfade_{next(_clones)}"
+    statement = sql.SQL("create database {} template {} owner postgres strategy file_copy")
+    _admin(postgres_server, statement.format(sql.Identifier(name), sql.Identifier(template_database)))
+    yield postgres_server.url(name)
+    _admin(postgres_server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def admin_url(postgres_server: EmbeddedPostgres, database_url: str) -> str:
+    """The same database as `database_url`, as the superuser."""
+    return postgres_server.admin_url(urlsplit(database_url).path.removeprefix("/"))
+
+
+@pytest.fixture
+def conn(database_url: str) -> Iterator[psycopg.Connection[DictRow]]:
+    with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+def _admin(server: EmbeddedPostgres, statement: sql.Composed) -> None:
+    with psycopg.connect(server.admin_url(), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _reachable(directory: Path) -> Path:
+    """Pytest's directories are private to root; the server's own user has to pass through them."""
+    for parent in (directory, *directory.parents):
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o001)
+    return directory
+
+
+def one(connection: psycopg.Connection[DictRow], query: str, **values: Any) -> DictRow:
+    """Return the single row of a test's own query."""
+    row = connection.execute(query, values).fetchone()  # type: ignore[call-overload]
+    assert row is not None, query
+    return dict(row)

@@ -1,0 +1,58 @@
+"""Rows that tests begin with, written with plain SQL so that no test depends on the code of another."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+
+def make_user(connection: psycopg.Connection[Any], email: str | None = None) -> UUID:
+    """Create a row in auth.users, which is also what an account is; return its id."""
+    user_id = uuid4()
+    connection.execute(
+        "insert into auth.users (id, aud, role, email) values (%s, 'authenticated', 'authenticated', %s)",
+        (user_id, email or f"{user_id}@example.com"),
+    )
+    return user_id
+
+
+def make_conversation(
+    connection: psycopg.Connection[Any], account_id: UUID, *members: UUID, contact: str = "c@x"
+) -> int:
+    """Create a conversation (no event) owned by `account_id`, with `members` as clients; return its id."""
+    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute(
+            "insert into conversations (user_id, contact_jid) values (%s, %s) returning id", (account_id, contact)
+        )
+        (conversation_id,) = cursor.fetchone() or (0,)
+        people = [(conversation_id, account_id, "owner"), *((conversation_id, member, "client") for member in members)]
+        cursor.executemany(
+            "insert into conversation_participants (conversation_id, user_id, role) values (%s, %s, %s)", people
+        )
+    return int(conversation_id)
+
+
+def append_message(connection: psycopg.Connection[Any], conversation_id: int, content: str = "hello") -> int:
+    """Commit one message and its event as the gateway would; return the message's id."""
+    event_id = uuid4()
+    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute(
+            """
+            with conversation as (
+                update conversations set last_seq = last_seq + 1 where id = %(conversation)s returning *
+            ), message as (
+                insert into chat_messages (conversation_id, seq, event_id, direction, content, status)
+                select id, last_seq, %(event)s, 'outgoing', %(content)s, 'pending' from conversation
+                returning *
+            ), event as (
+                insert into chat_events (event_id, account_id, conversation_id, seq, type, payload)
+                select %(event)s, conversation.user_id, message.conversation_id, message.seq, 'message.new',
+                    crossfade.message_payload(message, %(event)s, message.seq)
+                from message, conversation
+            )
+            select id from message
+            """,
+            {"conversation": conversation_id, "event": event_id, "content": content},
+        )
+        (message_id,) = cursor.fetchone() or (0,)
+    return int(message_id)

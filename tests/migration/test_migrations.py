@@ -1,0 +1,82 @@
+"""Every version goes up and down with rows in place, as a role that is not superuser."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from migrations.upgrade import downgrade, upgrade
+from ops.local_supabase.database import apply_shape
+from tests.conftest import one
+from tests.factories import append_message, make_conversation, make_user
+
+VERSIONS = ["0001", "0002", "0003", "0004", "0005"]
+
+
+def test_migrating_role_is_not_superuser(conn: psycopg.Connection[DictRow]) -> None:
+    """The migrations of every test ran as a role that Supabase would hand out."""
+    row = one(conn, "select current_user as name, usesuper from pg_user where usename = current_user")
+    assert row == {"name": "postgres", "usesuper": False}
+
+
+@pytest.mark.parametrize("version", ["base", *VERSIONS[:-1]])
+def test_down_and_up_again(database_url: str, conn: psycopg.Connection[DictRow], version: str) -> None:
+    """A database with rows survives going down to any version and up again; chat rows outlive later versions."""
+    conversation = make_conversation(conn, make_user(conn))
+    append_message(conn, conversation)
+    downgrade(database_url, version)
+    upgrade(database_url)
+    expected = 0 if version == "base" else 1
+    assert one(conn, "select count(*) as n from chat_messages")["n"] == expected
+
+
+def test_shape_and_migrations_are_idempotent(database_url: str, admin_url: str) -> None:
+    """Shaping and migrating a database that already is both changes nothing and fails nowhere."""
+    apply_shape(admin_url)
+    upgrade(database_url)
+
+
+def test_every_chat_table_has_row_level_security(conn: psycopg.Connection[DictRow]) -> None:
+    """No table of ours can be read through the Data API without a policy, partitions included."""
+    rows: list[Any] = conn.execute(
+        """
+        select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p') and n.nspname in ('public', 'crossfade') and not c.relrowsecurity
+            and c.relname <> 'schema_version'
+        """
+    ).fetchall()
+    assert rows == []
+
+
+def test_no_policy_is_open_to_all(conn: psycopg.Connection[DictRow]) -> None:
+    """No policy is USING (true), and none speaks to anon or public."""
+    rows = conn.execute(
+        "select tablename, policyname from pg_policies where schemaname in ('public', 'realtime')"
+        " and (qual = 'true' or with_check = 'true' or roles && '{anon,public}')"
+    ).fetchall()
+    assert rows == []
+
+
+def test_event_partitions_are_made_ahead_and_dropped_behind(conn: psycopg.Connection[DictRow]) -> None:
+    """Making partitions twice makes them once, and retention drops only what is wholly older."""
+    assert one(conn, "select crossfade.ensure_event_partitions(4) as made")["made"] == 0
+    assert one(conn, "select crossfade.ensure_event_partitions(6) as made")["made"] == 2
+    conn.execute(
+        "create table crossfade.chat_events_2020_01_06 partition of chat_events"
+        " for values from ('2020-01-06') to ('2020-01-13')"
+    )
+    assert one(conn, "select crossfade.drop_event_partitions('30 days') as dropped")["dropped"] == 1
+    assert one(conn, "select crossfade.drop_event_partitions('30 days') as dropped")["dropped"] == 0
+
+
+def test_members_read_their_conversations_and_others_nothing(conn: psycopg.Connection[DictRow]) -> None:
+    """Through row level security a member sees the conversation and its messages; a stranger sees neither."""
+    owner, member, stranger = make_user(conn), make_user(conn), make_user(conn)
+    append_message(conn, make_conversation(conn, owner, member))
+    for user, visible in ((owner, 1), (member, 1), (stranger, 0)):
+        with conn.transaction():
+            conn.execute("select set_config('request.jwt.claim.sub', %s, true)", (str(user),))
+            conn.execute("set local role authenticated")
+            assert one(conn, "select count(*) as n from conversations")["n"] == visible
+            assert one(conn, "select count(*) as n from chat_messages")["n"] == visible
