@@ -1,4 +1,4 @@
-"""Read settings from environment variables. Called by each process's `Settings.from_env`; never reads `os.environ` itself."""
+"""Read settings from environment variables, for each process's `Settings.from_env`; never reads `os.environ` itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Named SQL beside the module that runs it: `messages.sql` for `messages.py`. Called at import; never touches a database."""
+"""Named SQL beside the module that runs it: `messages.sql` for `messages.py`. Never touches a database."""
 
 import re
 from pathlib import Path

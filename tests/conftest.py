@@ -73,6 +73,6 @@ def _reachable(directory: Path) -> Path:
 
 def one(connection: psycopg.Connection[DictRow], query: str, **values: Any) -> DictRow:
     """Return the single row of a test's own query."""
-    row = connection.execute(query, values).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(query, values).fetchone()
     assert row is not None, query
     return dict(row)
