@@ -97,7 +97,7 @@ create table public.relay_cursors (
     lease_until timestamptz not null default '-infinity',
     delivered_count bigint not null default 0,
     last_delivered_at timestamptz,
-    breaker text not null default 'closed' check (breaker in ('closed', 'open', 'half_open')),
+    breaker text not null default 'closed' check (breaker in ('closed', 'open')),
     consecutive_failures integer not null default 0,
     retry_at timestamptz,
     last_error text,

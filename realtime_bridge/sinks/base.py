@@ -2,6 +2,7 @@
 
 SinkError
 ├── SinkUnavailable   the other side takes nothing now: the batch waits, the breaker counts
+│   └── SinkNotReady  it is expected to be back in a moment: the batch waits, nothing is counted
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
@@ -24,6 +25,10 @@ class SinkUnavailable(SinkError):
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+
+
+class SinkNotReady(SinkUnavailable):
+    """Its listeners are just coming back (after a restart, say); waiting a little loses nothing and is no failure."""
 
 
 class EventRefused(SinkError):

@@ -1,0 +1,96 @@
+"""Keep cursors and their leases in Postgres. Called by the relay; every move is fenced by the lease's token."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from realtime_bridge import sql
+from realtime_bridge.cursor import Cursor, Hole
+
+_QUERIES = sql.load(__file__)
+LEASE_S = 6.0  # a standby takes over this long after its predecessor's last sign of life
+RENEW_S = 2.0  # a third: two renewals may fail before the lease is gone
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the sink now; what was not yet committed is theirs to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    sink: str
+    token: int
+    cursor: Cursor
+    delivered_count: int
+    """Events delivered since the database was made: 0 says that no client can have seen anything yet."""
+
+
+async def claim(connection: AsyncConnection[Any], sink: str, owner: str, lease_s: float = LEASE_S) -> Lease | None:
+    """Take the sink's lease if it is free, expired or already ours; None while another bridge holds it."""
+    async with connection.cursor(row_factory=dict_row) as writer:
+        await writer.execute(_QUERIES["ensure"], {"sink": sink})
+        await writer.execute(_QUERIES["claim"], {"sink": sink, "owner": owner, "lease_s": lease_s})
+        row = await writer.fetchone()
+    if row is None:
+        return None
+    cursor = Cursor(high_water=row["high_water"], holes=tuple(Hole(**hole) for hole in row["holes"]))
+    return Lease(
+        sink=sink,
+        token=row["lease_token"],
+        cursor=cursor,
+        delivered_count=row["delivered_count"],
+    )
+
+
+async def renew(connection: AsyncConnection[Any], lease: Lease, lease_s: float = LEASE_S) -> None:
+    """Keep the lease; raises LeaseLost."""
+    values = {"sink": lease.sink, "token": lease.token, "lease_s": lease_s}
+    await _fenced(connection, "renew", values)
+
+
+async def release(connection: AsyncConnection[Any], lease: Lease) -> None:
+    """Give the lease back, so that a standby need not wait for it to expire."""
+    await connection.execute(_QUERIES["release"], {"sink": lease.sink, "token": lease.token})
+
+
+async def move(connection: AsyncConnection[Any], lease: Lease, cursor: Cursor, delivered: int) -> None:
+    """Write the cursor; raises LeaseLost. In a transaction it also locks the row until the end."""
+    holes = [{"first": hole.first, "last": hole.last, "xmax": hole.xmax} for hole in cursor.holes]
+    values = {
+        "sink": lease.sink,
+        "token": lease.token,
+        "high_water": cursor.high_water,
+        "holes": Jsonb(holes),
+        "delivered": delivered,
+    }
+    await _fenced(connection, "move", values)
+
+
+async def report(
+    connection: AsyncConnection[Any],
+    lease: Lease,
+    *,
+    breaker: str,
+    failures: int,
+    retry_in_s: float | None,
+    error: str | None,
+) -> None:
+    """Publish the breaker's state for `crossfade relay status`."""
+    values = {
+        "sink": lease.sink,
+        "token": lease.token,
+        "breaker": breaker,
+        "failures": failures,
+        "retry_in_s": retry_in_s,
+        "error": error,
+    }
+    await connection.execute(_QUERIES["report"], values)
+
+
+async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str, Any]) -> None:
+    result = await connection.execute(_QUERIES[query], values)
+    if result.rowcount == 0:
+        raise LeaseLost(f"The lease of sink {values['sink']} was taken by another bridge.")

@@ -1,0 +1,49 @@
+-- name: claim
+-- The clock is the database's own: bridges on different machines need not agree on the time.
+update public.relay_cursors
+set lease_owner = %(owner)s,
+    lease_token = lease_token + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
+    updated_at = clock_timestamp()
+where sink = %(sink)s and (lease_until < clock_timestamp() or lease_owner = %(owner)s)
+returning lease_token, high_water, holes, delivered_count
+
+-- name: renew
+update public.relay_cursors
+set lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+where sink = %(sink)s and lease_token = %(token)s
+returning sink
+
+-- name: release
+update public.relay_cursors
+set lease_until = '-infinity', lease_owner = null
+where sink = %(sink)s and lease_token = %(token)s
+
+-- name: move
+-- The token is the fence: a relay that lost its lease while it was delivering moves nothing.
+update public.relay_cursors
+set high_water = %(high_water)s,
+    holes = %(holes)s,
+    delivered_count = delivered_count + %(delivered)s,
+    last_delivered_at = case when %(delivered)s > 0 then clock_timestamp() else last_delivered_at end,
+    updated_at = clock_timestamp()
+where sink = %(sink)s and lease_token = %(token)s
+returning sink
+
+-- name: report
+-- What `crossfade relay status` shows of the breaker.
+update public.relay_cursors
+set breaker = %(breaker)s,
+    consecutive_failures = %(failures)s,
+    retry_at = case when %(retry_in_s)s::float8 is null then null
+        else clock_timestamp() + make_interval(secs => %(retry_in_s)s::float8) end,
+    last_error = coalesce(%(error)s, last_error),
+    last_error_at = case when %(error)s::text is null then last_error_at else clock_timestamp() end,
+    updated_at = clock_timestamp()
+where sink = %(sink)s and lease_token = %(token)s
+
+-- name: ensure
+-- A sink that is new to this database starts at the end of the log: history is not news.
+insert into public.relay_cursors (sink, high_water)
+select %(sink)s, coalesce((select max(id) from public.chat_events), 0)
+on conflict (sink) do nothing

@@ -1,0 +1,41 @@
+"""The bridge's HTTP side: probes and metrics for operators. The legacy sockets are mounted around it by `__main__`."""
+
+from collections.abc import Sequence
+
+import psycopg
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from realtime_bridge.relay import Pool, Relay
+
+READY_TIMEOUT_S = 1.0
+
+
+def create_http_app(pool: Pool, relays: Sequence[Relay]) -> Starlette:
+    async def livez(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        """200 while the database answers; a failing sink is reported, not fatal: its events wait in the log."""
+        sinks = {relay.sink.name: _state(relay) for relay in relays}
+        try:
+            async with pool.connection(timeout=READY_TIMEOUT_S) as connection:
+                await connection.execute("select 1")
+        except psycopg.Error:
+            return JSONResponse({"status": "unavailable", "database": "unavailable", "sinks": sinks}, 503)
+        return JSONResponse({"status": "ok", "database": "ok", "sinks": sinks})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Starlette(routes=routes)
+
+
+def _state(relay: Relay) -> str:
+    if relay.lease is None:
+        return "standby"
+    return "degraded" if relay.breaker.failures else "active"

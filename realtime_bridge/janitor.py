@@ -1,0 +1,46 @@
+"""Keep the log's partitions: made weeks ahead, dropped after the retention. Runs in every bridge; twice does no harm."""
+
+import asyncio
+
+import psycopg
+import structlog
+
+from realtime_bridge import sql
+from realtime_bridge.relay import Pool
+
+log = structlog.get_logger(__name__)
+
+_QUERIES = sql.load(__file__)
+WEEKS_AHEAD = 4  # the bridge may be off for a month before rows land in the default partition
+INTERVAL_S = 3_600.0
+RETRY_S = 60.0
+
+
+class Janitor:
+    """Makes and drops partitions once an hour, and always says what it did."""
+
+    def __init__(self, pool: Pool, *, retention_days: int) -> None:
+        self._pool = pool
+        self._retention_days = retention_days
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.run_once()
+                await asyncio.sleep(INTERVAL_S)
+            except psycopg.Error as error:
+                log.warning("partitions not kept", error=str(error).strip(), retry_in_s=RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    async def run_once(self) -> int:
+        """Return how many partitions were made or dropped."""
+        async with self._pool.connection() as connection:
+            made = await (
+                await connection.execute(_QUERIES["ensure_partitions"], {"weeks_ahead": WEEKS_AHEAD})
+            ).fetchone()
+            dropped = await (
+                await connection.execute(_QUERIES["drop_expired"], {"retention_days": self._retention_days})
+            ).fetchone()
+        counts = (made[0] if made else 0, dropped[0] if dropped else 0)
+        log.info("event partitions kept", made=counts[0], dropped=counts[1])
+        return sum(counts)

@@ -1,0 +1,36 @@
+-- name: read_page
+-- One statement, so that the snapshot is the one the rows were read with; see cursor.py for why that matters.
+with page as (
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload, e.origin, e.created_at
+    from public.chat_events e
+    where e.id > %(high_water)s
+    union all
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload, e.origin, e.created_at
+    from jsonb_to_recordset(%(holes)s) as hole (first bigint, last bigint)
+    join public.chat_events e on e.id between hole.first and hole.last
+    order by id
+    limit %(limit)s
+)
+select
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax,
+    exists (
+        select from public.parked_events p where p.sink = %(sink)s and p.replay_requested_at is not null
+    ) as replay_requested,
+    page.id, page.event_id, page.account_id, page.conversation_id, page.seq, page.type, page.payload, page.origin,
+    page.created_at,
+    array(
+        select p.user_id from public.conversation_participants p
+        where p.conversation_id = page.conversation_id order by p.user_id
+    ) as participants
+from (values (1)) as always (one)
+left join page on true
+order by page.id
+
+-- name: lag
+-- How far a cursor is behind: events past the mark, and the age of the oldest of them.
+select
+    count(*) as events,
+    coalesce(extract(epoch from clock_timestamp() - min(e.created_at)), 0)::float8 as seconds
+from public.chat_events e
+where e.id > %(high_water)s

@@ -1,0 +1,227 @@
+"""Carry events from the log to one sink. Started by `__main__`, one relay for each; knows nothing of what sinks do.
+
+Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
+moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from realtime_bridge import cursors, isolation, metrics, parked
+from realtime_bridge.cursor import Cursor
+from realtime_bridge.cursors import Lease, LeaseLost
+from realtime_bridge.events import Event
+from realtime_bridge.log import Page, read_page
+from realtime_bridge.retry import Breaker, BreakerState
+from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
+
+log = structlog.get_logger(__name__)
+
+PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
+PROBE = 1  # events tried while the breaker is open
+POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
+DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
+STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    seconds: float
+    until_woken: bool = True
+    """Whether news of an event ends it early; a back-off is served in full."""
+
+
+class Relay:
+    """Delivers one sink's share of the log, in order, until stopped."""
+
+    def __init__(self, *, sink: Sink, pool: Pool, owner: str, page: int = PAGE) -> None:
+        self.sink = sink
+        self.lease: Lease | None = None
+        self.breaker = Breaker()
+        self._pool = pool
+        self._owner = owner
+        self._page = page
+        self._news = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that there may be events."""
+        self._news.set()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Hold the lease and deliver until `stop()`; survives every failure of the database and of the sink."""
+        renewal = asyncio.create_task(self._keep_lease())
+        try:
+            while not self._stopping.is_set():
+                await self._wait(await self._step())
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+            await self._release()
+
+    async def run_once(self) -> int:
+        """Deliver one page and move the cursor; return how many events were settled.
+
+        Raises SinkUnavailable or LeaseLost; the cursor then stands behind what was settled before.
+        """
+        lease = self._held()
+        limit = self._page if self.breaker.state is BreakerState.CLOSED else PROBE
+        async with self._pool.connection() as connection:
+            page = await read_page(connection, self.sink.name, lease.cursor, limit)
+            if page.replay_requested:
+                await self._replay(connection, lease, limit)
+            settled = await self._settle(connection, lease, page)
+        if self.breaker.succeeded():
+            await self._report(error=None, retry_in_s=None)
+        return settled
+
+    async def acquire(self) -> bool:
+        """Take the lease and load the cursor; False while another bridge holds it."""
+        async with self._pool.connection() as connection:
+            self.lease = await cursors.claim(connection, self.sink.name, self._owner)
+        metrics.LEASE_HELD.labels(self.sink.name).set(self.lease is not None)
+        if self.lease:
+            log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
+        return self.lease is not None
+
+    async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page) -> int:
+        if not page.events and _advanced(lease, page, settled=0) == lease.cursor:
+            return 0
+        async with self._delivery(connection, page.events) as delivery:
+            cursor = _advanced(lease, page, delivery.settled)
+            delivered = delivery.settled - len(delivery.refused)
+            await parked.park(connection, self.sink.name, delivery.refused)
+            await cursors.move(connection, lease, cursor, delivered)
+        self.lease = replace(lease, cursor=cursor, delivered_count=lease.delivered_count + delivered)
+        metrics.observe(self.sink.name, cursor, page.events[: delivery.settled], len(delivery.refused))
+        if delivery.unavailable:
+            raise delivery.unavailable
+        return delivery.settled
+
+    async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
+        """Deliver again what an operator asked for; what is refused again is parked again."""
+        events = await parked.take_requested(connection, self.sink.name, limit)
+        async with self._delivery(connection, events) as delivery:
+            refused = {refusal.event.event_id for refusal in delivery.refused}
+            done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
+            await cursors.renew(connection, lease)
+            await parked.unpark(connection, self.sink.name, done)
+            await parked.park(connection, self.sink.name, delivery.refused)
+        log.info("parked events replayed", sink=self.sink.name, delivered=len(done), refused=len(refused))
+
+    @contextlib.asynccontextmanager
+    async def _delivery(self, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
+        """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
+        if self.sink.transactional:
+            async with connection.transaction():
+                yield await isolation.deliver(self.sink, events, connection)
+        else:
+            delivery = await isolation.deliver(self.sink, events, None)
+            async with connection.transaction():
+                yield delivery
+
+    async def _step(self) -> Pause:
+        """Do one round; return how long to pause before the next."""
+        try:
+            if self.lease is None and not await self.acquire():
+                return Pause(STANDBY_POLL_S)
+            settled = await self.run_once()
+        except SinkNotReady as reason:
+            return Pause(reason.retry_after_s or POLL_S, until_woken=False)
+        except SinkUnavailable as reason:
+            return await self._back_off(reason)
+        except LeaseLost as reason:
+            log.warning("lease lost", sink=self.sink.name, reason=str(reason))
+            self._forget_lease()
+            return Pause(STANDBY_POLL_S)
+        except psycopg.Error as error:
+            self._forget_lease()  # whether the last commit went through is only known to the database: read it again
+            log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
+            return Pause(DATABASE_RETRY_S, until_woken=False)
+        return Pause(0.0 if settled == self._page else POLL_S)
+
+    async def _wait(self, pause: Pause) -> None:
+        waiter = self._news if pause.until_woken else self._stopping
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiter.wait(), pause.seconds)
+        self._news.clear()
+
+    async def _back_off(self, reason: SinkUnavailable) -> Pause:
+        delay_s = self.breaker.failed(reason.retry_after_s)
+        metrics.FAILURES.labels(self.sink.name).inc()
+        log.warning(
+            "sink unavailable",
+            sink=self.sink.name,
+            reason=str(reason),
+            failures=self.breaker.failures,
+            retry_in_s=round(delay_s, 2),
+        )
+        await self._report(error=str(reason), retry_in_s=delay_s)
+        return Pause(delay_s, until_woken=False)
+
+    async def _report(self, *, error: str | None, retry_in_s: float | None) -> None:
+        """Publish the breaker for `crossfade relay status`; a database that is away does not stop the loop."""
+        metrics.BREAKER_OPEN.labels(self.sink.name).set(self.breaker.state is BreakerState.OPEN)
+        with contextlib.suppress(psycopg.Error, LeaseLost):
+            async with self._pool.connection() as connection:
+                await cursors.report(
+                    connection,
+                    self._held(),
+                    breaker=self.breaker.state,
+                    failures=self.breaker.failures,
+                    retry_in_s=retry_in_s,
+                    error=error,
+                )
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(cursors.RENEW_S)
+            lease = self.lease
+            if lease is None:
+                continue
+            try:
+                async with self._pool.connection() as connection:
+                    await cursors.renew(connection, lease)
+            except LeaseLost:
+                if self.lease and self.lease.token == lease.token:
+                    self._forget_lease()
+            except psycopg.Error as error:
+                log.warning("lease not renewed", sink=self.sink.name, error=str(error).strip())
+
+    async def _release(self) -> None:
+        if self.lease:
+            with contextlib.suppress(psycopg.Error):
+                async with self._pool.connection() as connection:
+                    await cursors.release(connection, self.lease)
+        self._forget_lease()
+
+    def _held(self) -> Lease:
+        if self.lease is None:
+            raise LeaseLost(f"No lease on sink {self.sink.name}.")
+        return self.lease
+
+    def _forget_lease(self) -> None:
+        self.lease = None
+        metrics.LEASE_HELD.labels(self.sink.name).set(0)
+
+
+def _advanced(lease: Lease, page: Page, settled: int) -> Cursor:
+    """Return the cursor after the first `settled` events of the page."""
+    ids = [event.id for event in page.events[:settled]]
+    if settled == len(page.events) and not page.is_full:
+        return lease.cursor.advance(ids, page.snapshot, up_to=None)
+    return lease.cursor.advance(ids, page.snapshot, up_to=ids[-1]) if ids else lease.cursor

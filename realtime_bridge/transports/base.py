@@ -1,0 +1,32 @@
+"""How a broadcast gets to Supabase Realtime. Called by RealtimeService."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id` over HTTP."""
+
+    topic: str
+    event: str
+    payload: dict[str, Any]
+    id: UUID
+
+
+class Transport(Protocol):
+    """Sends all of a batch, in order, or nothing of it.
+
+    Raises SinkUnavailable when nothing can be sent now, EventRefused when the batch holds something that never can.
+    """
+
+    transactional: bool
+    max_batch: int
+
+    async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,76 @@
+"""Broadcast by `POST /realtime/v1/api/broadcast`, for chat tables that live in another database than Supabase's.
+
+At least once: each message carries its event id, delivered as `meta.id`. A private message that the token may not
+write is dropped by Supabase behind a 202, which is why the token is the project's secret key.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+from psycopg import AsyncConnection
+
+from realtime_bridge.sinks.base import EventRefused, SinkUnavailable
+from realtime_bridge.transports.base import Broadcast
+
+MAX_BATCH = 100  # Supabase authorizes each topic of a request in turn: 100 take about 95 ms
+TIMEOUT_S = 10.0  # a hundred authorizations on a busy database; the lease is renewed meanwhile
+ERROR_BODY_BYTES = 2_048
+REFUSED_STATUSES = frozenset({400, 413, 415, 422})  # the batch is at fault; one message of it is, to be found
+
+
+class HttpTransport:
+    """Sends batches over one pooled HTTP session."""
+
+    transactional = False
+    max_batch = MAX_BATCH
+
+    def __init__(self, *, supabase_url: str, secret_key: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = f"{supabase_url.rstrip('/')}/realtime/v1/api/broadcast"
+        self._headers = {"apikey": secret_key, "Authorization": f"Bearer {secret_key}"}
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None = None) -> None:
+        """Post `broadcasts` as one batch; `connection` is not used, for no network call belongs in a transaction."""
+        del connection
+        messages = [
+            {"topic": b.topic, "event": b.event, "payload": b.payload, "private": True, "id": str(b.id)}
+            for b in broadcasts
+        ]
+        body = json.dumps({"messages": messages}, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            async with self._open().post(self._url, data=body, allow_redirects=False) as answer:
+                if answer.status != 202:  # noqa: PLR2004 - the only success
+                    await _raise_for(answer)
+        except TimeoutError:
+            raise SinkUnavailable("Supabase did not answer in time.") from None
+        except aiohttp.ClientError as error:
+            raise SinkUnavailable(f"Supabase cannot be reached: {error}") from error
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {**self._headers, "Content-Type": "application/json"}
+            self._session = aiohttp.ClientSession(timeout=self._timeout, headers=headers)
+        return self._session
+
+
+async def _raise_for(answer: aiohttp.ClientResponse) -> None:
+    body = await answer.content.read(ERROR_BODY_BYTES)
+    reason = f"Supabase answered {answer.status}: {body.decode(errors='replace').strip()}"
+    if answer.status in REFUSED_STATUSES:
+        raise EventRefused(reason)
+    raise SinkUnavailable(reason, _retry_after_s(answer.headers.get("Retry-After")))
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Read delta-seconds; a date is left to our own schedule."""
+    try:
+        return float(value) if value else None
+    except ValueError:
+        return None
