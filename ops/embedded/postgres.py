@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 
+from ops.errors import OpsError
+
 SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
@@ -32,7 +34,7 @@ SETTINGS = {
 }
 
 
-class PostgresError(RuntimeError):
+class PostgresError(OpsError):
     """The embedded server did not start; the message ends with the last lines of its log."""
 
 
@@ -71,19 +73,42 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Promises a server that answers; creates the cluster on first use."""
+        self.prepare()
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
+                self.command(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                **self.popen_arguments(),
+            )
+        self._wait_until_ready()
+
+    def prepare(self) -> None:
+        """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
         self._remove_stale_pid_file()
         self.port = self.port or _free_port()
+
+    def command(self) -> list[str]:
         command = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
         for name, value in SETTINGS.items():
             command += ["-c", f"{name}={value}"]
         if not self._durable:
             command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **_as_system_user()
-            )
-        self._wait_until_ready()
+        return command
+
+    def popen_arguments(self) -> dict[str, Any]:
+        """Arguments for `subprocess.Popen` with which the server is not run as root."""
+        return _as_system_user()
+
+    def answers(self) -> bool:
+        try:
+            with psycopg.connect(self.admin_url(), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
 
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""
@@ -108,18 +133,27 @@ class EmbeddedPostgres:
         _give_to_system_user(self.data_dir)
         command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-        result = subprocess.run(command, capture_output=True, timeout=START_TIMEOUT_S, check=False, **_as_system_user())
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=START_TIMEOUT_S,
+            check=False,
+            start_new_session=True,  # a Ctrl-C must not leave half a cluster
+            **_as_system_user(),
+        )
         if result.returncode:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
 
     def _remove_stale_pid_file(self) -> None:
-        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now."""
+        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now.
+
+        A file whose process is gone is left to Postgres: it names the shared memory that dying backends may still use.
+        """
         file = self.data_dir / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
             pid = int(file.read_text().splitlines()[0])
-            name = Path(f"/proc/{pid}/comm")
-            if Path("/proc").exists() and (not name.exists() or name.read_text().strip() != "postgres"):
+            if Path(f"/proc/{pid}/comm").read_text().strip() != "postgres":
                 file.unlink()
 
     def _wait_until_ready(self) -> None:
@@ -127,11 +161,9 @@ class EmbeddedPostgres:
         while time.monotonic() < deadline:
             if self.poll() is not None:
                 break
-            try:
-                with psycopg.connect(self.admin_url(), connect_timeout=2):
-                    return
-            except psycopg.OperationalError:
-                time.sleep(0.05)
+            if self.answers():
+                return
+            time.sleep(0.05)
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")

@@ -1,0 +1,68 @@
+"""The `crossfade` command. Each subcommand is a module of its own, imported only when it is asked for."""
+
+import importlib
+import importlib.metadata
+
+import click
+import psycopg
+
+from ops.errors import OpsError
+from realtime_bridge.environment import ConfigurationError
+
+COMMANDS = {  # command -> module that holds a click command of the same name
+    "up": "ops.cli.up",
+    "demo": "ops.cli.demo",
+    "migrate": "ops.cli.migrate",
+    "keys": "ops.cli.keys",
+    "relay": "ops.cli.relay",
+    "supabase": "ops.cli.supabase",
+    "version": "ops.cli.version",
+}
+EXPLAINED = (OpsError, ConfigurationError, psycopg.Error)  # their text says all there is to know
+
+
+class CommandGroup(click.Group):
+    """Imports lazily, and shows an error of ours as one sentence instead of a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name]}.{cmd_name} is not a click command.")
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EXPLAINED as error:
+            if ctx.params["debug"]:
+                raise
+            raise click.ClickException(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return the error's text without the line breaks that database errors like to have."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(importlib.metadata.version("crossfade"), message="crossfade %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
+def main(*, debug: bool) -> None:
+    r"""Move a live chat from home-grown sockets to Supabase Realtime.
+
+    \b
+    Exit codes, of every command:
+      0    done
+      1    failed; the reason is one sentence on stderr
+      2    the command line makes no sense
+      130  stopped by Ctrl-C
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""`crossfade migrate`: bring the database in DATABASE_URL to the newest schema."""
+
+import json
+import os
+
+import click
+
+from migrations.upgrade import upgrade
+from realtime_bridge.environment import Environment
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def migrate(*, as_json: bool) -> None:
+    """Bring the database in DATABASE_URL to the newest schema.
+
+    Runs as the role in the URL, which need not be superuser; run again, it changes nothing. Works on a Supabase
+    project as it is: Supabase's own objects are used, never created.
+    """
+    url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
+    upgrade(url)
+    click.echo(json.dumps({"migrated": True}) if as_json else "The schema is up to date.")

@@ -1,0 +1,78 @@
+"""`crossfade up`: all of Crossfade on this machine, embedded. The work is in `ops.embedded.stack`."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ops.embedded import banner
+from ops.embedded.progress import Progress
+from ops.embedded.services import ROOT
+from ops.embedded.stack import Stack, StackOptions
+from ops.embedded.stop_signals import StopSignals
+from ops.embedded.supervisor import Stopped
+
+DEFAULT_DATA_DIR = ROOT / ".crossfade"
+PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    help="Where data, logs and ready.json live.  [default: .crossfade in the project]",
+)
+@click.option("--fresh", is_flag=True, help="Remove the data of earlier runs first.")
+@click.option("--gateway-port", type=PORT, default=8000, show_default=True, help="REST API; 0 takes any free port.")
+@click.option("--bridge-port", type=PORT, default=8001, show_default=True, help="Legacy sockets.")
+@click.option("--supabase-port", type=PORT, default=54321, show_default=True, help="Supabase endpoint.")
+@click.option("--postgres-port", type=PORT, default=54322, show_default=True, help="Database.")
+@click.option("--verbose", is_flag=True, help="Show the log lines of every process on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
+def up(
+    *,
+    data_dir: Path,
+    fresh: bool,
+    gateway_port: int,
+    bridge_port: int,
+    supabase_port: int,
+    postgres_port: int,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Start all of Crossfade on this machine, for development.
+
+    Postgres, Redis and a Supabase endpoint come along; a demo account is there to play with. While it runs,
+    ready.json in the data directory holds the facts for scripts. A process that dies is restarted.
+
+    Ctrl-C or SIGTERM stops everything; the data stays. Exit code 0, or 130 after Ctrl-C; 1 when something is in the
+    way or a process cannot be kept alive.
+    """
+    ports = {"gateway": gateway_port, "bridge": bridge_port, "supabase": supabase_port, "postgres": postgres_port}
+    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh)
+    progress = Progress(Console(stderr=True))
+    with StopSignals() as stop:
+        stack = Stack(options, progress, should_stop=stop.is_set, echo=_echo if verbose else None)
+        try:
+            with stack.running() as ready:
+                if as_json:
+                    click.echo(ready.to_json())
+                else:
+                    banner.show(Console(), ready, data_dir.resolve(), _command(data_dir))
+                stack.watch()
+        except Stopped:
+            pass
+    sys.exit(stop.exit_code)
+
+
+def _echo(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _command(data_dir: Path) -> str:
+    """How the person calls the same `crossfade` again, for the same data directory where the command takes one."""
+    crossfade = Path(sys.argv[0])
+    return shlex.join([str(crossfade)]) + ("" if data_dir == DEFAULT_DATA_DIR else f" # --data-dir {data_dir}")

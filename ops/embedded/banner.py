@@ -1,0 +1,46 @@
+"""The ready banner: everything needed for the first message, in lines that can be pasted."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from ops.embedded.ready import FILE_NAME, Ready
+
+
+def curl_line(ready: Ready) -> str:
+    """Return the line that sends a message; answers 201."""
+    url = f"{ready.gateway_url}/api/v1/chat/conversations/{ready.conversation_id}/messages"
+    body = json.dumps({"content": "Hello from curl"})
+    return f"curl -i {url} -H 'X-API-Key: {ready.api_key}' -H 'Content-Type: application/json' -d '{body}'"
+
+
+def show(console: Console, ready: Ready, data_dir: Path, command: str) -> None:
+    """Print the banner. `command` is how this `crossfade` is called, data directory included."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    for name, value in (
+        ("Gateway", f"{ready.gateway_url}/api/v1/chat"),
+        ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
+        ("Supabase", ready.supabase_url),
+        ("Postgres", ready.database_url),
+        ("Redis", ready.redis_url),
+        ("API key", ready.api_key),
+        ("Conversation", str(ready.conversation_id)),
+        ("Logs", str(data_dir / "logs")),
+        ("For scripts", str(data_dir / FILE_NAME)),
+    ):
+        facts.add_row(name, escape(value))
+    note = "For development only: the JWT secret is the Supabase CLI's public one."
+    console.print()
+    console.print(Panel(facts, title="Crossfade is ready", subtitle=note, border_style="green", expand=False))
+    console.print("\n[bold]Send a message[/] (answers 201):\n")
+    # Never wrapped, never marked up: it is there to be pasted.
+    console.print(curl_line(ready), markup=False, highlight=False, soft_wrap=True)
+    console.print("\n[bold]Watch it arrive on both sides[/], in another terminal:\n")
+    console.print(f"{command} demo --watch", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C stops everything; the data stays for the next time.\n")

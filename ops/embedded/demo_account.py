@@ -1,0 +1,131 @@
+"""The account to play with: an agent who owns it, a client, a key, one conversation. Made by `up`, found again later.
+
+The conversation is made over the REST API like anybody's, so its event is in the log.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import requests
+from psycopg.rows import tuple_row
+
+from gateway import api_keys
+from gateway.store import api_keys as key_store
+from ops.embedded.credentials import Credentials
+from ops.embedded.private_files import write_private
+from ops.embedded.ready import Ready
+from ops.embedded.services import Addresses
+from ops.errors import OpsError
+from realtime_bridge import sql
+
+AGENT_EMAIL = "agent@example.com"
+CLIENT_EMAIL = "client@example.com"
+KEY_NAME = "demo"
+SCOPES = ("chat:read", "chat:write")
+KEY_ENV = "dev"
+TIMEOUT_S = 10.0
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoAccount:
+    agent_id: UUID
+    client_id: UUID
+    api_key: str
+    conversation_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What an earlier run wrote down; the key's text exists nowhere else."""
+
+    api_key: str
+    conversation_id: int
+
+
+def ensure(addresses: Addresses, file: Path) -> DemoAccount:
+    """Return the demo account; what is missing of it is made."""
+    with psycopg.connect(addresses.database_url, autocommit=True, row_factory=tuple_row) as connection:
+        agent_id = _ensure_user(connection, AGENT_EMAIL)
+        client_id = _ensure_user(connection, CLIENT_EMAIL)
+        kept = _find_kept(file)
+        if kept is None or not _still_serves(addresses, kept):
+            connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
+            api_key = _make_key(connection, agent_id)
+            kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
+            write_private(file, json.dumps(asdict(kept)) + "\n")
+    return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
+
+
+def describe(demo: DemoAccount, addresses: Addresses, credentials: Credentials, pids: dict[str, int]) -> Ready:
+    """Return the facts of the running stack; the users' tokens are new ones."""
+    return Ready(
+        gateway_url=addresses.gateway_url,
+        bridge_url=addresses.bridge_url,
+        supabase_url=addresses.supabase_url,
+        database_url=addresses.database_url,
+        redis_url=addresses.redis_url,
+        api_key=demo.api_key,
+        anon_key=credentials.anon_key,
+        service_role_key=credentials.service_role_key,
+        jwt_secret=credentials.jwt_secret,
+        users=(credentials.user(demo.agent_id), credentials.user(demo.client_id)),
+        conversation_id=demo.conversation_id,
+        pids=pids,
+    )
+
+
+def _ensure_user(connection: psycopg.Connection[tuple[object, ...]], email: str) -> UUID:
+    row = connection.execute(_SQL["ensure_user"], {"email": email}).fetchone()
+    if row is None or not isinstance(row[0], UUID):
+        raise AssertionError("the statement returns the user's id")
+    return row[0]
+
+
+def _make_key(connection: psycopg.Connection[tuple[object, ...]], account_id: UUID) -> str:
+    key = api_keys.mint(KEY_ENV)
+    key_store.insert(
+        connection,
+        key,
+        account_id=account_id,
+        name=KEY_NAME,
+        scopes=SCOPES,
+        rate_limit=None,
+        send_rate_limit=None,
+        expires_at=None,
+    )
+    return key.text
+
+
+def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> int:
+    answer = requests.post(
+        f"{addresses.gateway_url}/api/v1/chat/conversations",
+        headers={"X-API-Key": api_key},
+        json={
+            "contactJid": CLIENT_EMAIL,
+            "contactName": "Demo client",
+            "participants": [{"userId": str(client_id), "role": "client"}],
+        },
+        timeout=TIMEOUT_S,
+    )
+    if answer.status_code != HTTPStatus.CREATED:
+        raise OpsError(f"The gateway did not create the demo conversation ({answer.status_code}): {answer.text[:300]}")
+    return int(answer.json()["data"]["id"])
+
+
+def _still_serves(addresses: Addresses, kept: _Kept) -> bool:
+    """Whether the kept key still opens the kept conversation; a limit that is used up is no refusal."""
+    url = f"{addresses.gateway_url}/api/v1/chat/conversations/{kept.conversation_id}"
+    answer = requests.get(url, headers={"X-API-Key": kept.api_key}, timeout=TIMEOUT_S)
+    return answer.status_code in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def _find_kept(file: Path) -> _Kept | None:
+    try:
+        return _Kept(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

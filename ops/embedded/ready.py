@@ -1,0 +1,83 @@
+"""The facts of a running stack: written by `up` to DIR/ready.json, read by `crossfade demo`, tests and scripts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.embedded.private_files import write_private
+from ops.errors import OpsError
+
+FILE_NAME = "ready.json"
+
+
+class NotReady(OpsError):
+    """There is no running stack where one was expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoUser:
+    id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """`users` are the agent who owns the demo account, then the client; `pids` has gateway, bridge, supabase, …"""
+
+    gateway_url: str
+    bridge_url: str
+    supabase_url: str
+    database_url: str
+    redis_url: str
+    api_key: str
+    anon_key: str
+    service_role_key: str
+    jwt_secret: str
+    users: tuple[DemoUser, ...]
+    conversation_id: int
+    pids: dict[str, int]
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "gatewayUrl": self.gateway_url,
+                "bridgeUrl": self.bridge_url,
+                "supabaseUrl": self.supabase_url,
+                "databaseUrl": self.database_url,
+                "redisUrl": self.redis_url,
+                "apiKey": self.api_key,
+                "anonKey": self.anon_key,
+                "serviceRoleKey": self.service_role_key,
+                "jwtSecret": self.jwt_secret,
+                "users": [{"id": user.id, "token": user.token} for user in self.users],
+                "conversationId": self.conversation_id,
+                "pids": self.pids,
+            }
+        )
+
+    def write(self, data_dir: Path) -> None:
+        write_private(data_dir / FILE_NAME, self.to_json() + "\n")
+
+
+def read_ready(data_dir: Path) -> Ready:
+    """Return the facts of the stack that runs on `data_dir`; raises NotReady with a sentence that says how to start."""
+    try:
+        raw = json.loads((data_dir / FILE_NAME).read_text())
+    except FileNotFoundError:
+        raise NotReady(f"No stack is running on {data_dir}: start one with ./ops/up, or name its --data-dir.") from None
+    except (OSError, ValueError) as error:
+        raise NotReady(f"{data_dir / FILE_NAME} cannot be read: {error}") from error
+    return Ready(
+        gateway_url=raw["gatewayUrl"],
+        bridge_url=raw["bridgeUrl"],
+        supabase_url=raw["supabaseUrl"],
+        database_url=raw["databaseUrl"],
+        redis_url=raw["redisUrl"],
+        api_key=raw["apiKey"],
+        anon_key=raw["anonKey"],
+        service_role_key=raw["serviceRoleKey"],
+        jwt_secret=raw["jwtSecret"],
+        users=tuple(DemoUser(id=user["id"], token=user["token"]) for user in raw["users"]),
+        conversation_id=raw["conversationId"],
+        pids=raw["pids"],
+    )

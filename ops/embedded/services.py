@@ -1,0 +1,142 @@
+"""How each process of the embedded stack is started and how one sees that it answers."""
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import requests
+
+from ops.embedded import redis
+from ops.embedded.credentials import Credentials
+from ops.embedded.ports import HOST
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.embedded.processes import ProcessSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE_TIMEOUT_S = 2.0
+DEFAULTS = {  # what the caller's own environment may override
+    "CHAT_REALTIME_PROVIDER": "dual",
+    "CROSSFADE_ENV": "dev",
+    "CROSSFADE_LOG_LEVEL": "INFO",
+    "CROSSFADE_LOG_FORMAT": "json",
+}
+FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")  # of a real project; they would win over ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    gateway_port: int
+    bridge_port: int
+    supabase_port: int
+    database_url: str
+    database_admin_url: str
+    redis_url: str
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{HOST}:{self.gateway_port}"
+
+    @property
+    def bridge_url(self) -> str:
+        return f"http://{HOST}:{self.bridge_port}"
+
+    @property
+    def supabase_url(self) -> str:
+        return f"http://{HOST}:{self.supabase_port}"
+
+
+def postgres_spec(server: EmbeddedPostgres) -> ProcessSpec:
+    return ProcessSpec(
+        name="postgres",
+        command=tuple(server.command()),
+        environment=_base(),
+        prepare=server.prepare,
+        is_ready=server.answers,
+        popen=server.popen_arguments(),
+        stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, nothing is lost
+        stop_timeout_s=20.0,  # it writes a checkpoint first
+    )
+
+
+def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
+    def prepare() -> None:
+        directory.mkdir(exist_ok=True)
+        socket.unlink(missing_ok=True)  # after `kill -9` the old one is still there
+
+    return ProcessSpec(
+        name="redis",
+        command=redis.command(directory, socket),
+        environment=_base(),
+        prepare=prepare,
+        is_ready=lambda: redis.answers(socket),
+    )
+
+
+def supabase_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
+    port, database_url = str(addresses.supabase_port), addresses.database_admin_url
+    return ProcessSpec(
+        name="supabase",
+        command=(sys.executable, "-m", "ops.local_supabase", "--port", port, "--database-url", database_url),
+        environment=environment,
+        is_ready=lambda: _answers(f"{addresses.supabase_url}/"),
+        popen={"cwd": ROOT},
+    )
+
+
+def gateway_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
+    package = importlib.util.find_spec("gateway")
+    if package is None or package.origin is None:
+        raise AssertionError("gateway is installed together with ops")
+    configuration = Path(package.origin).parent / "gunicorn.conf.py"
+    return ProcessSpec(
+        name="gateway",
+        command=(sys.executable, "-m", "gunicorn", "-c", str(configuration), "gateway.wsgi:application"),
+        environment=environment,
+        is_ready=lambda: _answers(f"{addresses.gateway_url}/readyz"),
+        popen={"cwd": ROOT},
+    )
+
+
+def bridge_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
+    return ProcessSpec(
+        name="bridge",
+        command=(sys.executable, "-m", "realtime_bridge"),
+        environment=environment,
+        is_ready=lambda: _answers(f"{addresses.bridge_url}/readyz"),
+        popen={"cwd": ROOT},
+    )
+
+
+def environment(addresses: Addresses, credentials: Credentials) -> dict[str, str]:
+    """Variables for gateway, bridge and endpoint: the caller's, then ours over them."""
+    return {
+        **DEFAULTS,
+        **{name: value for name, value in _base().items() if name not in FOREIGN},
+        "DATABASE_URL": addresses.database_url,
+        "REDIS_URL": addresses.redis_url,
+        "SUPABASE_URL": addresses.supabase_url,
+        "SUPABASE_ANON_KEY": credentials.anon_key,
+        "SUPABASE_SERVICE_ROLE_KEY": credentials.service_role_key,
+        "SUPABASE_JWT_SECRET": credentials.jwt_secret,
+        "CROSSFADE_GATEWAY_PORT": str(addresses.gateway_port),
+        "CROSSFADE_BRIDGE_PORT": str(addresses.bridge_port),
+    }
+
+
+def _base() -> dict[str, str]:
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def _answers(url: str) -> bool:
+    """Whether something speaks HTTP there and is well: 503 means not yet, 404 is an answer."""
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the machine has no business on the loopback
+        try:
+            return session.get(url, timeout=PROBE_TIMEOUT_S).status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+        except requests.RequestException:
+            return False

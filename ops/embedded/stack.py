@@ -1,0 +1,134 @@
+"""The whole embedded stack: wires directory, ports, processes and demo account together. Called by `crossfade up`."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations.upgrade import upgrade
+from ops.embedded import demo_account, leftovers, redis, services
+from ops.embedded.credentials import Credentials
+from ops.embedded.data_dir import DataDir
+from ops.embedded.ports import choose_ports
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.embedded.progress import Progress
+from ops.embedded.ready import FILE_NAME, Ready
+from ops.embedded.services import Addresses
+from ops.embedded.supervisor import Stopped, Supervisor
+from ops.local_supabase.database import apply_shape
+
+PROCESSES_FILE = "processes.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """`ports` has gateway, bridge, supabase and postgres; 0 takes any free one."""
+
+    data_dir: Path
+    ports: Mapping[str, int]
+    fresh: bool = False
+
+
+class Stack:
+    """One run of `up`: `running()` starts everything, `watch()` keeps it alive, leaving the block stops it."""
+
+    def __init__(
+        self,
+        options: StackOptions,
+        progress: Progress,
+        *,
+        should_stop: Callable[[], bool],
+        echo: Callable[[str], None] | None = None,
+    ) -> None:
+        self._options = options
+        self._progress = progress
+        self._should_stop = should_stop
+        self._data_dir = DataDir(options.data_dir)
+        self._credentials = Credentials.for_development()
+        self._facts: Callable[[dict[str, int]], Ready] | None = None
+        self._supervisor = Supervisor(
+            self._data_dir / "logs", say=progress.say, on_change=self._note, should_stop=should_stop, echo=echo
+        )
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Ready]:
+        """Yield the facts of a stack that answers; what was started is stopped again in any case.
+
+        Raises OpsError with one sentence when something is in the way, Stopped when asked to stop meanwhile.
+        """
+        self._data_dir.acquire()
+        try:
+            self._clear_the_way()
+            ports = choose_ports(self._options.ports)
+            with redis.socket_path(self._data_dir / "redis") as socket:
+                try:
+                    yield self._start(ports, socket)
+                finally:
+                    self._stop()
+        finally:
+            self._data_dir.release()
+
+    def watch(self) -> None:
+        """Restart what dies until asked to stop; raises ProcessError when something cannot be kept alive."""
+        self._supervisor.run()
+
+    def _clear_the_way(self) -> None:
+        file = self._data_dir / PROCESSES_FILE
+        if file.exists():
+            with self._progress.step("Processes of an earlier run ended"):
+                leftovers.end(file)
+        (self._data_dir / FILE_NAME).unlink(missing_ok=True)
+        if self._options.fresh:
+            with self._progress.step("Old data removed"):
+                self._data_dir.wipe()
+
+    def _start(self, ports: Mapping[str, int], socket: Path) -> Ready:
+        server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"])
+        addresses = Addresses(
+            gateway_port=ports["gateway"],
+            bridge_port=ports["bridge"],
+            supabase_port=ports["supabase"],
+            database_url=server.url(),
+            database_admin_url=server.admin_url(),
+            redis_url=redis.url(socket),
+        )
+        with self._step(f"Postgres on port {server.port}, Redis on a socket"):
+            self._supervisor.start(
+                services.postgres_spec(server), services.redis_spec(self._data_dir / "redis", socket)
+            )
+        with self._step("Database in Supabase's shape, schema up to date"):
+            apply_shape(addresses.database_admin_url)
+            upgrade(addresses.database_url)
+        environment = services.environment(addresses, self._credentials)
+        with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
+            self._supervisor.start(
+                services.supabase_spec(addresses, environment),
+                services.gateway_spec(addresses, environment),
+                services.bridge_spec(addresses, environment),
+            )
+        with self._step("Demo account"):
+            demo = demo_account.ensure(addresses, self._data_dir / "demo.json")
+        self._facts = lambda pids: demo_account.describe(demo, addresses, self._credentials, pids)
+        ready = self._facts(self._supervisor.pids)
+        ready.write(self._data_dir.path)
+        return ready
+
+    @contextlib.contextmanager
+    def _step(self, title: str) -> Iterator[None]:
+        if self._should_stop():
+            raise Stopped
+        with self._progress.step(title):
+            yield
+
+    def _stop(self) -> None:
+        self._facts = None
+        (self._data_dir / FILE_NAME).unlink(missing_ok=True)
+        with self._progress.step("Everything stopped"):
+            self._supervisor.stop()
+        (self._data_dir / PROCESSES_FILE).unlink(missing_ok=True)
+
+    def _note(self) -> None:
+        """A process has a new pid: the files that name it follow."""
+        leftovers.record(self._data_dir / PROCESSES_FILE, self._supervisor.pids)
+        if self._facts is not None:
+            self._facts(self._supervisor.pids).write(self._data_dir.path)
