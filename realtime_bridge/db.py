@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 CONNECT_TIMEOUT_S = 5  # a restarting Postgres refuses at once; only a dead network takes longer
 POOL_TIMEOUT_S = 5.0  # a relay that gets no connection backs off and says so
 STATEMENT_TIMEOUT_MS = 15_000  # the largest page of a relay takes well under a second
+LOCK_TIMEOUT_MS = 3_000  # making a partition locks the log: better late than writers queueing behind it
 IDLE_TRANSACTION_TIMEOUT_MS = 15_000  # a hung bridge must not hold the cursor's row
 
 
@@ -41,7 +42,7 @@ def bounded(database_url: str, name: str) -> str:
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
     await connection.execute(
-        "select set_config('statement_timeout', %s, false),"
+        "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
         " set_config('idle_in_transaction_session_timeout', %s, false)",
-        (str(STATEMENT_TIMEOUT_MS), str(IDLE_TRANSACTION_TIMEOUT_MS)),
+        (str(STATEMENT_TIMEOUT_MS), str(LOCK_TIMEOUT_MS), str(IDLE_TRANSACTION_TIMEOUT_MS)),
     )

@@ -1,4 +1,4 @@
-"""Keep the log's partitions: made weeks ahead, dropped after the retention. Runs in every bridge; twice does no harm."""
+"""Keep the log's partitions: made weeks ahead, dropped after the retention. Every bridge runs one."""
 
 import asyncio
 
