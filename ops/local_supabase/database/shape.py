@@ -14,7 +14,7 @@ from ops.local_supabase.database import partitions
 
 LOCK_TIMEOUT = "10s"  # another shaping of the same database takes well under a second
 ROLE_ATTEMPTS = 20  # roles are shared by all databases: two shapings may collide, each try gets further
-_FILES = ("schemas.sql", "auth.sql", "realtime.sql", "publications.sql")
+_FILES = ("schemas.sql", "auth.sql", "realtime.sql", "changes.sql", "publications.sql")
 _HERE = Path(__file__).parent
 _LOCK_KEY = 7_310_021  # any constant, so that two shapings of one database queue up
 

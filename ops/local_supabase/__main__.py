@@ -1,0 +1,72 @@
+"""`python -m ops.local_supabase`: the endpoint as a process. Started by `up` and by `crossfade supabase start`."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import structlog
+
+from ops.local_supabase.endpoint import Endpoint
+from ops.local_supabase.settings import Limits, Plan, Settings
+from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.logs import configure_logging
+
+_log = structlog.get_logger(__name__)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--port", default=54321, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option(
+    "--database-url", required=True, envvar="LOCAL_SUPABASE_DATABASE_URL", help="Superuser URL of the database."
+)
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Gets {url, port} as JSON once the endpoint is up.")
+@click.option("--plan", type=click.Choice(list(Plan)), default=Plan.UNLIMITED, help="Quotas of a hosted plan.")
+def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: Plan) -> None:
+    """Serve Supabase Realtime on a local port."""
+    log_format = os.environ.get("CROSSFADE_LOG_FORMAT", "json")
+    configure_logging("supabase", os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"), log_format)
+    try:
+        settings = Settings.from_environment(os.environ, database_url=database_url, host=host, port=port)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    sys.exit(asyncio.run(_serve(replace(settings, limits=Limits.of_plan(plan)), ready_file)))
+
+
+async def _serve(settings: Settings, ready_file: Path | None) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    endpoint = Endpoint(settings)
+    try:
+        await endpoint.start()
+    except OSError as error:
+        _log.error("not_started", reason=f"Port {settings.port} cannot be used: {error.strerror or error}")
+        return 1
+    except TimeoutError:
+        _log.error("not_started", reason="The database did not offer a replication stream in time; is it shaped?")
+        return 1
+    facts = {"event": "ready", "process": "supabase", "url": endpoint.url, "port": endpoint.port}
+    print(json.dumps(facts), flush=True)
+    if ready_file is not None:
+        _write_whole(ready_file, {"url": endpoint.url, "port": endpoint.port})
+    await stop.wait()
+    _log.info("stopping", sockets=len(endpoint.project.sockets))
+    await endpoint.stop()
+    return 0
+
+
+def _write_whole(path: Path, facts: dict[str, object]) -> None:
+    """A reader sees the whole file or none."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(facts), encoding="utf-8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Who has subscribed to what; takes changes from the log and hands each to its subscribers, in log order."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from ops.local_supabase.changes import bindings, catalog
+from ops.local_supabase.changes.bindings import Binding, BindingError
+from ops.local_supabase.changes.delivery import Delivery
+from ops.local_supabase.join_config import binding_id
+from ops.local_supabase.pgoutput import Change
+from ops.local_supabase.replication import ReplicationStream
+from ops.local_supabase.sessions import DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from ops.local_supabase.channel import Channel
+    from ops.local_supabase.project import Project
+
+SLOT_PREFIX = "supabase_realtime_replication_slot"
+PUBLICATION = "supabase_realtime"
+MOST_WAITING = 10_000  # changes; past it they are dropped with a log line, as the real poller would lose its slot
+EXTENSION = "postgres_changes"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One binding of one channel; given twice, it is two."""
+
+    channel: "Channel"
+    id: int
+    binding: Binding
+
+
+class Subscriptions:
+    """Connects to the log on the first subscription and keeps the connection."""
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+        self._all: dict[Subscription, None] = {}
+        self._waiting: asyncio.Queue[Change] = asyncio.Queue(MOST_WAITING)
+        self._delivery = Delivery(project.sessions)
+        self._stream = ReplicationStream(
+            project.settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, project.settings.timings
+        )
+        self._running = False
+
+    async def subscribe(self, channel: "Channel") -> None:
+        """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
+        self.unsubscribe(channel)
+        try:
+            wanted = [(binding_id(entry), bindings.read(entry)) for entry in channel.config.bindings]
+            async with self._project.sessions.borrow() as connection:
+                for _, binding in wanted:
+                    await catalog.check_binding(connection, binding, channel.claims.role)
+        except BindingError as error:
+            channel.push_system(str(error), status="error", extension=EXTENSION)
+            return
+        except (DatabaseUnavailableError, psycopg.Error) as error:
+            _log.warning("subscription_failed", reason=str(error).strip())
+            return
+        self._start()
+        if self._stream.connected.is_set():
+            self._add(channel, wanted)
+        else:
+            self._project.spawn(self._add_later(channel, wanted))
+
+    def unsubscribe(self, channel: "Channel") -> None:
+        for subscription in channel.subscriptions:
+            self._all.pop(subscription, None)
+        channel.subscriptions.clear()
+
+    def _start(self) -> None:
+        if not self._running:
+            self._running = True
+            self._project.spawn(self._stream.run())
+            self._project.spawn(self._deliver())
+
+    def _add(self, channel: "Channel", wanted: list[tuple[int, Binding]]) -> None:
+        if channel.closed:
+            return
+        self.unsubscribe(channel)
+        channel.subscriptions.extend(Subscription(channel, number, binding) for number, binding in wanted)
+        self._all.update(dict.fromkeys(channel.subscriptions))
+        channel.push_system("Subscribed to PostgreSQL", extension=EXTENSION)
+
+    async def _add_later(self, channel: "Channel", wanted: list[tuple[int, Binding]]) -> None:
+        await self._stream.connected.wait()
+        self._add(channel, wanted)
+
+    def _take(self, change: Change) -> None:
+        if not self._all:
+            return
+        try:
+            self._waiting.put_nowait(change)
+        except asyncio.QueueFull:
+            _log.warning("change_dropped", table=change.relation.table)
+
+    async def _deliver(self) -> None:
+        while True:
+            change = await self._waiting.get()
+            relation = change.relation
+            wanting = [one for one in self._all if one.binding.wants(change.operation, relation.schema, relation.table)]
+            if wanting:
+                await self._deliver_one(change, wanting)
+
+    async def _deliver_one(self, change: Change, wanting: list[Subscription]) -> None:
+        try:
+            await self._delivery.deliver(change, wanting)
+        except (DatabaseUnavailableError, psycopg.Error) as error:
+            _log.warning("change_lost", table=change.relation.table, reason=str(error).strip())

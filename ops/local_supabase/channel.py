@@ -1,0 +1,177 @@
+"""One joined topic of one connection: what it may do, what it receives, and the four ways it ends."""
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ops.local_supabase import refusals
+from ops.local_supabase.authorization import EVERYTHING, Permissions
+from ops.local_supabase.hub import Listener
+from ops.local_supabase.join_config import JoinConfig
+from ops.local_supabase.presence import PresenceFanout
+from ops.local_supabase.tokens import Claims
+from ops.local_supabase.wire.frames import Version
+from ops.local_supabase.wire.messages import Fanout
+
+if TYPE_CHECKING:
+    from ops.local_supabase.changes.subscriptions import Subscription
+    from ops.local_supabase.project import Project
+    from ops.local_supabase.replay import StoredMessage
+    from ops.local_supabase.socket import Socket
+
+
+class Channel:
+    """Lives from an accepted join to phx_close, phx_error, a second join, or the end of its connection."""
+
+    def __init__(
+        self, socket: "Socket", topic: str, join_ref: Any, config: JoinConfig, token: str, claims: Claims
+    ) -> None:
+        self.socket = socket
+        self.project: Project = socket.project
+        self.topic = topic
+        self.name = topic.removeprefix("realtime:")
+        self.key = (config.private, self.name)
+        self.join_ref = join_ref
+        self.config = config
+        self.token = token
+        self.claims = claims
+        self.read = EVERYTHING  # public channels ask nobody
+        self.write: Permissions | None = None if config.private else EVERYTHING
+        self.presence_enabled = config.presence_enabled or self.project.settings.presence_enabled
+        self.presence_calls: deque[float] = deque()
+        self.replayed: set[str] = set()
+        self.subscriptions: list[Subscription] = []
+        self.leaving = False
+        self.closed = False
+        self._expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def version(self) -> Version:
+        return self.socket.version
+
+    # What the channel sends to its own client
+
+    def push(self, event: str, payload: Any) -> None:
+        """Send an event of this channel alone (v2 carries its join_ref)."""
+        self.socket.enqueue(self.socket.encode(self.join_ref, None, self.topic, event, payload))
+
+    def reply(self, ref: Any, status: str, response: Any) -> None:
+        payload = {"status": status, "response": response}
+        self.socket.enqueue(self.socket.encode(self.join_ref, ref, self.topic, "phx_reply", payload))
+
+    def push_system(self, message: str, *, status: str = "ok", extension: str = "system") -> None:
+        payload = {"message": message, "status": status, "extension": extension, "channel": self.name}
+        self.push("system", payload)
+
+    def push_replayed(self, message: "StoredMessage") -> None:
+        """Send a stored message again; should it also arrive live, it is not repeated."""
+        self.replayed.add(message.id)
+        meta = {"id": message.id, "replayed": True}
+        self.socket.enqueue(self.socket.encode_stored(self.join_ref, self.topic, message, meta))
+
+    def push_presence_state(self) -> None:
+        """The last thing after a join; counted, and refused when the project is over its presence rate."""
+        if not self.presence_enabled or not self.read.presence:
+            return
+        if self.project.rates.presence.over:
+            self.shutdown("Too many presence messages per second")
+            return
+        self.project.rates.presence.add()
+        self.push("presence_state", self.project.presence.state(self.key))
+
+    # What the channel hears from its topic
+
+    def deliver(self, message: Fanout, sender: Listener | None) -> None:
+        """Pass a message on, unless a permission, an own copy or an earlier replay speaks against it."""
+        if self.closed:
+            return
+        if isinstance(message, PresenceFanout):
+            self._deliver_presence(message)
+            return
+        if not self.read.broadcast or (sender is self and not self.config.own):
+            return
+        if message.message_id is not None and message.message_id in self.replayed:
+            return
+        frame = message.encoded(self.socket.version)
+        if frame is None:
+            return
+        self.socket.enqueue(frame)
+        self._count_delivery()
+
+    def deliver_change(self, message: Fanout) -> None:
+        """Send an event of postgres_changes, which has been authorized row by row."""
+        if self.closed:
+            return
+        self.socket.enqueue(message.encoded(self.socket.version))
+        self._count_delivery()
+
+    def _count_delivery(self) -> None:
+        self.project.rates.events.add()
+        if self.project.rates.events.over:
+            self.shutdown("Too many messages per second")
+
+    def _deliver_presence(self, message: PresenceFanout) -> None:
+        if not self.read.presence:
+            return
+        self.project.rates.presence.add()
+        if self.config.private and not self.config.presence_enabled:
+            self.push(message.event, message.payload)  # asked for later, by tracking: comes as an own push
+        else:
+            frame = message.encoded(self.socket.version)
+            if frame is not None:
+                self.socket.enqueue(frame)
+
+    # How the channel begins and ends
+
+    def attach(self) -> None:
+        """Begin to listen, and to watch the token."""
+        self.project.hub.subscribe(*self.key, self)
+        self.watch_token()
+
+    def watch_token(self) -> None:
+        """Look at the token again when it expires, and at least every few minutes."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left_s = max(self.claims.expires_at - time.time(), 0)
+        delay_s = min(left_s, self.project.settings.timings.token_check_s)
+        self._expiry = asyncio.get_running_loop().call_later(delay_s, self._check_token)
+
+    def _check_token(self) -> None:
+        late_s = time.time() - self.claims.expires_at
+        if late_s >= 0:
+            self.shutdown(refusals.expired(int(late_s)))
+        else:
+            self.watch_token()
+
+    def detach(self) -> None:
+        """Stop listening without a word; presence and subscriptions of this channel end here."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self.project.hub.unsubscribe(*self.key, self)
+        self.project.presence.untrack(self.key, self)
+        self.project.changes.unsubscribe(self)
+        if self.socket.channels.get(self.topic) is self:
+            del self.socket.channels[self.topic]
+
+    def close(self) -> None:
+        """The normal end: phx_close, with the join_ref as its ref."""
+        if not self.closed:
+            self.detach()
+        self.socket.enqueue(self.socket.encode(self.join_ref, self.join_ref, self.topic, "phx_close", {}))
+
+    def shutdown(self, message: str) -> None:
+        """Say why, then close."""
+        if not self.closed:
+            self.push_system(message, status="error")
+            self.close()
+
+    def crash(self) -> None:
+        """What a client sees when its message made the real server's channel process fail: it joins again."""
+        if not self.closed:
+            self.detach()
+            payload = {"reason": "channel_crash"}
+            self.socket.enqueue(self.socket.encode(self.join_ref, self.join_ref, self.topic, "phx_error", payload))

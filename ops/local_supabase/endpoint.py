@@ -1,0 +1,104 @@
+"""The HTTP server around a project. Used by the command, the tests and the pytest plugin."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from ops.local_supabase import handshake, http_api
+from ops.local_supabase.http_api import PROJECT, text_answer
+from ops.local_supabase.http_body import MOST_BODY_BYTES
+from ops.local_supabase.project import Project
+from ops.local_supabase.settings import Settings
+
+SHUTDOWN_TIMEOUT_S = 3.0  # the sockets are closed before; this is for plain requests
+BACKLOG = 1024
+PREFIXES = ("/realtime/v1", "")  # behind the gateway, and the Realtime server's own paths
+
+_log = structlog.get_logger(__name__)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Endpoint:
+    """One listening endpoint; `url` and `port` are known after `start`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.project = Project(settings)
+        self.port = settings.port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Connect to the database, then listen. Raises OSError when the port is taken."""
+        self._runner = web.AppRunner(
+            _application(self.project), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, handler_cancellation=True
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=BACKLOG)
+        try:
+            await self.project.start()
+            await site.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close every socket with its code, then everything else."""
+        await self.project.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+def _application(project: Project) -> web.Application:
+    application = web.Application(middlewares=[_cross_origin, _framework_answers], client_max_size=MOST_BODY_BYTES)
+    application[PROJECT] = project
+    application.router.add_get("/healthcheck", _healthcheck)
+    for prefix, socket_path in zip(PREFIXES, ("/realtime/v1/websocket", "/socket/websocket"), strict=True):
+        application.add_routes(http_api.routes(prefix))
+        application.router.add_get(socket_path, handshake.serve, allow_head=False)
+        application.router.add_post(socket_path, handshake.refuse_post)
+    return application
+
+
+async def _healthcheck(request: web.Request) -> web.Response:
+    """200 while broadcasts from the database arrive, 503 while the stream is down."""
+    connected = request.app[PROJECT].stream.connected.is_set()
+    return web.Response(status=200 if connected else 503, text="ok" if connected else "replication is not connected")
+
+
+@web.middleware
+async def _cross_origin(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Answer preflights, and allow every origin, as the hosted gateway does."""
+    if request.method == "OPTIONS" and request.app[PROJECT].settings.answer_preflight:
+        return web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Origin": "*",
+                "Access-Control-Allow-Methods": "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS",
+                "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "*"),
+                "Access-Control-Max-Age": "3600",
+            },
+        )
+    response = await handler(request)
+    if "Origin" in request.headers and not response.prepared:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@web.middleware
+async def _framework_answers(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Unknown paths and methods are 404; a failure says nothing but that it failed."""
+    try:
+        return await handler(request)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        return text_answer(404, "Not Found", request_id=True)
+    except web.HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 - logged with its traceback, and no business of the client
+        _log.exception("request_failed", path=request.path)
+        return text_answer(500, "Internal Server Error", request_id=True)

@@ -1,0 +1,69 @@
+"""GET /realtime/v1/websocket: the version, the key, the limits, then the socket."""
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from ops.local_supabase import refusals
+from ops.local_supabase.http_api import PROJECT
+from ops.local_supabase.project import Project
+from ops.local_supabase.refusals import HandshakeRefusedError
+from ops.local_supabase.socket import Socket
+from ops.local_supabase.tokens import TokenError
+from ops.local_supabase.wire import json_text
+from ops.local_supabase.wire.frames import Version
+
+MOST_FRAME_BYTES = 5_000_000  # a longer frame closes with 1009
+CLOSE_TIMEOUT_S = 2.0
+_VERSION = re.compile(r"^([12])\.0\.\d+$")
+
+
+async def serve(request: web.Request) -> web.StreamResponse:
+    """Open a socket and serve it to its end, or say in HTTP why not."""
+    project = request.app[PROJECT]
+    if "upgrade" not in request.headers.get("Connection", "").lower():
+        given = json_text.encode([request.headers.get("Connection", "keep-alive")]).decode()
+        return web.Response(status=400, text=f"'connection' header must contain 'upgrade', got {given}")
+    version = _VERSION.match(request.query.get("vsn", "1.0.0"))
+    if version is None:
+        return web.Response(status=403, body=b"")
+    try:
+        token = _checked_token(project, request)
+    except HandshakeRefusedError as refusal:
+        await asyncio.sleep(project.settings.timings.connect_error_backoff_s)
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return web.Response(status=refusal.status, body=json_text.encode({"error": refusal.text}), headers=headers)
+    websocket = web.WebSocketResponse(
+        max_msg_size=MOST_FRAME_BYTES, autoping=False, compress=False, timeout=CLOSE_TIMEOUT_S, decode_text=True
+    )
+    await websocket.prepare(request)
+    transport = request.transport
+    if transport is None:
+        return websocket
+    socket = Socket(project, websocket, transport, token, Version(int(version.group(1))))
+    project.sockets.add(socket)
+    await socket.run()
+    return websocket
+
+
+async def refuse_post(_request: web.Request) -> web.Response:
+    return web.Response(status=400, body=b"")
+
+
+def _checked_token(project: Project, request: web.Request) -> str:
+    key = request.headers.get("x-api-key", request.query.get("apikey"))
+    if project.settings.suspended:
+        raise HandshakeRefusedError(403, "Realtime was disabled for this tenant")
+    if key is None:
+        raise HandshakeRefusedError(401, "API key is missing")
+    token = project.keys.exchange(key)
+    try:
+        project.verifier.verify(token)
+    except TokenError as error:
+        raise refusals.at_handshake(error) from None
+    if project.users_full():
+        raise HandshakeRefusedError(429, "Too many connected users")
+    if project.rates.joins.over:
+        raise HandshakeRefusedError(429, "Too many joins per second")
+    return token

@@ -1,0 +1,211 @@
+"""POST /api/broadcast, POST /api/broadcast/{topic}/events/{event} and GET /api/ping.
+
+Questions in the real server's order: media type, body, request rate, suspension, token, content, message rate, policy.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from ops.local_supabase import batch, http_body, payload_size
+from ops.local_supabase.authorization import Extension, MissingPartitionError, PolicyError
+from ops.local_supabase.batch import BatchError, BatchMessage
+from ops.local_supabase.http_body import BodyError
+from ops.local_supabase.project import Project
+from ops.local_supabase.sessions import DatabaseUnavailableError
+from ops.local_supabase.tokens import Claims, TokenError
+from ops.local_supabase.wire import json_text
+from ops.local_supabase.wire.frames import Encoding
+from ops.local_supabase.wire.messages import TextFanout, UserFanout
+
+_BYTES = "application/octet-stream"
+_AUTHORIZATION_PARTS = 2
+
+PROJECT = web.AppKey("project", Project)
+
+
+class AnswerError(Exception):
+    """Ends a request with a status and a JSON body."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(str(status))
+        self.status = status
+        self.body = body
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """The API below a prefix: the gateway's `/realtime/v1`, or the server's own root."""
+    return [
+        web.get(f"{prefix}/api/ping", _ping),
+        web.post(f"{prefix}/api/broadcast", _broadcast_batch),
+        web.post(f"{prefix}/api/broadcast/", _broadcast_batch),
+        web.post(f"{prefix}/api/broadcast/{{topic}}/events/{{event}}", _broadcast_one),
+    ]
+
+
+async def _ping(request: web.Request) -> web.Response:
+    return _answer(request, 200, {"message": "Success"})
+
+
+async def _broadcast_batch(request: web.Request) -> web.Response:
+    return await _guarded(request, _send_batch)
+
+
+async def _broadcast_one(request: web.Request) -> web.Response:
+    if http_body.media_type(request) not in ("application/json", _BYTES, ""):
+        text = "Unsupported Media Type. Use application/json or application/octet-stream"
+        return _plain_answer(415, {"error": text}, request_id=True)
+    return await _guarded(request, _send_one)
+
+
+Sender = Callable[[web.Request, Claims, bytes, dict[str, Any]], Awaitable[None]]
+
+
+async def _guarded(request: web.Request, send: Sender) -> web.Response:
+    """Ask everything that both endpoints ask, then send."""
+    project = request.app[PROJECT]
+    try:
+        data = await http_body.read_bytes(request)
+        body = http_body.parse(http_body.media_type(request), data)
+    except BodyError as error:
+        return text_answer(error.status, error.text)
+    project.rates.requests.add()
+    try:
+        _check_open(project)
+        await send(request, _claims(project, request), data, body)
+    except AnswerError as error:
+        return _answer(request, error.status, error.body)
+    return _answer(request, 202, None)
+
+
+def _check_open(project: Project) -> None:
+    if project.rates.requests.over:
+        raise AnswerError(429, {"message": "Too many requests"})
+    if project.settings.suspended:
+        raise AnswerError(403, {"message": "Tenant is suspended"})
+
+
+def _claims(project: Project, request: web.Request) -> Claims:
+    """Verify the bearer token, else the apikey header; opaque keys are exchanged first."""
+    authorization = request.headers.get("Authorization")
+    token = request.headers.get("apikey")
+    if authorization:
+        parts = authorization.split(" ")
+        if len(parts) != _AUTHORIZATION_PARTS:
+            raise AnswerError(500, "Internal Server Error")
+        if parts[0].lower() == "bearer":
+            token = parts[1]
+    if not token:
+        raise AnswerError(401, {"message": "Unauthorized"})
+    try:
+        return project.verifier.verify(project.keys.exchange(token))
+    except TokenError:
+        raise AnswerError(401, {"message": "Unauthorized"}) from None
+
+
+async def _send_batch(request: web.Request, claims: Claims, _data: bytes, body: dict[str, Any]) -> None:
+    project = request.app[PROJECT]
+    try:
+        messages = batch.read(body, project.settings.limits.max_payload_size_kb)
+    except BatchError as error:
+        raise AnswerError(422, {"errors": {"messages": error.errors}}) from None
+    events = project.rates.events
+    if events.over:
+        raise AnswerError(429, {"message": "You have exceeded your rate limit"})
+    if len(messages) + events.average_per_s > events.limit_per_s:
+        raise AnswerError(429, {"message": "Too many messages to broadcast, please reduce the batch size"})
+    for message in messages:
+        if not message.private:
+            _publish(project, message)
+    await _publish_private(project, claims, [message for message in messages if message.private])
+
+
+async def _publish_private(project: Project, claims: Claims, messages: list[BatchMessage]) -> None:
+    """Ask once per topic; what may not be written is dropped without a word."""
+    allowed: dict[str, bool] = {}
+    for message in messages:
+        if message.topic not in allowed:
+            allowed[message.topic] = await _may_write(project, claims, message.topic)
+        if allowed[message.topic]:
+            _publish(project, message)
+
+
+async def _may_write(project: Project, claims: Claims, topic: str) -> bool:
+    try:
+        return (await project.authorizer.writable(topic, claims, [Extension.BROADCAST])).broadcast
+    except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
+        return False
+
+
+def _publish(project: Project, message: BatchMessage) -> None:
+    body: dict[str, Any] = {"event": message.event, "payload": message.payload, "type": "broadcast"}
+    if message.id is not None:
+        body["meta"] = {"id": message.id}
+    project.rates.events.add()
+    fanout = TextFanout(f"realtime:{message.topic}", "broadcast", body)
+    project.hub.publish(message.private, message.topic, fanout)
+
+
+async def _send_one(request: web.Request, claims: Claims, data: bytes, body: dict[str, Any]) -> None:
+    project = request.app[PROJECT]
+    topic, event = request.match_info["topic"], request.match_info["event"]
+    raw = http_body.media_type(request) == _BYTES
+    if not topic.strip():
+        raise AnswerError(422, {"errors": {"topic": ["can't be blank"]}})
+    if payload_size.exceeds(data if raw else body, len(data), project.settings.limits.max_payload_size_kb):
+        raise AnswerError(422, {"errors": {"payload": ["Payload size exceeds tenant limit"]}})
+    if project.rates.events.over:
+        raise AnswerError(429, {"message": "You have exceeded your rate limit"})
+    private = request.query.get("private") == "true"
+    if private:
+        await _check_write(project, claims, topic)
+    project.rates.events.add()
+    content, encoding = (data, Encoding.RAW) if raw else (json_text.encode(body), Encoding.JSON)
+    try:
+        project.hub.publish(private, topic, UserFanout(f"realtime:{topic}", event, content, encoding))
+    except ValueError:
+        raise AnswerError(500, "Internal Server Error") from None
+
+
+async def _check_write(project: Project, claims: Claims, topic: str) -> None:
+    try:
+        permissions = await project.authorizer.writable(topic, claims, [Extension.BROADCAST])
+    except PolicyError:
+        raise AnswerError(422, {"message": "RLS policy error"}) from None
+    except MissingPartitionError:
+        raise AnswerError(422, {"message": "Partition for today is missing"}) from None
+    except DatabaseUnavailableError:
+        raise AnswerError(422, {"message": "Connecting to the project's database"}) from None
+    if not permissions.broadcast:
+        raise AnswerError(403, {"message": "Unauthorized"})
+
+
+def _answer(request: web.Request, status: int, body: Any) -> web.Response:
+    """A response with the rate headers every answer past the body parser carries."""
+    requests = request.app[PROJECT].rates.requests
+    rolling = int(requests.average_per_s)
+    response = _plain_answer(status, body, request_id=True)
+    response.headers["x-rate-rolling"] = str(rolling)
+    response.headers["x-rate-limit"] = str(requests.limit_per_s)
+    response.headers["x-rate-limit-remaining"] = str(max(requests.limit_per_s - rolling, 0))
+    return response
+
+
+def _plain_answer(status: int, body: Any, *, request_id: bool) -> web.Response:
+    headers = {"x-request-id": uuid.uuid4().hex} if request_id else {}
+    if body is None:
+        response = web.Response(status=status, headers=headers)
+        response.headers["Content-Length"] = "0"
+        return response
+    headers["Content-Type"] = "application/json; charset=utf-8"
+    return web.Response(status=status, body=json_text.encode(body), headers=headers)
+
+
+def text_answer(status: int, text: str, *, request_id: bool = False) -> web.Response:
+    """What the real server's framework answers by itself: the reason as `text/html`."""
+    headers = {"Content-Type": "text/html; charset=utf-8"}
+    if request_id:
+        headers["x-request-id"] = uuid.uuid4().hex
+    return web.Response(status=status, body=text.encode(), headers=headers)

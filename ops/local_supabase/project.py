@@ -1,0 +1,166 @@
+"""What all sockets of the endpoint share: topics, presence, rates, policies, streams. Wires the parts together."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import psycopg
+import structlog
+
+from ops.local_supabase import stored_messages
+from ops.local_supabase.authorization import Authorizer
+from ops.local_supabase.changes.subscriptions import Subscriptions
+from ops.local_supabase.channel import Channel
+from ops.local_supabase.database import partitions
+from ops.local_supabase.hub import Hub
+from ops.local_supabase.keys import ApiKeys
+from ops.local_supabase.presence import Presence
+from ops.local_supabase.rates import Rates
+from ops.local_supabase.replication import ReplicationStream
+from ops.local_supabase.sessions import Sessions
+from ops.local_supabase.settings import Settings
+from ops.local_supabase.socket import RESTART, Socket
+from ops.local_supabase.stored_messages import StoredMessages
+from ops.local_supabase.tokens import TokenVerifier
+from ops.local_supabase.wire.messages import TextFanout
+
+REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
+
+_log = structlog.get_logger(__name__)
+
+
+class Project:
+    """One Supabase project as this endpoint serves it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.hub = Hub()
+        self.presence = Presence(self.hub)
+        self.rates = Rates(settings.limits, settings.timings.rate_tick_s)
+        self.verifier = TokenVerifier(settings.jwt_secret, settings.jwks)
+        self.keys = ApiKeys(settings)
+        self.sessions = Sessions(settings)
+        self.authorizer = Authorizer(self.sessions)
+        self.changes = Subscriptions(self)
+        self.sockets: set[Socket] = set()
+        self.users = 0
+        self.stream = ReplicationStream(
+            settings.database_url,
+            stored_messages.SLOT_PREFIX,
+            stored_messages.PUBLICATION,
+            StoredMessages(self.hub, self.rates, settings.limits).take,
+            settings.timings,
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # Life
+
+    async def start(self) -> None:
+        """Open the database and start the loops; comes back once broadcasts from the database would be seen."""
+        await self.sessions.open()
+        await asyncio.to_thread(self._tend_partitions)
+        for loop in (self.stream.run(), self._tick(), self._sweep_idle(), self._sweep_left(), self._janitor()):
+            self.spawn(loop)
+        await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
+
+    async def stop(self) -> None:
+        """End every connection, 1012 for those with channels, then the loops and the database."""
+        sockets = list(self.sockets)
+        for socket in sockets:
+            if not socket.channels:
+                socket.drop()
+        await asyncio.gather(*(socket.close(RESTART) for socket in sockets if socket.channels))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sessions.close()
+
+    async def disconnect_all(self) -> None:
+        """What the platform does when settings change: a system message without `channel`, then 1012."""
+        payload = {"message": "Server requested disconnect", "status": "ok", "extension": "system"}
+        for socket in self.sockets:
+            for channel in list(socket.channels.values()):
+                message = TextFanout(channel.topic, "system", payload)
+                socket.enqueue(message.encoded(socket.version))
+        await asyncio.sleep(0)
+        await asyncio.gather(*(socket.close(RESTART) for socket in list(self.sockets)))
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something in the background; its failure is logged, and it ends with the project."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background_work_failed", reason=repr(error))
+
+    # Connections
+
+    def users_full(self) -> bool:
+        return self.users >= self.settings.limits.max_concurrent_users
+
+    def count(self, socket: Socket) -> None:
+        """A connection counts from its first join to its end."""
+        if not socket.counted:
+            socket.counted = True
+            self.users += 1
+
+    def forget(self, socket: Socket) -> None:
+        self.sockets.discard(socket)
+        if socket.counted:
+            self.users -= 1
+
+    def announce_replication(self, channel: Channel) -> None:
+        """Tell a channel that broadcasts from the database will reach it, now or once the stream is back."""
+        if self.stream.connected.is_set():
+            channel.push_system("Replication connection established")
+        else:
+            self.spawn(self._announce_later(channel))
+
+    async def _announce_later(self, channel: Channel) -> None:
+        try:
+            await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
+        except TimeoutError:
+            channel.shutdown("Replication connection was not established in time")
+        else:
+            if not channel.closed:
+                channel.push_system("Replication connection established")
+
+    # Loops
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.timings.rate_tick_s)
+            self.rates.tick()
+
+    async def _sweep_idle(self) -> None:
+        timings = self.settings.timings
+        while True:
+            await asyncio.sleep(timings.idle_sweep_s)
+            oldest = time.monotonic() - timings.idle_timeout_s
+            for socket in [socket for socket in self.sockets if socket.last_frame_at < oldest]:
+                socket.close_soon(1000)
+
+    async def _sweep_left(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.timings.no_channel_check_s)
+            for socket in [socket for socket in self.sockets if socket.counted and not socket.channels]:
+                socket.drop()
+
+    async def _janitor(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.timings.janitor_s)
+            await asyncio.to_thread(self._tend_partitions)
+
+    def _tend_partitions(self) -> None:
+        try:
+            with psycopg.connect(self.settings.database_url, autocommit=True, connect_timeout=10) as connection:
+                connection.execute("set lock_timeout = '5s'")
+                made, dropped = partitions.create_missing(connection), partitions.drop_expired(connection)
+        except psycopg.Error as error:
+            _log.warning("partitions_not_tended", reason=str(error).strip())
+        else:
+            _log.info("partitions_tended", made=[day.isoformat() for day in made], dropped=dropped)

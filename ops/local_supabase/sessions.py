@@ -1,0 +1,54 @@
+"""The endpoint's own connections to the database, a few, for policies, replays and subscriptions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ops.local_supabase.settings import Settings
+
+MOST_CONNECTIONS = 6  # policies are short; hosted projects begin with two
+
+Connection = psycopg.AsyncConnection[TupleRow]
+
+
+class DatabaseUnavailableError(Exception):
+    """No connection to the database within the time we wait."""
+
+
+class Sessions:
+    """Lends connections that are known to be alive, each inside a transaction that is rolled back at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        timeout_s = settings.timings.database_timeout_s
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            settings.database_url,
+            min_size=1,
+            max_size=MOST_CONNECTIONS,
+            timeout=timeout_s,
+            reconnect_timeout=timeout_s,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"application_name": "realtime", "connect_timeout": max(2, int(timeout_s))},
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=2)
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Connection]:
+        """Lend a connection; whatever happened on it is rolled back. Raises DatabaseUnavailableError."""
+        try:
+            async with self._pool.connection() as connection:
+                try:
+                    yield connection
+                finally:
+                    if not connection.closed:
+                        await connection.rollback()
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseUnavailableError(str(error)) from error

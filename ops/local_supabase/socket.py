@@ -1,0 +1,256 @@
+"""One WebSocket: a mailbox, worked through in order, that holds what came in and what goes out.
+
+The order is the real server's: a refused join keeps everything else on its connection waiting, and what a channel
+answers goes behind what is already waiting. Nothing one client sends or fails to read can hold up another.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from ops.local_supabase import channel_events, joining
+from ops.local_supabase.channel import Channel
+from ops.local_supabase.refusals import JoinRefusedError
+from ops.local_supabase.wire import json_text, v1, v2
+from ops.local_supabase.wire.frames import Encoding, Frame, MalformedFrameError, Outgoing, Version
+
+if TYPE_CHECKING:
+    from ops.local_supabase.project import Project
+    from ops.local_supabase.replay import StoredMessage
+
+RESTART, GOING_AWAY, POLICY = 1012, 1001, 1008  # RFC 6455 section 7.4.1 and the IANA registry
+CLOSE_TIMEOUT_S = 2.0  # how long a client may take to answer a close frame
+
+_log = structlog.get_logger(__name__)
+
+
+class Socket:
+    """Reads, answers and delivers for one client."""
+
+    def __init__(
+        self,
+        project: "Project",
+        websocket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        token: str,
+        vsn: Version,
+    ) -> None:
+        self.project = project
+        self.token = token
+        self.version = vsn
+        self.channels: dict[str, Channel] = {}
+        self.counted = False  # counts as a connected user once it has joined something
+        self.last_frame_at = time.monotonic()
+        self._websocket = websocket
+        self._transport = transport
+        self._mailbox: deque[Frame | Outgoing] = deque()
+        self._waiting_in = 0
+        self._waiting_out = 0
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closing = False
+
+    # Encoding
+
+    def encode(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Outgoing:
+        if self.version is Version.V2:
+            return v2.encode(join_ref, ref, topic, event, payload)
+        return v1.encode(ref, topic, event, payload)
+
+    def encode_stored(
+        self, join_ref: Any, topic: str, message: "StoredMessage", meta: dict[str, Any]
+    ) -> Outgoing | None:
+        """A replayed message: JSON as text with the join_ref, bytes as kind 4 and only for version 2."""
+        if message.encoding is Encoding.RAW:
+            if self.version is Version.V1:
+                return None
+            return v2.encode_user_broadcast(
+                topic, message.event, json_text.encode(meta), message.encoding, message.content
+            )
+        body = {"event": message.event, "meta": meta, "payload": json_text.decode(message.content), "type": "broadcast"}
+        return self.encode(join_ref, None, topic, "broadcast", body)
+
+    # The mailbox
+
+    def enqueue(self, frame: Outgoing | None) -> None:
+        """Put a frame behind everything that is waiting; a client that does not read is cut off."""
+        if frame is None or self._closing:
+            return
+        self._mailbox.append(frame)
+        self._waiting_out += 1
+        self._waiting_bytes += len(frame.data)
+        queues = self.project.settings.queues
+        if self._waiting_out > queues.outbound_frames or self._waiting_bytes > queues.outbound_bytes:
+            self._cut_off()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve the client until either side ends the connection."""
+        worker = asyncio.create_task(self._work())
+        try:
+            await self._read()
+        finally:
+            self._closing = True
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+            for channel in list(self.channels.values()):
+                channel.detach()
+            self.project.forget(self)
+
+    async def _read(self) -> None:
+        queues = self.project.settings.queues
+        async for message in self._websocket:
+            self.last_frame_at = time.monotonic()
+            if message.type is WSMsgType.PING:
+                await self._websocket.pong(message.data)
+                continue
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                continue
+            frame = self._decode(message.type, message.data)
+            if frame is None:
+                continue
+            self._mailbox.append(frame)
+            self._waiting_in += 1
+            self._wake.set()
+            if self._waiting_in >= queues.inbound_frames:
+                self._room.clear()
+                await self._room.wait()
+
+    def _decode(self, kind: WSMsgType, data: Any) -> Frame | None:
+        try:
+            if self.version is Version.V1:
+                return v1.decode(data)
+            return v2.decode_text(data) if kind is WSMsgType.TEXT else v2.decode_binary(data)
+        except MalformedFrameError:
+            return None  # dropped without an answer; the connection and its channels stay
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._mailbox:
+                item = self._mailbox.popleft()
+                if isinstance(item, Outgoing):
+                    self._waiting_out -= 1
+                    self._waiting_bytes -= len(item.data)
+                    await self._write(item)
+                else:
+                    self._waiting_in -= 1
+                    self._room.set()
+                    await self._handle_safely(item)
+
+    async def _write(self, frame: Outgoing) -> None:
+        kind = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
+        try:
+            await self._websocket.send_frame(frame.data, kind)
+        except (ConnectionError, RuntimeError):
+            self._closing = True  # the reader sees the end of the connection by itself
+
+    # What the client sends
+
+    async def _handle_safely(self, frame: Frame) -> None:
+        try:
+            await self._handle(frame)
+        except Exception:  # noqa: BLE001 - logged; one client's frame must not end anything but its own channel
+            _log.exception("frame_failed", topic=repr(frame.topic)[:100], frame_event=repr(frame.event)[:100])
+            channel = self.channels.get(frame.topic) if isinstance(frame.topic, str) else None
+            if channel is not None:
+                channel.crash()
+
+    async def _handle(self, frame: Frame) -> None:
+        topic, event = frame.topic, frame.event
+        channel = self.channels.get(topic) if isinstance(topic, str) else None
+        if topic == "phoenix" and event == "heartbeat":
+            self.enqueue_reply(None, frame.ref, topic, "ok", {})
+        elif event == "phx_join" and isinstance(topic, str) and topic.startswith("realtime:"):
+            await self._join(frame)
+        elif channel is None or channel.leaving:
+            self._answer_unjoined(frame)
+        elif event == "phx_leave":
+            self._leave(channel, frame)
+        else:
+            await channel_events.handle(channel, frame)
+
+    def _answer_unjoined(self, frame: Frame) -> None:
+        if frame.event == "phx_leave":
+            self.enqueue_reply(frame.join_ref, frame.ref, frame.topic, "ok", {})
+        else:
+            self._unmatched(frame)
+
+    def _unmatched(self, frame: Frame) -> None:
+        self.enqueue_reply(None, frame.ref, frame.topic, "error", {"reason": "unmatched topic"})
+
+    def enqueue_reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
+        self.enqueue(self.encode(join_ref, ref, topic, "phx_reply", {"status": status, "response": response}))
+
+    async def _join(self, frame: Frame) -> None:
+        """Answer at once or, when refused, late; the channel of an earlier join ends in both cases."""
+        earlier = self.channels.get(frame.topic)
+        if earlier is not None:
+            earlier.detach()
+        try:
+            admission = await joining.admit(self, frame)
+        except JoinRefusedError as refusal:
+            await asyncio.sleep(self.project.settings.timings.channel_error_backoff_s)
+            await self._reply_now(frame, "error", {"reason": refusal.reason})
+            if earlier is not None:
+                earlier.close()
+            if refusal.disconnect:
+                self.close_soon(GOING_AWAY)
+            return
+        self.channels[frame.topic] = admission.channel
+        self.project.count(self)
+        await self._reply_now(frame, "ok", {"postgres_changes": admission.channel.config.bindings_with_ids()})
+        if earlier is not None:
+            earlier.close()
+        await admission.welcome()
+
+    async def _reply_now(self, frame: Frame, status: str, response: Any) -> None:
+        payload = {"status": status, "response": response}
+        await self._write(self.encode(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload))
+
+    def _leave(self, channel: Channel, frame: Frame) -> None:
+        """Leave after a turn: a join sent right behind it takes the topic over, and then the leave gets no reply."""
+        if frame.join_ref != channel.join_ref:
+            return
+        channel.leaving = True
+        delay_s = self.project.settings.timings.leave_turn_s
+        asyncio.get_running_loop().call_later(delay_s, self._finish_leave, channel, frame)
+
+    def _finish_leave(self, channel: Channel, frame: Frame) -> None:
+        if not channel.closed:
+            self.enqueue_reply(frame.join_ref, frame.ref, frame.topic, "ok", {})
+            channel.close()
+
+    # How the connection ends
+
+    def close_soon(self, code: int) -> None:
+        """Close with a code, in the background."""
+        self.project.spawn(self.close(code))
+
+    async def close(self, code: int) -> None:
+        """Send a close frame and wait a little for the client's."""
+        self._closing = True
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            await asyncio.wait_for(self._websocket.close(code=code), CLOSE_TIMEOUT_S)
+        self._transport.abort()
+
+    def drop(self) -> None:
+        """End the connection without a close frame."""
+        self._closing = True
+        self._transport.abort()
+
+    def _cut_off(self) -> None:
+        _log.warning("slow_reader_cut_off", frames=self._waiting_out, bytes=self._waiting_bytes)
+        self._mailbox.clear()
+        self._waiting_out = self._waiting_bytes = self._waiting_in = 0
+        self._room.set()
+        self.close_soon(POLICY)
