@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
@@ -35,3 +35,16 @@ async def take_requested(connection: AsyncConnection[Any], sink: str, limit: int
 async def unpark(connection: AsyncConnection[Any], sink: str, event_ids: list[UUID]) -> None:
     """Forget parked events that were delivered after all."""
     await connection.execute(_QUERIES["unpark"], {"sink": sink, "event_ids": event_ids})
+
+
+def list_parked(connection: Connection[DictRow], *, sink: str | None, limit: int, offset: int) -> list[DictRow]:
+    """Return parked events for an operator, newest first (all sinks when `sink` is None)."""
+    values = {"sink": sink, "limit": limit, "offset": offset}
+    return connection.execute(_QUERIES["list_parked"], values).fetchall()
+
+
+def request_replay(connection: Connection[DictRow], *, sink: str | None, event_ids: list[UUID] | None) -> list[DictRow]:
+    """Ask the relay to deliver parked events again (None means all); return sink and event id of each."""
+    requested = connection.execute(_QUERIES["request_replay"], {"sink": sink, "event_ids": event_ids}).fetchall()
+    connection.execute(_QUERIES["announce"])
+    return requested

@@ -1,0 +1,21 @@
+-- name: status
+select
+    c.sink,
+    case when c.lease_until > clock_timestamp() then c.lease_owner end as held_by,
+    c.breaker,
+    c.consecutive_failures,
+    case when c.retry_at > clock_timestamp() then extract(epoch from c.retry_at - clock_timestamp())::float8 end
+        as retry_in_s,
+    c.last_error,
+    c.last_error_at,
+    c.high_water,
+    c.delivered_count,
+    c.last_delivered_at,
+    (select coalesce(sum(h.last - h.first + 1), 0)::bigint
+     from jsonb_to_recordset(c.holes) as h (first bigint, last bigint)) as holes,
+    (select count(*) from public.chat_events e where e.id > c.high_water) as lag_events,
+    (select extract(epoch from clock_timestamp() - min(e.created_at))::float8
+     from public.chat_events e where e.id > c.high_water) as lag_s,
+    (select count(*) from public.parked_events p where p.sink = c.sink) as parked
+from public.relay_cursors c
+order by c.sink

@@ -1,0 +1,109 @@
+"""The bridge process: wires relays, sinks and the HTTP side together. Run as `python -m realtime_bridge`."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from realtime_bridge import db
+from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.http_app import create_http_app
+from realtime_bridge.janitor import Janitor
+from realtime_bridge.logs import configure_logging
+from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.service import RealtimeService
+from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.transports.base import Transport
+from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.http import HttpTransport
+from realtime_bridge.wakeup import Wakeup
+from realtime_bridge.web_server import WebServer
+
+log = structlog.get_logger(__name__)
+
+POOL_SIZE = 8  # two for each relay (pages, lease), the rest for subscriptions and probes
+STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises what any part raised, for a bridge that is half alive helps nobody."""
+    pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
+    await pool.open()
+    transport = create_transport(settings)
+    relays = create_relays(settings, pool, transport)
+    server = WebServer(create_http_app(pool, relays), host=settings.host, port=settings.port)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    parts: list[Coroutine[Any, Any, object]] = [
+        server.serve(),
+        Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        Janitor(pool, retention_days=settings.event_retention_days).run(),
+        *(relay.run() for relay in relays),
+    ]
+    tasks = [asyncio.create_task(part) for part in parts]
+    log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
+    try:
+        await _first_of(stopping, tasks)
+    finally:
+        await _stop(server, relays, tasks)
+        await transport.close()
+        await pool.close()
+        log.info("bridge stopped")
+
+
+def create_transport(settings: Settings) -> Transport:
+    if settings.transport is TransportName.DATABASE:
+        return DatabaseTransport()
+    return HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
+
+
+def create_relays(settings: Settings, pool: Pool, transport: Transport) -> list[Relay]:
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    relays = []
+    if settings.feeds_supabase:
+        relays.append(Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner=owner))
+    return relays
+
+
+async def _first_of(stopping: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Return when asked to stop; raise when a part ends by itself."""
+    waiter = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    for task in done - {waiter}:
+        task.result()
+        raise RuntimeError("A part of the bridge ended by itself.")
+
+
+async def _stop(server: WebServer, relays: Sequence[Relay], tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Let relays finish their page and give their leases back, then close the sockets."""
+    for relay in relays:
+        relay.stop()
+    server.should_exit = True
+    await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main() -> int:
+    try:
+        settings = Settings.from_env(os.environ)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before logging is configured
+        return 1
+    configure_logging("bridge", settings.log_level, settings.log_format)
+    asyncio.run(run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""`crossfade relay` tells an operator what happens and sends parked events again."""
+
+import json
+from uuid import uuid4
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import DictRow
+
+from ops.cli.main import main
+from realtime_bridge.sinks.base import SinkUnavailable
+from tests.factories import append_message, make_conversation, make_user
+from tests.fakes import RecordingSink
+from tests.integration.bridge.conftest import held_relay, run
+
+
+@pytest.fixture
+def parked_event(database_url: str, conn: psycopg.Connection[DictRow]) -> str:
+    """One event that the legacy sink refused; returns its id."""
+    append_message(conn, make_conversation(conn, make_user(conn)))
+
+    async def refuse() -> None:
+        sink = RecordingSink()
+        sink.refuses = lambda _: True
+        async with held_relay(database_url, sink) as relay:
+            await relay.run_once()
+
+    run(refuse)
+    row = conn.execute("select event_id from parked_events").fetchone()
+    assert row is not None
+    return str(row["event_id"])
+
+
+def crossfade(database_url: str, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["relay", *arguments], env={"DATABASE_URL": database_url, "COLUMNS": "250"})
+    return result.exit_code, result.output
+
+
+def test_status_says_that_a_sink_is_behind_and_why(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """An outage shows as failures, a lag and the reason, in the table and in JSON."""
+    append_message(conn, make_conversation(conn, make_user(conn)))
+
+    async def fail() -> None:
+        sink = RecordingSink()
+        sink.unavailable = SinkUnavailable("the other side is on fire")
+        async with held_relay(database_url, sink) as relay:
+            for _ in range(5):
+                await relay._step()
+
+    run(fail)
+    code, table = crossfade(database_url, "status")
+    assert code == 0
+    assert "breaker open" in table
+    assert "the other side is on fire" in table
+    _, output = crossfade(database_url, "status", "--json")
+    legacy = next(row for row in json.loads(output) if row["sink"] == "legacy")
+    assert legacy["lag_events"] == 1
+    assert legacy["breaker"] == "open"
+    supabase = next(row for row in json.loads(output) if row["sink"] == "supabase")
+    assert supabase["held_by"] is None
+
+
+def test_parked_lists_the_reason_and_replay_marks_it(database_url: str, parked_event: str) -> None:
+    """The id in the list is what replay takes."""
+    _, table = crossfade(database_url, "parked")
+    assert parked_event in table
+    assert "refused by this sink" in table
+    code, output = crossfade(database_url, "replay", parked_event)
+    assert (code, "1 events will be delivered again" in output) == (0, True)
+    _, listed = crossfade(database_url, "parked", "--json")
+    assert json.loads(listed)[0]["replay_requested_at"]
+
+
+def test_replay_wants_to_know_what(database_url: str, parked_event: str) -> None:
+    """Neither nothing nor an unknown id nor both an id and --all is accepted, each with its own sentence."""
+    assert crossfade(database_url, "replay")[0] == 2
+    assert crossfade(database_url, "replay", "--all", parked_event)[0] == 2
+    code, output = crossfade(database_url, "replay", str(uuid4()))
+    assert code == 1
+    assert "No parked event matches" in output
+    assert crossfade(database_url, "replay", "--all", "--sink", "legacy", "--json")[0] == 0
+
+
+def test_an_unreachable_database_is_one_sentence() -> None:
+    """No traceback, exit code 1."""
+    code, output = crossfade("postgresql://postgres@127.0.0.1:1/nowhere", "status")
+    assert code == 1
+    assert output.startswith("Error: ")
+    assert "Traceback" not in output
