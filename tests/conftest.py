@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from tests.redis_server import RedisServer
 
 TEMPLATE = "crossfade_template"
 _clones = itertools.count(1)
@@ -44,6 +45,13 @@ def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> I
     _admin(postgres_server, statement.format(sql.Identifier(name), sql.Identifier(template_database)))
     yield postgres_server.url(name)
     _admin(postgres_server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Redis on a unix socket, empty at the start of the run and gone at its end."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""Opaque page cursors: where a listing of conversations ended, bound to the account and filters it was made for."""
+
+import base64
+import binascii
+import hashlib
+import struct
+from uuid import UUID
+
+from gateway.domain import ConversationFilter, Position
+from gateway.errors import FieldError, ValidationFailed
+
+_LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
+VERSION = 1
+MAX_CURSOR_CHARS = 100
+
+
+def encode(position: Position, account_id: UUID, chosen: ConversationFilter) -> str:
+    packed = _LAYOUT.pack(VERSION, position.sort_us, position.id, _scope(account_id, chosen))
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode(cursor: str, account_id: UUID, chosen: ConversationFilter) -> Position:
+    """Raise ValidationFailed for a cursor that was damaged, or made for other filters or another account.
+
+    Not a matter of access: the listing is always limited to the account. It prevents pages that make no sense.
+    """
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        version, sort_us, row_id, scope = _LAYOUT.unpack(raw)
+    except (binascii.Error, struct.error, ValueError):
+        version, sort_us, row_id, scope = 0, 0, 0, b""
+    if version != VERSION or scope != _scope(account_id, chosen):
+        detail = "Use the nextCursor of the page before, with the same filters."
+        raise ValidationFailed(FieldError(parameter="cursor", code="cursor_invalid", detail=detail))
+    return Position(sort_us=sort_us, id=row_id)
+
+
+def _scope(account_id: UUID, chosen: ConversationFilter) -> bytes:
+    text = f"conversations|{account_id}|{chosen.status or ''}|{chosen.assigned_to or ''}"
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()

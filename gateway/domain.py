@@ -1,0 +1,163 @@
+"""What the gateway talks about. Plain frozen values: no HTTP, no SQL."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    READ = "chat:read"
+    WRITE = "chat:write"
+
+
+class ConversationStatus(StrEnum):
+    OPEN = "open"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    SNOOZED = "snoozed"
+
+
+class Role(StrEnum):
+    """What a participant other than the owner may be; the owner is the account itself."""
+
+    AGENT = "agent"
+    CLIENT = "client"
+    SUPERVISOR = "supervisor"
+
+
+class Direction(StrEnum):
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class MessageType(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
+class MessageStatus(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+    def may_become(self, wanted: "MessageStatus") -> bool:
+        """Forward only: pending, sent, delivered, read; failed only before anything was delivered."""
+        if wanted is MessageStatus.FAILED:
+            return self in (MessageStatus.PENDING, MessageStatus.SENT)
+        return self is not MessageStatus.FAILED and _PROGRESS.index(wanted) > _PROGRESS.index(self)
+
+
+_PROGRESS = (MessageStatus.PENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One row of `chat_api_keys`: whose data it opens, and how often per minute (None = the deployment's default)."""
+
+    id: str
+    account_id: UUID
+    name: str
+    env: str
+    prefix: str
+    secret_hash: bytes = field(repr=False)
+    scopes: tuple[str, ...]
+    rate_limit: int | None
+    send_rate_limit: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def has_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewParticipant:
+    user_id: UUID
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConversation:
+    contact_jid: str
+    contact_name: str | None
+    channel: str
+    status: ConversationStatus
+    assigned_agent_id: UUID | None
+    assigned_bot_id: str | None
+    participants: tuple[NewParticipant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """`metadata` is a JSON object's text, because Postgres is the next to read it."""
+
+    content: str
+    message_type: MessageType
+    direction: Direction
+    client_message_id: str | None
+    sender_id: str | None
+    reply_to_id: int | None
+    metadata: str
+
+    @property
+    def first_status(self) -> MessageStatus:
+        """What others sent has arrived; what we send is on its way."""
+        return MessageStatus.PENDING if self.direction is Direction.OUTGOING else MessageStatus.DELIVERED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    status: MessageStatus
+    provider_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a page of conversations ended: the sort time in microseconds since 1970, and the id."""
+
+    sort_us: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationFilter:
+    status: ConversationStatus | None
+    assigned_to: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Representations as JSON text, straight from the database. `last` is the position of the last one shown."""
+
+    items: tuple[str, ...]
+    total: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationPage(Page):
+    last: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePage(Page):
+    """Ascending; `first_seq` and `last_seq` are its ends."""
+
+    first_seq: int | None
+    last_seq: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
+
+    representation: str
+    replayed: bool

@@ -1,0 +1,185 @@
+"""Every way a request can fail, each knowing its status and code. Raised anywhere; rendered in `problems.py` only.
+
+ProblemError
+├── BadRequest 400
+│   ├── MalformedJson           malformed_json
+│   └── ApiKeyConflict          api_key_conflict
+├── Unauthorized 401
+│   ├── ApiKeyMissing           api_key_missing
+│   ├── ApiKeyInvalid           api_key_invalid     malformed, unknown and wrong secret alike
+│   ├── ApiKeyExpired           api_key_expired     only told to whoever holds the secret
+│   └── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
+├── ScopeMissing 403            scope_missing
+├── NotFound 404                not_found           unknown and somebody else's alike
+├── Conflict 409
+│   ├── StatusConflict          status_conflict
+│   └── ProviderIdConflict      provider_message_id_conflict
+├── PayloadTooLarge 413         payload_too_large
+├── UnsupportedMediaType 415    unsupported_media_type
+├── Unprocessable 422
+│   ├── ValidationFailed        validation_failed   with one FieldError per fault
+│   └── ClientMessageIdReused   client_message_id_reused
+├── RateLimited 429             rate_limited
+│   └── TooManyFailedKeys       too_many_failed_keys
+└── ServiceUnavailable 503      service_unavailable
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """One fault in the request: where (JSON Pointer into the body, or a query parameter), its code, what to do."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class ProblemError(Exception):
+    """`detail` says what the client can do about it."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+
+class BadRequest(ProblemError):
+    status = 400
+    code = "bad_request"
+    title = "The request cannot be read"
+
+
+class MalformedJson(BadRequest):
+    code = "malformed_json"
+    title = "The body is not JSON"
+
+
+class ApiKeyConflict(BadRequest):
+    code = "api_key_conflict"
+    title = "Two different API keys"
+
+
+class Unauthorized(ProblemError):
+    """Carries `WWW-Authenticate`, as RFC 9110 §11.6.1 asks of every 401."""
+
+    status = 401
+
+    def __init__(self, detail: str) -> None:
+        error = "" if self.code == "api_key_missing" else f', error="invalid_token", error_description="{self.title}"'
+        super().__init__(detail, headers={"WWW-Authenticate": f'Bearer realm="crossfade"{error}'})
+
+
+class ApiKeyMissing(Unauthorized):
+    code = "api_key_missing"
+    title = "No API key"
+
+
+class ApiKeyInvalid(Unauthorized):
+    code = "api_key_invalid"
+    title = "The API key is not valid"
+
+
+class ApiKeyExpired(Unauthorized):
+    code = "api_key_expired"
+    title = "The API key has expired"
+
+
+class ApiKeyRevoked(Unauthorized):
+    code = "api_key_revoked"
+    title = "The API key was revoked"
+
+
+class ScopeMissing(ProblemError):
+    status = 403
+    code = "scope_missing"
+    title = "The API key may not do this"
+
+    def __init__(self, scope: str) -> None:
+        challenge = f'Bearer realm="crossfade", error="insufficient_scope", scope="{scope}"'
+        super().__init__(f"Use a key with the scope {scope}.", headers={"WWW-Authenticate": challenge})
+
+
+class NotFound(ProblemError):
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class Conflict(ProblemError):
+    status = 409
+    code = "conflict"
+    title = "The request conflicts with what is stored"
+
+
+class StatusConflict(Conflict):
+    code = "status_conflict"
+    title = "The status cannot change that way"
+
+
+class ProviderIdConflict(Conflict):
+    code = "provider_message_id_conflict"
+    title = "The message has another provider id"
+
+
+class PayloadTooLarge(ProblemError):
+    status = 413
+    code = "payload_too_large"
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(ProblemError):
+    status = 415
+    code = "unsupported_media_type"
+    title = "The body has the wrong type"
+
+
+class Unprocessable(ProblemError):
+    status = 422
+    code = "unprocessable"
+    title = "The request is not acceptable"
+
+
+class ValidationFailed(Unprocessable):
+    code = "validation_failed"
+    title = "The request has invalid fields"
+
+    def __init__(self, *errors: FieldError) -> None:
+        places = ", ".join(dict.fromkeys(e.pointer or e.parameter or "the body" for e in errors))
+        super().__init__(f"Correct {places}.", errors=errors)
+
+
+class ClientMessageIdReused(Unprocessable):
+    code = "client_message_id_reused"
+    title = "The clientMessageId belongs to another message"
+
+
+class RateLimited(ProblemError):
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+
+class TooManyFailedKeys(RateLimited):
+    code = "too_many_failed_keys"
+    title = "Too many invalid API keys"
+
+
+class ServiceUnavailable(ProblemError):
+    status = 503
+    code = "service_unavailable"
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str = "Try again; resend a message with its clientMessageId.") -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})

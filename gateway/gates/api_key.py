@@ -1,0 +1,92 @@
+"""Second gate: who is asking. Fails closed: when no key can be checked, the answer is 503 and nobody gets in."""
+
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import NoReturn
+
+from flask import Flask, g, request
+
+from gateway import api_keys, errors
+from gateway.api_keys import KeyText, MalformedKeyError
+from gateway.db import Database
+from gateway.domain import ApiKey
+from gateway.gates.failed_keys import FailedKeys
+from gateway.key_cache import KeyCache
+from gateway.metrics import Metrics
+from gateway.store import api_keys as stored
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them
+HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
+
+
+class ApiKeyGate:
+    """Sets `g.api_key`. A key this worker knows costs no database round trip."""
+
+    def __init__(
+        self,
+        database: Database,
+        cache: KeyCache,
+        failed: FailedKeys,
+        metrics: Metrics,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._cache = cache
+        self._failed = failed
+        self._metrics = metrics
+        self._now = now
+
+    def install(self, app: Flask) -> None:
+        app.before_request(self._check)
+
+    def _check(self) -> None:
+        if request.path in OPEN_PATHS:
+            return
+        text = self._presented()
+        try:
+            presented = api_keys.parse(text)
+        except MalformedKeyError:
+            self._refuse()
+        key = self._find(presented)
+        if key is None or not hmac.compare_digest(key.secret_hash, presented.sha256):
+            self._refuse()
+        if key.revoked_at is not None:
+            raise errors.ApiKeyRevoked("Use another key; this one was revoked.")
+        if key.has_expired(self._now()):
+            raise errors.ApiKeyExpired("Use another key; this one has expired.")
+        g.api_key = key
+        self._cache.mark_used(key.id)
+
+    def _presented(self) -> str:
+        header = request.headers.get("X-API-Key", "").strip()
+        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        if header and bearer and header != bearer:
+            raise errors.ApiKeyConflict("Send one API key: X-API-Key and Authorization hold different ones.")
+        if not (header or bearer):
+            raise errors.ApiKeyMissing(HINT)
+        return header or bearer
+
+    def _find(self, presented: KeyText) -> ApiKey | None:
+        if (key := self._cache.find(presented.id)) is not None:
+            self._metrics.key_lookups.labels("cache").inc()
+            return key
+        self._failed.check()  # before the lookup: guessing costs the database nothing past the limit
+        self._metrics.key_lookups.labels("database").inc()
+        try:
+            read_at = monotonic()
+            with self._database.connection() as connection:
+                key = stored.find(connection, presented.id)
+        except errors.ServiceUnavailable:
+            self._metrics.keys_not_checked.inc()
+            raise
+        if key is not None:
+            self._cache.store(key, read_at=read_at)
+        return key
+
+    def _refuse(self) -> NoReturn:
+        self._failed.count()
+        raise errors.ApiKeyInvalid(HINT)

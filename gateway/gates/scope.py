@@ -1,0 +1,22 @@
+"""Fourth gate: may this key do this. By method, so that a new route cannot forget it."""
+
+from flask import Flask, g, request
+
+from gateway.domain import Scope
+from gateway.errors import ScopeMissing
+
+READING = frozenset({"GET", "HEAD"})
+
+
+class ScopeGate:
+    """After the limits, so that refusals are counted, too."""
+
+    def install(self, app: Flask) -> None:
+        app.before_request(self._check)
+
+    def _check(self) -> None:
+        if request.url_rule is None or "api_key" not in g:
+            return
+        scope = Scope.READ if request.method in READING else Scope.WRITE
+        if scope not in g.api_key.scopes:
+            raise ScopeMissing(scope)

@@ -1,0 +1,56 @@
+# ruff: noqa: N999 the name is gunicorn's
+"""gunicorn's configuration, read from the environment once, in the master; a bad variable ends it with one sentence."""
+
+import os
+import shutil
+import sys
+import tempfile
+from typing import Any
+
+from gateway.settings import Settings
+from realtime_bridge.environment import ConfigurationError
+
+try:
+    settings = Settings.from_env(os.environ)
+except ConfigurationError as error:
+    sys.exit(str(error))
+
+bind = f"{settings.host}:{settings.port}"
+workers = settings.workers
+worker_class = "gthread"
+threads = settings.threads
+preload_app = False  # pools and threads belong to the worker that made them
+timeout = 30  # a worker whose main thread is silent for so long is replaced
+graceful_timeout = 10  # longer than any statement may take; then open requests are cut
+keepalive = 30  # seconds; load balancers reuse connections, and a thread is not held meanwhile
+limit_request_line = 8190
+accesslog = None
+logger_class = "gateway.gunicorn_logging.StructuredLogger"
+proc_name = "crossfade-gateway"
+
+# Workers share their figures through files, emptied at every start. Set before a worker imports the metrics.
+metrics_dir = tempfile.mkdtemp(prefix="crossfade-gateway-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+
+
+def post_worker_init(worker: Any) -> None:
+    from gateway.runtime import Runtime
+
+    Runtime.of(worker.wsgi).start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    from gateway.runtime import Runtime
+
+    if worker.wsgi is not None:
+        Runtime.of(worker.wsgi).stop()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    shutil.rmtree(metrics_dir, ignore_errors=True)

@@ -1,0 +1,46 @@
+"""What the gateway counts. One instance per app; gunicorn's workers share their figures through files."""
+
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """`route` is the rule's text, never a path: the number of series stays bounded."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "chat_api_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+        )
+        self.seconds = Histogram(
+            "chat_api_request_seconds",
+            "Time from the first gate to the answer.",
+            ["method", "route"],
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
+        self.key_lookups = Counter(
+            "chat_api_key_lookups", "Where a key's state came from.", ["source"], registry=self._registry
+        )
+        self.limits_not_applied = Counter(
+            "chat_api_limits_not_applied", "Limits waved through because Redis was away.", registry=self._registry
+        )
+        self.keys_not_checked = Counter(
+            "chat_api_keys_not_checked", "Requests refused because no key could be checked.", registry=self._registry
+        )
+
+    def render(self) -> bytes:
+        """Prometheus text: of all workers under gunicorn, else of this process."""
+        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+        if not directory or not Path(directory).is_dir():
+            return generate_latest(self._registry)
+        collected = CollectorRegistry()
+        MultiProcessCollector(collected, path=directory)  # type: ignore[no-untyped-call]
+        return generate_latest(collected)

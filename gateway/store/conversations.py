@@ -1,0 +1,92 @@
+"""Rows of `conversations` and their participants, always within one account. Called by services/conversations.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from gateway.db import Connection
+from gateway.domain import ConversationFilter, ConversationPage, NewConversation, Position
+from realtime_bridge import sql
+
+COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    id: int
+    representation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed(_Shown):
+    sort_us: int
+
+
+def append_conversation(
+    connection: Connection, account_id: UUID, event_id: UUID, new: NewConversation
+) -> tuple[int, str]:
+    """Store the conversation with its event; return its id and representation. ForeignKeyViolation: unknown user."""
+    values = {
+        "account_id": account_id,
+        "event_id": event_id,
+        "contact_jid": new.contact_jid,
+        "contact_name": new.contact_name,
+        "channel": new.channel,
+        "status": new.status.value,
+        "assigned_agent_id": new.assigned_agent_id,
+        "assigned_bot_id": new.assigned_bot_id,
+        "user_ids": [person.user_id for person in new.participants],
+        "roles": [person.role.value for person in new.participants],
+    }
+    with connection.cursor(row_factory=class_row(_Shown)) as cursor:
+        row = cursor.execute(_SQL["append_conversation"], values).fetchone()
+    assert row is not None  # noqa: S101 an insert returns its row or raises
+    return row.id, row.representation
+
+
+def find_unknown_users(connection: Connection, user_ids: Sequence[UUID]) -> set[UUID]:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return set(cursor.execute(_SQL["find_unknown_users"], {"user_ids": list(user_ids)}).fetchall())
+
+
+def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> str | None:
+    values = {"account_id": account_id, "conversation_id": conversation_id}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_conversation"], values).fetchone()
+
+
+def list_conversations(
+    connection: Connection,
+    account_id: UUID,
+    chosen: ConversationFilter,
+    *,
+    limit: int,
+    after: Position | None = None,
+    skip: int = 0,
+) -> ConversationPage:
+    """Return the page after a position, or the one that begins past `skip` rows."""
+    values = {
+        "account_id": account_id,
+        "status": chosen.status.value if chosen.status else None,
+        "assigned_to": chosen.assigned_to,
+        "sort_us": after.sort_us if after else None,
+        "before_id": after.id if after else None,
+        "fetch": limit + 1,
+        "skip": skip,
+        "at_most": COUNT_AT_MOST,
+    }
+    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
+        rows = cursor.execute(_SQL["list_conversations"], values).fetchall()
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        total = cursor.execute(_SQL["count_conversations"], values).fetchone() or 0
+    shown = rows[:limit]
+    return ConversationPage(
+        items=tuple(row.representation for row in shown),
+        total=total,
+        has_more=len(rows) > limit,
+        last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
+    )

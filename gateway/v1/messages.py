@@ -1,0 +1,71 @@
+"""`/conversations/{id}/messages`: parse, call the service, render.
+
+A message is shown exactly as in its `message.new` event, so what a client fetched and what it received live compare
+equal: `eventId` is that event's id and `seq` its number.
+"""
+
+from flask import Blueprint, Response, g
+
+from gateway import rendering
+from gateway.db import Database
+from gateway.domain import MessagePage
+from gateway.services import messages as service
+from gateway.v1.paths import PREFIX
+from gateway.v1.schemas import ChangeStatus, ListMessages, NoQuery, SendMessage
+from gateway.validation import read_body, read_query
+
+MESSAGES = "/conversations/<row_id:conversation_id>/messages"
+
+
+def blueprint(database: Database) -> Blueprint:
+    routes = Blueprint("messages", __name__, url_prefix=PREFIX)
+
+    def send_message(conversation_id: int) -> Response:
+        read_query(NoQuery)
+        new = read_body(SendMessage).to_domain()
+        appended = service.append_message(database, g.api_key.account_id, conversation_id, new)
+        headers = {"Idempotency-Replayed": "true"} if appended.replayed else {}
+        return rendering.one(appended.representation, status=201, headers=headers)
+
+    def list_messages(conversation_id: int) -> Response:
+        return _list(database, conversation_id, read_query(ListMessages))
+
+    def change_status(conversation_id: int, message_id: int) -> Response:
+        read_query(NoQuery)
+        change = read_body(ChangeStatus).to_domain()
+        account_id = g.api_key.account_id
+        return rendering.one(service.change_status(database, account_id, conversation_id, message_id, change))
+
+    routes.add_url_rule(MESSAGES, view_func=send_message, methods=["POST"])
+    routes.add_url_rule(MESSAGES, view_func=list_messages, methods=["GET"])
+    routes.add_url_rule(f"{MESSAGES}/<row_id:message_id>/status", view_func=change_status, methods=["PATCH"])
+    return routes
+
+
+def _list(database: Database, conversation_id: int, query: ListMessages) -> Response:
+    """Always ascending by seq: the newest page, the page before `before_seq`, or the page after `after_seq`."""
+    page = service.list_messages(
+        database,
+        g.api_key.account_id,
+        conversation_id,
+        before_seq=query.before_seq,
+        after_seq=query.after_seq,
+        limit=query.limit,
+    )
+    return rendering.many(
+        page.items,
+        {
+            "page": None,
+            "limit": query.limit,
+            "total": page.total,
+            "hasMore": page.has_more,
+            "nextCursor": _next_cursor(page, forward=query.after_seq is not None),
+        },
+    )
+
+
+def _next_cursor(page: MessagePage, *, forward: bool) -> str | None:
+    """The seq to send next: as `after_seq` when the request had one, else as `before_seq`."""
+    if not page.has_more:
+        return None
+    return str(page.last_seq if forward else page.first_seq)

@@ -1,0 +1,17 @@
+"""Ids in paths: a number that cannot be a row's id names nothing, so it is 404 like any other unknown id."""
+
+from werkzeug.routing import BaseConverter, ValidationError
+
+from gateway.v1.schemas import MAX_BIGINT
+
+PREFIX = "/api/v1/chat"
+
+
+class RowId(BaseConverter):
+    regex = "[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        row_id = int(value)
+        if row_id > MAX_BIGINT:
+            raise ValidationError
+        return row_id

@@ -1,0 +1,172 @@
+"""What requests may say: field by field, camelCase, strict. Used by the views only."""
+
+import json
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from gateway.domain import (
+    ConversationStatus,
+    Direction,
+    MessageStatus,
+    MessageType,
+    NewConversation,
+    NewMessage,
+    NewParticipant,
+    Role,
+    StatusChange,
+)
+
+MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
+MAX_METADATA_BYTES = 4_096
+MAX_METADATA_DEPTH = 8
+MAX_PARTICIPANTS = 100
+MAX_BIGINT = 2**63 - 1
+MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
+
+T = TypeVar("T")
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "Write something other than white space.")
+    return text
+
+
+def _content(text: str) -> str:
+    size = len(text.encode())
+    if size > MAX_CONTENT_BYTES:
+        words = {"max": MAX_CONTENT_BYTES, "size": size}
+        raise PydanticCustomError("too_long", "Send at most {max} bytes of UTF-8; this has {size}.", words)
+    return _not_blank(text)
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
+    size = len(json.dumps(value, ensure_ascii=False).encode())
+    if size > MAX_METADATA_BYTES:
+        words = {"max": MAX_METADATA_BYTES, "size": size}
+        raise PydanticCustomError("too_long", "Send at most {max} bytes of JSON; this has {size}.", words)
+    return value
+
+
+def _depth(value: object) -> int:
+    """Levels of objects and arrays, counted without recursion and no further than one past the limit."""
+    level, depth = [value], 0
+    while depth <= MAX_METADATA_DEPTH:
+        nested = [node for node in level if isinstance(node, dict | list)]
+        if not nested:
+            break
+        depth += 1
+        level = [child for node in nested for child in (node.values() if isinstance(node, dict) else node)]
+    return depth
+
+
+def _digits(value: object) -> object:
+    """Query strings hold text: only plain digits are a number there."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) <= 19):  # noqa: PLR2004 digits of a bigint
+            raise PydanticCustomError("not_a_number", "Send a whole number in plain digits.")
+        return int(value)
+    return value
+
+
+def _hyphenated(value: object) -> object:
+    """One spelling for ids: Python's UUID would also take braces, URNs and no hyphens."""
+    if isinstance(value, str) and (len(value) != 36 or value.count("-") != 4):  # noqa: PLR2004 RFC 9562 §4
+        raise PydanticCustomError("not_a_uuid", "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6.")
+    return value
+
+
+Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
+Word = Field(strict=False)  # JSON has no enums: their text is what is sent
+Number = BeforeValidator(_digits)
+Text255 = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_not_blank)]
+Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """For routes without parameters: whatever is sent is unknown."""
+
+
+class ParticipantBody(Body):
+    user_id: Uuid
+    role: Annotated[Role, Word] = Role.CLIENT
+
+
+class CreateConversation(Body):
+    contact_jid: Text255
+    contact_name: Text255 | None = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
+    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    assigned_agent_id: Uuid | None = None
+    assigned_bot_id: Text255 | None = None
+    participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
+
+    def to_domain(self) -> NewConversation:
+        return NewConversation(
+            contact_jid=self.contact_jid,
+            contact_name=self.contact_name,
+            channel=self.channel,
+            status=self.status,
+            assigned_agent_id=self.assigned_agent_id,
+            assigned_bot_id=self.assigned_bot_id,
+            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
+        )
+
+
+class SendMessage(Body):
+    content: Annotated[str, AfterValidator(_content)]
+    message_type: Annotated[MessageType, Word] = MessageType.TEXT
+    direction: Annotated[Direction, Word] = Direction.OUTGOING
+    client_message_id: Text128 | None = None
+    sender_id: Text255 | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT)] | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] = Field(default_factory=dict)
+
+    def to_domain(self) -> NewMessage:
+        return NewMessage(
+            content=self.content,
+            message_type=self.message_type,
+            direction=self.direction,
+            client_message_id=self.client_message_id,
+            sender_id=self.sender_id,
+            reply_to_id=self.reply_to_id,
+            metadata=json.dumps(self.metadata, allow_nan=False),
+        )
+
+
+class ChangeStatus(Body):
+    status: Annotated[MessageStatus, Word]
+    provider_message_id: Text255 | None = None
+
+    def to_domain(self) -> StatusChange:
+        return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
+
+
+class ListConversations(Query):
+    status: ConversationStatus | None = None
+    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo")] = None
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    page: Annotated[int | None, Number, Field(ge=1, le=MAX_PAGE)] = None
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+class ListMessages(Query):
+    """`before_seq` and `after_seq` are both exclusive."""
+
+    before_seq: Annotated[int | None, Number, Field(ge=0, le=MAX_BIGINT)] = None
+    after_seq: Annotated[int | None, Number, Field(ge=0, le=MAX_BIGINT)] = None
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50

@@ -1,0 +1,173 @@
+"""The last gate, called by each view: what a request may say. Turns JSON and query strings into checked models."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+
+MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
+MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
+
+CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "enum": "not_allowed",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "too_long": "too_long",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "uuid_parsing": "not_a_uuid",
+    "uuid_type": "wrong_type",
+}
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_body(model: type[Model]) -> Model:
+    """Parse the JSON body. Raises 415, 413, 400 with the position, or 422 with a pointer for every fault."""
+    document = _parse(_raw_body())
+    check_text(document)
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ValidationFailed(*(_body_error(fault) for fault in _faults(error))) from None
+
+
+def read_query(model: type[Model]) -> Model:
+    """Check the query string: unknown, repeated and unusable parameters are refused by name."""
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise ValidationFailed(
+            *(
+                FieldError(parameter=name[:MAX_POINTER_CHARS], code="repeated", detail="Send it once.")
+                for name in repeated
+            )
+        )
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise ValidationFailed(*(_query_error(fault) for fault in _faults(error))) from None
+
+
+def _raw_body() -> bytes:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json in UTF-8.")
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(f"Send at most {request.max_content_length} bytes.") from None
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"Byte {error.start} is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise MalformedJson("It is nested too deeply.") from None
+    except ValueError as error:  # ours below, and Python's bound on the digits of a number
+        raise MalformedJson(f"{error}" if isinstance(error, _Refused) else "A number has too many digits.") from None
+
+
+class _Refused(ValueError):
+    """Something Python's parser would let through although it is not, or not safely, JSON."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: set[str] = set()
+        name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise _Refused(f"The name {ascii(name)[:MAX_POINTER_CHARS]} occurs twice in one object.")
+    return document
+
+
+def _constant(word: str) -> NoReturn:
+    raise _Refused(f"{word} is not JSON.")
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise _Refused("A number is too large.")
+    return number
+
+
+def check_text(document: Any) -> None:
+    """Refuse what no UTF-8 text column can hold: NUL and halves of surrogate pairs, in names and values alike."""
+    errors = []
+    for pointer, text in _texts(document, ""):
+        if "\0" in text:
+            errors.append(FieldError(pointer=pointer, code="nul_character", detail="Remove the NUL character."))
+        elif not _is_unicode(text):
+            errors.append(FieldError(pointer=pointer, code="lone_surrogate", detail="Send whole Unicode characters."))
+        if len(errors) == MAX_ERRORS:
+            break
+    if errors:
+        raise ValidationFailed(*errors)
+
+
+def _texts(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Every string beneath `node`. An explicit stack, because nesting is the client's choice."""
+    waiting = [(node, pointer)]
+    while waiting:
+        current, place = waiting.pop()
+        if isinstance(current, str):
+            yield place, current
+        elif isinstance(current, dict):
+            for name, value in current.items():
+                below = f"{place}/{_escape(name)}"[:MAX_POINTER_CHARS]
+                yield below, name
+                waiting.append((value, below))
+        elif isinstance(current, list):
+            waiting.extend((value, f"{place}/{index}"[:MAX_POINTER_CHARS]) for index, value in enumerate(current))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+
+
+def _body_error(fault: ErrorDetails) -> FieldError:
+    pointer = "".join(f"/{_escape(str(part))}" for part in fault["loc"])[:MAX_POINTER_CHARS]
+    return FieldError(pointer=pointer, code=_code(fault["type"]), detail=_sentence(fault["msg"]))
+
+
+def _query_error(fault: ErrorDetails) -> FieldError:
+    name = ".".join(str(part) for part in fault["loc"])[:MAX_POINTER_CHARS]
+    code = "unknown_parameter" if fault["type"] == "extra_forbidden" else _code(fault["type"])
+    return FieldError(parameter=name, code=code, detail=_sentence(fault["msg"]))
+
+
+def _code(kind: str) -> str:
+    """Our word for pydantic's; what a schema of ours raised keeps its own."""
+    return CODES.get(kind) or ("wrong_type" if kind.endswith("_type") else kind)
+
+
+def _sentence(message: str) -> str:
+    return message if message.endswith(".") else f"{message}."
+
+
+def _escape(name: str) -> str:
+    """RFC 6901 §3; unusual characters are shown escaped, so that the answer itself is clean."""
+    clean = name if _is_unicode(name) else ascii(name)[1:-1]
+    return clean.replace("~", "~0").replace("/", "~1")
