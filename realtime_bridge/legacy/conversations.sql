@@ -1,0 +1,19 @@
+-- name: find_last_seq
+-- The newest event's number, for a member only: a stranger and an unknown id get the same answer, no row.
+select c.last_seq
+from public.conversations c
+join public.conversation_participants p on p.conversation_id = c.id
+where c.id = %(conversation_id)s and p.user_id = %(user_id)s
+
+-- name: read_events
+-- What a reconnecting client missed, oldest first, as the relay would have read it.
+select
+    e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload, e.origin, e.created_at,
+    array(
+        select p.user_id from public.conversation_participants p
+        where p.conversation_id = e.conversation_id order by p.user_id
+    ) as participants
+from public.chat_events e
+where e.conversation_id = %(conversation_id)s and e.seq > %(after_seq)s
+order by e.seq
+limit %(limit)s

@@ -1,0 +1,208 @@
+"""The Socket.IO dialect that old clients speak: an event of the log becomes the frames they expect. Pure.
+
+Shapes are those of a CRM's Socket.IO chat engine. Ids are strings, `document` is spelled `file`, `workspaceId` is the
+account. Every frame also carries `eventId` and `seq`, which old clients ignore and catching-up clients need.
+
+What the log does not say, and what is sent instead:
+- people's names: the id stands in for the name; the contact's own name is known in `conversation.*` events only;
+- the sender of a message without `senderId`: the account for outgoing messages, an empty string for incoming ones;
+- `lastMessage` in `conversation.*` events: left out (the preview has no message id); `message.new` carries it;
+- `channel`: always `whatsapp`, the one word old clients know; the real one travels as `sourceChannel` when known.
+A deleted message is an ordinary `message` with empty content, no attachments and `metadata.deleted = true`: old clients
+have no event for it, and drop repeats by replacing a message of the same id.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from realtime_bridge.events import Event, EventType
+
+CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
+MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}
+STATUSES = frozenset({"pending", "sent", "delivered", "read", "failed"})
+
+
+class DialectError(ValueError):
+    """The event's payload cannot be said in this dialect; the text names the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emit:
+    """One Socket.IO event for everybody in any of `rooms`; `seq` places it in its conversation (None: not stored)."""
+
+    event: str
+    data: dict[str, Any]
+    rooms: tuple[str, ...]
+    conversation_id: int
+    seq: int | None = None
+
+
+def conversation_room(conversation_id: int) -> str:
+    return f"conversation:{conversation_id}"
+
+
+def user_room(user_id: UUID) -> str:
+    return f"user:{user_id}"
+
+
+def emits_of(event: Event) -> tuple[Emit, ...]:
+    """Return what an event is to old clients, in sending order; nothing for a type they have no word for.
+
+    Raises DialectError when the payload lacks what the dialect needs.
+    """
+    emits: tuple[Emit, ...] = ()
+    match event.type:
+        case EventType.MESSAGE_NEW:
+            emits = (_to_room(event, "message", _message(event)), _to_people(event, _latest(event)))
+        case EventType.MESSAGE_UPDATED | EventType.MESSAGE_DELETED:
+            emits = (_to_room(event, "message", _message(event)),)
+        case EventType.MESSAGE_STATUS:
+            emits = (_to_room(event, "messageStatus", _status(event)),)
+        case EventType.CONVERSATION_NEW | EventType.CONVERSATION_UPDATED | EventType.CONVERSATION_ASSIGNED:
+            emits = (_to_people(event, _conversation(event)),)
+    for emit in emits:
+        _check_json(emit.data)
+    return tuple(emit for emit in emits if emit.rooms)
+
+
+def typing(conversation_id: int, user_id: UUID, *, is_typing: bool) -> Emit:
+    """Return the sign that somebody types; never stored."""
+    data = {"conversationId": str(conversation_id), "userId": str(user_id), "isTyping": is_typing}
+    return Emit(event="typing", data=data, rooms=(conversation_room(conversation_id),), conversation_id=conversation_id)
+
+
+def _to_room(event: Event, name: str, data: dict[str, Any]) -> Emit:
+    rooms = (conversation_room(event.conversation_id),)
+    return Emit(event=name, data=data, rooms=rooms, conversation_id=event.conversation_id, seq=event.seq)
+
+
+def _to_people(event: Event, data: dict[str, Any]) -> Emit:
+    rooms = tuple(user_room(user) for user in event.participants)
+    return Emit(event="conversation", data=data, rooms=rooms, conversation_id=event.conversation_id, seq=event.seq)
+
+
+def _message(event: Event) -> dict[str, Any]:
+    payload = event.payload
+    deleted = event.type == EventType.MESSAGE_DELETED or payload.get("deletedAt") is not None
+    metadata = dict(_object(payload, "metadata"))
+    attachments = metadata.pop("attachments", None)
+    if provider_id := payload.get("providerMessageId"):
+        metadata["providerMessageId"] = str(provider_id)
+    if deleted:
+        metadata = {"deleted": True, "deletedAt": payload.get("deletedAt")}
+    data: dict[str, Any] = {
+        "id": _id(payload, "id"),
+        "workspaceId": str(event.account_id),
+        "conversationId": str(event.conversation_id),
+        "senderId": _sender(event),
+        "type": _word(payload, "messageType", MESSAGE_TYPES),
+        "content": "" if deleted else _text(payload, "content"),
+        "status": _word(payload, "status", STATUSES),
+        "metadata": metadata,
+        "createdAt": _text(payload, "createdAt"),
+        "updatedAt": _text(payload, "updatedAt"),
+        "eventId": str(event.event_id),
+        "seq": event.seq,
+        "messageSeq": payload.get("messageSeq"),
+        "direction": _text(payload, "direction"),
+        "clientMessageId": payload.get("clientMessageId"),
+    }
+    if payload.get("replyToId") is not None:
+        data["replyToMessageId"] = _id(payload, "replyToId")
+    if isinstance(attachments, list) and not deleted:
+        data["attachments"] = attachments
+    return data
+
+
+def _status(event: Event) -> dict[str, Any]:
+    return {
+        "messageId": _id(event.payload, "id"),
+        "status": _word(event.payload, "status", STATUSES),
+        "conversationId": str(event.conversation_id),
+        "eventId": str(event.event_id),
+        "seq": event.seq,
+    }
+
+
+def _latest(event: Event) -> dict[str, Any]:
+    """The conversation as a new message moves it to the top of the list."""
+    message = {
+        "id": _id(event.payload, "id"),
+        "content": _text(event.payload, "content"),
+        "senderId": _sender(event),
+        "createdAt": _text(event.payload, "createdAt"),
+    }
+    return _listed(event, updated_at=message["createdAt"]) | {"lastMessage": message}
+
+
+def _conversation(event: Event) -> dict[str, Any]:
+    payload = event.payload
+    contact = _text(payload, "contactJid")
+    data = _listed(event, updated_at=_text(payload, "updatedAt"))
+    data["participants"].append({"id": contact, "name": payload.get("contactName") or contact})
+    extra = ("status", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview", "unreadCount")
+    return data | {
+        "contactId": contact,
+        "sourceChannel": payload.get("channel"),
+        **{name: payload.get(name) for name in extra},
+    }
+
+
+def _listed(event: Event, *, updated_at: str) -> dict[str, Any]:
+    return {
+        "id": str(event.conversation_id),
+        "workspaceId": str(event.account_id),
+        "channel": CHANNEL,
+        "participants": [{"id": str(user), "name": str(user)} for user in event.participants],
+        "updatedAt": updated_at,
+        "eventId": str(event.event_id),
+        "seq": event.seq,
+    }
+
+
+def _sender(event: Event) -> str:
+    sender = event.payload.get("senderId")
+    if sender is not None:
+        return str(sender)
+    return str(event.account_id) if event.payload.get("direction") == "outgoing" else ""
+
+
+def _id(payload: Mapping[str, Any], name: str) -> str:
+    value = payload.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise DialectError(f"{name} is not an id")
+    return str(value)
+
+
+def _text(payload: Mapping[str, Any], name: str) -> str:
+    value = payload.get(name)
+    if not isinstance(value, str):
+        raise DialectError(f"{name} is not a text")
+    return value
+
+
+def _word(payload: Mapping[str, Any], name: str, words: Mapping[str, str] | frozenset[str]) -> str:
+    value = _text(payload, name)
+    if value not in words:
+        raise DialectError(f"{name} is not a word of the dialect")
+    return words[value] if isinstance(words, Mapping) else value
+
+
+def _object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = payload.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise DialectError(f"{name} is not an object")
+    return value
+
+
+def _check_json(data: dict[str, Any]) -> None:
+    """Refuse what JSON has no word for: a frame that a client cannot parse would cost it its connection."""
+    try:
+        json.dumps(data, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DialectError(f"not JSON: {error}") from None

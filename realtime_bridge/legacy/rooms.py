@@ -1,0 +1,102 @@
+"""Rooms of this process. Sends to sockets in order, and holds frames back for a socket that is still catching up."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engineio import packet as engine_packet
+from socketio import packet
+from socketio.async_manager import AsyncManager
+
+from realtime_bridge.legacy.dialects import Emit
+
+NAMESPACE = "/"
+MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is dropped, to begin again
+HOLDS_PER_SOCKET = 200
+
+
+@dataclass(slots=True)
+class Hold:
+    """A subscription that reads what it missed: live frames wait behind it, and repeats of it are not sent again."""
+
+    after_seq: int
+    up_to_seq: int
+    waiting: list[Emit] | None = field(default_factory=list)
+    """None once the catch-up is done; the hold then only recognises repeats, until live frames have passed it."""
+
+    def has_sent(self, emit: Emit) -> bool:
+        return emit.seq is not None and self.after_seq < emit.seq <= self.up_to_seq
+
+
+class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
+    """The library's rooms; `deliver` replaces its emit, which makes a task for each recipient and each frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holds: dict[str, dict[str, Hold]] = {}
+
+    async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None:
+        """Send one frame to everybody in its rooms, once each."""
+        encoded = self._encode(emit)
+        for sid, engine_sid in list(self.get_participants(NAMESPACE, list(emit.rooms))):
+            if sid == skip_sid:
+                continue
+            hold = self._hold(sid, emit)
+            if hold is None or await self._passes(engine_sid, sid, hold, emit):
+                await self.server.eio.send_packet(engine_sid, encoded)
+
+    async def deliver_to(self, sid: str, emits: Iterable[Emit]) -> None:
+        """Send frames to one socket, whatever it is waiting for."""
+        engine_sid = self.eio_sid_from_sid(sid, NAMESPACE)
+        for emit in emits:
+            await self.server.eio.send_packet(engine_sid, self._encode(emit))
+
+    @contextlib.contextmanager
+    def holding(self, sid: str, room: str, after_seq: int) -> Iterator[Hold]:
+        """Keep a room's live frames back from one socket inside the block; `release` sends them."""
+        hold = Hold(after_seq=after_seq, up_to_seq=after_seq)
+        self._holds.setdefault(sid, {})[room] = hold
+        try:
+            yield hold
+        except BaseException:
+            self.forget_hold(sid, room)
+            raise
+
+    async def release(self, sid: str, room: str, hold: Hold) -> None:
+        """Send what waited and was not part of the catch-up; from here on the socket is live."""
+        while hold.waiting:
+            waiting, hold.waiting = hold.waiting, []
+            await self.deliver_to(sid, [emit for emit in waiting if not hold.has_sent(emit)])
+        hold.waiting = None
+        if hold.up_to_seq == hold.after_seq:
+            self.forget_hold(sid, room)
+
+    def forget_hold(self, sid: str, room: str) -> None:
+        holds = self._holds.get(sid)
+        if holds:
+            holds.pop(room, None)
+            if not holds:
+                del self._holds[sid]
+
+    def forget_socket(self, sid: str) -> None:
+        self._holds.pop(sid, None)
+
+    def _hold(self, sid: str, emit: Emit) -> Hold | None:
+        holds = self._holds.get(sid)
+        return holds.get(emit.rooms[0]) if holds else None
+
+    async def _passes(self, engine_sid: str, sid: str, hold: Hold, emit: Emit) -> bool:
+        if hold.waiting is not None:
+            if len(hold.waiting) >= MAX_HELD:
+                await self.server.eio.drop(engine_sid, discard=True)
+            else:
+                hold.waiting.append(emit)
+            return False
+        if emit.seq is not None and emit.seq > hold.up_to_seq:
+            self.forget_hold(sid, emit.rooms[0])
+        return not hold.has_sent(emit)
+
+    def _encode(self, emit: Emit) -> Any:
+        frame = self.server.packet_class(packet.EVENT, namespace=NAMESPACE, data=[emit.event, emit.data]).encode()
+        return engine_packet.Packet(engine_packet.MESSAGE, frame)

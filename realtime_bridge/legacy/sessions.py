@@ -1,0 +1,81 @@
+"""Who is connected: one session for each accepted socket, and what its user may do how often. Driven by the server."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from realtime_bridge.tokens import Claims
+
+MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
+MAX_SUBSCRIPTIONS = 200
+TYPING_INTERVAL_S = 1.0  # one start for each user and conversation
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    sid: str
+    engine_sid: str
+    claims: Claims
+    subscriptions: set[int] = field(default_factory=set)
+    typing: set[int] = field(default_factory=set)
+    """Conversations in which this socket last said that its user types."""
+
+
+class Sessions:
+    """Sessions by socket and by user. `clock` is monotonic; it and `now` (epoch seconds) are passed in for tests."""
+
+    def __init__(
+        self,
+        *,
+        per_user: int = MAX_SOCKETS_PER_USER,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._per_user = per_user
+        self._clock = clock
+        self._now = now
+        self._by_sid: dict[str, Session] = {}
+        self._by_user: dict[str, set[str]] = {}
+        self._started: dict[str, dict[int, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_sid)
+
+    def has_room_for(self, claims: Claims) -> bool:
+        return len(self._by_user.get(str(claims.user_id), ())) < self._per_user
+
+    def add(self, session: Session) -> None:
+        self._by_sid[session.sid] = session
+        self._by_user.setdefault(str(session.claims.user_id), set()).add(session.sid)
+
+    def find(self, sid: str) -> Session | None:
+        return self._by_sid.get(sid)
+
+    def remove(self, sid: str) -> Session | None:
+        session = self._by_sid.pop(sid, None)
+        if session:
+            user = str(session.claims.user_id)
+            self._by_user[user].discard(sid)
+            if not self._by_user[user]:
+                del self._by_user[user]
+                self._started.pop(user, None)
+        return session
+
+    def has_expired(self, session: Session) -> bool:
+        return session.claims.expires_at <= self._now()
+
+    def take_typing(self, session: Session, conversation_id: int, *, is_typing: bool) -> bool:
+        """Note a sign of typing; False when it says nothing new or comes too soon, and nobody is to be told."""
+        if not is_typing:
+            was_typing = conversation_id in session.typing
+            session.typing.discard(conversation_id)
+            return was_typing
+        started = self._started.setdefault(str(session.claims.user_id), {})
+        now = self._clock()
+        if now - started.get(conversation_id, float("-inf")) < TYPING_INTERVAL_S:
+            return False
+        if len(started) > MAX_SUBSCRIPTIONS:
+            started.clear()  # forgets at worst that somebody typed within the last second
+        started[conversation_id] = now
+        session.typing.add(conversation_id)
+        return True

@@ -1,0 +1,88 @@
+"""The sink `legacy`: says the log to old clients in their dialect, over the bridges' sockets. Driven by the relay."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from realtime_bridge.events import Event
+from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of
+from realtime_bridge.legacy.fanout import FanoutUnavailable
+from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
+
+RECONNECT_GRACE_S = 3.0  # old clients reconnect 1 s after a loss, with up to half a second of jitter
+BATCH_EVENTS = 20  # one entry of the fan-out stream: some 60 KB, and one round trip
+
+
+class LegacySink:
+    """Publishes in order, a batch at a time; a batch that is not published stops the page.
+
+    After a restart or a takeover the old clients need a moment to come back: what is sent before they do is seen by
+    nobody. So when deliveries are *resumed*, the sink first holds for `reconnect_grace_s`.
+    """
+
+    name = "legacy"
+    transactional = False
+
+    def __init__(
+        self,
+        server: LegacyServer,
+        *,
+        reconnect_grace_s: float = RECONNECT_GRACE_S,
+        resuming: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._grace_s = reconnect_grace_s
+        self._clock = clock
+        self._not_before = clock()
+        if resuming:
+            self.resume()
+
+    def resume(self) -> None:
+        """Say that a cursor which has delivered before was just taken over: hold once more for the grace time."""
+        self._not_before = self._clock() + self._grace_s
+
+    def hold_s(self) -> float:
+        """Return how long to wait before delivering; 0 means go."""
+        return max(0.0, self._not_before - self._clock())
+
+    async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002
+        """Publish `events`; what the dialect cannot say is refused, and stops nothing.
+
+        Raises SinkNotReady while holding, and SinkUnavailable when not even the first batch was published.
+        """
+        if (hold_s := self.hold_s()) > 0:
+            raise SinkNotReady("clients are reconnecting", retry_after_s=hold_s)
+        settled = 0
+        refused: list[Refusal] = []
+        for batch in _batches(events):
+            emits, unsayable = _translate(batch)
+            try:
+                await self._server.publish(emits)
+            except FanoutUnavailable as error:
+                reason = SinkUnavailable(str(error))
+                if settled == 0:
+                    raise reason from None
+                return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
+            settled += len(batch)
+            refused += unsayable
+        return Delivery(settled=settled, refused=tuple(refused))
+
+
+def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    for start in range(0, len(events), BATCH_EVENTS):
+        yield events[start : start + BATCH_EVENTS]
+
+
+def _translate(events: Sequence[Event]) -> tuple[list[Emit], list[Refusal]]:
+    emits: list[Emit] = []
+    refused: list[Refusal] = []
+    for event in events:
+        try:
+            emits += emits_of(event)
+        except DialectError as error:
+            refused.append(Refusal(event=event, reason=str(error)))
+    return emits, refused

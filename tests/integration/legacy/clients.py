@@ -1,0 +1,86 @@
+"""Official socket.io-client sockets in one Node process, for tests to talk through."""
+
+import itertools
+from typing import Any, Self
+from uuid import UUID
+
+from tests.clients.node import Line, NodeScript
+from tests.integration.legacy.harness import token
+
+_names = itertools.count(1)
+_acks = itertools.count(1)
+
+
+class Clients(NodeScript):
+    """Opens sockets by name; a socket's lines are its own."""
+
+    def __init__(self) -> None:
+        super().__init__("legacy/driver.mjs")
+        self.wait_for(lambda line: line["is"] == "ready")
+
+    def open(self, url: str, auth: dict[str, Any] | None = None, **options: Any) -> "Client":
+        client = Client(self, f"socket-{next(_names)}")
+        self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
+        return client
+
+    def connect(self, url: str, user_id: UUID, **options: Any) -> "Client":
+        client = self.open(url, {"token": token(user_id)}, **options)
+        client.wait("connect")
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+
+class Client:
+    def __init__(self, clients: Clients, name: str) -> None:
+        self.name = name
+        self._clients = clients
+
+    @property
+    def lines(self) -> list[Line]:
+        self._clients.read_available()
+        return [line for line in self._clients.lines if line["socket"] == self.name]
+
+    def received(self, event: str) -> list[Any]:
+        return [line["args"][0] for line in self.lines if line["is"] == "event" and line["event"] == event]
+
+    def count(self, what: str) -> int:
+        return sum(line["is"] == what for line in self.lines)
+
+    def wait(self, what: str, times: int = 1, timeout_s: float = 20.0) -> Line:
+        """Return the socket's `times`-th line of this kind, waiting for it if need be."""
+        return self._wait([line for line in self.lines if line["is"] == what], times, timeout_s, {"is": what})
+
+    def wait_event(self, event: str, times: int = 1, timeout_s: float = 20.0) -> Any:
+        wanted = {"is": "event", "event": event}
+        seen = [line for line in self.lines if line["is"] == "event" and line["event"] == event]
+        return self._wait(seen, times, timeout_s, wanted)["args"][0]
+
+    def ask(self, event: str, *arguments: Any) -> Any:
+        """Emit and return the acknowledgement."""
+        ack = next(_acks)
+        self._clients.send(do="emit", socket=self.name, event=event, args=arguments, ack=ack)
+        return self._clients.wait_for(lambda line: line.get("ack") == ack)["args"][0]
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        self._clients.send(do="emit", socket=self.name, event=event, args=arguments)
+
+    def subscribe(self, conversation_id: int, after_seq: int | None = None) -> Any:
+        options = [] if after_seq is None else [{"afterSeq": after_seq}]
+        return self.ask("subscribe:conversation", str(conversation_id), *options)
+
+    def cut(self) -> None:
+        self._clients.send(do="cut", socket=self.name)
+
+    def close(self) -> None:
+        self._clients.send(do="close", socket=self.name)
+        self.wait("disconnect")
+
+    def _wait(self, seen: list[Line], times: int, timeout_s: float, wanted: dict[str, str]) -> Line:
+        def is_wanted(line: Line) -> bool:
+            return line["socket"] == self.name and all(line.get(name) == value for name, value in wanted.items())
+
+        while len(seen) < times:
+            seen.append(self._clients.wait_for(is_wanted, timeout_s))
+        return seen[times - 1]
