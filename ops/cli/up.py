@@ -61,7 +61,7 @@ def up(
                 if as_json:
                     click.echo(ready.to_json())
                 else:
-                    banner.show(Console(), ready, data_dir.resolve(), _command(data_dir))
+                    banner.show(Console(), ready, data_dir.resolve(), _watch_command(data_dir))
                 stack.watch()
         except Stopped:
             pass
@@ -72,7 +72,10 @@ def _echo(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _command(data_dir: Path) -> str:
-    """How the person calls the same `crossfade` again, for the same data directory where the command takes one."""
-    crossfade = Path(sys.argv[0])
-    return shlex.join([str(crossfade)]) + ("" if data_dir == DEFAULT_DATA_DIR else f" # --data-dir {data_dir}")
+def _watch_command(data_dir: Path) -> str:
+    """How the person calls this same `crossfade` for the demo, short where it can be."""
+    crossfade = Path(sys.argv[0]).absolute()
+    if crossfade.is_relative_to(Path.cwd()):
+        crossfade = crossfade.relative_to(Path.cwd())
+    options = [] if data_dir == DEFAULT_DATA_DIR else ["--data-dir", str(data_dir)]
+    return shlex.join([str(crossfade), "demo", "--watch", *options])

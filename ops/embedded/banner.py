@@ -18,8 +18,8 @@ def curl_line(ready: Ready) -> str:
     return f"curl -i {url} -H 'X-API-Key: {ready.api_key}' -H 'Content-Type: application/json' -d '{body}'"
 
 
-def show(console: Console, ready: Ready, data_dir: Path, command: str) -> None:
-    """Print the banner. `command` is how this `crossfade` is called, data directory included."""
+def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> None:
+    """Print the banner. `watch_command` is what shows messages arriving."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
@@ -42,5 +42,5 @@ def show(console: Console, ready: Ready, data_dir: Path, command: str) -> None:
     # Never wrapped, never marked up: it is there to be pasted.
     console.print(curl_line(ready), markup=False, highlight=False, soft_wrap=True)
     console.print("\n[bold]Watch it arrive on both sides[/], in another terminal:\n")
-    console.print(f"{command} demo --watch", markup=False, highlight=False, soft_wrap=True)
+    console.print(watch_command, markup=False, highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything; the data stays for the next time.\n")

@@ -33,31 +33,34 @@ def end(file: Path) -> list[str]:
     for name, process in found.items():
         with contextlib.suppress(psutil.Error):
             process.send_signal(2 if name == "postgres" else 15)  # SIGINT is Postgres's fast shutdown
-    everybody = [*found.values(), *family]
-    _, alive = psutil.wait_procs(everybody, timeout=STOP_TIMEOUT_S if everybody else 0)
-    for process in alive:
+    psutil.wait_procs(found.values(), timeout=STOP_TIMEOUT_S)
+    rest = [*found.values(), *family]  # whoever did not listen, and workers that outlived their master
+    for process in rest:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=KILL_TIMEOUT_S)
+    psutil.wait_procs(rest, timeout=KILL_TIMEOUT_S)
     file.unlink(missing_ok=True)
     return list(found)
 
 
 def _find(file: Path) -> dict[str, psutil.Process]:
     try:
-        recorded = json.loads(file.read_text())
-    except (OSError, ValueError):
+        recorded = dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
-    found = {}
-    for name, entry in recorded.items():
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(entry["pid"])
-            if (
-                abs(process.create_time() - entry["startedAt"]) < SAME_START_S
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                found[name] = process
-    return found
+    found = {name: _find_same(entry) for name, entry in recorded.items()}
+    return {name: process for name, process in found.items() if process is not None}
+
+
+def _find_same(entry: object) -> psutil.Process | None:
+    """Return the process that was recorded, unless it is gone or its pid is somebody else's by now."""
+    match entry:
+        case {"pid": int(pid), "startedAt": float(started_at)} if pid > 1:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                same = abs(process.create_time() - started_at) < SAME_START_S
+                return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    return None
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -1,0 +1,133 @@
+"""Run every check and say what became of it. Called by `ops/test` inside the development environment.
+
+    python ops/checks.py [ARGUMENTS FOR PYTEST]
+
+Exit code 0 when all is green and no process is left behind. Every step runs, also after a failed one.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = ROOT / ".venv" / "bin"
+CLIENTS = ROOT / "tests" / "clients"
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+LINT_TIMEOUT_S = 300
+NPM_TIMEOUT_S = 300
+PYTEST_TIMEOUT_S = 20 * 60  # the promise is "in under 20 minutes"
+INTERRUPT_TIMEOUT_S = 60  # for fixtures to stop their servers after a time-out
+POLL_S = 0.2
+SETTLE_S = 5.0  # processes that were told to stop may need a moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    name: str
+    failure: str  # empty when it went well
+    seconds: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    _adopt_orphans()
+    started = time.monotonic()
+    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, pytest {' '.join(arguments)}".rstrip(), flush=True)
+    outcomes = [
+        _run("ruff check", [BIN / "ruff", "check", "."], LINT_TIMEOUT_S),
+        _run("ruff format", [BIN / "ruff", "format", "--check", "."], LINT_TIMEOUT_S),
+        _run("mypy --strict", [BIN / "mypy"], LINT_TIMEOUT_S),
+        _install_clients(),
+        _run("pytest", [BIN / "python", "-m", "pytest", *arguments], PYTEST_TIMEOUT_S),
+        _check_nothing_left(),
+    ]
+    print()
+    for outcome in outcomes:
+        verdict = "FAILED" if outcome.failure else "ok    "
+        print(f"{verdict} {outcome.name:<22} {outcome.seconds:6.1f} s  {outcome.failure}".rstrip())
+    failed = sum(bool(outcome.failure) for outcome in outcomes)
+    print(f"{'all green' if not failed else f'{failed} failed'} in {time.monotonic() - started:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+def _run(name: str, command: Sequence[str | Path], timeout_s: float, cwd: Path = ROOT) -> Outcome:
+    print(f"\n--- {name}", flush=True)
+    started = time.monotonic()
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}  # npm calls `node`
+    with subprocess.Popen([str(word) for word in command], cwd=cwd, env=environment, stdin=subprocess.DEVNULL) as child:
+        while child.poll() is None and time.monotonic() < started + timeout_s:
+            _reap_orphans(child.pid)
+            time.sleep(POLL_S)
+        if child.poll() is None:
+            _interrupt(child)
+            failure = f"not done after {timeout_s:.0f} s"
+        else:
+            failure = f"exit code {child.returncode}" if child.returncode else ""
+    return Outcome(name=name, failure=failure, seconds=time.monotonic() - started)
+
+
+def _reap_orphans(own: int) -> None:
+    """Do what init does for adopted processes: without it a dead one looks alive to whoever asks for its pid."""
+    for orphan in psutil.Process().children():
+        if orphan.pid != own:
+            with contextlib.suppress(psutil.Error, ChildProcessError):
+                if orphan.status() == psutil.STATUS_ZOMBIE:
+                    os.waitpid(orphan.pid, os.WNOHANG)
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(INTERRUPT_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _install_clients() -> Outcome:
+    """Install the official JavaScript clients, with the Node.js of the environment, only when the lock changed."""
+    digest = hashlib.sha256((CLIENTS / "package-lock.json").read_bytes()).hexdigest()
+    note = CLIENTS / "node_modules" / ".installed"
+    if note.exists() and note.read_text() == digest:
+        return Outcome(name="npm ci (unchanged)", failure="", seconds=0.0)
+    shutil.rmtree(CLIENTS / "node_modules", ignore_errors=True)
+    outcome = _run("npm ci", [BIN / "npm", "ci", "--no-audit", "--no-fund"], NPM_TIMEOUT_S, cwd=CLIENTS)
+    if not outcome.failure:
+        note.write_text(digest)
+    return outcome
+
+
+def _adopt_orphans() -> None:
+    """Make every process that loses its parent ours (Linux), so that none can hide."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _check_nothing_left() -> Outcome:
+    """Wait a moment for what is on its way out; name and end what stays."""
+    started = time.monotonic()
+    left = psutil.Process().children(recursive=True)
+    _, left = psutil.wait_procs(left, timeout=SETTLE_S if left else 0)
+    names = []
+    for process in left:
+        try:
+            names.append(f"{process.name()} (pid {process.pid})")
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=SETTLE_S if left else 0)
+    failure = f"still running: {', '.join(names)}" if names else ""
+    return Outcome(name="no process left behind", failure=failure, seconds=time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

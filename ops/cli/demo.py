@@ -1,0 +1,48 @@
+"""`crossfade demo`: watch one message reach Supabase and Socket.IO clients, side by side. The work is in `ops.demo`."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+
+from ops.cli.up import DEFAULT_DATA_DIR
+from ops.embedded.ready import read_ready
+
+DEFAULT_COUNT = 5
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    help="Of the running stack.  [default: .crossfade in the project]",
+)
+@click.option("--count", type=click.IntRange(0, 60), help="Messages to send.  [default: 5, with --watch none]")
+@click.option("--watch", is_flag=True, help="Stay and show what others send, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per arrival, then a summary.")
+def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> None:
+    """Watch messages arrive on both sides of a running `crossfade up`.
+
+    Opens the official Python clients of Supabase Realtime and of Socket.IO as the demo client, sends messages over the
+    REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order.
+    """
+    from ops.demo.run import Demo
+    from ops.demo.sides import DemoError
+    from ops.demo.tracker import Tracker
+    from ops.demo.view import choose_view
+
+    logging.getLogger("realtime").setLevel(logging.CRITICAL)  # it logs what it then raises
+    ready = read_ready(data_dir.resolve())
+    tracker = Tracker()
+    view = choose_view(tracker, as_json=as_json)
+
+    async def run() -> None:
+        number = count if count is not None else 0 if watch else DEFAULT_COUNT
+        await Demo(ready, tracker, view).run(count=number, watch=watch)
+
+    asyncio.run(run())
+    view.show_summary()
+    if complaint := tracker.complaint():
+        raise DemoError(complaint)
