@@ -7,6 +7,9 @@ import sys
 import tempfile
 from typing import Any
 
+import gunicorn.util  # type: ignore[import-untyped]
+
+from gateway.gunicorn_problems import write_problem
 from gateway.settings import Settings
 from realtime_bridge.environment import ConfigurationError
 
@@ -27,10 +30,13 @@ limit_request_line = 8190
 accesslog = None
 logger_class = "gateway.gunicorn_logging.StructuredLogger"
 proc_name = "crossfade-gateway"
+control_socket_disable = True  # it would listen at one path for all gateways of a machine
 
-# Workers share their figures through files, emptied at every start. Set before a worker imports the metrics.
+# Workers share their figures through files of their own run. Set before a worker imports the metrics.
 metrics_dir = tempfile.mkdtemp(prefix="crossfade-gateway-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+
+gunicorn.util.write_error = write_problem  # what gunicorn itself refuses is answered like everything else
 
 
 def post_worker_init(worker: Any) -> None:

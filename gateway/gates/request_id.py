@@ -24,12 +24,12 @@ class RequestIdGate:
     def install(self, app: Flask) -> None:
         app.before_request(self._begin)
         app.after_request(self._end)
+        app.teardown_request(lambda _: structlog.contextvars.clear_contextvars())  # threads are used again
 
     def _begin(self) -> None:
         g.began = perf_counter()
         offered = request.headers.get("X-Request-Id", "")
         g.request_id = offered if _SANE.fullmatch(offered) else token_hex(16)
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
         traceparent = request.headers.get("traceparent", "")
         if _TRACEPARENT.fullmatch(traceparent):

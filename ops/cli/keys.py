@@ -1,0 +1,188 @@
+"""`crossfade keys`: create, list and revoke API keys. The only place where a key's text is ever shown."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import click
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from gateway import api_keys
+from gateway.db import Connection
+from gateway.domain import ApiKey, Scope
+from gateway.store import api_keys as store
+from ops.cli.options import database_option, database_url, json_option
+from ops.errors import OpsError
+
+CONNECT_TIMEOUT_S = 5
+MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+MAX_LIFETIME = timedelta(days=3650)
+SHOWN_ONCE = "This is the only time the key is shown; only a hash of it is kept."
+
+
+class KeysError(OpsError):
+    """There is no such key or account."""
+
+
+class Scopes(click.ParamType[tuple[str, ...]]):
+    name = "scope,scope"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        words = tuple(dict.fromkeys(word.strip() for word in str(value).split(",") if word.strip()))
+        if not words or any(word not in set(Scope) for word in words):
+            self.fail(f"{value!r} is not a list of scopes; there are {', '.join(Scope)}.", param, ctx)
+        return words
+
+
+class Lifetime(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        match = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", str(value))
+        lifetime = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+        if lifetime is None or lifetime > MAX_LIFETIME:
+            self.fail(f"{value!r} is not a time such as 90m, 12h or 30d (ten years at most).", param, ctx)
+        return lifetime
+
+
+class Env(click.ParamType[str]):
+    name = "word"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[a-z]{1,16}", str(value)):
+            self.fail(f"{value!r} is not 1 to 16 lower-case letters, such as live or test.", param, ctx)
+        return str(value)
+
+
+@click.group()
+def keys() -> None:
+    r"""Create, list and revoke API keys.
+
+    \b
+    Exit codes:
+      0  done
+      1  failed; the reason is one sentence on stderr
+      2  the command line makes no sense
+    """
+
+
+@keys.command()
+@click.option("--account", "account_id", type=click.UUID, required=True, help="The user whose data the key opens.")
+@click.option("--name", required=True, help="What people call the key.")
+@click.option("--scopes", type=Scopes(), default="chat:read,chat:write", show_default=True, help="What the key may do.")
+@click.option("--expires-in", type=Lifetime(), help="Stop working after, say, 30d, 12h or 90m; never without it.")
+@click.option("--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute.")
+@click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute.")
+@click.option(
+    "--env", type=Env(), default=lambda: os.environ.get("CROSSFADE_ENV") or "live", help="live, test … [CROSSFADE_ENV]"
+)
+@database_option
+@json_option
+def create(
+    *,
+    account_id: UUID,
+    name: str,
+    scopes: tuple[str, ...],
+    expires_in: timedelta | None,
+    rate_limit: int | None,
+    send_rate_limit: int | None,
+    env: str,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a key and show it, once."""
+    text = api_keys.mint(env)
+    with _connect(data_dir) as connection:
+        try:
+            key = store.insert(
+                connection,
+                text,
+                account_id=account_id,
+                name=name,
+                scopes=scopes,
+                rate_limit=rate_limit,
+                send_rate_limit=send_rate_limit,
+                expires_at=datetime.now(UTC) + expires_in if expires_in else None,
+            )
+        except psycopg.errors.ForeignKeyViolation:
+            raise KeysError(f"There is no user {account_id}; an account is a row of auth.users.") from None
+    if as_json:
+        click.echo(json.dumps({"key": text.text, **_as_dict(key)}))
+        return
+    Console(highlight=False, soft_wrap=True).print(f"[bold]{text.text}[/bold]\n{SHOWN_ONCE}")
+
+
+@keys.command(name="list")
+@click.option("--account", "account_id", type=click.UUID, help="Only the keys of this user.")
+@database_option
+@json_option
+def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show keys, newest first; never their text."""
+    with _connect(data_dir) as connection:
+        found = store.list_all(connection, account_id)
+    if as_json:
+        click.echo(json.dumps([_as_dict(key) for key in found]))
+        return
+    table = Table("id", "name", "prefix", "account", "scopes", "limits/min", "last used", "expires", "state")
+    for key in found:
+        limits = f"{key.rate_limit or 'default'}, sending {key.send_rate_limit or 'default'}"
+        used, expires = _moment(key.last_used_at) or "never", _moment(key.expires_at) or "never"
+        scopes = " ".join(key.scopes)
+        table.add_row(key.id, key.name, key.prefix, str(key.account_id), scopes, limits, used, expires, _state(key))
+    Console(highlight=False).print(table)
+
+
+@keys.command()
+@click.argument("key_id")
+@database_option
+@json_option
+def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
+    """Make the key KEY_ID stop working, within a second and for good."""
+    with _connect(data_dir) as connection:
+        key = store.revoke(connection, key_id)
+    if key is None:
+        raise KeysError(f"There is no key {key_id!r}; `crossfade keys list` shows the ids.")
+    click.echo(json.dumps(_as_dict(key)) if as_json else f"{key.prefix} ({key.name}) no longer works.")
+
+
+@contextmanager
+def _connect(data_dir: Path | None) -> Iterator[Connection]:
+    url = database_url(data_dir)
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        yield connection
+
+
+def _as_dict(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "env": key.env,
+        "accountId": str(key.account_id),
+        "scopes": list(key.scopes),
+        "rateLimit": key.rate_limit,
+        "sendRateLimit": key.send_rate_limit,
+        "createdAt": _moment(key.created_at),
+        "expiresAt": _moment(key.expires_at),
+        "revokedAt": _moment(key.revoked_at),
+        "lastUsedAt": _moment(key.last_used_at),
+        "state": _state(key),
+    }
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.has_expired(datetime.now(UTC)) else "active"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
