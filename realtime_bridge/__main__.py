@@ -1,4 +1,4 @@
-"""The bridge process: wires relays, sinks and the HTTP side together. Run as `python -m realtime_bridge`."""
+"""The bridge process: wires relays, sinks, legacy sockets and probes together. Run as `python -m realtime_bridge`."""
 
 import asyncio
 import os
@@ -10,16 +10,21 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
+from starlette.types import ASGIApp
 
 from realtime_bridge import db
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
+from realtime_bridge.legacy import socketio_server
+from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.http import HttpTransport
@@ -28,32 +33,40 @@ from realtime_bridge.web_server import WebServer
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 8  # two for each relay (pages, lease), the rest for subscriptions and probes
+POOL_SIZE = 10  # two for each relay (pages, lease), four for subscriptions, the rest for probes
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
 
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raises what any part raised, for a bridge that is half alive helps nobody."""
-    pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
-    await pool.open()
-    transport = create_transport(settings)
-    relays = create_relays(settings, pool, transport)
-    server = WebServer(create_http_app(pool, relays), host=settings.host, port=settings.port)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    parts: list[Coroutine[Any, Any, object]] = [
-        server.serve(),
+    pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
+    transport = create_transport(settings)
+    legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
+    relays = create_relays(settings, pool, transport, legacy)
+    app: ASGIApp = create_http_app(pool, relays)
+    server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
+    await pool.open()
+    if legacy:
+        await legacy.start()
+    tasks = _start(server.serve(), *(relay.run() for relay in relays))
+    helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
-        *(relay.run() for relay in relays),
-    ]
-    tasks = [asyncio.create_task(part) for part in parts]
+    )
     log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
     try:
-        await _first_of(stopping, tasks)
+        await _first_of(stopping, [*tasks, *helpers])
     finally:
-        await _stop(server, relays, tasks)
+        for relay in relays:
+            relay.stop()
+        if legacy:
+            await legacy.stop()
+        server.should_exit = True
+        await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+        await _cancel([*tasks, *helpers])
         await transport.close()
         await pool.close()
         log.info("bridge stopped")
@@ -65,12 +78,30 @@ def create_transport(settings: Settings) -> Transport:
     return HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
 
 
-def create_relays(settings: Settings, pool: Pool, transport: Transport) -> list[Relay]:
+def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
+    return socketio_server.create(
+        verifier=TokenVerifier(settings.jwt_secret),
+        conversations=StoredConversations(pool),
+        redis_url=settings.redis_url,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def create_relays(
+    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None
+) -> list[Relay]:
+    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     relays = []
     if settings.feeds_supabase:
         relays.append(Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner=owner))
+    if legacy:
+        relays.append(Relay(sink=LegacySink(legacy), pool=pool, owner=owner))
     return relays
+
+
+def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:
+    return [asyncio.create_task(part) for part in parts]
 
 
 async def _first_of(stopping: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> None:
@@ -83,12 +114,7 @@ async def _first_of(stopping: asyncio.Event, tasks: Sequence[asyncio.Task[object
         raise RuntimeError("A part of the bridge ended by itself.")
 
 
-async def _stop(server: WebServer, relays: Sequence[Relay], tasks: Sequence[asyncio.Task[object]]) -> None:
-    """Let relays finish their page and give their leases back, then close the sockets."""
-    for relay in relays:
-        relay.stop()
-    server.should_exit = True
-    await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+async def _cancel(tasks: Sequence[asyncio.Task[object]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -26,11 +26,3 @@ select
 from (values (1)) as always (one)
 left join page on true
 order by page.id
-
--- name: lag
--- How far a cursor is behind: events past the mark, and the age of the oldest of them.
-select
-    count(*) as events,
-    coalesce(extract(epoch from clock_timestamp() - min(e.created_at)), 0)::float8 as seconds
-from public.chat_events e
-where e.id > %(high_water)s

@@ -51,6 +51,7 @@ class Relay:
         self._pool = pool
         self._owner = owner
         self._page = page
+        self._last_token = -1
         self._news = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -94,9 +95,13 @@ class Relay:
         async with self._pool.connection() as connection:
             self.lease = await cursors.claim(connection, self.sink.name, self._owner)
         metrics.LEASE_HELD.labels(self.sink.name).set(self.lease is not None)
-        if self.lease:
-            log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
-        return self.lease is not None
+        if self.lease is None:
+            return False
+        log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
+        if self.lease.delivered_count and self.lease.token != self._last_token + 1:
+            self.sink.resume()
+        self._last_token = self.lease.token
+        return True
 
     async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page) -> int:
         if not page.events and _advanced(lease, page, settled=0) == lease.cursor:

@@ -6,6 +6,8 @@ from typing import Any
 
 import uvicorn
 
+from realtime_bridge.legacy.stalled import StallGuard
+
 CLOSE_TIMEOUT_S = 5  # clients reconnect to another bridge; those that do not answer are dropped
 FRAME_BYTES = 1_048_576  # above any frame a dialect allows: each dialect refuses larger ones with its own error
 BACKLOG = 1_024
@@ -21,9 +23,10 @@ class WebServer(uvicorn.Server):
                 host=host,
                 port=port,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=StallGuard,
                 ws_max_size=FRAME_BYTES,
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=CLOSE_TIMEOUT_S,

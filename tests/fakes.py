@@ -17,9 +17,13 @@ class RecordingSink:
     def __init__(self, name: str = "legacy") -> None:
         self.name = name
         self.events: list[Event] = []
+        self.resumed = 0
         self.unavailable: SinkUnavailable | None = None
         self.refuses: Callable[[Event], bool] = lambda _: False
         self.breaks_on: Callable[[Event], bool] = lambda _: False
+
+    def resume(self) -> None:
+        self.resumed += 1
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         assert connection is None

@@ -61,4 +61,7 @@ class Sink(Protocol):
     """True: `deliver` writes through `connection`, and commits together with the cursor.
     False: `deliver` goes over a network, outside any transaction, and `connection` is None."""
 
+    def resume(self) -> None:
+        """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""
+
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...

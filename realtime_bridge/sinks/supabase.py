@@ -19,6 +19,9 @@ class SupabaseSink:
         self._service = service
         self.transactional = service.transport.transactional
 
+    def resume(self) -> None:
+        """Clients hold their sockets to Supabase, which did not restart: there is nobody to wait for."""
+
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Broadcast `events` in order; stops at the first batch that finds Supabase unavailable."""
         settled = 0

@@ -1,0 +1,49 @@
+"""Bad configuration is one sentence that names the variable."""
+
+import pytest
+
+from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.settings import Provider, Settings, TransportName
+
+GOOD = {"DATABASE_URL": "postgresql://postgres:hunter2@db/postgres", "SUPABASE_JWT_SECRET": "s" * 40}
+
+
+def test_defaults_feed_both_sides_from_the_database() -> None:
+    """With nothing but the database and the secret, both sides are fed and Supabase through the database."""
+    settings = Settings.from_env(GOOD)
+    assert settings.provider is Provider.DUAL
+    assert settings.transport is TransportName.DATABASE
+    assert settings.feeds_supabase
+    assert settings.feeds_legacy
+
+
+@pytest.mark.parametrize(
+    ("provider", "supabase", "legacy"), [("dual", True, True), ("socketio", False, True), ("supabase", True, False)]
+)
+def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy: bool) -> None:
+    """CHAT_REALTIME_PROVIDER is the switch."""
+    settings = Settings.from_env(GOOD | {"CHAT_REALTIME_PROVIDER": provider})
+    assert (settings.feeds_supabase, settings.feeds_legacy) == (supabase, legacy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"DATABASE_URL": ""}, "DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://db/chat"}, "DATABASE_URL"),
+        ({"SUPABASE_JWT_SECRET": " "}, "SUPABASE_JWT_SECRET"),
+        ({"CHAT_REALTIME_PROVIDER": "carrier-pigeon"}, "CHAT_REALTIME_PROVIDER"),
+        ({"CROSSFADE_BRIDGE_PORT": "eighty"}, "CROSSFADE_BRIDGE_PORT"),
+        ({"CROSSFADE_BRIDGE_PORT": "70000"}, "CROSSFADE_BRIDGE_PORT"),
+        ({"CROSSFADE_EVENT_RETENTION_DAYS": "0"}, "CROSSFADE_EVENT_RETENTION_DAYS"),
+        ({"CROSSFADE_SUPABASE_TRANSPORT": "http"}, "SUPABASE_URL"),
+        ({"CROSSFADE_SUPABASE_TRANSPORT": "http", "SUPABASE_URL": "https://x.supabase.co"}, "SUPABASE_SECRET_KEY"),
+    ],
+)
+def test_a_complaint_names_the_variable_and_hides_its_secret(changes: dict[str, str], named: str) -> None:
+    """One sentence, the right name, and never a password."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_env(GOOD | changes)
+    assert named in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
