@@ -36,10 +36,7 @@ def test_a_minted_token_is_its_users() -> None:
         (forged(role="service_role"), "token_role"),
         (forged(sub="somebody"), "token_subject"),
         (forged(exp=None), "token_invalid"),
-        (
-            jwt.encode({"sub": str(USER), "role": "authenticated", "exp": 2**40}, None, algorithm="none"),
-            "token_invalid",
-        ),
+        (f"{UNSIGNED_HEADER}.{forged().split('.')[1]}.", "token_invalid"),
     ],
 )
 def test_anything_else_is_refused_with_its_reason(token: object, code: str) -> None:
