@@ -42,6 +42,7 @@ class Demo:
                 await self._send(count)
                 await self._wait_for_arrivals()
                 if watch:
+                    self._view.show_watching(self._ready.conversation_id)
                     await _until_interrupted()
 
     def _receive(self, side: SideName, payload: Mapping[str, Any]) -> None:

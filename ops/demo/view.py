@@ -21,6 +21,8 @@ class View(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
+    def show_watching(self, conversation_id: int) -> None: ...
+
     def show(self, arrival: Arrival) -> None: ...
 
     def show_summary(self) -> None: ...
@@ -42,6 +44,9 @@ class LineView:
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+    def show_watching(self, conversation_id: int) -> None:
+        self._console.print(f"watching conversation {conversation_id}; Ctrl-C ends", highlight=False)
 
     def show(self, arrival: Arrival) -> None:
         repeat = " (repeat)" if arrival.repeat else ""
@@ -93,7 +98,7 @@ class TableView(LineView):
 
 
 class JsonView:
-    """One object per arrival, then `{"summary": {…}}`."""
+    """One object per arrival, then `{"summary": {…}}`; `{"watching": id}` when the sending is over."""
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
@@ -102,6 +107,9 @@ class JsonView:
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+    def show_watching(self, conversation_id: int) -> None:
+        click.echo(json.dumps({"watching": conversation_id}))
 
     def show(self, arrival: Arrival) -> None:
         click.echo(

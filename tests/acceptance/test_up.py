@@ -1,0 +1,182 @@
+"""`crossfade up` as a person meets it: the real command, the real processes, the printed lines."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import jwt
+import psutil
+import pytest
+import requests
+
+from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, running
+
+PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of this file's own: its processes are killed."""
+    with running(tmp_path_factory.mktemp("up") / "data") as started:
+        yield started
+
+
+def refused(data_dir: Path, *options: str) -> str:
+    """Run an `up` that must fail; return its one sentence."""
+    command = [str(CROSSFADE), "up", "--data-dir", str(data_dir), *ANY_PORTS, *options]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1, result
+    assert result.stdout == ""
+    return result.stderr
+
+
+def paste(line: str) -> str:
+    """Run a line as a shell would that it was pasted into."""
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def curl_line(stack: Stack) -> str:
+    (line,) = [line for line in stack.output.splitlines() if line.startswith("curl ")]
+    return line
+
+
+def get_conversation(ready: dict[str, object]) -> requests.Response:
+    url = f"{ready['gatewayUrl']}/api/v1/chat/conversations/{ready['conversationId']}"
+    return requests.get(url, headers={"X-API-Key": str(ready["apiKey"])}, timeout=10)
+
+
+def test_ready_json_is_complete_and_private(own: Stack) -> None:
+    """Scripts find every fact of the banner in a file that only its owner can read."""
+    ready = own.ready
+    assert set(ready) == {
+        *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
+        *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids"),
+    }
+    assert set(ready["pids"]) == PROCESSES
+    assert all(is_running(pid) for pid in ready["pids"].values())
+    assert [set(user) for user in ready["users"]] == [{"id", "token"}] * 2
+    assert (own.data_dir / "ready.json").stat().st_mode & 0o777 == 0o600
+    assert (own.data_dir / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_printed_curl_line_can_be_pasted(own: Stack) -> None:
+    """The banner's line sends a message as it stands."""
+    assert "HTTP/1.1 201" in paste(curl_line(own))
+
+
+def test_the_demo_shows_every_message_on_both_sides(own: Stack) -> None:
+    """`crossfade demo` ends well: both official clients got everything in order."""
+    result = own.crossfade("demo", "--data-dir", str(own.data_dir), "--count", "3", "--json")
+    *arrivals, last = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {arrival["side"] for arrival in arrivals} == {"supabase", "socketio"}
+    for side in ("supabase", "socketio"):
+        assert last["summary"][side]["received"] == 3
+        assert last["summary"][side]["in_order"]
+
+
+def test_the_printed_watch_line_shows_what_curl_sends(own: Stack) -> None:
+    """A message that somebody else sends appears on both sides of a watching terminal."""
+    (line,) = [line for line in own.output.splitlines() if " demo --watch" in line]
+    with subprocess.Popen(["sh", "-c", f"exec {line}"], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            # The line says when it is watching: what is sent before nobody promises to show.
+            assert "watching" in demo.stdout.readline()
+            paste(curl_line(own))
+            seen = {demo.stdout.readline().split()[0] for _ in range(2)}
+        finally:
+            demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 0
+    assert seen == {"supabase", "socketio"}
+
+
+def test_a_second_up_on_the_same_directory_is_refused(own: Stack) -> None:
+    """One sentence names the pid of the first, which goes on."""
+    sentence = refused(own.data_dir)
+    assert f"already runs on {own.data_dir} (pid {own.process.pid})" in sentence
+    assert get_conversation(own.ready).status_code == 200
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    """The sentence names the port, its holder and the option that changes it; nothing stays behind."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        sentence = refused(tmp_path / "data", f"--gateway-port={port}")
+    assert len(sentence.splitlines()) == 1
+    assert f"Port {port} is taken by" in sentence
+    assert f"(pid {os.getpid()})" in sentence
+    assert "--gateway-port" in sentence
+    assert not (tmp_path / "data" / "ready.json").exists()
+
+
+def test_a_bad_variable_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that refuses its configuration is quoted: the sentence names the variable."""
+    monkeypatch.setenv("CHAT_REALTIME_PROVIDER", "carrier-pigeon")
+    assert "CHAT_REALTIME_PROVIDER must be one of" in refused(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_killed_process_comes_back(own: Stack, name: str) -> None:
+    """After `kill -9` of any process there is a new pid in ready.json, one sentence, and everything works again."""
+    old = own.pids[name]
+    os.kill(old, signal.SIGKILL)
+    new = own.wait_for_new_pid(name, old)
+    own.wait_until(lambda: f"{name} died (killed by signal 9); restarted, now pid {new}" in own.errors)
+    arguments = ("demo", "--data-dir", str(own.data_dir), "--count", "2")
+    own.wait_until(lambda: own.crossfade(*arguments, check=False).returncode == 0, 60)
+    assert own.pids == {**own.pids, name: new}
+
+
+def test_ctrl_c_leaves_nothing_and_the_data_stays(tmp_path: Path) -> None:
+    """Ctrl-C stops every process and removes ready.json; the next run has the same key and conversation."""
+    data_dir = tmp_path / "data"
+    first = Stack.start(data_dir)
+    before = first.ready
+    everybody = {child.pid for child in psutil.Process(first.process.pid).children(recursive=True)}
+    assert len(everybody) > len(PROCESSES)
+    assert first.stop(signal.SIGINT) == 130
+    assert not [pid for pid in everybody if is_running(pid)]
+    assert not (data_dir / "ready.json").exists()
+
+    with running(data_dir) as second:
+        after = second.ready
+        assert (after["apiKey"], after["conversationId"]) == (before["apiKey"], before["conversationId"])
+        assert [user["id"] for user in after["users"]] == [user["id"] for user in before["users"]]
+        assert get_conversation(after).status_code == 200
+
+    with running(data_dir, "--fresh") as third:
+        assert third.ready["apiKey"] != before["apiKey"]
+        assert get_conversation({**third.ready, "apiKey": before["apiKey"]}).status_code == 401
+        assert get_conversation(third.ready).status_code == 200
+
+
+def test_what_a_killed_up_left_is_cleared(tmp_path: Path) -> None:
+    """After `kill -9` of `up` itself the next one ends the orphans and goes on with the data."""
+    first = Stack.start(tmp_path / "data")
+    key, orphans = first.ready["apiKey"], first.pids
+    first.process.kill()
+    first.process.wait(10)
+    with running(tmp_path / "data") as second:
+        assert second.ready["apiKey"] == key
+        assert not [pid for pid in orphans.values() if is_running(pid)]
+
+
+def test_fresh_refuses_a_foreign_directory(tmp_path: Path) -> None:
+    """`--fresh` never wipes what `up` did not make."""
+    (tmp_path / "thesis.tex").touch()
+    assert "not made by Crossfade" in refused(tmp_path, "--fresh")
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_the_supabase_keys_are_those_of_the_cli_secret(own: Stack) -> None:
+    """Whatever works against `supabase start` works here: same secret, keys with the right roles."""
+    ready = own.ready
+    for name, role in (("anonKey", "anon"), ("serviceRoleKey", "service_role")):
+        assert jwt.decode(ready[name], ready["jwtSecret"], algorithms=["HS256"])["role"] == role
+    assert ready["jwtSecret"] == "super-secret-jwt-token-with-at-least-32-characters-long"
