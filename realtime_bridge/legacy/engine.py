@@ -67,6 +67,11 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
             await socket.close(wait=False, abort=discard, reason=self.reason.SERVER_DISCONNECT)
         socket.queue.put_nowait(None)  # ends the writer, which closes the websocket
 
+    async def drop_all(self) -> None:
+        """Drop every connection; clients reconnect by themselves, subscribe again and catch up."""
+        for sid in list(self.sockets):
+            await self.drop(sid)
+
     def end_upgrade(self, sid: str) -> None:
         """After a websocket ended: one that never finished its upgrade leaves the session to polling.
 

@@ -1,4 +1,4 @@
-"""Runs the official JavaScript clients under Node: scripts that speak JSON lines. Used by integration and acceptance tests.
+"""Runs the official JavaScript clients under Node: scripts that speak JSON lines. Used by tests of every kind.
 
 `with NodeScript("legacy/driver.mjs") as script:` starts one; `send` writes a line, `next_line` and `wait_for` read with
 a bound, and leaving the block always ends the process.

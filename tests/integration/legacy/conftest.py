@@ -15,6 +15,13 @@ from tests.factories import append_message, make_conversation, make_user
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.harness import Bridge
 
+EVENTS = """
+    select e.*, array(
+        select p.user_id from conversation_participants p where p.conversation_id = e.conversation_id order by p.user_id
+    ) as participants
+    from chat_events e where e.conversation_id = %s and e.seq > %s order by e.seq
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -40,11 +47,7 @@ class Room:
 
     def events(self, after_seq: int = -1) -> list[Event]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(
-                "select *, array(select user_id from conversation_participants p where p.conversation_id = e.conversation_id"
-                " order by user_id) as participants from chat_events e where conversation_id = %s and seq > %s order by seq",
-                (self.id, after_seq),
-            )
+            cursor.execute(EVENTS, (self.id, after_seq))
             return [event_of(row) for row in cursor.fetchall()]
 
 

@@ -100,7 +100,7 @@ class Bridge:
         )
         web = _QuietServer(config)
         serving = asyncio.create_task(web.serve())
-        while not web.started and not serving.done():
+        while not web.started and not serving.done():  # noqa: ASYNC110 - uvicorn says it only so
             await asyncio.sleep(0.01)
         self.url = f"http://127.0.0.1:{web.servers[0].sockets[0].getsockname()[1]}"
         self._started.set()

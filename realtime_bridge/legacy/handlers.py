@@ -1,0 +1,124 @@
+"""What the server does when a client connects, asks something or goes. Registered by `socketio_server.create`."""
+
+from typing import Any
+
+import structlog
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from realtime_bridge.legacy import answers
+from realtime_bridge.legacy.catch_up import CatchUp
+from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
+from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, user_room
+from realtime_bridge.legacy.fanout import Fanout
+from realtime_bridge.legacy.guarded import GuardedSocketServer
+from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
+from realtime_bridge.tokens import TokenError, TokenVerifier
+
+log = structlog.get_logger(__name__)
+
+
+class Handlers:
+    """One handler for each thing that can happen to a socket; the library calls them one after another for a socket."""
+
+    def __init__(
+        self,
+        *,
+        sio: GuardedSocketServer,
+        rooms: Rooms,
+        sessions: Sessions,
+        fanout: Fanout,
+        verifier: TokenVerifier,
+        conversations: Conversations,
+    ) -> None:
+        self._sio = sio
+        self._rooms = rooms
+        self._sessions = sessions
+        self._fanout = fanout
+        self._verifier = verifier
+        self._conversations = conversations
+        self._catch_up = CatchUp(rooms, sio.eio, conversations)
+
+    def register(self) -> None:
+        self._sio.on("connect", self._connect)
+        self._sio.on("disconnect", self._disconnect)
+        self._sio.on("*", self._on_event)
+
+    async def _connect(self, sid: str, _environ: dict[str, Any], auth: object = None) -> None:
+        try:
+            claims = self._verifier.verify(auth.get("token") if isinstance(auth, dict) else None)
+        except TokenError as error:
+            raise Refused(str(error), {"code": error.code}) from None
+        if not self._sessions.has_room_for(claims):
+            raise Refused("Too many connections of this user.", {"code": "too_many_connections"})
+        engine_sid = self._rooms.eio_sid_from_sid(sid, NAMESPACE)
+        self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims))
+        await self._sio.enter_room(sid, user_room(claims.user_id))
+
+    async def _disconnect(self, sid: str, _reason: str) -> None:
+        session = self._sessions.remove(sid)
+        self._rooms.forget_socket(sid)
+        if session is None:
+            return
+        self._sio.close_unless_connected(session.engine_sid)
+        for conversation_id in session.typing:
+            sign = typing(conversation_id, session.claims.user_id, is_typing=False)
+            await self._fanout.publish_unstored(sign, skip_sid=sid)
+
+    async def _on_event(self, event: str, sid: str, *arguments: object) -> dict[str, Any]:
+        """Answer one event; the answer is its acknowledgement, and an error is also sent as an `error` event."""
+        session = self._sessions.find(sid)
+        if session is None:
+            return answers.error("not_connected", "Connect first.")
+        try:
+            answer = await self._dispatch(event, session, arguments)
+        except answers.Mistake as mistake:
+            answer = answers.error(mistake.code, str(mistake))
+        except ConversationsUnavailable as error:
+            log.warning("legacy subscription not checked", error=str(error))
+            answer = answers.error("unavailable", "Try again in a moment.")
+        if "error" in answer:
+            emit = Emit(event="error", data=answer["error"] | {"event": event}, rooms=(sid,), conversation_id=0)
+            await self._rooms.deliver_to(sid, [emit])
+        return answer
+
+    async def _dispatch(self, event: str, session: Session, arguments: tuple[object, ...]) -> dict[str, Any]:
+        match event:
+            case "subscribe:conversation":
+                return await self._subscribe(session, *answers.subscription(arguments))
+            case "unsubscribe:conversation":
+                return await self._unsubscribe(session, answers.conversation_id(arguments[:1]))
+            case "typing":
+                return await self._typing(session, *answers.typing(arguments))
+            case _:
+                raise answers.Mistake("unknown_event", "There is no such event.")
+
+    async def _subscribe(self, session: Session, conversation_id: int, after_seq: int | None) -> dict[str, Any]:
+        if self._sessions.has_expired(session):
+            raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
+        if conversation_id not in session.subscriptions and len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise answers.Mistake("too_many_subscriptions", f"At most {MAX_SUBSCRIPTIONS} conversations for a socket.")
+        last_seq = await self._conversations.find_last_seq(conversation_id, session.claims.user_id)
+        if last_seq is None:
+            await self._unsubscribe(session, conversation_id)
+            raise answers.not_found()
+        room = conversation_room(conversation_id)
+        start = last_seq if after_seq is None else min(after_seq, last_seq)
+        caught_up = await self._catch_up.join(session, conversation_id, room, start)
+        session.subscriptions.add(conversation_id)
+        answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": max(last_seq, caught_up.last_seq)}
+        return answer | {"truncated": True} if caught_up.is_truncated else answer
+
+    async def _unsubscribe(self, session: Session, conversation_id: int) -> dict[str, Any]:
+        session.subscriptions.discard(conversation_id)
+        await self._sio.leave_room(session.sid, conversation_room(conversation_id))
+        self._rooms.forget_hold(session.sid, conversation_room(conversation_id))
+        return {"ok": True, "conversationId": str(conversation_id)}
+
+    async def _typing(self, session: Session, conversation_id: int, is_typing: bool) -> dict[str, Any]:
+        if conversation_id not in session.subscriptions:
+            raise answers.Mistake("not_subscribed", "Subscribe to the conversation first.")
+        if self._sessions.take_typing(session, conversation_id, is_typing=is_typing):
+            sign = typing(conversation_id, session.claims.user_id, is_typing=is_typing)
+            await self._fanout.publish_unstored(sign, skip_sid=session.sid)
+        return {"ok": True}

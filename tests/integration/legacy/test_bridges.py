@@ -1,0 +1,193 @@
+"""Several bridges over one Redis: each client hears everything once, and a Redis that fails loses nothing."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from realtime_bridge.legacy.fanout import STREAM
+from realtime_bridge.sinks.base import SinkUnavailable
+from tests.integration.legacy.clients import Clients
+from tests.integration.legacy.conftest import Room
+from tests.integration.legacy.harness import Bridge, token
+from tests.integration.legacy.redis_server import RedisServer
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="crossfade-") as directory:
+        server = RedisServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def bridges(database_url: str, redis: RedisServer) -> Iterator[tuple[Bridge, Bridge]]:
+    pair = (Bridge(database_url, redis.url).start(), Bridge(database_url, redis.url).start())
+    yield pair
+    for bridge in pair:
+        bridge.stop()
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_each_client_hears_each_message_once(bridges: tuple[Bridge, Bridge], clients: Clients, room: Room) -> None:
+    """What one bridge delivers reaches the clients of both, in order and once."""
+    near, far = (clients.connect(bridge.url, room.member) for bridge in bridges)
+    for client in (near, far):
+        client.subscribe(room.id)
+    bridges[0].deliver(room.append(*(f"m{number}" for number in range(100))))
+    bridges[1].deliver(room.append("from the other bridge"))
+    for client in (near, far):
+        client.wait_event("message", times=101)
+        client.wait_event("conversation", times=101)
+        assert [message["seq"] for message in client.received("message")] == list(range(1, 102))
+        assert len(client.received("conversation")) == 101
+
+
+def test_typing_crosses_bridges(bridges: tuple[Bridge, Bridge], clients: Clients, room: Room) -> None:
+    """Who types at one bridge is seen at the other, once, and does not hear of it."""
+    typist, listener = (
+        clients.connect(bridge.url, user) for bridge, user in zip(bridges, (room.member, room.owner), strict=True)
+    )
+    for client in (typist, listener):
+        client.subscribe(room.id)
+    for is_typing in (True, False):
+        typist.ask("typing", {"conversationId": str(room.id), "isTyping": is_typing})
+    listener.wait_event("typing", times=2)
+    assert [sign["isTyping"] for sign in listener.received("typing")] == [True, False]
+    assert typist.received("typing") == []
+
+
+def test_killed_redis_delays_and_loses_nothing(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer
+) -> None:
+    """While Redis is dead nothing is delivered to anybody; when it is back, the retry reaches everybody once."""
+    near, far = (clients.connect(bridge.url, room.member) for bridge in bridges)
+    for client in (near, far):
+        client.subscribe(room.id)
+    bridges[0].deliver(room.append("before"))
+    far.wait_event("message")
+    redis.kill()
+    events = room.append(*(f"m{number}" for number in range(50)))
+    for _ in range(2):
+        with pytest.raises(SinkUnavailable, match="Redis did not take the batch"):
+            bridges[0].deliver(events)
+    assert [len(client.received("message")) for client in (near, far)] == [1, 1]
+    redis.start()
+    settled = 0
+
+    def all_delivered() -> bool:
+        nonlocal settled
+        try:
+            settled += bridges[0].deliver(events[settled:]).settled
+        except SinkUnavailable:
+            return False
+        return settled == len(events)
+
+    wait_until(all_delivered)
+    for client in (near, far):
+        client.wait_event("message", times=51)
+        assert [message["seq"] for message in client.received("message")] == list(range(1, 52))
+        assert client.count("disconnect") == 0
+
+
+def test_page_stops_where_redis_failed(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When Redis fails in the middle of a page, what was published is settled and the rest is left for later."""
+    server = bridges[0].server
+    publish, calls = server.publish, 0
+
+    async def failing(emits: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            redis.kill()
+        await publish(emits)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(server, "publish", failing)
+    delivery = bridges[0].deliver(room.append(*(f"m{number}" for number in range(50))))
+    assert delivery.settled == 20
+    assert isinstance(delivery.unavailable, SinkUnavailable)
+
+
+def test_lost_entries_make_clients_come_back(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer
+) -> None:
+    """When the stream lost entries that a bridge had not read, its clients reconnect and catch up from the log."""
+    client = clients.connect(bridges[1].url, room.member)
+    client.subscribe(room.id)
+    bridges[0].deliver(room.append("one"))
+    client.wait_event("message")
+    bridges[0].server._fanout._published += 1  # type: ignore[attr-defined]  # an entry that the far bridge never saw
+    missed = room.append("two")
+    bridges[0].deliver(missed)
+    client.wait("disconnect")
+    client.wait("connect", times=2)
+    client.subscribe(room.id, after_seq=1)
+    assert client.wait_event("message", times=2)["seq"] == 2
+
+
+def test_rubbish_on_the_stream_is_skipped(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer
+) -> None:
+    """Entries that are not ours harm nobody: what comes after them arrives."""
+    client = clients.connect(bridges[1].url, room.member)
+    client.subscribe(room.id)
+    with redis.client() as rubbish:
+        for fields in (
+            {"x": "y"},
+            {"publisher": "p", "emits": "no json"},
+            {"publisher": b"\xff", "emits": "[]"},
+            {"publisher": "p", "batch": "many", "emits": "[]"},
+            {"publisher": "p", "emits": "[1]"},
+            {"publisher": "p", "emits": '[{"event": "e", "data": {}, "rooms": [], "conversation_id": 1, "seq": 1}]'},
+            {"publisher": "p", "emits": '[{"event": 7, "data": {}, "rooms": ["r"], "conversation_id": 1, "seq": 1}]'},
+            {"publisher": "p", "emits": "[" * 100_000},
+        ):
+            rubbish.xadd(STREAM, fields)
+    bridges[0].deliver(room.append("after"))
+    client.wait_event("message")
+
+
+def test_stream_is_bounded(bridges: tuple[Bridge, Bridge], room: Room, redis: RedisServer) -> None:
+    """The stream keeps the newest entries only."""
+    event = room.append("again")
+    for _ in range(2_300):
+        bridges[0].deliver(event)
+    with redis.client() as client:
+        assert 2_000 <= client.xlen(STREAM) < 2_200
+
+
+def test_bridge_without_redis_takes_no_sockets_yet(
+    database_url: str, clients: Clients, room: Room, redis: RedisServer
+) -> None:
+    """A bridge that starts before its Redis refuses sockets until it can be sure to deliver to them."""
+    redis.kill()
+    bridge = Bridge(database_url, redis.url).start()
+    try:
+        client = clients.open(bridge.url, {"token": token(room.member)})
+        client.wait("connect_error")
+        redis.start()
+        client.wait("connect")
+        client.subscribe(room.id)
+        wait_until(lambda: _delivers(bridge, room))
+        client.wait_event("message")
+    finally:
+        bridge.stop()
+
+
+def _delivers(bridge: Bridge, room: Room) -> bool:
+    try:
+        return bridge.deliver(room.append("hello")).settled == 1
+    except SinkUnavailable:
+        return False
