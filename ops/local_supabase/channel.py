@@ -11,7 +11,7 @@ from ops.local_supabase.hub import Listener
 from ops.local_supabase.join_config import JoinConfig
 from ops.local_supabase.presence import PresenceFanout
 from ops.local_supabase.tokens import Claims
-from ops.local_supabase.wire.frames import Version
+from ops.local_supabase.wire.frames import Frame, Version
 from ops.local_supabase.wire.messages import Fanout
 
 if TYPE_CHECKING:
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 class Channel:
     """Lives from an accepted join to phx_close, phx_error, a second join, or the end of its connection."""
 
-    def __init__(
-        self, socket: "Socket", topic: str, join_ref: Any, config: JoinConfig, token: str, claims: Claims
-    ) -> None:
+    def __init__(self, socket: "Socket", frame: Frame, config: JoinConfig, token: str, claims: Claims) -> None:
         self.socket = socket
         self.project: Project = socket.project
-        self.topic = topic
-        self.name = topic.removeprefix("realtime:")
+        self.topic = str(frame.topic)
+        self.name = self.topic.removeprefix("realtime:")
         self.key = (config.private, self.name)
-        self.join_ref = join_ref
+        self.join_ref = frame.join_ref
+        self.own_ref = frame.ref if frame.join_ref is None else frame.join_ref  # what its pushes and replies carry
         self.config = config
         self.token = token
         self.claims = claims
@@ -54,11 +53,11 @@ class Channel:
 
     def push(self, event: str, payload: Any) -> None:
         """Send an event of this channel alone (v2 carries its join_ref)."""
-        self.socket.enqueue(self.socket.encode(self.join_ref, None, self.topic, event, payload))
+        self.socket.enqueue(self.socket.encode(self.own_ref, None, self.topic, event, payload))
 
     def reply(self, ref: Any, status: str, response: Any) -> None:
         payload = {"status": status, "response": response}
-        self.socket.enqueue(self.socket.encode(self.join_ref, ref, self.topic, "phx_reply", payload))
+        self.socket.enqueue(self.socket.encode(self.own_ref, ref, self.topic, "phx_reply", payload))
 
     def push_system(self, message: str, *, status: str = "ok", extension: str = "system") -> None:
         payload = {"message": message, "status": status, "extension": extension, "channel": self.name}
@@ -68,7 +67,7 @@ class Channel:
         """Send a stored message again; should it also arrive live, it is not repeated."""
         self.replayed.add(message.id)
         meta = {"id": message.id, "replayed": True}
-        self.socket.enqueue(self.socket.encode_stored(self.join_ref, self.topic, message, meta))
+        self.socket.enqueue(self.socket.encode_stored(self.own_ref, self.topic, message, meta))
 
     def push_presence_state(self) -> None:
         """The last thing after a join; counted, and refused when the project is over its presence rate."""
@@ -108,8 +107,8 @@ class Channel:
 
     def _count_delivery(self) -> None:
         self.project.rates.events.add()
-        if self.project.rates.events.over:
-            self.shutdown("Too many messages per second")
+        if self.project.rates.events.over:  # the message itself, and the reply to its sender, still go out
+            asyncio.get_running_loop().call_soon(self.shutdown, "Too many messages per second")
 
     def _deliver_presence(self, message: PresenceFanout) -> None:
         if not self.read.presence:

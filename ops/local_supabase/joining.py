@@ -74,7 +74,7 @@ def _verified_channel(socket: "Socket", frame: Frame, config: JoinConfig) -> Cha
         claims = socket.project.verifier.verify(token)
     except TokenError as error:
         raise refusals.at_join(error) from None
-    return Channel(socket, frame.topic, frame.join_ref, config, token, claims)
+    return Channel(socket, frame, config, token, claims)
 
 
 async def _authorize(channel: Channel) -> None:

@@ -1,6 +1,7 @@
 """What all sockets of the endpoint share: topics, presence, rates, policies, streams. Wires the parts together."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -18,13 +19,15 @@ from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.presence import Presence
 from ops.local_supabase.rates import Rates
 from ops.local_supabase.replication import ReplicationStream
-from ops.local_supabase.sessions import Sessions
+from ops.local_supabase.sessions import DatabaseUnavailableError, Sessions
 from ops.local_supabase.settings import Settings
 from ops.local_supabase.socket import RESTART, Socket
 from ops.local_supabase.stored_messages import StoredMessages
 from ops.local_supabase.tokens import TokenVerifier
 from ops.local_supabase.wire.messages import TextFanout
 
+SLOTS_POLL_S = 0.01
+SLOTS_WAIT_S = 3.0  # a temporary slot goes with its connection, within milliseconds
 REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +77,19 @@ class Project:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._wait_for_slots_to_go([self.stream.slot, self.changes.slot])
         await self.sessions.close()
+
+    async def _wait_for_slots_to_go(self, slots: list[str]) -> None:
+        """A database whose slot is still there cannot be dropped; the server needs a moment to notice that we left."""
+        with contextlib.suppress(DatabaseUnavailableError, psycopg.Error):
+            async with self.sessions.borrow() as connection:
+                await connection.set_autocommit(True)
+                query = "select 1 from pg_catalog.pg_replication_slots where slot_name = any (%s)"
+                for _ in range(int(SLOTS_WAIT_S / SLOTS_POLL_S)):
+                    if await (await connection.execute(query, (slots,))).fetchone() is None:
+                        return
+                    await asyncio.sleep(SLOTS_POLL_S)
 
     async def disconnect_all(self) -> None:
         """What the platform does when settings change: a system message without `channel`, then 1012."""

@@ -39,6 +39,7 @@ class ReplicationStream:
         timings: Timings,
     ) -> None:
         self.connected = asyncio.Event()
+        self.slot = ""
         self._database_url = database_url
         self._slot_prefix = slot_prefix
         self._publication = publication
@@ -77,7 +78,7 @@ class ReplicationStream:
                 connection.pgconn.finish()
 
     async def _start(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        slot = f"{self._slot_prefix}_{secrets.token_hex(4)}"
+        slot = self.slot = f"{self._slot_prefix}_{secrets.token_hex(4)}"
         async with connection.cursor(row_factory=tuple_row) as cursor:
             create = "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"
             await cursor.execute(sql.SQL(create).format(sql.Identifier(slot)))

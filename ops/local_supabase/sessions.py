@@ -50,5 +50,6 @@ class Sessions:
                 finally:
                     if not connection.closed:
                         await connection.rollback()
+                        await connection.set_autocommit(False)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailableError(str(error)) from error

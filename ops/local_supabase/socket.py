@@ -169,27 +169,26 @@ class Socket:
         topic, event = frame.topic, frame.event
         channel = self.channels.get(topic) if isinstance(topic, str) else None
         if topic == "phoenix" and event == "heartbeat":
-            self.enqueue_reply(None, frame.ref, topic, "ok", {})
+            await self._answer(None, frame, "ok", {})
         elif event == "phx_join" and isinstance(topic, str) and topic.startswith("realtime:"):
             await self._join(frame)
         elif channel is None or channel.leaving:
-            self._answer_unjoined(frame)
+            await self._answer_unjoined(frame)
         elif event == "phx_leave":
             self._leave(channel, frame)
         else:
             await channel_events.handle(channel, frame)
 
-    def _answer_unjoined(self, frame: Frame) -> None:
+    async def _answer_unjoined(self, frame: Frame) -> None:
         if frame.event == "phx_leave":
-            self.enqueue_reply(frame.join_ref, frame.ref, frame.topic, "ok", {})
+            await self._answer(frame.join_ref, frame, "ok", {})
         else:
-            self._unmatched(frame)
+            await self._answer(None, frame, "error", {"reason": "unmatched topic"})
 
-    def _unmatched(self, frame: Frame) -> None:
-        self.enqueue_reply(None, frame.ref, frame.topic, "error", {"reason": "unmatched topic"})
-
-    def enqueue_reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
-        self.enqueue(self.encode(join_ref, ref, topic, "phx_reply", {"status": status, "response": response}))
+    async def _answer(self, join_ref: Any, frame: Frame, status: str, response: Any) -> None:
+        """Reply ahead of what is waiting, as the real server's transport does; channels answer through the mailbox."""
+        payload = {"status": status, "response": response}
+        await self._write(self.encode(join_ref, frame.ref, frame.topic, "phx_reply", payload))
 
     async def _join(self, frame: Frame) -> None:
         """Answer at once or, when refused, late; the channel of an earlier join ends in both cases."""
@@ -200,7 +199,7 @@ class Socket:
             admission = await joining.admit(self, frame)
         except JoinRefusedError as refusal:
             await asyncio.sleep(self.project.settings.timings.channel_error_backoff_s)
-            await self._reply_now(frame, "error", {"reason": refusal.reason})
+            await self._answer(frame.join_ref, frame, "error", {"reason": refusal.reason})
             if earlier is not None:
                 earlier.close()
             if refusal.disconnect:
@@ -208,14 +207,12 @@ class Socket:
             return
         self.channels[frame.topic] = admission.channel
         self.project.count(self)
-        await self._reply_now(frame, "ok", {"postgres_changes": admission.channel.config.bindings_with_ids()})
+        await self._answer(
+            frame.join_ref, frame, "ok", {"postgres_changes": admission.channel.config.bindings_with_ids()}
+        )
         if earlier is not None:
             earlier.close()
         await admission.welcome()
-
-    async def _reply_now(self, frame: Frame, status: str, response: Any) -> None:
-        payload = {"status": status, "response": response}
-        await self._write(self.encode(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload))
 
     def _leave(self, channel: Channel, frame: Frame) -> None:
         """Leave after a turn: a join sent right behind it takes the topic over, and then the leave gets no reply."""
@@ -227,7 +224,7 @@ class Socket:
 
     def _finish_leave(self, channel: Channel, frame: Frame) -> None:
         if not channel.closed:
-            self.enqueue_reply(frame.join_ref, frame.ref, frame.topic, "ok", {})
+            channel.reply(frame.ref, "ok", {})
             channel.close()
 
     # How the connection ends

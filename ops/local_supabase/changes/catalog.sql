@@ -8,8 +8,8 @@ join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.
 join pg_catalog.pg_type t on t.oid = a.atttypid
 join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
 where p.pubname = 'supabase_realtime'
-    and %(schema)s in ('*', p.schemaname)
-    and %(table)s in ('*', p.tablename)
+    and %(schema)s::text in ('*', p.schemaname::text)
+    and %(table)s::text in ('*', p.tablename::text)
 
 -- name: check_role
 -- Fails with the server's own words when the role of a token does not exist.

@@ -49,6 +49,16 @@ class Subscriptions:
         )
         self._running = False
 
+    @property
+    def connected(self) -> asyncio.Event:
+        """Set while changes can arrive."""
+        return self._stream.connected
+
+    @property
+    def slot(self) -> str:
+        """Name of the replication slot, empty before the first subscription."""
+        return self._stream.slot
+
     async def subscribe(self, channel: "Channel") -> None:
         """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
         self.unsubscribe(channel)
@@ -63,7 +73,7 @@ class Subscriptions:
         except (DatabaseUnavailableError, psycopg.Error) as error:
             _log.warning("subscription_failed", reason=str(error).strip())
             return
-        self._start()
+        self.start()
         if self._stream.connected.is_set():
             self._add(channel, wanted)
         else:
@@ -74,7 +84,8 @@ class Subscriptions:
             self._all.pop(subscription, None)
         channel.subscriptions.clear()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Connect to the log, if that has not happened yet."""
         if not self._running:
             self._running = True
             self._project.spawn(self._stream.run())

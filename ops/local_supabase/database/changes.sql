@@ -10,10 +10,10 @@ declare
     result jsonb;
 begin
     if value is null or (value in ('NaN', 'Infinity', '-Infinity')
-        and value_type in ('pg_catalog.numeric', 'pg_catalog.float4', 'pg_catalog.float8')) then
+        and value_type::regtype in ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype)) then
         return 'null';
     end if;
-    if value_type = 'pg_catalog.bytea' then
+    if value_type::regtype = 'bytea'::regtype then
         return to_jsonb(substr(value, 3));
     end if;
     execute format('select to_jsonb($1::%s)', value_type) into result using value;
