@@ -32,7 +32,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, default=str))
         return
-    table = Table("sink", "state", "behind", "holes", "parked", "delivered", "held by", "last error")
+    table = Table("sink", "state", "behind", "holes", "parked", "delivered")
     for row in rows:
         table.add_row(
             row["sink"],
@@ -41,11 +41,13 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
             str(row["holes"]),
             str(row["parked"]),
             str(row["delivered_count"]),
-            row["held_by"] or "-",
-            f"{row['last_error']} ({row['last_error_at']:%Y-%m-%d %H:%M:%S}Z)" if row["last_error"] else "-",
         )
     Console().print(table)
     for row in rows:
+        if row["held_by"]:
+            click.echo(f"{row['sink']} is delivered by {row['held_by']}.")
+        if row["last_error"]:
+            click.echo(f"{row['sink']} last failed at {row['last_error_at']:%Y-%m-%d %H:%M:%S}Z: {row['last_error']}")
         if row["parked"]:
             click.echo(f"{row['parked']} events of {row['sink']} are parked: see crossfade relay parked.")
 

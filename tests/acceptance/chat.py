@@ -5,7 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import requests
@@ -31,6 +31,7 @@ class Sender:
     api_key: str
     conversations: Sequence[int]
     count: int
+    pace_s: float = 0.0
     answered: list[Answered] = field(default_factory=list)
     resends: int = 0
     unexpected: list[str] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Sender:
         with requests.Session() as session:
             session.headers["X-API-Key"] = self.api_key
             for number in range(self.count):
+                time.sleep(self.pace_s)
                 self._send(session, self.conversations[number % len(self.conversations)], number)
 
     def _send(self, session: requests.Session, conversation_id: int, number: int) -> None:
@@ -66,15 +68,53 @@ class Sender:
             time.sleep(RETRY_S)
 
 
-def send_all(gateway_url: str, api_key: str, conversations: Sequence[int], *, senders: int, messages: int) -> list[Sender]:
-    """Start `senders` threads that share `messages` evenly; every sender writes into every conversation."""
-    team = [Sender(gateway_url, api_key, _rotated(conversations, n), messages // senders) for n in range(senders)]
-    threads = [threading.Thread(target=sender.run) for sender in team]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return team
+@dataclass(slots=True)
+class Team:
+    """Senders at work: they share the messages evenly, and each writes into every conversation."""
+
+    members: list[Sender]
+    threads: list[threading.Thread]
+
+    @classmethod
+    def start(
+        cls,
+        gateway_url: str,
+        api_key: str,
+        conversations: Sequence[int],
+        *,
+        senders: int,
+        messages: int,
+        pace_s: float = 0.0,
+    ) -> Self:
+        share = messages // senders
+        members = [Sender(gateway_url, api_key, _rotated(conversations, n), share, pace_s) for n in range(senders)]
+        threads = [threading.Thread(target=sender.run) for sender in members]
+        for thread in threads:
+            thread.start()
+        return cls(members, threads)
+
+    def finish(self) -> Self:
+        """Wait for the last answer and check that every message got one."""
+        for thread in self.threads:
+            thread.join()
+        assert [problem for sender in self.members for problem in sender.unexpected] == []
+        assert self.answered_count == sum(sender.count for sender in self.members)
+        return self
+
+    @property
+    def answered_count(self) -> int:
+        return sum(len(sender.answered) for sender in self.members)
+
+    @property
+    def resends(self) -> int:
+        return sum(sender.resends for sender in self.members)
+
+    def promised(self, conversation_id: int) -> list[Answered]:
+        """Everything that was answered 2xx in a conversation, in seq order; the seqs have no gap."""
+        answers = [a for sender in self.members for a in sender.answered if a.conversation_id == conversation_id]
+        answers.sort(key=lambda answer: answer.seq)
+        assert [answer.seq for answer in answers] == list(range(1, len(answers) + 1)), conversation_id
+        return answers
 
 
 def _rotated(items: Sequence[int], by: int) -> list[int]:
@@ -94,9 +134,11 @@ class Seen:
 
     @property
     def first_seqs(self) -> list[int]:
-        """Seqs without the repeats, which a client drops by event id."""
-        known: set[str] = set()
-        return [seq for seq, id_ in zip(self.seqs, self.event_ids, strict=True) if not (id_ in known or known.add(id_))]
+        """Seqs in order of first appearance: without the repeats, which a client drops by event id."""
+        first: dict[str, int] = {}
+        for event_id, seq in zip(self.event_ids, self.seqs, strict=True):
+            first.setdefault(event_id, seq)
+        return list(first.values())
 
 
 def ledger(lines: Sequence[dict[str, Any]]) -> dict[tuple[str, int], Seen]:
@@ -111,12 +153,6 @@ def ledger(lines: Sequence[dict[str, Any]]) -> dict[tuple[str, int], Seen]:
     return {key: Seen(seqs=seqs[key], event_ids=ids[key]) for key in seqs}
 
 
-def expected(team: Sequence[Sender], conversation_id: int) -> list[Answered]:
-    """Everything that was promised in a conversation, in seq order."""
-    ours = [answer for sender in team for answer in sender.answered if answer.conversation_id == conversation_id]
-    return sorted(ours, key=lambda answer: answer.seq)
-
-
 def summary(name: str, lines: Sequence[dict[str, Any]]) -> str:
     """One line of the ledger for a person to read."""
     seen = ledger(lines)
@@ -126,5 +162,7 @@ def summary(name: str, lines: Sequence[dict[str, Any]]) -> str:
         sides[side] += len(entry.seqs)
         repeats[side] += entry.repeats
     caught_up = Counter(line["side"] for line in lines if line["type"] == "message" and line["via"] == "catch-up")
-    parts = [f"{side}: {sides[side]} shown, {caught_up[side]} by catch-up, {repeats[side]} repeats" for side in sorted(sides)]
+    parts = [
+        f"{side}: {sides[side]} shown, {caught_up[side]} by catch-up, {repeats[side]} repeats" for side in sorted(sides)
+    ]
     return f"{name}: " + "; ".join(parts)

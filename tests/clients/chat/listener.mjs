@@ -57,8 +57,9 @@ class Stream {
   }
 }
 
-function listenToSupabase(onReady) {
+async function listenToSupabase(onReady) {
   const client = createClient(config.supabaseUrl, config.anonKey, { accessToken: async () => config.token })
+  await client.realtime.setAuth() // the first join must carry the token already
   let waiting = config.conversations.length
   for (const id of config.conversations) {
     const stream = new Stream('supabase', id)
@@ -95,3 +96,5 @@ function listenToLegacy(onReady) {
 
 await Promise.all([new Promise(listenToSupabase), new Promise(listenToLegacy)])
 print({ type: 'ready' })
+
+process.stdin.on('end', () => process.exit(0)).resume() // whoever started this has gone

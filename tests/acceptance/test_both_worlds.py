@@ -1,0 +1,240 @@
+"""One message reaches both worlds: official clients on both sides, real processes, real load."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import requests
+
+from realtime_bridge.tokens import mint_user_token
+from tests.acceptance.chat import Team, ledger, summary
+from tests.acceptance.python_listener import PythonListener
+from tests.acceptance.stack import Stack, running
+from tests.clients.node import NodeScript
+from tests.waiting import wait_for
+
+CONVERSATIONS, SENDERS, MESSAGES = 50, 8, 2_000
+READY_TIMEOUT_S = 60.0
+DELIVERY_TIMEOUT_S = 90.0
+BREAKER_TIMEOUT_S = 90.0  # five tries of ten seconds each
+PACE_S = 0.1  # the run has to outlast the kills and the recoveries between them
+SIDES = ("supabase", "legacy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account of its own, so that tests do not share limits or conversations."""
+
+    owner: str
+    members: tuple[str, str]
+    api_key: str
+    conversations: tuple[int, ...]
+
+    def of(self, user: str) -> tuple[int, ...]:
+        """The conversations that a user takes part in: the owner in all, each member in every second one."""
+        if user == self.owner:
+            return self.conversations
+        return self.conversations[self.members.index(user) :: 2]
+
+
+@pytest.fixture
+def account(stack: Stack) -> Account:
+    owner, *members = (str(uuid4()) for _ in range(3))
+    with psycopg.connect(stack.ready["databaseUrl"]) as connection:
+        for user in (owner, *members):
+            connection.execute(
+                "insert into auth.users (id, aud, role, email) values (%s, 'authenticated', 'authenticated', %s)",
+                (user, f"{user}@example.com"),
+            )
+    api_key = stack.create_key(account=owner)
+    conversations = tuple(create_conversation(stack, api_key, [members[number % 2]]) for number in range(CONVERSATIONS))
+    return Account(owner=owner, members=(members[0], members[1]), api_key=api_key, conversations=conversations)
+
+
+def create_conversation(stack: Stack, api_key: str, members: Sequence[str]) -> int:
+    answer = requests.post(
+        f"{stack.ready['gatewayUrl']}/api/v1/chat/conversations",
+        headers={"X-API-Key": api_key},
+        json={
+            "contactJid": "someone@example.com",
+            "participants": [{"userId": member, "role": "client"} for member in members],
+        },
+        timeout=10,
+    )
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["data"]["id"])
+
+
+def listener(stack: Stack, account: Account, user: str, *, catch_up: bool) -> NodeScript:
+    """Start a user's two JavaScript clients, in all conversations the user takes part in."""
+    ready = stack.ready
+    config = {
+        "supabaseUrl": ready["supabaseUrl"],
+        "anonKey": ready["anonKey"],
+        "token": mint_user_token(ready["jwtSecret"], UUID(user), 3_600),
+        "bridgeUrl": ready["bridgeUrl"],
+        "gatewayUrl": ready["gatewayUrl"],
+        "apiKey": account.api_key,
+        "conversations": account.of(user),
+        "catchUp": catch_up,
+    }
+    return NodeScript("chat/listener.mjs", json.dumps(config))
+
+
+@contextlib.contextmanager
+def listening(stack: Stack, account: Account, *, catch_up: bool) -> Iterator[dict[str, NodeScript]]:
+    """All three users listen on both sides until the block ends."""
+    with contextlib.ExitStack() as scripts:
+        listeners = {
+            user: scripts.enter_context(listener(stack, account, user, catch_up=catch_up))
+            for user in (account.owner, *account.members)
+        }
+        for script in listeners.values():
+            script.wait_for(lambda line: line["type"] == "ready", READY_TIMEOUT_S)
+        yield listeners
+
+
+def shown(script: NodeScript) -> list[dict[str, Any]]:
+    script.read_available()
+    return [line for line in script.lines if line["type"] == "message"]
+
+
+def test_every_client_gets_every_message_exactly_once_in_order(stack: Stack, account: Account) -> None:
+    """8 senders, 50 conversations, 2,000 messages: each client sees each message once and in order, on both sides."""
+    heard = account.conversations[:10]
+    with (
+        listening(stack, account, catch_up=False) as listeners,
+        python_listener(stack, account.owner, heard) as python,
+    ):
+        team = start_team(stack, account).finish()
+        for user, script in listeners.items():
+            count = 2 * sum(len(team.promised(number)) for number in account.of(user))
+            wait_for(lambda s=script, n=count: len(shown(s)) >= n, f"{count} messages", DELIVERY_TIMEOUT_S)  # type: ignore[misc]
+        count = sum(len(team.promised(number)) for number in heard)
+        wait_for(lambda: len(python.lines) >= count, "the Python client", DELIVERY_TIMEOUT_S)
+
+    for user, script in listeners.items():
+        print(summary(f"user {user[:8]}", shown(script)))  # noqa: T201 - the ledger is what this test is read for
+        seen = ledger(shown(script))
+        for number in account.of(user):
+            for side in SIDES:
+                assert seen[side, number].seqs == [answer.seq for answer in team.promised(number)], (side, number)
+                assert seen[side, number].event_ids == [answer.event_id for answer in team.promised(number)]
+    for number in heard:
+        assert ledger(python.lines)["supabase", number].seqs == [answer.seq for answer in team.promised(number)]
+
+
+def test_a_stranger_is_refused_on_both_sides(stack: Stack, account: Account) -> None:
+    """A signed-in user who takes no part in a conversation joins neither its channel nor its room."""
+    outsider, other = account.members
+    foreign = account.of(other)[:1]
+    stranger = Account(owner=outsider, members=("", ""), api_key=account.api_key, conversations=foreign)
+    with listener(stack, stranger, outsider, catch_up=False) as script:
+        legacy = script.wait_for(lambda line: line.get("side") == "legacy", 30)
+        assert legacy["status"] == "refused"
+        assert legacy["error"]["code"] == "not_found"
+        supabase = script.wait_for(lambda line: line.get("side") == "supabase", 30)
+        assert supabase["status"] == "CHANNEL_ERROR"
+        assert "permissions" in supabase["error"]
+        with python_listener(stack, outsider, foreign) as python:
+            assert any("permissions" in refusal for refusal in python.refusals)
+            Team.start(stack.ready["gatewayUrl"], account.api_key, foreign, senders=1, messages=3).finish()
+            wait_for(
+                lambda: all(sink_state(stack, side)["lag_events"] == 0 for side in SIDES),
+                "delivery of what the stranger must not see",
+            )
+        assert shown(script) == []
+        assert python.lines == []
+
+
+def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Account) -> None:
+    """Three `kill -9` of the bridge and one of Postgres during the run: what was answered 2xx arrives, in order."""
+    with listening(stack, account, catch_up=True) as listeners:
+        team = start_team(stack, account, pace_s=PACE_S)
+        for number, name in enumerate(("bridge", "bridge", "postgres", "bridge"), start=1):
+            wait_for(lambda n=number: team.answered_count >= n * MESSAGES // 6, "the next kill", DELIVERY_TIMEOUT_S)  # type: ignore[misc]
+            kill(stack, name)
+        assert team.answered_count < MESSAGES, "the kills must fall into the run"
+        team.finish()
+        for user, script in listeners.items():
+            wanted = {(side, a.event_id) for n in account.of(user) for a in team.promised(n) for side in SIDES}
+            wait_for(
+                lambda s=script, w=wanted: w <= {(line["side"], line["eventId"]) for line in shown(s)},  # type: ignore[misc]
+                f"everything answered to user {user}",
+                DELIVERY_TIMEOUT_S,
+            )
+
+    print(f"resends: {team.resends}")  # noqa: T201
+    for user, script in listeners.items():
+        print(summary(f"user {user[:8]}", shown(script)))  # noqa: T201
+        for (side, conversation_id), entry in ledger(shown(script)).items():
+            promised = team.promised(conversation_id)
+            assert entry.first_seqs == [answer.seq for answer in promised], (side, conversation_id)
+            named = {answer.seq: answer.event_id for answer in promised}
+            assert all(named[seq] == id_ for seq, id_ in zip(entry.seqs, entry.event_ids, strict=True)), "same name"
+
+
+def test_a_hanging_supabase_delays_nobody_else_and_its_backlog_drains_in_order(
+    tmp_path: Path,
+) -> None:
+    """HTTP transport, endpoint frozen: legacy goes on, the breaker opens and says so; thawed, everything comes."""
+    with running(tmp_path / "data", environment={"CROSSFADE_SUPABASE_TRANSPORT": "http"}) as stack:
+        ready = stack.ready
+        account = Account(
+            owner=ready["users"][0]["id"],
+            members=("", ""),
+            api_key=stack.create_key(),
+            conversations=(ready["conversationId"],),
+        )
+        with listener(stack, account, account.owner, catch_up=False) as script:
+            script.wait_for(lambda line: line["type"] == "ready", READY_TIMEOUT_S)
+            os.kill(stack.pids["supabase"], signal.SIGSTOP)
+            try:
+                team = start_team(stack, account, messages=80).finish()
+                wait_for(lambda: len(shown(script)) == 80, "the legacy side")
+                assert {line["side"] for line in shown(script)} == {"legacy"}
+                wait_for(lambda: sink_state(stack, "supabase")["breaker"] == "open", "the breaker", BREAKER_TIMEOUT_S)
+                assert "did not answer in time" in sink_state(stack, "supabase")["last_error"]
+            finally:
+                os.kill(stack.pids["supabase"], signal.SIGCONT)
+            wait_for(lambda: len(ledger(shown(script))) == 2 and sink_state(stack, "supabase")["lag_events"] == 0, "it")
+            promised = [answer.seq for answer in team.promised(account.conversations[0])]
+            wait_for(
+                lambda: ledger(shown(script))["supabase", account.conversations[0]].first_seqs == promised,
+                "the backlog, in order",
+            )
+        assert sink_state(stack, "supabase")["breaker"] == "closed"
+
+
+def python_listener(stack: Stack, user: str, conversations: Sequence[int]) -> PythonListener:
+    ready = stack.ready
+    token = mint_user_token(ready["jwtSecret"], UUID(user), 3_600)
+    return PythonListener(
+        supabase_url=ready["supabaseUrl"], anon_key=ready["anonKey"], token=token, conversations=conversations
+    )
+
+
+def start_team(stack: Stack, account: Account, *, messages: int = MESSAGES, pace_s: float = 0.0) -> Team:
+    url = stack.ready["gatewayUrl"]
+    return Team.start(url, account.api_key, account.conversations, senders=SENDERS, messages=messages, pace_s=pace_s)
+
+
+def sink_state(stack: Stack, sink: str) -> dict[str, Any]:
+    """What `crossfade relay status` says of a sink."""
+    rows = json.loads(stack.crossfade("relay", "status", "--json").stdout)
+    return next(row for row in rows if row["sink"] == sink)
+
+
+def kill(stack: Stack, name: str) -> None:
+    """`kill -9`, and wait until `up` has started it again."""
+    pid = stack.pids[name]
+    os.kill(pid, signal.SIGKILL)
+    stack.wait_for_new_pid(name, pid)
