@@ -18,6 +18,8 @@ CODES = {
     "missing": "required",
     "extra_forbidden": "unknown_field",
     "enum": "not_allowed",
+    "string_pattern_mismatch": "wrong_form",
+    "model_type": "wrong_type",
     "string_too_short": "too_short",
     "string_too_long": "too_long",
     "too_long": "too_long",

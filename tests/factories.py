@@ -1,9 +1,13 @@
 """Rows that tests begin with, written with plain SQL so that no test depends on the code of another."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+
+from gateway import api_keys
 
 
 def make_user(connection: psycopg.Connection[Any], email: str | None = None) -> UUID:
@@ -30,6 +34,25 @@ def make_conversation(
             "insert into conversation_participants (conversation_id, user_id, role) values (%s, %s, %s)", people
         )
     return int(conversation_id)
+
+
+def make_key(
+    connection: psycopg.Connection[Any],
+    account_id: UUID,
+    *,
+    scopes: Sequence[str] = ("chat:read", "chat:write"),
+    rate_limit: int | None = 100_000,
+    send_rate_limit: int | None = 100_000,
+    expires_at: datetime | None = None,
+) -> str:
+    """Create an API key, by default one that no limit stops; return its text."""
+    key = api_keys.mint("test")
+    connection.execute(
+        "insert into chat_api_keys (id, user_id, name, env, prefix, secret_hash, scopes, rate_limit, send_rate_limit,"
+        " expires_at) values (%s, %s, 'test', 'test', %s, %s, %s, %s, %s, %s)",
+        (key.id, account_id, key.prefix, key.sha256, list(scopes), rate_limit, send_rate_limit, expires_at),
+    )
+    return key.text
 
 
 def append_message(connection: psycopg.Connection[Any], conversation_id: int, content: str = "hello") -> int:

@@ -1,5 +1,6 @@
 """First gate: every request has an id and leaves one line in the log."""
 
+import os
 import re
 from secrets import token_hex
 from time import perf_counter
@@ -53,5 +54,6 @@ class RequestIdGate:
                 code=g.get("problem_code"),
                 duration_ms=round(seconds * 1000, 2),
                 key_id=key.id if key else None,
+                worker=os.getpid(),
             )
         return response
