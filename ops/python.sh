@@ -2,11 +2,14 @@
 # CROSSFADE_PYTHON names one by hand.
 
 find_python() {
-    for candidate in ${CROSSFADE_PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
-            echo "$candidate"
-            return 0
-        fi
+    # The embedded Redis has a ready wheel for 3.11 and 3.12 only; with a newer Python it must be compiled, so that comes last.
+    for limit in "(3, 13)" "(4, 0)"; do
+        for candidate in ${CROSSFADE_PYTHON:-python3 python3.12 python3.11 python3.13 python3.14 python}; do
+            if "$candidate" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < $limit)" >/dev/null 2>&1; then
+                echo "$candidate"
+                return 0
+            fi
+        done
     done
     found=$("${CROSSFADE_PYTHON:-python3}" --version 2>/dev/null) || found="no ${CROSSFADE_PYTHON:-python3}"
     echo "Crossfade needs Python 3.11 or newer, and this machine has $found: install one," \

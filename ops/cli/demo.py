@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ops.cli.up import DEFAULT_DATA_DIR
+from ops.cli.options import DEFAULT_DATA_DIR
 from ops.embedded.ready import read_ready
 
 DEFAULT_COUNT = 5

@@ -7,14 +7,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.cli.options import DEFAULT_DATA_DIR
 from ops.embedded import banner
 from ops.embedded.progress import Progress
-from ops.embedded.services import ROOT
 from ops.embedded.stack import Stack, StackOptions
 from ops.embedded.stop_signals import StopSignals
 from ops.embedded.supervisor import Stopped
 
-DEFAULT_DATA_DIR = ROOT / ".crossfade"
 PORT = click.IntRange(0, 65535)
 
 
