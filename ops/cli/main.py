@@ -28,7 +28,7 @@ class CommandGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
         return [name for name, module in COMMANDS.items() if importlib.util.find_spec(module)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
         command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
@@ -54,7 +54,7 @@ def one_line(error: Exception) -> str:
 @click.version_option(importlib.metadata.version("crossfade"), message="crossfade %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 def main(*, debug: bool) -> None:
-    r"""Move a live chat from home-grown sockets to Supabase Realtime.
+    """Move a live chat from home-grown sockets to Supabase Realtime.
 
     \b
     Exit codes, of every command:
@@ -62,7 +62,7 @@ def main(*, debug: bool) -> None:
       1    failed; the reason is one sentence on stderr
       2    the command line makes no sense
       130  stopped by Ctrl-C
-    """
+    """  # noqa: D301  click's mark for "do not wrap" is a real backspace
 
 
 if __name__ == "__main__":
