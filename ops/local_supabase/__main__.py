@@ -26,8 +26,13 @@ _log = structlog.get_logger(__name__)
     "--database-url", required=True, envvar="LOCAL_SUPABASE_DATABASE_URL", help="Superuser URL of the database."
 )
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets {url, port} as JSON once the endpoint is up.")
-@click.option("--plan", type=click.Choice(list(Plan)), default=Plan.UNLIMITED, help="Quotas of a hosted plan.")
-def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: Plan) -> None:
+@click.option(
+    "--plan",
+    type=click.Choice([plan.value for plan in Plan]),
+    default=Plan.UNLIMITED.value,
+    help="Quotas of a hosted plan.",
+)
+def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: str) -> None:
     """Serve Supabase Realtime on a local port."""
     log_format = os.environ.get("CROSSFADE_LOG_FORMAT", "json")
     configure_logging("supabase", os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"), log_format)
@@ -35,7 +40,7 @@ def main(port: int, host: str, database_url: str, ready_file: Path | None, plan:
         settings = Settings.from_environment(os.environ, database_url=database_url, host=host, port=port)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.exit(asyncio.run(_serve(replace(settings, limits=Limits.of_plan(plan)), ready_file)))
+    sys.exit(asyncio.run(_serve(replace(settings, limits=Limits.of_plan(Plan(plan))), ready_file)))
 
 
 async def _serve(settings: Settings, ready_file: Path | None) -> int:

@@ -6,6 +6,8 @@ import structlog
 from aiohttp import web
 
 from ops.local_supabase import handshake, http_api
+from ops.local_supabase.auth import api as auth_api
+from ops.local_supabase.auth.service import AuthService
 from ops.local_supabase.http_api import PROJECT, text_answer
 from ops.local_supabase.http_body import MOST_BODY_BYTES
 from ops.local_supabase.project import Project
@@ -57,7 +59,9 @@ class Endpoint:
 def _application(project: Project) -> web.Application:
     application = web.Application(middlewares=[_cross_origin, _framework_answers], client_max_size=MOST_BODY_BYTES)
     application[PROJECT] = project
+    application[auth_api.SERVICE] = AuthService(project.sessions, project.settings.jwt_secret)
     application.router.add_get("/healthcheck", _healthcheck)
+    application.add_routes(auth_api.routes())
     for prefix, socket_path in zip(PREFIXES, ("/realtime/v1/websocket", "/socket/websocket"), strict=True):
         application.add_routes(http_api.routes(prefix))
         application.router.add_get(socket_path, handshake.serve, allow_head=False)

@@ -53,3 +53,9 @@ class Sessions:
                         await connection.set_autocommit(False)
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailableError(str(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection whose work is committed unless it raises. Raises DatabaseUnavailableError."""
+        async with self.borrow() as connection, connection.transaction():
+            yield connection

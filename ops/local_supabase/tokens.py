@@ -14,6 +14,7 @@ from realtime_bridge.environment import ConfigurationError
 _HMAC = {"HS256", "HS384", "HS512"}
 _KEY_TYPES = {"RS": "RSA", "ES": "EC", "Ed": "OKP"}
 _ALGORITHMS = get_default_algorithms()
+_PUBLIC_PARTS = {"kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e"}
 _PARTS = 3
 
 
@@ -62,6 +63,14 @@ class TokenVerifier:
         if not _ALGORITHMS[str(name)].verify(signed, key, signature):
             raise TokenError(Fault.BAD_SIGNATURE)
         return _check_claims(payload)
+
+    def public_keys(self) -> list[dict[str, Any]]:
+        """The asymmetric keys we verify with, without private parts; shared secrets stay out."""
+        return [
+            {name: value for name, value in key.items() if name in _PUBLIC_PARTS}
+            for key in self._keys.values()
+            if key.get("kty") in _KEY_TYPES.values()
+        ]
 
     def _find_key(self, name: Any, kid: Any) -> Any:
         if not isinstance(name, str) or name not in _ALGORITHMS or name == "none":

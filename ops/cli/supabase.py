@@ -1,0 +1,72 @@
+"""`crossfade supabase`: a local Supabase Realtime and Auth without Docker, for any project."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ops.embedded.services import ROOT
+from ops.embedded.stop_signals import StopSignals
+from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
+from ops.local_supabase.settings import Plan
+
+DEFAULT_DATA_DIR = ROOT / ".crossfade" / "supabase"
+PORT = click.IntRange(0, 65535)
+WATCH_S = 0.2  # how soon a process that died is noticed
+
+
+@click.group()
+def supabase() -> None:
+    """Run a local Supabase (Realtime, Auth, Postgres) without Docker."""
+
+
+@supabase.command()
+@click.option("--port", type=PORT, default=54321, show_default=True, help="API; 0 takes any free port.")
+@click.option("--db-port", type=PORT, default=54322, show_default=True, help="Postgres; 0 takes any free port.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    help="Where the database lives.  [default: .crossfade/supabase in the project]",
+)
+@click.option(
+    "--plan",
+    type=click.Choice([plan.value for plan in Plan]),
+    default=Plan.UNLIMITED.value,
+    show_default=True,
+    help="Apply the Realtime quotas of a hosted plan.",
+)
+@click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
+def start(*, port: int, db_port: int, data_dir: Path, plan: str, as_json: bool) -> None:
+    """Start Postgres and the endpoint, print URLs and keys, and run until Ctrl-C.
+
+    The ports, the JWT secret and the keys are the Supabase CLI's own; SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY
+    and SUPABASE_SECRET_KEY choose others.
+    """
+    stack = LocalSupabase(data_dir, port=port, database_port=db_port, plan=Plan(plan))
+    with StopSignals() as stop, stack as running:
+        facts = running.facts.as_environment()
+        click.echo(json.dumps(facts) if as_json else _screen(running.facts))
+        while not stop.is_set():
+            problem = running.poll()
+            if problem is not None:
+                raise LauncherError(problem)
+            time.sleep(WATCH_S)
+    sys.exit(stop.exit_code)
+
+
+def _screen(facts: Facts) -> str:
+    lines = [
+        ("API URL", facts.api_url),
+        ("Realtime URL", f"{facts.api_url.replace('http', 'ws', 1)}/realtime/v1"),
+        ("DB URL", facts.db_url),
+        ("Publishable key", facts.publishable_key),
+        ("Secret key", facts.secret_key),
+        ("anon key", facts.anon_key),
+        ("service_role key", facts.service_role_key),
+        ("JWT secret", facts.jwt_secret),
+    ]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(["Local Supabase is running.", "", *(f"{name:>{width}}: {value}" for name, value in lines)])

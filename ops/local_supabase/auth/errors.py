@@ -1,0 +1,34 @@
+"""Errors of the Auth API: a status, the code clients switch on, and a sentence.
+
+AuthError
+├── invalid_credentials 400        wrong e-mail or password, not told apart
+├── validation_failed 400          a field is missing or malformed
+├── refresh_token_not_found 400 · refresh_token_already_used 400
+├── no_authorization 401 · bad_jwt 403 · session_not_found 403 · user_not_found 403
+└── user_already_exists 422 · weak_password 422
+"""
+
+
+class AuthError(Exception):
+    """A refused request to /auth/v1."""
+
+    def __init__(self, status: int, code: str, message: str, *, weak: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.weak = weak  # reasons of a weak password, which clients show
+
+
+def invalid(message: str) -> AuthError:
+    return AuthError(400, "validation_failed", message)
+
+
+INVALID_CREDENTIALS = AuthError(400, "invalid_credentials", "Invalid login credentials")
+EMAIL_TAKEN = AuthError(422, "user_already_exists", "User already registered")
+TOKEN_NOT_FOUND = AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
+TOKEN_USED = AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
+NO_AUTHORIZATION = AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token")
+BAD_JWT = AuthError(403, "bad_jwt", "invalid JWT: unable to parse or verify signature")
+NO_SESSION = AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
+NO_USER = AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")

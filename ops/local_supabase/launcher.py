@@ -1,0 +1,147 @@
+"""A whole local Supabase for one's own project: Postgres in the Supabase shape plus the endpoint, as two processes.
+
+Used by `crossfade supabase start` and by the pytest plugin; needs the `embedded` extra, and nothing else running.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.errors import OpsError
+from ops.local_supabase.database import apply_shape
+from ops.local_supabase.keys import ApiKeys
+from ops.local_supabase.settings import Plan, Settings
+
+START_TIMEOUT_S = 40.0
+STOP_TIMEOUT_S = 15.0
+_LOG_TAIL_CHARACTERS = 600
+
+
+class LauncherError(OpsError):
+    """The local Supabase did not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a project needs to know, named as the Supabase CLI's `status --output env` names it."""
+
+    api_url: str
+    db_url: str
+    publishable_key: str
+    secret_key: str
+    anon_key: str
+    service_role_key: str
+    jwt_secret: str
+
+    def as_environment(self) -> dict[str, str]:
+        """Upper-case names, as in a .env file."""
+        return {name.upper(): getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class LocalSupabase:
+    """Starts both processes and stops them again; the data stays in `data_dir`."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        database_port: int = 0,
+        plan: Plan = Plan.UNLIMITED,
+        durable: bool = True,
+    ) -> None:
+        self._data_dir = data_dir
+        self._port = port
+        self._plan = plan
+        self._postgres = EmbeddedPostgres(data_dir / "postgres", database_port, durable=durable)
+        self._endpoint: subprocess.Popen[bytes] | None = None
+        self._facts: Facts | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """URLs and keys; raises LauncherError before the start."""
+        if self._facts is None:
+            raise LauncherError("The local Supabase has not been started.")
+        return self._facts
+
+    def start(self) -> Facts:
+        """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        self._postgres.start()
+        try:
+            apply_shape(self._postgres.admin_url())
+            url = self._start_endpoint()
+        except BaseException:
+            self.stop()
+            raise
+        settings = Settings.from_environment(os.environ, database_url="", host="", port=0)
+        keys = ApiKeys(settings)
+        self._facts = Facts(
+            api_url=url,
+            db_url=self._postgres.url(),
+            publishable_key=settings.publishable_key,
+            secret_key=settings.secret_key,
+            anon_key=keys.mint("anon"),
+            service_role_key=keys.mint("service_role"),
+            jwt_secret=settings.jwt_secret,
+        )
+        return self._facts
+
+    def poll(self) -> str | None:
+        """A sentence when one of the processes has ended by itself."""
+        if self._postgres.poll() is not None:
+            return "Postgres has stopped."
+        if self._endpoint is not None and self._endpoint.poll() is not None:
+            return f"The Supabase endpoint has stopped: {self._log_tail()}"
+        return None
+
+    def stop(self) -> None:
+        """End the endpoint first, so that its sockets are closed properly."""
+        if self._endpoint is not None and self._endpoint.poll() is None:
+            self._endpoint.terminate()
+            try:
+                self._endpoint.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._endpoint.kill()
+                self._endpoint.wait(STOP_TIMEOUT_S)
+        self._postgres.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _log_file(self) -> Path:
+        return self._data_dir / "endpoint.log"
+
+    def _start_endpoint(self) -> str:
+        ready_file = self._data_dir / "endpoint.json"
+        ready_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), "--plan", self._plan]
+        command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
+        with self._log_file.open("wb") as log:
+            self._endpoint = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self._endpoint.poll() is None:
+            with contextlib.suppress(FileNotFoundError):
+                return str(json.loads(ready_file.read_text(encoding="utf-8"))["url"])
+            time.sleep(0.05)
+        raise LauncherError(f"The Supabase endpoint did not start: {self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        return self._log_file.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_TAIL_CHARACTERS:]
