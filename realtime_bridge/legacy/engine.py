@@ -72,6 +72,12 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         for sid in list(self.sockets):
             await self.drop(sid)
 
+    def forget_closed(self, sid: str) -> None:
+        """Forget a session that was dropped, so that a late request for it is answered and not raised on."""
+        socket = self.sockets.get(sid)
+        if socket is not None and socket.closed and not socket.upgraded:
+            del self.sockets[sid]
+
     def end_upgrade(self, sid: str) -> None:
         """After a websocket ended: one that never finished its upgrade leaves the session to polling.
 

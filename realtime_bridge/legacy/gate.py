@@ -31,6 +31,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SERVICE_RESTART = 1012  # RFC 6455 registry: come back, to this server or another
+NORMAL = 1000
+GOODBYE = "1"  # Engine.IO CLOSE
 UPGRADE_TIMEOUT_S = 20.0  # as long as a ping may take; until then the session hears nothing on its old transport
 UPGRADE_MESSAGES = 3  # connect, probe, upgrade
 
@@ -72,6 +74,7 @@ class Gate:
         if "j" in query:  # JSONP: for browsers of 2010, and one more parser to guard
             await _answer(send, 400, "jsonp_not_supported")
             return
+        sid = query.get("sid", [""])[0]
         body = await _read(receive)
         if body is None:
             return
@@ -79,10 +82,10 @@ class Gate:
             try:
                 check_polling_body(body)
             except BadFrame as error:
-                for sid in query.get("sid", ())[:1]:
-                    await self._engine.drop(sid, discard=True)
+                await self._engine.drop(sid, discard=True)
                 await _answer(send, 413 if error.close_code == TOO_LARGE else 400, "bad_frame")
                 return
+        self._engine.forget_closed(sid)
         await self._app(scope, _replay(body, receive), send)
 
 
@@ -93,23 +96,30 @@ class GuardedWebSocket:
         self._receive = receive
         self._send = send
         self._closed = False
+        self._leaving = False
+        """The client said goodbye; the library would wait for it to close the line."""
         self._hurried = UPGRADE_MESSAGES if is_upgrade else 0
 
     async def receive(self) -> Message:
         if self._closed:
             return {"type": "websocket.disconnect", "code": 1006}
+        if self._leaving:
+            return await self._end(NORMAL, "")
         try:
             message = await self._next()
         except TimeoutError:
-            await self.send({"type": "websocket.close", "code": PROTOCOL_ERROR, "reason": "upgrade took too long"})
-            return {"type": "websocket.disconnect", "code": PROTOCOL_ERROR}
+            return await self._end(PROTOCOL_ERROR, "upgrade took too long")
         if message["type"] == "websocket.receive":
             try:
                 check_websocket_frame(message.get("text"), message.get("bytes"))
             except BadFrame as error:
-                await self.send({"type": "websocket.close", "code": error.close_code, "reason": str(error)})
-                return {"type": "websocket.disconnect", "code": error.close_code}
+                return await self._end(error.close_code, str(error))
+            self._leaving = message["text"] == GOODBYE
         return message
+
+    async def _end(self, code: int, reason: str) -> Message:
+        await self.send({"type": "websocket.close", "code": code, "reason": reason})
+        return {"type": "websocket.disconnect", "code": code}
 
     async def _next(self) -> Message:
         if not self._hurried:

@@ -115,9 +115,11 @@ class LegacyServer:
         self._stopping = True
         await self.engine.drop_all()
         for _ in range(int(STOP_TIMEOUT_S / STOP_POLL_S)):
-            if not self.engine.sockets:
+            await asyncio.sleep(
+                STOP_POLL_S
+            )  # a waiting poll is answered meanwhile; a polling client that is away is not
+            if not any(socket.upgraded for socket in self.engine.sockets.values()):
                 break
-            await asyncio.sleep(STOP_POLL_S)
         if task := self.engine.service_task_handle:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

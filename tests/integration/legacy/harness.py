@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -73,6 +74,15 @@ class Bridge:
     def publish(self, *emits: Emit) -> None:
         self.call(self.server.publish(emits))
 
+    def line_count_falls_to(self, wanted: int) -> bool:
+        """Wait until that many TCP connections are left."""
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while len(self._web.server_state.connections) > wanted:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
@@ -98,7 +108,7 @@ class Bridge:
             lifespan="off",
             timeout_graceful_shutdown=3,
         )
-        web = _QuietServer(config)
+        web = self._web = _QuietServer(config)
         serving = asyncio.create_task(web.serve())
         while not web.started and not serving.done():  # noqa: ASYNC110 - uvicorn says it only so
             await asyncio.sleep(0.01)
