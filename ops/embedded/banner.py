@@ -35,7 +35,7 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
         ("For scripts", str(data_dir / FILE_NAME)),
     ):
         facts.add_row(name, escape(value))
-    note = "For development only: the JWT secret is the Supabase CLI's public one."
+    note = "For development only: the JWT secret is public."
     console.print()
     console.print(Panel(facts, title="Crossfade is ready", subtitle=note, border_style="green", expand=False))
     console.print("\n[bold]Send a message[/] (answers 201):\n")
