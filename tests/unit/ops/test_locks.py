@@ -1,11 +1,13 @@
 """The lock files against pyproject.toml."""
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[3]
 LOCKS = {"requirements.lock": ("embedded",), "requirements-dev.lock": ("embedded", "dev")}
@@ -47,3 +49,16 @@ def test_both_locks_hold_the_same_versions() -> None:
     """The development lock serves for running, too."""
     runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
     assert runtime.items() <= development.items()
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.2", "3.12.0", "3.13.0", "3.14.0"])
+def test_a_lock_serves_every_python(python: str) -> None:
+    """What a package needs only on another Python than the one that wrote the lock is locked, too."""
+    environment = {"python_full_version": python, "python_version": python.rsplit(".", 1)[0], "extra": ""}
+    versions = locked("requirements-dev.lock")
+    for distribution in importlib.metadata.distributions():
+        if normalised(distribution.name) in versions:
+            for text in distribution.requires or ():
+                requirement = Requirement(text)
+                if requirement.marker is None or requirement.marker.evaluate(environment):
+                    assert normalised(requirement.name) in versions, f"{distribution.name} needs {text}"
