@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
 from gateway import api_keys
 from tests.conftest import one
@@ -253,3 +253,25 @@ def test_a_bad_variable_ends_gunicorn_with_one_sentence(tmp_path: Path) -> None:
         "DATABASE_URL must be a URL that starts with postgresql: or postgres:"
     ]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stop_lets_open_requests_finish(
+    tmp_path: Path, database_url: str, limits_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """SIGTERM while a write waits for its row lock: the write is answered 201, then the server ends with 0."""
+    account = make_user(conn)
+    conversation = make_conversation(conn, account)
+    key = make_key(conn, account)
+    path = f"{LIST}/{conversation}/messages"
+    waiting = "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and query like '%%last_seq%%'"
+    with serve(tmp_path, database_url, limits_url) as server, ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute("select from conversations where id = %s for update", (conversation,))
+            sending = pool.submit(server.request, "POST", path, key, {"content": "in flight"})
+            with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as watcher:
+                _until(lambda: one(watcher, waiting)["n"] == 1)
+            server.process.send_signal(signal.SIGTERM)
+            _until(lambda: any(line["event"] == "Handling signal: term" for line in server.lines()))
+        assert sending.result(10)[0] == 201
+        assert server.process.wait(15) == 0
+    assert one(conn, "select count(*) as n from chat_messages")["n"] == 1
