@@ -103,8 +103,18 @@ class LocalSupabase:
             return f"The Supabase endpoint has stopped: {self._log_tail()}"
         return None
 
+    def restart_endpoint(self) -> None:
+        """Stop the endpoint and start it again on the same port: what clients see when Supabase is deployed."""
+        self._port = int(self.facts.api_url.rpartition(":")[2])
+        self._stop_endpoint()
+        self._start_endpoint()
+
     def stop(self) -> None:
         """End the endpoint first, so that its sockets are closed properly."""
+        self._stop_endpoint()
+        self._postgres.stop()
+
+    def _stop_endpoint(self) -> None:
         if self._endpoint is not None and self._endpoint.poll() is None:
             self._endpoint.terminate()
             try:
@@ -112,7 +122,6 @@ class LocalSupabase:
             except subprocess.TimeoutExpired:
                 self._endpoint.kill()
                 self._endpoint.wait(STOP_TIMEOUT_S)
-        self._postgres.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -132,7 +141,7 @@ class LocalSupabase:
         ready_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), "--plan", self._plan]
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
-        with self._log_file.open("wb") as log:
+        with self._log_file.open("ab") as log:
             self._endpoint = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
