@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
@@ -16,8 +17,10 @@ from psycopg.rows import TupleRow
 from gateway.errors import ServiceUnavailable
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
+RV = TypeVar("RV")
 
 STATEMENT_TIMEOUT_MS = 5_000  # the slowest honest statement takes milliseconds
+ANSWER_TIMEOUT_S = 6.0  # past STATEMENT_TIMEOUT_MS only a server that is frozen stays silent
 LOCK_TIMEOUT_MS = 3_000  # writers of one conversation queue; past this the queue is the problem
 CHECKOUT_TIMEOUT_S = 2.0  # waiting longer for a connection only makes the client's timeout ours
 DOWN_S = 0.2  # after a failed connect nobody tries again for so long: no storm on a database that is starting
@@ -39,9 +42,18 @@ TRANSIENT = (
 )
 
 
+class BoundedConnection(psycopg.Connection[TupleRow]):
+    """Gives up on a server that neither answers nor hangs up; no timeout of the server's own can promise that."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Raise OperationalError after ANSWER_TIMEOUT_S; the connection is of no use then, and `Database` closes it."""
+        return super().wait(gen, interval, ANSWER_TIMEOUT_S if timeout is None else timeout)
+
+
 def connect(url: str, application_name: str) -> Connection:
     """Open an autocommit connection with every wait on it bounded."""
-    connection = psycopg.connect(make_conninfo(url, application_name=application_name, **KEEPALIVE), autocommit=True)
+    conninfo = make_conninfo(url, application_name=application_name, **KEEPALIVE)
+    connection = BoundedConnection.connect(conninfo, autocommit=True)
     connection.execute(SESSION)
     return connection
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,27 +12,30 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
+from gateway.db import ANSWER_TIMEOUT_S
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from tests.conftest import _reachable, one
+from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
 from tests.gateway_server import GatewayServer, serve
 
+WORKERS = 2
 PATH = "/api/v1/chat/conversations"
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server of its own, durable, because it is killed here."""
-    server = EmbeddedPostgres(_reachable(tmp_path_factory.mktemp("gateway-faults")) / "data")
-    server.start()
-    try:
-        apply_shape(server.admin_url())
-        upgrade(server.url())
-        yield server
-    finally:
-        server.stop()
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A server of its own, durable, because it is killed here; outside pytest's directories, which are root's alone."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        server = EmbeddedPostgres(Path(directory) / "data")
+        server.start()
+        try:
+            apply_shape(server.admin_url())
+            upgrade(server.url())
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture
@@ -85,6 +89,29 @@ def test_a_restart_between_requests_is_not_noticed(gateway: GatewayServer, postg
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'crossfade%'")
     statuses = [gateway.request("POST", path, key, {"content": "after"})[0] for _ in range(30)]
     assert statuses == [201] * 30
+
+
+def test_a_frozen_server_holds_nobody_for_ever(gateway: GatewayServer, postgres: EmbeddedPostgres) -> None:
+    """Backends that are stopped, not dead, cannot time a statement out: the gateway does, and takes new ones."""
+    with _connect(postgres) as conn:
+        account = make_user(conn)
+        conversation = make_conversation(conn, account)
+        key = make_key(conn, account)
+        path = f"{PATH}/{conversation}/messages"
+        assert gateway.request("POST", path, key, {"content": "before"})[0] == 201
+        backends = conn.execute("select pid from pg_stat_activity where application_name like 'crossfade%'").fetchall()
+        for backend in backends:
+            os.kill(backend["pid"], signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            statuses = [gateway.request("POST", path, key, {"content": "during"})[0] for _ in range(4)]
+            assert set(statuses) <= {201, 503}
+            assert time.monotonic() - began < 2 * WORKERS * ANSWER_TIMEOUT_S
+            assert gateway.request("GET", "/livez")[0] == 200
+            assert gateway.request("POST", path, key, {"content": "after"})[0] == 201
+        finally:
+            for backend in backends:
+                os.kill(backend["pid"], signal.SIGCONT)
 
 
 def test_nothing_answered_is_lost_when_postgres_is_killed(gateway: GatewayServer, postgres: EmbeddedPostgres) -> None:
