@@ -29,6 +29,7 @@ NPM_TIMEOUT_S = 300
 PYTEST_TIMEOUT_S = 20 * 60  # the promise is "in under 20 minutes"
 INTERRUPT_TIMEOUT_S = 60  # for fixtures to stop their servers after a time-out
 POLL_S = 0.2
+COMMAND_CHARS = 160  # of a process that was left behind: enough to see whose it is
 SETTLE_S = 5.0  # processes that were told to stop may need a moment
 
 
@@ -120,7 +121,7 @@ def _check_nothing_left() -> Outcome:
     names = []
     for process in left:
         try:
-            names.append(f"{process.name()} (pid {process.pid})")
+            names.append(f"{process.pid} {' '.join(process.cmdline())[:COMMAND_CHARS]!r}")
             process.kill()
         except psutil.NoSuchProcess:
             continue
