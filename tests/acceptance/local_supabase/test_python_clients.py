@@ -181,6 +181,7 @@ def test_a_user_signs_up_in_and_out(guest: Guest) -> None:
         await client.auth.sign_out()
         with pytest.raises(AuthApiError):
             await client.auth.refresh_session(refreshed.session.refresh_token)
+        await client.auth.close()
 
     asyncio.run(asyncio.wait_for(play(), 60))
 
