@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 LEAVE_ONE_BEHIND = """
 import subprocess
 from ops import checks
@@ -25,7 +23,6 @@ def run(command: str) -> list[str]:
     return result.stdout.splitlines()[-2:]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to the runner")
 def test_a_process_that_hides_in_its_own_session_is_found_and_ended() -> None:
     """A test that leaves a server behind fails the run, which names the server's command."""
     first, second = run("setsid sleep 61 >/dev/null 2>&1 &")
@@ -34,7 +31,6 @@ def test_a_process_that_hides_in_its_own_session_is_found_and_ended() -> None:
     assert second == ""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to the runner")
 def test_a_process_on_its_way_out_is_given_a_moment() -> None:
     """What ends by itself within the moment is no leftover."""
     assert run("setsid sleep 0.1 >/dev/null 2>&1 &") == ["", ""]
