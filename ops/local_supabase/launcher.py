@@ -72,6 +72,13 @@ class LocalSupabase:
             raise LauncherError("The local Supabase has not been started.")
         return self._facts
 
+    @property
+    def endpoint_pid(self) -> int:
+        """Process id of the endpoint, for those who watch its memory or end it roughly."""
+        if self._endpoint is None:
+            raise LauncherError("The local Supabase has not been started.")
+        return self._endpoint.pid
+
     def start(self) -> Facts:
         """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
         self._data_dir.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,11 @@ class Project:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background_work_failed", reason=repr(error))
 
+    @property
+    def healthy(self) -> bool:
+        """Whether broadcasts from the database would reach the sockets right now."""
+        return self.stream.connected.is_set()
+
     # Connections
 
     def users_full(self) -> bool:
