@@ -73,6 +73,11 @@ class LocalSupabase:
         return self._facts
 
     @property
+    def admin_url(self) -> str:
+        """The database as its superuser, for what `postgres` may not do."""
+        return self._postgres.admin_url()
+
+    @property
     def endpoint_pid(self) -> int:
         """Process id of the endpoint, for those who watch its memory or end it roughly."""
         if self._endpoint is None:
