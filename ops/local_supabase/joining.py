@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING
 
 from ops.local_supabase import join_config, refusals
-from ops.local_supabase.authorization import Extension, MissingPartitionError, Permissions, PolicyError
+from ops.local_supabase.authorization import (
+    Extension,
+    MissingPartitionError,
+    Permissions,
+    PolicyError,
+    PolicyTimeoutError,
+)
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.join_config import JoinConfig
 from ops.local_supabase.refusals import JoinRefusedError
@@ -81,6 +87,8 @@ async def _authorize(channel: Channel) -> None:
     extensions = [Extension.BROADCAST, *([Extension.PRESENCE] if channel.presence_enabled else [])]
     try:
         channel.read = await channel.project.authorizer.readable(channel.name, channel.claims, extensions)
+    except PolicyTimeoutError:
+        raise JoinRefusedError("QueryCanceled: canceling statement due to statement timeout") from None
     except PolicyError:
         channel.read = Permissions()
     except MissingPartitionError:

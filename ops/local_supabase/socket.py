@@ -94,16 +94,22 @@ class Socket:
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
         worker = asyncio.create_task(self._work())
+        worker.add_done_callback(self._worker_ended)
         try:
             await self._read()
         finally:
             self._closing = True
             worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
             for channel in list(self.channels.values()):
                 channel.detach()
             self.project.forget(self)
+            await asyncio.wait([worker], timeout=CLOSE_TIMEOUT_S)
+
+    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
+        """A worker ends by being cancelled; should it ever fail, the client is sent away to come back."""
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            _log.error("socket_failed", reason=repr(error))
+            self.drop()
 
     async def _read(self) -> None:
         queues = self.project.settings.queues
