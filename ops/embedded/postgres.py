@@ -20,6 +20,8 @@ SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordin
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
+BACKENDS_TIMEOUT_S = 10.0  # they look up from their work within milliseconds, on a loaded machine within a second
+SHARED_MEMORY_LINE = 6  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h): key and id
 SETTINGS = {
     "wal_level": "logical",  # Realtime reads the log
     "max_wal_senders": "10",
@@ -89,6 +91,7 @@ class EmbeddedPostgres:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
         self._remove_stale_pid_file()
+        self._wait_for_old_backends()
         self.port = self.port or _free_port()
 
     def command(self) -> list[str]:
@@ -156,6 +159,14 @@ class EmbeddedPostgres:
             if Path(f"/proc/{pid}/comm").read_text().strip() != "postgres":
                 file.unlink()
 
+    def _wait_for_old_backends(self) -> None:
+        """After `kill -9` the backends need a moment to notice; until the last is gone a new server refuses to start."""
+        deadline = time.monotonic() + BACKENDS_TIMEOUT_S
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            _, segment = (self.data_dir / "postmaster.pid").read_text().splitlines()[SHARED_MEMORY_LINE].split()
+            while time.monotonic() < deadline and _is_attached(segment):
+                time.sleep(0.02)
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -167,6 +178,12 @@ class EmbeddedPostgres:
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
+
+
+def _is_attached(segment: str) -> bool:
+    """Whether any process still uses the System V shared memory of that id (Linux; elsewhere nobody knows)."""
+    rows = (line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:])
+    return any(row[1] == segment and row[6] != "0" for row in rows)
 
 
 def _free_port() -> int:
