@@ -160,7 +160,7 @@ class EmbeddedPostgres:
                 file.unlink()
 
     def _wait_for_old_backends(self) -> None:
-        """After `kill -9` the backends need a moment to notice; until the last is gone a new server refuses to start."""
+        """After `kill -9` the backends need a moment to notice; before that a new server refuses to start."""
         deadline = time.monotonic() + BACKENDS_TIMEOUT_S
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             _, segment = (self.data_dir / "postmaster.pid").read_text().splitlines()[SHARED_MEMORY_LINE].split()
