@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from ops.errors import OpsError
@@ -20,7 +21,8 @@ SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordin
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
-BACKENDS_TIMEOUT_S = 10.0  # they look up from their work within milliseconds, on a loaded machine within a second
+NOTICE_S = 2.0  # an idle backend sees within milliseconds that its server is gone; one that computes never looks
+QUIT_TIMEOUT_S = 10.0  # after SIGQUIT it is gone at once, unless the machine is overloaded
 SHARED_MEMORY_LINE = 6  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h): key and id
 SETTINGS = {
     "wal_level": "logical",  # Realtime reads the log
@@ -90,8 +92,8 @@ class EmbeddedPostgres:
     def prepare(self) -> None:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
+        self._end_old_backends()
         self._remove_stale_pid_file()
-        self._wait_for_old_backends()
         self.port = self.port or _free_port()
 
     def command(self) -> list[str]:
@@ -149,23 +151,26 @@ class EmbeddedPostgres:
             raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
 
     def _remove_stale_pid_file(self) -> None:
-        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now.
+        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now, or a zombie's.
 
-        A file whose process is gone is left to Postgres: it names the shared memory that dying backends may still use.
+        A file whose process is gone is left to Postgres, which checks the shared memory it names.
         """
         file = self.data_dir / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-            pid = int(file.read_text().splitlines()[0])
-            if Path(f"/proc/{pid}/comm").read_text().strip() != "postgres":
+        with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess, ValueError, IndexError):
+            process = psutil.Process(int(file.read_text().splitlines()[0]))
+            if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
                 file.unlink()
 
-    def _wait_for_old_backends(self) -> None:
-        """After `kill -9` the backends need a moment to notice; before that a new server refuses to start."""
-        deadline = time.monotonic() + BACKENDS_TIMEOUT_S
+    def _end_old_backends(self) -> None:
+        """After `kill -9` a new server refuses to start until the last backend is gone; busy ones have to be told."""
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             _, segment = (self.data_dir / "postmaster.pid").read_text().splitlines()[SHARED_MEMORY_LINE].split()
-            while time.monotonic() < deadline and _is_attached(segment):
-                time.sleep(0.02)
+            if not _wait_until_detached(segment, NOTICE_S):
+                for process in psutil.process_iter(["cwd"]):
+                    if process.info["cwd"] == str(self.data_dir):  # every backend works in its data directory
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.send_signal(signal.SIGQUIT)  # "quit at once", to a backend
+                _wait_until_detached(segment, QUIT_TIMEOUT_S)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -184,6 +189,15 @@ def _is_attached(segment: str) -> bool:
     """Whether any process still uses the System V shared memory of that id (Linux; elsewhere nobody knows)."""
     rows = (line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:])
     return any(row[1] == segment and row[6] != "0" for row in rows)
+
+
+def _wait_until_detached(segment: str, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while _is_attached(segment):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _free_port() -> int:
