@@ -21,6 +21,7 @@ SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordin
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
+REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
 NOTICE_S = 2.0  # an idle backend sees within milliseconds that its server is gone; one that computes never looks
 QUIT_TIMEOUT_S = 10.0  # after SIGQUIT it is gone at once, unless the machine is overloaded
 SHARED_MEMORY_LINE = 6  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h): key and id
@@ -77,6 +78,9 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Promises a server that answers; creates the cluster on first use."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(REAP_TIMEOUT_S)
         self.prepare()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
