@@ -242,6 +242,13 @@ export async function signIn({ supabase, url, key, email, report }) {
     expect(data.user?.email === email && data.user.user_metadata.name === "Demo", JSON.stringify(data));
     const claims = await client.auth.getClaims?.();
     expect(!claims || claims.data?.claims.sub === data.user.id, JSON.stringify(claims));
+    // The session's token is used for Realtime by itself: the user's own topic opens, somebody else's does not.
+    const own = await subscribe(client.channel(`guest:${data.user.id}`, { config: { private: true } }));
+    const [status] = await outcome(client.channel("guest:somebody-else", { config: { private: true } }));
+    expect(status === "CHANNEL_ERROR", `somebody else's topic said ${status}`);
+    await client.removeChannel(own);
+    await client.removeAllChannels();
+    await client.realtime.disconnect();
     await report({ check: "auth", ok: true, note: "" });
   } catch (error) {
     await report({ check: "auth", ok: false, note: String(error?.message ?? error) });
