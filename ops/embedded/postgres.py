@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
+from ops.embedded import killed_postgres
 from ops.errors import OpsError
 
 SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
@@ -22,9 +22,6 @@ SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
 REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
-NOTICE_S = 2.0  # an idle backend sees within milliseconds that its server is gone; one that computes never looks
-QUIT_TIMEOUT_S = 10.0  # after SIGQUIT it is gone at once, unless the machine is overloaded
-SHARED_MEMORY_LINE = 6  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h): key and id
 SETTINGS = {
     "wal_level": "logical",  # Realtime reads the log
     "max_wal_senders": "10",
@@ -96,8 +93,7 @@ class EmbeddedPostgres:
     def prepare(self) -> None:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
-        self._end_old_backends()
-        self._remove_stale_pid_file()
+        killed_postgres.clean_up(self.data_dir)
         self.port = self.port or _free_port()
 
     def command(self) -> list[str]:
@@ -154,28 +150,6 @@ class EmbeddedPostgres:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
 
-    def _remove_stale_pid_file(self) -> None:
-        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now, or a zombie's.
-
-        A file whose process is gone is left to Postgres, which checks the shared memory it names.
-        """
-        file = self.data_dir / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess, ValueError, IndexError):
-            process = psutil.Process(int(file.read_text().splitlines()[0]))
-            if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
-                file.unlink()
-
-    def _end_old_backends(self) -> None:
-        """After `kill -9` a new server refuses to start until the last backend is gone; busy ones have to be told."""
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-            _, segment = (self.data_dir / "postmaster.pid").read_text().splitlines()[SHARED_MEMORY_LINE].split()
-            if not _wait_until_detached(segment, NOTICE_S):
-                for process in psutil.process_iter(["cwd"]):
-                    if process.info["cwd"] == str(self.data_dir):  # every backend works in its data directory
-                        with contextlib.suppress(psutil.NoSuchProcess):
-                            process.send_signal(signal.SIGQUIT)  # "quit at once", to a backend
-                _wait_until_detached(segment, QUIT_TIMEOUT_S)
-
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -187,21 +161,6 @@ class EmbeddedPostgres:
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
-
-
-def _is_attached(segment: str) -> bool:
-    """Whether any process still uses the System V shared memory of that id (Linux; elsewhere nobody knows)."""
-    rows = (line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:])
-    return any(row[1] == segment and row[6] != "0" for row in rows)
-
-
-def _wait_until_detached(segment: str, timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while _is_attached(segment):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def _free_port() -> int:
