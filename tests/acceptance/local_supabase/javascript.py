@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import http.server
 import json
+import os
 import queue
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from tests.clients.node import NODE, NPM
 HERE = Path(__file__).parents[2] / "clients" / "local_supabase"
 INSTALL_TIMEOUT_S = 100
 MATRIX_TIMEOUT_S = 100
+APT_TIMEOUT_S = 300
 Report = dict[str, Any]
 
 
@@ -62,8 +64,19 @@ def _converse(process: subprocess.Popen[str], options: dict[str, Any], guest: Gu
     raise AssertionError(f"the script ended early, after {reports}")
 
 
-def find_chromium() -> str | None:
-    """The browser that `apt install chromium` puts there."""
+def ensure_chromium() -> str:
+    """Path of the browser; as root on a machine with apt it is installed when it is missing."""
+    found = _find_chromium()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "chromium"]):
+            command = ["apt-get", *arguments]
+            subprocess.run(command, check=True, capture_output=True, timeout=APT_TIMEOUT_S)
+        found = _find_chromium()
+    assert found is not None, "apt-get install chromium: this test needs a browser"
+    return found
+
+
+def _find_chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 

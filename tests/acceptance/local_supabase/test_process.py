@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed
 
 from ops.local_supabase.launcher import LocalSupabase
 from ops.local_supabase.settings import CLI_PUBLISHABLE_KEY
-from tests.acceptance.local_supabase.conftest import open_path
 from tests.acceptance.local_supabase.guest import Guest
 
 WAIT_S = 20.0
@@ -71,11 +70,10 @@ def test_bad_configuration_is_one_sentence(local_supabase: LocalSupabase, tmp_pa
         assert process.stderr.read().strip() == "SUPABASE_JWT_SECRET must have at least 32 bytes."
 
 
-def test_the_command_prints_urls_and_keys_like_the_supabase_cli(tmp_path: Path) -> None:
+def test_the_command_prints_urls_and_keys_like_the_supabase_cli(open_directory: Path) -> None:
     """`crossfade supabase start` runs until it is told to stop, then leaves nothing behind."""
-    open_path(tmp_path)
     command = [str(Path(sys.executable).with_name("crossfade")), "supabase", "start", "--port", "0", "--db-port", "0"]
-    command += ["--json", "--data-dir", str(tmp_path / "data")]
+    command += ["--json", "--data-dir", str(open_directory / "data")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
@@ -91,7 +89,6 @@ def test_the_command_prints_urls_and_keys_like_the_supabase_cli(tmp_path: Path) 
 
 def test_the_pytest_plugin_serves_other_peoples_projects(tmp_path: Path) -> None:
     """Fixtures for URL, keys, database and user tokens, with warnings as errors."""
-    open_path(tmp_path)
     (tmp_path / "test_project.py").write_text(PROJECT_TEST)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "ops.local_supabase.pytest_plugin"]
     command += [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,15 +27,13 @@ BACK_WITHIN_S = 3.0
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def own_server() -> Iterator[EmbeddedPostgres]:
     """A server that a test may stop without troubling others."""
-    for parent in (tmp_path, *tmp_path.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o001)
-    server = EmbeddedPostgres(tmp_path / "data", durable=False)
-    server.start()
-    yield server
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        server = EmbeddedPostgres(Path(directory) / "data", durable=False)
+        server.start()
+        yield server
+        server.stop()
 
 
 def test_broadcasts_from_the_database_survive_a_restart_of_postgres(own_server: EmbeddedPostgres) -> None:
