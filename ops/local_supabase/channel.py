@@ -41,6 +41,7 @@ class Channel:
         self.presence_enabled = config.presence_enabled or self.project.settings.presence_enabled
         self.presence_calls: deque[float] = deque()
         self.replayed: set[str] = set()
+        self._held: list[Fanout] | None = None if config.replay is None else []
         self.subscriptions: list[Subscription] = []
         self.leaving = False
         self.closed = False
@@ -72,6 +73,12 @@ class Channel:
                 )
             )
 
+    def release_held(self) -> None:
+        """Pass on what arrived while stored messages were looked up; those that were among them are not repeated."""
+        held, self._held = self._held, None
+        for message in held or ():
+            self.deliver(message, None)
+
     def push_presence_state(self) -> None:
         """The last thing after a join; counted, and refused when the project is over its presence rate."""
         if not self.presence_enabled or not self.read.presence:
@@ -90,6 +97,9 @@ class Channel:
             self._deliver_presence(message)
             return
         if not self.read.broadcast or (sender is self and not self.config.own):
+            return
+        if self._held is not None:
+            self._held.append(message)  # until the stored messages, which come first, are out
             return
         if message.message_id is not None and message.message_id in self.replayed:
             return

@@ -34,6 +34,7 @@ class Admission:
         channel = self.channel
         for message in self._replayed:
             channel.push_replayed(message)
+        channel.release_held()
         if channel.config.bindings:
             await channel.project.changes.subscribe(channel)
         if channel.config.replication_ready:

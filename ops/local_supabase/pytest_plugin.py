@@ -25,7 +25,8 @@ def supabase_local() -> Iterator[Facts]:
     """URLs and keys of a running local Supabase, started once per run and stopped at its end."""
     # Not below pytest's own directory, which every run of pytest closes to the user that Postgres runs as under root.
     with tempfile.TemporaryDirectory(prefix="local-supabase-") as directory:
-        with LocalSupabase(Path(directory) / "data", durable=False) as running:
+        running = LocalSupabase(Path(directory) / "data", durable=False, quick_refusals=True)
+        with running:
             yield running.facts
 
 

@@ -21,9 +21,9 @@ def open_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def local_supabase() -> Iterator[LocalSupabase]:
     with tempfile.TemporaryDirectory(prefix="local-supabase-tests-") as directory:
-        with LocalSupabase(Path(directory) / "data", durable=False) as running:
-            with psycopg.connect(running.facts.db_url, autocommit=True) as connection:
-                connection.execute(PROJECT_SQL)
+        running = LocalSupabase(Path(directory) / "data", durable=False, quick_refusals=True)
+        with running:
+            _prepare(running)
             yield running
 
 
@@ -31,3 +31,8 @@ def local_supabase() -> Iterator[LocalSupabase]:
 def guest(local_supabase: LocalSupabase) -> Guest:
     """A user of the project with a private topic of its own."""
     return Guest(local_supabase)
+
+
+def _prepare(running: LocalSupabase) -> None:
+    with psycopg.connect(running.facts.db_url, autocommit=True) as connection:
+        connection.execute(PROJECT_SQL)

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -18,7 +19,6 @@ from tests.clients.node import NODE, NPM
 HERE = Path(__file__).parents[2] / "clients" / "local_supabase"
 INSTALL_TIMEOUT_S = 100
 MATRIX_TIMEOUT_S = 100
-APT_TIMEOUT_S = 300
 Report = dict[str, Any]
 
 
@@ -64,20 +64,11 @@ def _converse(process: subprocess.Popen[str], options: dict[str, Any], guest: Gu
     raise AssertionError(f"the script ended early, after {reports}")
 
 
-def ensure_chromium() -> str:
-    """Path of the browser; as root on a machine with apt it is installed when it is missing."""
-    found = _find_chromium()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "chromium"]):
-            command = ["apt-get", *arguments]
-            subprocess.run(command, check=True, capture_output=True, timeout=APT_TIMEOUT_S)
-        found = _find_chromium()
+def find_chromium() -> str:
+    """Path of the browser that `apt-get install chromium` puts there."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found is not None, "apt-get install chromium: this test needs a browser"
     return found
-
-
-def _find_chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) -> list[Report]:
@@ -89,11 +80,12 @@ def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) ->
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         command += ["--no-first-run", f"--user-data-dir={profile}", f"http://127.0.0.1:{server.server_port}/"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as browser:
             try:
                 return _collect(reports)
             finally:
-                browser.kill()
+                os.killpg(browser.pid, signal.SIGKILL)  # with all of its helpers
                 server.shutdown()
 
 

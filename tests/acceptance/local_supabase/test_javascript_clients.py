@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.local_supabase.guest import Guest
-from tests.acceptance.local_supabase.javascript import Report, ensure_chromium, run_in_chromium, run_under_node
+from tests.acceptance.local_supabase.javascript import Report, find_chromium, run_in_chromium, run_under_node
 
 CHECKS = [
     "joins",
@@ -28,11 +28,10 @@ def test_the_client_works_under_node(package: str, guest: Guest) -> None:
     _check(run_under_node(package, guest), with_auth="supabase-js" in package)
 
 
-@pytest.mark.timeout(500)  # a browser may have to be installed first
 @pytest.mark.parametrize("package", BROWSER_PACKAGES)
 def test_the_client_works_in_a_browser(package: str, guest: Guest, tmp_path: Path) -> None:
     """The same in headless Chromium, from another origin, with preflights."""
-    _check(run_in_chromium(ensure_chromium(), package, guest, tmp_path), with_auth=True)
+    _check(run_in_chromium(find_chromium(), package, guest, tmp_path), with_auth=True)
 
 
 def _check(reports: list[Report], *, with_auth: bool) -> None:

@@ -144,8 +144,8 @@ async function replay({ connect, topic, ask }) {
   const channel = client.channel(topic, { config: { private: true, broadcast: { replay: { since, limit: 10 } } } });
   const heard = collect(channel, "missed");
   await subscribe(channel);
-  await until(() => heard.length === 1, "the replay of a missed message");
-  expect(heard[0].meta?.replayed === true, `not marked as replayed: ${JSON.stringify(heard[0])}`);
+  await until(() => heard.length > 0, "the replay of a missed message");
+  expect(heard.length === 1 && heard[0].meta?.replayed === true, `once, as a replay, not ${JSON.stringify(heard)}`);
   await client.end();
 }
 
