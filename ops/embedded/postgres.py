@@ -93,6 +93,7 @@ class EmbeddedPostgres:
     def prepare(self) -> None:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
+        _give_to_system_user(self.data_dir)  # again: the directories above it may have been closed since
         killed_postgres.clean_up(self.data_dir)
         self.port = self.port or _free_port()
 
