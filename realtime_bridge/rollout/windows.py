@@ -14,6 +14,7 @@ from realtime_bridge.rollout import latency
 
 _QUERIES = sql.load(__file__)
 SLOT_S = 5  # gates add slots up; shorter ones would be all grace and no samples
+GRACE_S = 1.0  # a writer's transaction takes milliseconds; a slot is read this much after its end
 KEEP_DAYS = 30  # as long as the log: a report may compare a month
 
 
@@ -26,8 +27,9 @@ class Side(StrEnum):
 class Sample:
     """What was decided on one side since the writer's last call.
 
-    `sent` = events of the log whose fate is known now = `seen` + `lost`. `attempts` and `errors` count events that
-    were tried to be delivered and failed. `consecutive_failures` is the run of failures that stands now.
+    `sent` = events of the log whose fate is known now = `seen` + `lost`. `attempts` and `errors` count tries to deliver
+    an event and those that failed. `consecutive_failures` is the run of failures that stands now. A gate needs all of
+    `sent`, `attempts` and latencies, of both sides: it holds until each has reached its minimum of samples.
     """
 
     side: Side
@@ -43,11 +45,28 @@ class Sample:
     """`latency.histogram(milliseconds)`."""
 
 
+COUNTS = ("sent", "seen", "lost", "repeated", "reordered", "attempts", "errors")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Sample):
     """One slot as stored."""
 
     window_start: datetime
+
+
+def total(samples: Iterable[Sample], side: Side) -> Sample:
+    """Return the sum of one side's samples."""
+    mine = [sample for sample in samples if sample.side == side]
+    counts = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    return Sample(
+        side=side,
+        **counts,
+        consecutive_failures=max((sample.consecutive_failures for sample in mine), default=0),
+        latency_counts=[sum(bucket) for bucket in zip(*(s.latency_counts for s in mine), strict=True)]
+        if mine
+        else [0] * latency.BUCKETS,
+    )
 
 
 async def add(connection: AsyncConnection[Any], flag: str, samples: Iterable[Sample]) -> None:
@@ -60,7 +79,7 @@ async def add(connection: AsyncConnection[Any], flag: str, samples: Iterable[Sam
 async def read(connection: AsyncConnection[Any], flag: str, since: datetime) -> list[Window]:
     """Return the finished slots from `since` on, oldest first."""
     async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["read"], {"flag": flag, "since": since, "slot_s": SLOT_S})
+        await reader.execute(_QUERIES["read"], {"flag": flag, "since": since, "slot_s": SLOT_S, "grace_s": GRACE_S})
         return [Window(**{**row, "side": Side(row["side"])}) for row in await reader.fetchall()]
 
 

@@ -25,12 +25,12 @@ on conflict (flag, side, window_start) do update set
     updated_at = clock_timestamp()
 
 -- name: read
--- Only slots that are over: nothing is added to them any more.
+-- Only slots that are over, and have been for long enough that a writer who began in one has committed.
 select side, window_start, sent_count as sent, seen_count as seen, lost_count as lost, repeated_count as repeated,
     reordered_count as reordered, attempt_count as attempts, error_count as errors, consecutive_failures, latency_counts
 from public.parity_windows
 where flag = %(flag)s and window_start >= %(since)s
-    and window_start + make_interval(secs => %(slot_s)s) <= clock_timestamp()
+    and window_start + make_interval(secs => %(slot_s)s + %(grace_s)s) <= clock_timestamp()
 order by window_start, side
 
 -- name: forget
