@@ -93,7 +93,13 @@ async def get_reading(connection: Connection, flag: str, known: Reading | None =
 
 
 async def lock_dial(connection: Connection, flag: str) -> Dial:
-    row = await _one(connection, "lock_dial", flag=flag)
+    """Return the row, which nobody else changes until the transaction ends."""
+    await _one(connection, "lock_dial", flag=flag)
+    return await get_dial(connection, flag)
+
+
+async def get_dial(connection: Connection, flag: str) -> Dial:
+    row = await _one(connection, "get_dial", flag=flag)
     if row is None:
         raise RolloutError(f"There is no flag {flag!r}.")
     return Dial(

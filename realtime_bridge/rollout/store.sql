@@ -6,10 +6,13 @@ select kind, subject, provider from public.rollout_overrides where flag = %(flag
 
 -- name: lock_dial
 -- Held until the change is committed: of two operators the second reads what the first has done.
+select flag from public.rollout_stages where flag = %(flag)s for update
+
+-- name: get_dial
 select s.flag, s.stage, s.buckets, s.version, s.revision, s.since, s.needs_approval, s.policy,
     (select a.actor from public.rollout_audit a
      where a.flag = s.flag and a.version = s.version and a.to_stage is not null order by a.id desc limit 1) as changed_by
-from public.rollout_stages s where s.flag = %(flag)s for update
+from public.rollout_stages s where s.flag = %(flag)s
 
 -- name: turn
 update public.rollout_stages
