@@ -57,6 +57,8 @@ PROBE_LATENCY = Histogram(
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
+for _side in ("legacy", "supabase"):
+    PARITY_LOST.labels(_side)  # a counter that appears with its first loss has no increase to alert on
 
 
 def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -> None:
