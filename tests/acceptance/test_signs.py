@@ -82,7 +82,6 @@ async def connect(stack: Stack, pair: Pair) -> None:
 
 async def crossed(pair: Pair) -> None:
     """Type on the legacy side until it is heard on the other: the bridge has taken its seat then."""
-
     deadline = time.monotonic() + SEAT_TIMEOUT_S
     while not pair.shown("presence.typing", isTyping=True):
         assert time.monotonic() < deadline, "the bridge has not taken its seat"
