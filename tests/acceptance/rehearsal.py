@@ -19,7 +19,7 @@ from ops.cli.main import main
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.stages import FLAG
 from tests.acceptance.stack import Stack
-from tests.clients.node import NodeScript, Script
+from tests.clients.node import HERE, NodeScript, Script
 from tests.factories import make_conversation
 from tests.waiting import wait_for
 
@@ -130,7 +130,7 @@ def gathered(stack: Stack, users: Users, *, pace_ms: int) -> Iterator[Crowds]:
             )
             is_python = place % 2
             script = (
-                Script(sys.executable, "-m", "tests.clients.crowd", config)
+                Script(sys.executable, str(HERE / "crowd.py"), config)
                 if is_python
                 else NodeScript("chat/crowd.mjs", config)
             )

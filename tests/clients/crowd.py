@@ -1,6 +1,6 @@
 """The same crowd as chat/crowd.mjs, on the official Python clients: PyPI `realtime` and `python-socketio`.
 
-argv[1] and stdin as there. Run as `python -m tests.clients.crowd CONFIG`.
+argv[1] and stdin as there.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import json
 import logging
 import random
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ WATCH_S = 0.5
 
 
 def say(**line: object) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201 - this is how it speaks
+    print(json.dumps({"at": time.time(), **line}), flush=True)  # noqa: T201 - this is how it speaks
 
 
 class Crowd:

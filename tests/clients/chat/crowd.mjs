@@ -10,7 +10,7 @@ import { createClient } from '@supabase/supabase-js'
 import { io } from 'socket.io-client'
 
 const config = JSON.parse(process.argv[2])
-const print = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+const print = (line) => process.stdout.write(JSON.stringify({ at: Date.now() / 1000, ...line }) + '\n')
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 let hushed = false
 
