@@ -17,6 +17,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
     "rollout": "ops.cli.rollout",
+    "parity": "ops.cli.parity",
     "supabase": "ops.cli.supabase",
     "version": "ops.cli.version",
 }
