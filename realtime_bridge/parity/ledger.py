@@ -50,6 +50,7 @@ class Ledger:
         for side in sides:
             state = self._sides[side]
             if seq in state.seen:  # it was faster than the answer of the database
+                state.highest = max(state.highest, seq)
                 self._decide(state, seq, 0.0)
                 continue
             state.waiting[seq] = at
@@ -65,11 +66,11 @@ class Ledger:
         state.seen[seq] = None
         if len(state.seen) > MAX_SEEN:
             state.seen.popitem(last=False)
-        state.figures.reordered += seq < state.highest
-        state.highest = max(state.highest, seq)
         sent_at = state.waiting.pop(seq, None)
         if sent_at is None:
-            return None
+            return None  # sent before anything counted: a socket that joins late is handed the newest first, rightly
+        state.figures.reordered += seq < state.highest
+        state.highest = max(state.highest, seq)
         latency_ms = max(0.0, (at - sent_at) * 1_000)
         self._decide(state, seq, latency_ms)
         return latency_ms
@@ -83,7 +84,7 @@ class Ledger:
         state = self._sides[side]
         state.waiting.clear()
         state.suspects = frozenset()
-        state.highest = -1  # what is replayed after a reconnect may be older
+        state.highest = -1
 
     def unseen(self, side: Side, now: float) -> list[int]:
         """Return what should have been seen by now; ask its sink, then call `settle`."""

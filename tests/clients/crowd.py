@@ -111,6 +111,7 @@ class Supabase:
 
     async def send(self, conversation_id: int, content: str, client_message_id: str) -> Json:
         body = {"content": content, "clientMessageId": client_message_id, "senderId": self._user.id}
+        body["direction"] = "incoming"  # as the legacy side writes it for a client: a resend over here says the same
         answer = await self._user.crowd.call("POST", f"/conversations/{conversation_id}/messages", body)
         return dict(answer["data"])
 

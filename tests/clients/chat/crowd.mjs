@@ -104,7 +104,8 @@ class Supabase {
   }
 
   async send(conversationId, content, clientMessageId) {
-    const body = { content, clientMessageId, senderId: this.user.id }
+    // as the legacy side writes it for a client: a resend over here then says the same
+    const body = { content, clientMessageId, senderId: this.user.id, direction: 'incoming' }
     return (await call('POST', `/conversations/${conversationId}/messages`, body)).data
   }
 

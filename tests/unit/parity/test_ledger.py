@@ -53,7 +53,7 @@ def test_an_event_seen_between_two_looks_is_not_lost() -> None:
 
 
 def test_a_broken_socket_of_the_canary_is_not_held_against_the_side() -> None:
-    """What was waited for is forgotten, and what a reconnect replays is no inversion."""
+    """What was waited for is forgotten, and what a reconnect replays is neither seen nor an inversion."""
     ledger = Ledger()
     for seq in (1, 2, 3):
         ledger.sent(seq, 0.0, BOTH)
