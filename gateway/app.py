@@ -5,6 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health, problems
 from gateway.db import Database
+from gateway.domain import Scope
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body_size import BodySizeGate
 from gateway.gates.failed_keys import FailedKeys
@@ -14,11 +15,13 @@ from gateway.gates.scope import ScopeGate
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
+from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
 from gateway.settings import Settings
-from gateway.v1 import conversations, messages
+from gateway.v1 import conversations, messages, realtime_sessions
 from gateway.v1.paths import RowId
 
+SCOPES = {"realtime_sessions.create_session": Scope.SESSION}  # every other route: by its method
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
 
 
@@ -33,6 +36,7 @@ def create_app(settings: Settings) -> Flask:
     metrics = Metrics()
     database = Database(settings.database_url, pool_size=settings.pool_size)
     cache = KeyCache()
+    choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
     rate_limit = RateLimitGate(
         settings.redis_url,
         requests_per_min=settings.rate_limit_per_min,
@@ -47,7 +51,7 @@ def create_app(settings: Settings) -> Flask:
         RequestIdGate(metrics),
         ApiKeyGate(database, cache, failed, metrics),
         rate_limit,
-        ScopeGate(),
+        ScopeGate(SCOPES),
         BodySizeGate(settings.max_body_bytes),
     ):
         gate.install(app)
@@ -56,7 +60,11 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
+    app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
     app.extensions[NAME] = Runtime(
-        database=database, key_sync=KeySync(settings.database_url, cache), limits=rate_limit.storage
+        database=database,
+        key_sync=KeySync(settings.database_url, cache),
+        choices=choices,
+        limits=rate_limit.storage,
     )
     return app

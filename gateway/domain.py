@@ -9,6 +9,8 @@ from uuid import UUID
 class Scope(StrEnum):
     READ = "chat:read"
     WRITE = "chat:write"
+    SESSION = "realtime:session"
+    """Make tokens in the name of users: for a backend that knows who is signed in."""
 
 
 class ConversationStatus(StrEnum):
@@ -161,3 +163,14 @@ class Appended:
 
     representation: str
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Where clients reach the two sides, and how their tokens are signed; what is None is not configured."""
+
+    supabase_url: str | None = None
+    supabase_public_key: str | None = None
+    legacy_url: str | None = None
+    jwt_secret: str | None = field(default=None, repr=False)
+    session_ttl_s: int = 900

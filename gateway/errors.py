@@ -21,7 +21,8 @@ ProblemError
 │   └── ClientMessageIdReused   client_message_id_reused
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
-└── ServiceUnavailable 503      service_unavailable
+├── ServiceUnavailable 503      service_unavailable
+└── RealtimeNotConfigured 503   realtime_not_configured
 """
 
 from collections.abc import Mapping, Sequence
@@ -174,6 +175,12 @@ class RateLimited(ProblemError):
 class TooManyFailedKeys(RateLimited):
     code = "too_many_failed_keys"
     title = "Too many invalid API keys"
+
+
+class RealtimeNotConfigured(ProblemError):
+    status = 503
+    code = "realtime_not_configured"
+    title = "This deployment makes no realtime sessions"
 
 
 class ServiceUnavailable(ProblemError):

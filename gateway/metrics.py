@@ -17,10 +17,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
-            "chat_api_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+            "chat_api_request_count", "Requests answered.", ["method", "route", "status"], registry=self._registry
         )
         self.seconds = Histogram(
-            "chat_api_request_seconds",
+            "chat_api_request_latency_seconds",
             "Time from the first gate to the answer.",
             ["method", "route"],
             buckets=BUCKETS_S,

@@ -10,6 +10,7 @@ from flask import Flask
 from gateway.db import Database
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
+from gateway.provider_choice import ProviderChoice
 
 NAME = "crossfade"
 
@@ -18,12 +19,15 @@ NAME = "crossfade"
 class Runtime:
     database: Database
     key_sync: KeySync
+    choices: ProviderChoice
     limits: LimitStorage
 
     def start(self) -> None:
         self.key_sync.start()
+        self.choices.start()
 
     def stop(self) -> None:
+        self.choices.stop()
         self.key_sync.stop()
         self.database.close()
         self.limits.close()

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from gateway.domain import Sides
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.settings import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,9 @@ class Settings:
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
+    provider: Provider = Provider.DUAL
+    flag_provider: str | None = None
+    sides: Sides = field(repr=False, default=Sides())
     log_level: str = "INFO"
     log_format: str = "json"
 
@@ -43,9 +48,22 @@ class Settings:
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
+            provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
+            flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
+            sides=_sides(env),
             log_level=_log_level(env),
             log_format=_log_format(env),
         )
+
+
+def _sides(env: Environment) -> Sides:
+    return Sides(
+        supabase_url=env.optional("SUPABASE_URL"),
+        supabase_public_key=env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
+        legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
+        jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
+        session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
+    )
 
 
 def _log_level(env: Environment) -> str:

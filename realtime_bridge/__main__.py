@@ -6,27 +6,36 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db
+from realtime_bridge import db, observation
 from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.feed import Feed
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.conversations import StoredConversations
+from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
+from realtime_bridge.observation import Dialled
+from realtime_bridge.parity import canary_log
+from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.rollout import parts
+from realtime_bridge.rollout.parts import Rollout
+from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.settings import Provider, Settings, TransportName
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.wakeup import Wakeup
 from realtime_bridge.web_server import WebServer
@@ -46,7 +55,18 @@ async def run(settings: Settings) -> None:
     pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
     transport = create_transport(settings)
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
-    relays = create_relays(settings, pool, transport, legacy)
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    rollout = create_rollout(settings, pool, transport, legacy, name)
+    relays = create_relays(settings, pool, transport, legacy, name, rollout)
+    observed = observation.create(
+        settings,
+        pool,
+        name=name,
+        legacy=legacy,
+        fallback=transport if isinstance(transport, FallbackTransport) else None,
+        sinks=[relay.sink for relay in relays if isinstance(relay.sink, CountedSink)],
+        dialled=create_dialled(settings, rollout),
+    )
     app: ASGIApp = create_http_app(pool, relays, legacy)
     server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
     await pool.open()
@@ -56,6 +76,8 @@ async def run(settings: Settings) -> None:
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
+        *observed.parts,
+        *(rollout.runs if rollout else ()),
     )
     log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
     try:
@@ -68,37 +90,73 @@ async def run(settings: Settings) -> None:
         server.should_exit = True
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
+        await observed.close()
         await transport.close()
         await pool.close()
         log.info("bridge stopped")
 
 
 def create_transport(settings: Settings) -> Transport:
-    if settings.transport is TransportName.DATABASE:
-        return DatabaseTransport()
-    return HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
+    """Return the transport that the settings ask for; HTTP also stands behind the database where it can."""
+    http = HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
+    if settings.transport is TransportName.HTTP:
+        return http
+    return FallbackTransport(DatabaseTransport(), http) if settings.knows_supabase else DatabaseTransport()
 
 
 def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
     return socketio_server.create(
         verifier=TokenVerifier(settings.jwt_secret),
         conversations=StoredConversations(pool),
+        incoming=StoredIncoming(pool),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
     )
 
 
 def create_relays(
-    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None
+    settings: Settings,
+    pool: Pool,
+    transport: Transport,
+    legacy: socketio_server.LegacyServer | None,
+    owner: str,
+    rollout: Rollout | None,
 ) -> list[Relay]:
-    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds or, in a rollout, may feed."""
+    feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = []
     if settings.feeds_supabase:
-        relays.append(Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner=owner))
+        sink = CountedSink(SupabaseSink(RealtimeService(transport)))
+        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
     if legacy:
-        relays.append(Relay(sink=LegacySink(legacy), pool=pool, owner=owner))
+        sink = CountedSink(LegacySink(legacy))
+        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
+    if rollout:
+        rollout.wake(relays)
     return relays
+
+
+def create_rollout(
+    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None, name: str
+) -> Rollout | None:
+    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
+    if settings.provider is not Provider.ROLLOUT:
+        return None
+    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=canary_log.USER_ID)
+
+
+def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
+    """Return what the observers ask: a pinned provider answers once and for all."""
+    if rollout:
+        return Dialled(
+            feeds=rollout.fed, is_rolling_out=rollout.is_rolling_out, may_be_on_supabase=rollout.may_be_on_supabase
+        )
+    fed = {Side.LEGACY: settings.feeds_legacy, Side.SUPABASE: settings.feeds_supabase}
+    return Dialled(
+        feeds=lambda: [side for side in Side if fed[side]],
+        is_rolling_out=lambda: False,
+        may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
+    )
 
 
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:
@@ -125,11 +183,11 @@ async def _cancel(tasks: Sequence[asyncio.Task[object]]) -> None:
 def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
+        configure_logging("bridge", settings.log_level, settings.log_format)
+        asyncio.run(run(settings))
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before logging is configured
+        print(error, file=sys.stderr)  # noqa: T201 - a sentence for whoever starts it, also before logging works
         return 1
-    configure_logging("bridge", settings.log_level, settings.log_format)
-    asyncio.run(run(settings))
     return 0
 
 

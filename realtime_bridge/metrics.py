@@ -1,4 +1,10 @@
-"""Prometheus metrics of the bridge, one process. Labels are sinks, so the number of series is small and fixed."""
+"""Prometheus metrics of the bridge, one process. Labels are sinks or sides, so the series are few and fixed.
+
+The dotted names of the old monitoring are these, with Prometheus' spelling: `chat.realtime.connection.count` →
+`chat_realtime_connection_count`, `chat.realtime.message.latency` → `chat_realtime_message_latency_seconds`,
+`chat.realtime.broadcast.success` and `.failure` → `chat_realtime_broadcast_success_total` and `_failure_total`.
+The gateway has `chat_api_request_count_total` and `chat_api_request_latency_seconds`.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,19 +14,51 @@ from prometheus_client import Counter, Gauge, Histogram
 from realtime_bridge.cursor import Cursor
 from realtime_bridge.events import Event
 
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # 0.5 is the alert's own limit
+
 DELIVERED = Counter("crossfade_sink_delivered_events", "Events delivered by a sink.", ["sink"])
 PARKED = Counter("crossfade_sink_parked_events", "Events a sink refused and that were parked.", ["sink"])
+SKIPPED = Counter("crossfade_sink_skipped_events", "Events passed over because the side is not fed.", ["sink"])
 FAILURES = Counter("crossfade_sink_failures", "Failed tries to deliver.", ["sink"])
 HIGH_WATER = Gauge("crossfade_sink_high_water", "Newest log id that the sink has settled.", ["sink"])
 HOLES = Gauge("crossfade_sink_holes", "Log ids below the high-water mark that may still appear.", ["sink"])
 LEASE_HELD = Gauge("crossfade_sink_lease_held", "1 while this bridge delivers for the sink.", ["sink"])
 BREAKER_OPEN = Gauge("crossfade_sink_breaker_open", "1 while the sink takes only probes.", ["sink"])
+CONSECUTIVE_FAILURES = Gauge("crossfade_sink_consecutive_failures", "Failed deliveries in a row, now.", ["sink"])
+LAG_EVENTS = Gauge("crossfade_sink_lag_events", "Events of the log that the sink has not settled.", ["sink"])
+LAG_SECONDS = Gauge("crossfade_sink_lag_seconds", "Age of the oldest event that the sink has not settled.", ["sink"])
+PARKED_NOW = Gauge("crossfade_sink_parked_now", "Events that wait for an operator.", ["sink"])
 LATENCY = Histogram(
     "crossfade_sink_latency_seconds",
     "From the event's commit time to its delivery.",
     ["sink"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    buckets=LATENCY_BUCKETS_S,
 )
+
+CONNECTIONS = Gauge(
+    "chat_realtime_connection_count",
+    "Sockets open now: legacy clients here, and this bridge's own at Supabase.",
+    ["side"],
+)
+MESSAGE_LATENCY = Histogram(
+    "chat_realtime_message_latency_seconds",
+    "From commit to a client of that side, measured by the canary.",
+    ["side"],
+    buckets=LATENCY_BUCKETS_S,
+)
+BROADCAST_SUCCESS = Counter("chat_realtime_broadcast_success", "Events broadcast.", ["sink"])
+BROADCAST_FAILURE = Counter("chat_realtime_broadcast_failure", "Failed tries to broadcast an event.", ["sink"])
+
+PARITY_LOST = Counter("crossfade_parity_lost_events", "Events settled by a sink that the canary never saw.", ["side"])
+SUPABASE_SILENT = Gauge("crossfade_supabase_silent", "1 while probes through the database are not delivered.")
+PROBE_LATENCY = Histogram(
+    "crossfade_probe_latency_seconds", "From realtime.send to the bridge's own seat.", buckets=LATENCY_BUCKETS_S
+)
+FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
+SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
+SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
+for _side in ("legacy", "supabase"):
+    PARITY_LOST.labels(_side)  # a counter that appears with its first loss has no increase to alert on
 
 
 def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -> None:

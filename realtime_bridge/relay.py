@@ -19,6 +19,7 @@ from realtime_bridge import cursors, isolation, metrics, parked
 from realtime_bridge.cursor import Cursor
 from realtime_bridge.cursors import Lease, LeaseLost
 from realtime_bridge.events import Event
+from realtime_bridge.feed import Everything, Feed
 from realtime_bridge.log import Page, read_page
 from realtime_bridge.retry import Breaker, BreakerState
 from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
@@ -45,8 +46,9 @@ class Pause:
 class Relay:
     """Delivers one sink's share of the log, in order, until stopped."""
 
-    def __init__(self, *, sink: Sink, pool: Pool, owner: str, page: int = PAGE) -> None:
+    def __init__(self, *, sink: Sink, pool: Pool, owner: str, page: int = PAGE, feed: Feed | None = None) -> None:
         self.sink = sink
+        self.feed: Feed = feed or Everything()
         self.lease: Lease | None = None
         self.breaker = Breaker()
         self._pool = pool
@@ -81,13 +83,15 @@ class Relay:
         Raises SinkUnavailable or LeaseLost; the cursor then stands behind what was settled before.
         """
         lease = self._held()
-        limit = self._page if self.breaker.state is BreakerState.CLOSED else PROBE
+        is_fed = self.feed.is_open
+        limit = self._page if self.breaker.state is BreakerState.CLOSED or not is_fed else PROBE
         async with self._pool.connection() as connection:
             page = await read_page(connection, self.sink.name, lease.cursor, limit)
-            if page.replay_requested:
+            chosen = self.feed.choose(page.events)
+            if page.replay_requested and is_fed:
                 await self._replay(connection, lease, limit)
-            settled = await self._settle(connection, lease, page)
-        if self.breaker.succeeded():
+            settled = await self._settle(connection, lease, page, chosen)
+        if (chosen or not page.events or not is_fed) and self.breaker.succeeded():
             await self._report(error=None, retry_in_s=None)
         return settled
 
@@ -104,19 +108,22 @@ class Relay:
         self._last_token = self.lease.token
         return True
 
-    async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page) -> int:
+    async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page, chosen: Sequence[Event]) -> int:
+        """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""
         if not page.events and _advanced(lease, page, settled=0) == lease.cursor:
             return 0
-        async with self._delivery(connection, page.events) as delivery:
-            cursor = _advanced(lease, page, delivery.settled)
+        async with self._delivery(connection, chosen) as delivery:
+            settled = _settled(page.events, chosen, delivery)
+            cursor = _advanced(lease, page, settled)
             delivered = delivery.settled - len(delivery.refused)
             await parked.park(connection, self.sink.name, delivery.refused)
             await cursors.move(connection, lease, cursor, delivered)
         self.lease = replace(lease, cursor=cursor, delivered_count=lease.delivered_count + delivered)
-        metrics.observe(self.sink.name, cursor, page.events[: delivery.settled], len(delivery.refused))
+        metrics.observe(self.sink.name, cursor, chosen[: delivery.settled], len(delivery.refused))
+        metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable
-        return delivery.settled
+        return settled
 
     async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
         """Deliver again what an operator asked for; what is refused again is parked again."""
@@ -132,7 +139,10 @@ class Relay:
     @contextlib.asynccontextmanager
     async def _delivery(self, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
         """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
-        if self.sink.transactional:
+        if not events:
+            async with connection.transaction():
+                yield Delivery(settled=0)
+        elif self.sink.transactional:
             async with connection.transaction():
                 yield await isolation.deliver(self.sink, events, connection)
         else:
@@ -223,6 +233,13 @@ class Relay:
     def _forget_lease(self) -> None:
         self.lease = None
         metrics.LEASE_HELD.labels(self.sink.name).set(0)
+
+
+def _settled(events: Sequence[Event], chosen: Sequence[Event], delivery: Delivery) -> int:
+    """Return how many of the page are dealt with: all up to the first chosen event that was not tried."""
+    if delivery.settled == len(chosen):
+        return len(events)
+    return next(place for place, event in enumerate(events) if event.id == chosen[delivery.settled].id)
 
 
 def _advanced(lease: Lease, page: Page, settled: int) -> Cursor:

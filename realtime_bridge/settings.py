@@ -13,6 +13,8 @@ class Provider(StrEnum):
     SOCKETIO = "socketio"
     SUPABASE = "supabase"
     DUAL = "dual"
+    ROLLOUT = "rollout"
+    """As the dial says (`crossfade rollout`)."""
 
 
 class TransportName(StrEnum):
@@ -20,6 +22,21 @@ class TransportName(StrEnum):
 
     DATABASE = "database"
     HTTP = "http"
+
+
+class FeedMode(StrEnum):
+    """What Supabase is fed during a ramp: CROSSFADE_FEED."""
+
+    FULL = "full"
+    COHORT = "cohort"
+    """Only conversations with a member who is told Supabase: fewer messages to pay for."""
+
+
+class CanaryMode(StrEnum):
+    """Whether the bridge measures both sides with messages of its own: CROSSFADE_CANARY."""
+
+    ON = "on"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +52,10 @@ class Settings:
     port: int
     cors_origins: tuple[str, ...]
     event_retention_days: int
+    canary: CanaryMode
+    canary_rate_per_s: int
+    feed: FeedMode
+    flag_provider: str | None
     log_level: str
     log_format: str
 
@@ -54,10 +75,15 @@ class Settings:
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
+            canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
+            canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
+            feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
+            flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
             log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
             log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
         )
         settings._check_http_transport()
+        settings._check_cohort()
         return settings
 
     @property
@@ -67,6 +93,17 @@ class Settings:
     @property
     def feeds_legacy(self) -> bool:
         return self.provider is not Provider.SUPABASE
+
+    @property
+    def knows_supabase(self) -> bool:
+        """Whether the bridge can be a client of Supabase, or use HTTP."""
+        return bool(self.supabase_url and self.supabase_secret_key)
+
+    def _check_cohort(self) -> None:
+        if self.feed is FeedMode.COHORT and self.flag_provider:
+            raise ConfigurationError(
+                "CROSSFADE_FEED=cohort knows only our own buckets: unset CROSSFADE_FLAG_PROVIDER, or feed in full."
+            )
 
     def _check_http_transport(self) -> None:
         if not self.feeds_supabase or self.transport is TransportName.DATABASE:

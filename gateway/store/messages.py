@@ -9,6 +9,7 @@ from gateway.db import Connection
 from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge import sql
+from realtime_bridge.append import APPEND_MESSAGE
 
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -1
@@ -50,7 +51,7 @@ def append_message(
         "unread": 1 if new.direction is Direction.INCOMING else 0,
     }
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["append_message"], values).fetchone()
+        return cursor.execute(APPEND_MESSAGE, values).fetchone()
 
 
 def find_first_answer(

@@ -24,6 +24,7 @@ MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well bel
 MAX_METADATA_BYTES = 4_096
 MAX_METADATA_DEPTH = 8
 MAX_PARTICIPANTS = 100
+MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
 MAX_BIGINT = 2**63 - 1
 MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
 
@@ -154,6 +155,15 @@ class ChangeStatus(Body):
 
     def to_domain(self) -> StatusChange:
         return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
+
+
+class CreateRealtimeSession(Body):
+    """`conversation_ids` are those the client shows; left out, its latest ones."""
+
+    user_id: Uuid
+    conversation_ids: (
+        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT)]], Field(max_length=MAX_SESSION_CONVERSATIONS)] | None
+    ) = None
 
 
 class ListConversations(Query):

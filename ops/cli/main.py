@@ -8,6 +8,7 @@ import psycopg
 
 from ops.errors import OpsError
 from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.rollout.errors import RolloutError
 
 COMMANDS = {  # command -> module that holds a click command of the same name
     "up": "ops.cli.up",
@@ -15,10 +16,12 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "migrate": "ops.cli.migrate",
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
+    "rollout": "ops.cli.rollout",
+    "parity": "ops.cli.parity",
     "supabase": "ops.cli.supabase",
     "version": "ops.cli.version",
 }
-EXPLAINED = (OpsError, ConfigurationError, psycopg.Error)  # their text says all there is to know
+EXPLAINED = (OpsError, ConfigurationError, RolloutError, psycopg.Error)  # their text says all there is to know
 
 
 class CommandGroup(click.Group):

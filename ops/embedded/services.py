@@ -123,6 +123,7 @@ def environment(addresses: Addresses, credentials: Credentials) -> dict[str, str
         "SUPABASE_ANON_KEY": credentials.anon_key,
         "SUPABASE_SERVICE_ROLE_KEY": credentials.service_role_key,
         "SUPABASE_JWT_SECRET": credentials.jwt_secret,
+        "CROSSFADE_LEGACY_URL": addresses.bridge_url,
         "CROSSFADE_GATEWAY_PORT": str(addresses.gateway_port),
         "CROSSFADE_BRIDGE_PORT": str(addresses.bridge_port),
     }

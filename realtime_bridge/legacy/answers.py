@@ -1,9 +1,13 @@
 """What old clients say, read strictly, and what they are answered. Pure; used by the server's event handlers."""
 
+from dataclasses import dataclass
 from typing import Any
 
 MAX_ID_CHARS = 64  # longer is no id of ours; 2^63 has 19 digits
 MAX_BIGINT = 2**63 - 1
+MAX_CONTENT_BYTES = 4_096  # the same as over REST
+MAX_CLIENT_ID_CHARS = 128
+TYPES = {name: name for name in ("text", "image", "audio", "video", "document")} | {"file": "document"}
 
 
 class Mistake(Exception):
@@ -51,3 +55,51 @@ def typing(arguments: tuple[object, ...]) -> tuple[int, bool]:
     if not isinstance(value, dict) or not isinstance(value.get("isTyping"), bool):
         raise Mistake("invalid", "Send {conversationId, isTyping}.")
     return conversation_id((value.get("conversationId"),)), value["isTyping"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message as a legacy client sends it."""
+
+    conversation_id: int
+    content: str
+    message_type: str
+    client_message_id: str | None
+
+
+def message(arguments: tuple[object, ...]) -> Written:
+    """Read `{conversationId, content, type?, clientMessageId?}`."""
+    value = arguments[0] if len(arguments) == 1 else None
+    if not isinstance(value, dict):
+        raise Mistake("invalid", "Send {conversationId, content}.")
+    conversation = conversation_id((value.get("conversationId"),))
+    content = _storable(value.get("content"), "content")
+    if not content.strip():
+        raise Mistake("invalid", "content must not be blank.")
+    if len(content.encode()) > MAX_CONTENT_BYTES:
+        raise Mistake("too_long", f"content is at most {MAX_CONTENT_BYTES} bytes of UTF-8.")
+    kind = value.get("type", "text")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise Mistake("invalid", f"type is one of {', '.join(TYPES)}.")
+    client_id = value.get("clientMessageId")
+    if client_id is not None and not 0 < len(_storable(client_id, "clientMessageId")) <= MAX_CLIENT_ID_CHARS:
+        raise Mistake("invalid", f"clientMessageId is a text of 1 to {MAX_CLIENT_ID_CHARS} characters.")
+    return Written(conversation_id=conversation, content=content, message_type=TYPES[kind], client_message_id=client_id)
+
+
+def read(arguments: tuple[object, ...]) -> tuple[int, int]:
+    """Read `{conversationId, seq}`."""
+    value = arguments[0] if len(arguments) == 1 else None
+    if not isinstance(value, dict):
+        raise Mistake("invalid", "Send {conversationId, seq}.")
+    seq = value.get("seq")
+    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= MAX_BIGINT:
+        raise Mistake("invalid", "seq is a whole number, 0 or more.")
+    return conversation_id((value.get("conversationId"),)), seq
+
+
+def _storable(value: object, name: str) -> str:
+    """Return a text that Postgres can hold: no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str) or "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise Mistake("invalid", f"{name} is a text without NUL or lone surrogates.")
+    return value

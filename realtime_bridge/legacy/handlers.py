@@ -11,8 +11,10 @@ from realtime_bridge.legacy.conversations import Conversations, ConversationsUna
 from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, user_room
 from realtime_bridge.legacy.fanout import Fanout
 from realtime_bridge.legacy.guarded import GuardedSocketServer
+from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
-from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, MESSAGES, Session, Sessions
+from realtime_bridge.legacy.watcher import Nobody, Watcher
 from realtime_bridge.tokens import TokenError, TokenVerifier
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,7 @@ class Handlers:
         fanout: Fanout,
         verifier: TokenVerifier,
         conversations: Conversations,
+        incoming: Incoming | None,
     ) -> None:
         self._sio = sio
         self._rooms = rooms
@@ -37,6 +40,8 @@ class Handlers:
         self._fanout = fanout
         self._verifier = verifier
         self._conversations = conversations
+        self._incoming = incoming
+        self.watcher: Watcher = Nobody()
         self._catch_up = CatchUp(rooms, sio.eio, conversations)
 
     def register(self) -> None:
@@ -64,6 +69,9 @@ class Handlers:
         for conversation_id in session.typing:
             sign = typing(conversation_id, session.claims.user_id, is_typing=False)
             await self._fanout.publish_unstored(sign, skip_sid=sid)
+            self.watcher.typed(session, conversation_id, is_typing=False)
+        for conversation_id in session.subscriptions:
+            self.watcher.left(session, conversation_id)
 
     async def _on_event(self, event: str, sid: str, *arguments: object) -> dict[str, Any]:
         """Answer one event; the answer is its acknowledgement, and an error is also sent as an `error` event."""
@@ -75,7 +83,7 @@ class Handlers:
         except answers.Mistake as mistake:
             answer = answers.error(mistake.code, str(mistake))
         except ConversationsUnavailable as error:
-            log.warning("legacy subscription not checked", error=str(error))
+            log.warning("legacy request not answered", event_name=event, error=str(error))
             answer = answers.error("unavailable", "Try again in a moment.")
         if "error" in answer:
             emit = Emit(event="error", data=answer["error"] | {"event": event}, rooms=(sid,), conversation_id=0)
@@ -90,6 +98,10 @@ class Handlers:
                 return await self._unsubscribe(session, answers.conversation_id(arguments[:1]))
             case "typing":
                 return await self._typing(session, *answers.typing(arguments))
+            case "message":
+                return await self._message(session, answers.message(arguments))
+            case "read":
+                return await self._read(session, *answers.read(arguments))
             case _:
                 raise answers.Mistake("unknown_event", "There is no such event.")
 
@@ -106,11 +118,14 @@ class Handlers:
         start = last_seq if after_seq is None else min(after_seq, last_seq)
         caught_up = await self._catch_up.join(session, conversation_id, room, start)
         session.subscriptions.add(conversation_id)
+        self.watcher.joined(session, conversation_id)
         answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": max(last_seq, caught_up.last_seq)}
         return answer | {"truncated": True} if caught_up.is_truncated else answer
 
     async def _unsubscribe(self, session: Session, conversation_id: int) -> dict[str, Any]:
-        session.subscriptions.discard(conversation_id)
+        if conversation_id in session.subscriptions:
+            session.subscriptions.discard(conversation_id)
+            self.watcher.left(session, conversation_id)
         await self._sio.leave_room(session.sid, conversation_room(conversation_id))
         self._rooms.forget_hold(session.sid, conversation_room(conversation_id))
         return {"ok": True, "conversationId": str(conversation_id)}
@@ -121,4 +136,23 @@ class Handlers:
         if self._sessions.take_typing(session, conversation_id, is_typing=is_typing):
             sign = typing(conversation_id, session.claims.user_id, is_typing=is_typing)
             await self._fanout.publish_unstored(sign, skip_sid=session.sid)
+            self.watcher.typed(session, conversation_id, is_typing=is_typing)
         return {"ok": True}
+
+    async def _message(self, session: Session, written: answers.Written) -> dict[str, Any]:
+        receipt = await self._allowed(session).append_message(session.claims.user_id, written)
+        return {"ok": True, "id": str(receipt.id), "seq": receipt.seq, "eventId": receipt.event_id}
+
+    async def _read(self, session: Session, conversation_id: int, seq: int) -> dict[str, Any]:
+        await self._allowed(session).mark_read(session.claims.user_id, conversation_id, seq)
+        return {"ok": True, "conversationId": str(conversation_id)}
+
+    def _allowed(self, session: Session) -> Incoming:
+        """Return where to write, for a user whose token is valid and who does not flood."""
+        if self._incoming is None:
+            raise answers.Mistake("unknown_event", "This server takes no messages; send them over REST.")
+        if self._sessions.has_expired(session):
+            raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
+        if not self._sessions.take_message(session):
+            raise answers.Mistake("rate_limited", f"At most {MESSAGES} messages a second; send it again in a moment.")
+        return self._incoming

@@ -1,8 +1,9 @@
 """The Socket.IO server that old clients connect to, hosted by the bridge. Wired by `realtime_bridge/__main__.py`.
 
-In: `subscribe:conversation`, `unsubscribe:conversation`, `typing`. Out: `message`, `messageStatus`, `typing` to a
-conversation's room, `conversation` to each participant. Whoever sends anything else gets an `error` event or is closed;
-nobody else notices. The token is checked where access is given: on connect and on every subscription.
+In: `subscribe:conversation`, `unsubscribe:conversation`, `message`, `read`, `typing`. Out: `message`, `messageStatus`,
+`typing`, `presence` to a conversation's room, `conversation` to each participant. Whoever sends anything else gets an
+`error` event or is closed; nobody else notices. The token is checked where access is given: on connect, on every
+subscription and on every write.
 """
 
 import asyncio
@@ -21,8 +22,10 @@ from realtime_bridge.legacy.frames import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.gate import Gate
 from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.handlers import Handlers
+from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.rooms import Rooms
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Sessions
+from realtime_bridge.legacy.watcher import Watcher
 from realtime_bridge.tokens import TokenVerifier
 
 PATH = "api/ws"
@@ -37,6 +40,7 @@ def create(
     *,
     verifier: TokenVerifier,
     conversations: Conversations,
+    incoming: Incoming | None = None,
     redis_url: str | None = None,
     cors_origins: Sequence[str] = (),
     path: str = PATH,
@@ -48,6 +52,7 @@ def create(
 ) -> "LegacyServer":
     """Return a server that is not started. Without `redis_url` this bridge must be the only one.
 
+    Without `incoming` clients can only listen.
     `cors_origins` empty means the page's own origin only; `*` in it means any.
     """
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
@@ -69,19 +74,37 @@ def create(
     sio.connect_timeout_s = connect_timeout_s
     sessions = Sessions(per_user=max_sockets_per_user)
     fanout = RedisFanout(rooms, redis_url, sio.eio.drop_all) if redis_url else LocalFanout(rooms)
-    Handlers(
-        sio=sio, rooms=rooms, sessions=sessions, fanout=fanout, verifier=verifier, conversations=conversations
-    ).register()
-    return LegacyServer(sio=sio, sessions=sessions, fanout=fanout, path=path)
+    handlers = Handlers(
+        sio=sio,
+        rooms=rooms,
+        sessions=sessions,
+        fanout=fanout,
+        verifier=verifier,
+        conversations=conversations,
+        incoming=incoming,
+    )
+    handlers.register()
+    return LegacyServer(sio=sio, handlers=handlers, rooms=rooms, sessions=sessions, fanout=fanout, path=path)
 
 
 class LegacyServer:
     """The running side: `start`, `stop`, `publish` for the sink, and `around` to put the sockets beside another app."""
 
-    def __init__(self, *, sio: GuardedSocketServer, sessions: Sessions, fanout: Fanout, path: str) -> None:
+    def __init__(
+        self,
+        *,
+        sio: GuardedSocketServer,
+        handlers: Handlers,
+        rooms: Rooms,
+        sessions: Sessions,
+        fanout: Fanout,
+        path: str,
+    ) -> None:
         self.path = f"/{path.strip('/')}"
         self.sessions = sessions
         self.engine: BoundedEngine = sio.eio
+        self._handlers = handlers
+        self._rooms = rooms
         self._fanout = fanout
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
@@ -124,6 +147,14 @@ class LegacyServer:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await self._fanout.stop()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` from now on who joins, leaves and types."""
+        self._handlers.watcher = watcher
+
+    async def deliver_unstored(self, emit: Emit) -> None:
+        """Send a frame that may be lost to this bridge's own sockets only: every bridge hears the other side itself."""
+        await self._rooms.deliver(emit)
 
     async def publish(self, emits: Sequence[Emit]) -> None:
         """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""

@@ -57,9 +57,13 @@ class Sink(Protocol):
     """Delivers batches in order. Raises nothing but SinkUnavailable (before anything was delivered)."""
 
     name: str
-    transactional: bool
-    """True: `deliver` writes through `connection`, and commits together with the cursor.
-    False: `deliver` goes over a network, outside any transaction, and `connection` is None."""
+
+    @property
+    def transactional(self) -> bool:
+        """True: `deliver` writes through `connection`, and commits together with the cursor.
+
+        False: `deliver` goes over a network, outside any transaction, and `connection` is None. Asked for each page.
+        """
 
     def resume(self) -> None:
         """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""

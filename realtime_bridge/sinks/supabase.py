@@ -17,7 +17,10 @@ class SupabaseSink:
 
     def __init__(self, service: RealtimeService) -> None:
         self._service = service
-        self.transactional = service.transport.transactional
+
+    @property
+    def transactional(self) -> bool:
+        return self._service.transport.transactional
 
     def resume(self) -> None:
         """Clients hold their sockets to Supabase, which did not restart: there is nobody to wait for."""

@@ -24,8 +24,11 @@ class Transport(Protocol):
     Raises SinkUnavailable when nothing can be sent now, EventRefused when the batch holds something that never can.
     """
 
-    transactional: bool
-    max_batch: int
+    @property
+    def transactional(self) -> bool: ...
+
+    @property
+    def max_batch(self) -> int: ...
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None: ...
 

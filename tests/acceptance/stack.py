@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -30,9 +30,15 @@ class Stack:
     seen_pids: set[int] = field(default_factory=set)
 
     @classmethod
-    def start(cls, data_dir: Path, *options: str, environment: dict[str, str] | None = None) -> Self:
+    def start(
+        cls,
+        data_dir: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        program: Sequence[str] = (str(CROSSFADE),),
+    ) -> Self:
         """Start `up` and wait for its banner."""
-        command = [str(CROSSFADE), "up", "--data-dir", str(data_dir), *ANY_PORTS, *options]
+        command = [*program, "up", "--data-dir", str(data_dir), *ANY_PORTS, *options]
         with data_dir.with_suffix(".out").open("wb") as out, data_dir.with_suffix(".err").open("wb") as err:
             process = subprocess.Popen(
                 command,
@@ -146,9 +152,14 @@ def open_place() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    data_dir: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    program: Sequence[str] = (str(CROSSFADE),),
+) -> Iterator[Stack]:
     """Keep a stack up for the block and check that nothing of it is left."""
-    stack = Stack.start(data_dir, *options, environment=environment)
+    stack = Stack.start(data_dir, *options, environment=environment, program=program)
     try:
         yield stack
     finally:

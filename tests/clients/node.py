@@ -41,16 +41,15 @@ def install() -> None:
         subprocess.run(command, cwd=HERE, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
 
 
-class NodeScript:
-    """A running script of this directory. `lines` holds everything it has said and that was read, in order."""
+class Script:
+    """A running program that speaks JSON lines. `lines` holds everything it has said and that was read, in order."""
 
-    def __init__(self, script: str, *arguments: str) -> None:
-        install()
+    def __init__(self, *command: str) -> None:
         self.lines: list[Line] = []
         self._unread: queue.Queue[Line | None] = queue.Queue()
         self._errors: list[str] = []
         self._process = subprocess.Popen(
-            [str(NODE), str(HERE / script), *arguments],
+            command,
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -135,3 +134,11 @@ class NodeScript:
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
         self._errors.extend(self._process.stderr)
+
+
+class NodeScript(Script):
+    """A script of this directory under Node."""
+
+    def __init__(self, script: str, *arguments: str) -> None:
+        install()
+        super().__init__(str(NODE), str(HERE / script), *arguments)

@@ -16,6 +16,7 @@ from realtime_bridge.events import Event
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
+from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.socketio_server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
 from realtime_bridge.relay import Pool
@@ -121,7 +122,12 @@ class Bridge:
         await pool.close()
 
     def _create(self, pool: Pool) -> LegacyServer:
-        return create(verifier=TokenVerifier(SECRET), conversations=StoredConversations(pool), **self._options)
+        return create(
+            verifier=TokenVerifier(SECRET),
+            conversations=StoredConversations(pool),
+            incoming=StoredIncoming(pool),
+            **self._options,
+        )
 
 
 class _QuietServer(uvicorn.Server):

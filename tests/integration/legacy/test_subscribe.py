@@ -46,7 +46,7 @@ def test_wrong_arguments_are_answered_and_forgotten(
 def test_unknown_events_are_answered(bridge: Bridge, clients: Clients, room: Room) -> None:
     """An event that the dialect does not have gets an error, also when it is named like one the server sends."""
     client = clients.connect(bridge.url, room.member)
-    for event in ("message", "nothing", "__proto__"):
+    for event in ("conversation", "nothing", "__proto__"):
         assert client.ask(event, {"any": "thing"})["error"]["code"] == "unknown_event"
 
 

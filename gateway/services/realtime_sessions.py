@@ -1,0 +1,78 @@
+"""Tell a client where its realtime events come from, and from where to catch up. One transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from gateway.db import Database
+from gateway.domain import Sides
+from gateway.errors import NotFound, RealtimeNotConfigured
+from gateway.provider_choice import Choice, ProviderChoice
+from gateway.services.conversations import NO_SUCH
+from gateway.store import realtime_sessions as store
+from gateway.store.realtime_sessions import Place
+from realtime_bridge.rollout.decision import Told
+from realtime_bridge.tokens import mint_user_token
+
+LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio_server.py
+LATEST = 33  # conversations when none are named: with inbox and presence they fit Supabase's 100 channels of a socket
+NO_SUCH_USER = "There is no such user in a conversation of yours."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealtimeSession:
+    """`url` None is the legacy address that the client knows already."""
+
+    choice: Choice
+    user_id: UUID
+    url: str | None
+    public_key: str | None
+    path: str | None
+    token: str
+    expires_at: datetime
+    places: tuple[Place, ...]
+
+
+def create_session(
+    database: Database,
+    choices: ProviderChoice,
+    sides: Sides,
+    account_id: UUID,
+    user_id: UUID,
+    conversation_ids: Sequence[int] | None,
+) -> RealtimeSession:
+    """Decide, note what was decided, and sign a token for it.
+
+    The places are read after the decision: whoever joins, and then fetches what comes after the last seq it has seen,
+    misses nothing, whichever side it comes from.
+    """
+    choice = choices.decide(user_id, account_id)
+    is_supabase = choice.provider is Told.SUPABASE
+    if not sides.jwt_secret or (is_supabase and not sides.supabase_url):
+        missing = "SUPABASE_URL" if sides.jwt_secret else "SUPABASE_JWT_SECRET"
+        raise RealtimeNotConfigured(f"The operator has to set {missing} for the gateway.")
+    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sides.session_ttl_s)
+    with database.connection() as connection, connection.transaction():
+        if not store.is_member(connection, account_id, user_id):
+            raise NotFound(NO_SUCH_USER)
+        places = store.list_conversations(
+            connection,
+            account_id,
+            user_id,
+            conversation_ids,
+            LATEST if conversation_ids is None else len(conversation_ids),
+        )
+        if conversation_ids is not None and len(places) < len(set(conversation_ids)):
+            raise NotFound(NO_SUCH)
+        store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
+    return RealtimeSession(
+        choice=choice,
+        user_id=user_id,
+        url=sides.supabase_url if is_supabase else sides.legacy_url,
+        public_key=sides.supabase_public_key if is_supabase else None,
+        path=None if is_supabase else LEGACY_PATH,
+        token=mint_user_token(sides.jwt_secret, user_id, sides.session_ttl_s),
+        expires_at=expires_at,
+        places=tuple(places),
+    )

@@ -1,0 +1,115 @@
+"""`crossfade parity`: what a client sees on each side, compared with the log; live, and as a report."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ops.cli import parity_plot
+from ops.cli.options import database_option, json_option
+from ops.cli.rollout_options import run
+from realtime_bridge.parity import report as reports
+from realtime_bridge.parity.report import SideReport
+from realtime_bridge.rollout import windows
+from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.store import Connection
+from realtime_bridge.rollout.windows import SLOT_S, Window
+
+HEADS = ("side", "sent", "seen", "lost", "repeated", "reordered", "errors", "p50", "p95", "p99")
+FORMATS = ("text", "json", "png", "html")
+
+
+def since_option(default_s: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--seconds",
+        type=click.IntRange(SLOT_S, 30 * 86_400),
+        default=default_s,
+        show_default=True,
+        help="How far to look back.",
+    )
+
+
+@click.group()
+def parity() -> None:
+    """Compare what clients see on both sides with the log.
+
+    The bridge's canary sits on both sides as a client and looks for every event it commits.
+    """
+
+
+@parity.command()
+@since_option(60)
+@click.option("--every", "every_s", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds.")
+@click.option("--times", type=click.IntRange(1), help="Stop after so many looks instead of at Ctrl-C.")
+@database_option
+def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | None) -> None:
+    """Show the last minute of both sides as a table that follows."""
+    looks = 0
+    with Live(console=Console(), auto_refresh=False) as live:
+        while times is None or looks < times:
+            if looks:
+                time.sleep(every_s)
+            looks += 1
+            figures = reports.summarize(_read(data_dir, seconds))
+            live.update(_table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z"), refresh=True)
+
+
+@parity.command()
+@since_option(3_600)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there; png and html need it.")
+@click.option("--strict", is_flag=True, help="Exit with 1 unless both sides were measured and have parity.")
+@database_option
+@json_option
+def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_dir: Path | None, as_json: bool) -> None:
+    """Sum up a stretch of time: text, JSON, or a picture as PNG or HTML page."""
+    form = "json" if as_json else form
+    if form in ("png", "html") and output is None:
+        raise click.UsageError(f"Say where to write the {form} with --output.")
+    slots = _read(data_dir, seconds)
+    figures = reports.summarize(slots)
+    content = _render(form, slots, figures, f"Parity of the last {seconds} s")
+    if output is None:
+        click.echo(content)
+    else:
+        output.write_bytes(content if isinstance(content, bytes) else content.encode())
+        click.echo(f"Written to {output}.")
+    if strict and not all(one.sent and not one.lost and not one.reordered for one in figures):
+        raise click.ClickException(reports.sentence(figures))
+
+
+def _read(data_dir: Path | None, seconds: int) -> list[Window]:
+    async def read(connection: Connection) -> list[Window]:
+        return await windows.read(connection, FLAG, datetime.now(UTC) - timedelta(seconds=seconds))
+
+    return run(data_dir, read)
+
+
+def _render(form: str, slots: list[Window], figures: list[SideReport], title: str) -> str | bytes:
+    match form:
+        case "json":
+            document = {"sides": [asdict(one) for one in figures], "conclusion": reports.sentence(figures)}
+            return json.dumps(document)
+        case "png":
+            return parity_plot.png(slots)
+        case "html":
+            return parity_plot.page(slots, title)
+    console = Console(width=110)
+    with console.capture() as captured:
+        console.print(_table(figures, title))
+    return f"{captured.get()}\n{reports.sentence(figures)}"
+
+
+def _table(figures: list[SideReport], title: str) -> Table:
+    table = Table(*HEADS, title=title, caption=reports.sentence(figures))
+    for one in figures:
+        table.add_row(*parity_plot.cells(one))
+    return table

@@ -1,0 +1,180 @@
+"""The rules of `crossfade rollout`: what the gate demands, plans, second operators, overrides."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ops.cli.options import database_option, json_option
+from ops.cli.rollout_options import by_option, run, say, shown, why_option
+from realtime_bridge.rollout import changes, keeper, store
+from realtime_bridge.rollout.decision import Kind, Told
+from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.policy import Policy
+from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.store import Connection
+
+KEEPS_QUIET = "no reason given"
+
+
+@click.command()
+@click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
+@why_option("")
+@by_option
+@database_option
+@json_option
+def policy(*, settings: tuple[str, ...], why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+    """Show what the gate demands, or change it."""
+    if settings and not why:
+        raise click.UsageError("Say --why the gate is changed.")
+    wanted = dict(_setting(word) for word in settings)
+
+    async def act(connection: Connection) -> Policy:
+        if wanted:
+            return await changes.set_policy(connection, FLAG, wanted, actor=actor, why=why)
+        return (await store.get_dial(connection, FLAG)).policy
+
+    values = asdict(run(data_dir, act))
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    for name, value in values.items():
+        click.echo(f"{name}={value}")
+
+
+@click.command()
+@click.argument("steps", nargs=-1, metavar="STAGE[:TIME]...")
+@click.option("--pause", "state", flag_value="paused", help="Stay where it is; the gate goes on judging.")
+@click.option("--resume", "state", flag_value="running", help="Go on with a paused plan.")
+@click.option("--stop", "state", flag_value="stopped", help="Give the plan up.")
+@why_option("")
+@by_option
+@database_option
+@json_option
+def plan(
+    *, steps: tuple[str, ...], state: str | None, why: str, actor: str, data_dir: Path | None, as_json: bool
+) -> None:
+    """Let the dial go on by itself, such as `10:30m 25:1h 50:4h 75:12h 100`: gate passed and time over.
+
+    Without arguments, show the plan.
+    """
+    if steps and state:
+        raise click.UsageError("Give steps, or one of --pause, --resume and --stop.")
+    if steps and not why:
+        raise click.UsageError("Say --why, for the audit.")
+
+    async def act(connection: Connection) -> store.Plan | None:
+        if steps:
+            await changes.start_plan(connection, FLAG, list(steps), actor=actor, why=why)
+        elif state:
+            await changes.set_plan_state(connection, FLAG, state, actor=actor, why=why or KEEPS_QUIET)
+        return await store.find_plan(connection, FLAG)
+
+    found = run(data_dir, act)
+    if as_json:
+        click.echo(json.dumps(asdict(found) if found else None, default=str))
+    elif found is None:
+        click.echo("There is no plan.")
+    else:
+        click.echo(f"{' '.join(found.steps)}: {found.state}, {found.reason} (by {found.created_by})")
+
+
+@click.command()
+@click.option("--on", "needed", flag_value=True, type=bool, default=None, help="From now on, forward needs a second.")
+@click.option("--off", "needed", flag_value=False, type=bool, help="No second operator is needed any more.")
+@why_option("")
+@by_option
+@database_option
+@json_option
+def approve(*, needed: bool | None, why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+    """Agree, as a second operator, to the change that waits; or say with --on whether one is needed."""
+    if needed is not None and not why:
+        raise click.UsageError("Say --why, for the audit.")
+
+    async def act(connection: Connection) -> dict[str, Any]:
+        if needed is not None:
+            await changes.set_needs_approval(connection, FLAG, needed=needed, actor=actor, why=why)
+            return {"needsApproval": needed}
+        verdict, _ = await keeper.evaluate(connection, FLAG)
+        version = await changes.approve(connection, FLAG, actor=actor, verdict=verdict)
+        return {"stage": (await store.get_dial(connection, FLAG)).stage.label, "version": version}
+
+    result = run(data_dir, act)
+    if as_json:
+        click.echo(json.dumps(result))
+    elif "stage" in result:
+        click.echo(f"The dial is at {result['stage']} now, version {result['version']}.")
+    else:
+        click.echo(f"Going forward {'needs' if needed else 'does not need'} a second operator.")
+
+
+@click.group()
+def override() -> None:
+    """Tell single users or whole accounts a provider, whatever their bucket. The user's wins over the account's."""
+
+
+@override.command("add")
+@click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
+@click.argument("subject", type=click.UUID)
+@click.argument("provider", type=click.Choice([told.value for told in Told]))
+@why_option()
+@by_option
+@database_option
+@json_option
+def add_override(
+    *, kind: str, subject: UUID, provider: str, why: str, actor: str, data_dir: Path | None, as_json: bool
+) -> None:
+    """Tell KIND (user or account) SUBJECT the PROVIDER. It works from shadow on, and not at complete."""
+
+    async def act(connection: Connection) -> None:
+        await changes.put_override(connection, FLAG, Kind(kind), subject, Told(provider), actor=actor, why=why)
+
+    run(data_dir, act)
+    say({"kind": kind, "subject": str(subject), "provider": provider}, f"{kind} {subject} is told {provider}.", as_json)
+
+
+@override.command("remove")
+@click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
+@click.argument("subject", type=click.UUID)
+@why_option("no longer needed")
+@by_option
+@database_option
+@json_option
+def remove_override(*, kind: str, subject: UUID, why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+    """Leave KIND (user or account) SUBJECT to the bucket again."""
+
+    async def act(connection: Connection) -> bool:
+        return await changes.delete_override(connection, FLAG, Kind(kind), subject, actor=actor, why=why)
+
+    if not run(data_dir, act):
+        raise click.ClickException(f"There is no override of {kind} {subject}; see crossfade rollout override list.")
+    say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json)
+
+
+@override.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@database_option
+@json_option
+def list_overrides(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
+    """List overrides, newest first."""
+    rows = run(data_dir, lambda connection: store.describe_overrides(connection, FLAG, limit))
+    if as_json:
+        click.echo(json.dumps(rows, default=str))
+        return
+    table = Table("kind", "subject", "provider", "why", "by", "at")
+    for row in rows:
+        at = shown(row["created_at"])
+        table.add_row(row["kind"], str(row["subject"]), row["provider"], row["why"], row["created_by"], at)
+    Console().print(table)
+
+
+def _setting(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise PolicyRefused(f"Write settings as NAME=VALUE, not {word!r}.")
+    return name, value

@@ -1,0 +1,1 @@
+"""Typing and presence across both sides. Never stored, never counted in a gate, dropped first."""

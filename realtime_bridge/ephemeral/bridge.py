@@ -1,0 +1,243 @@
+"""Carries typing and presence between legacy sockets and Supabase's `presence:{id}` channels. Started by `__main__`.
+
+A channel is joined only while a legacy socket of this bridge is in the conversation and somebody else in it may be on
+Supabase. Each bridge hears the channel for its own sockets, and says there only what its own sockets did: one hop.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+
+from realtime_bridge import metrics
+from realtime_bridge.channels.connection import OnPeople, Receive
+from realtime_bridge.ephemeral import signs
+from realtime_bridge.ephemeral.leases import RENEW_S, Leases
+from realtime_bridge.ephemeral.members import Members
+from realtime_bridge.ephemeral.rooms import Room, RoomsHere
+from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
+from realtime_bridge.ephemeral.typing import Typing
+from realtime_bridge.legacy.dialects import Emit, typing
+from realtime_bridge.legacy.sessions import Session
+
+log = structlog.get_logger(__name__)
+
+QUEUE = 1_000  # signs are dropped first when there is too much to do
+TICK_S = 0.5  # how late an expiry may be noticed
+
+
+class Channels(Protocol):
+    """What is needed of `channels.seats.Seats`."""
+
+    def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
+
+    def leave(self, topic: str) -> None: ...
+
+    def is_joined(self, topic: str) -> bool: ...
+
+    async def send(self, topic: str, event: str, payload: Mapping[str, Any]) -> bool: ...
+
+    async def track(self, topic: str, state: Mapping[str, Any]) -> bool: ...
+
+
+class EphemeralBridge:
+    """A Watcher of the legacy sockets.
+
+    `may_be_on_supabase` asks the dial for a user of an account; `deliver` reaches this bridge's own sockets.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Channels,
+        leases: Leases,
+        members: Members,
+        deliver: Callable[[Emit], Awaitable[None]],
+        may_be_on_supabase: Callable[[UUID, UUID], bool],
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._channels = channels
+        self._leases = leases
+        self._members = members
+        self._deliver = deliver
+        self._may_be_on_supabase = may_be_on_supabase
+        self._name = name
+        self._clock = clock
+        self._rooms = RoomsHere()
+        self._typing = Typing(clock)
+        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(QUEUE)
+        self._renew_at = clock() + RENEW_S
+
+    def joined(self, session: Session, conversation_id: int) -> None:
+        user_id = session.claims.user_id
+        is_first = self._rooms.enter(conversation_id, user_id, session.sid)
+        self._later(lambda: self._welcome(conversation_id, user_id, session.sid, is_first=is_first))
+
+    def left(self, session: Session, conversation_id: int) -> None:
+        user_id = session.claims.user_id
+        room = self._rooms.exit(conversation_id, user_id, session.sid)
+        if room is not None:
+            self._later(lambda: self._part(conversation_id, user_id, room))
+
+    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
+        sign = Sign(
+            kind=Kind.TYPING,
+            conversation_id=conversation_id,
+            user_id=session.claims.user_id,
+            origin=Origin.LEGACY,
+            is_typing=is_typing,
+        )
+        self._later(lambda: self._say(sign))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ticking = asyncio.create_task(self._tick())
+        try:
+            while True:
+                await self.run_once()
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+
+    async def run_once(self) -> int:
+        """Wait for one thing to do and do it; what one sign breaks on does not stop the next."""
+        work = await self._work.get()
+        try:
+            await work()
+        except Exception:
+            log.exception("a sign was not carried over")
+        return 1
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._later(self._expire)
+            if self._clock() >= self._renew_at:
+                self._renew_at = self._clock() + RENEW_S
+                self._later(self._renew)
+
+    def _later(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            self._work.put_nowait(work)
+        except asyncio.QueueFull:
+            metrics.SIGNS_DROPPED.inc()
+
+    async def _welcome(self, conversation_id: int, user_id: UUID, sid: str, *, is_first: bool) -> None:
+        """Tell the newcomer who is there, and the others of the newcomer."""
+        present = await self._leases.people(conversation_id)
+        for other in present - {user_id}:
+            frame = signs.presence(conversation_id, other, is_online=True, now=_now(), room=sid)
+            await self._deliver(frame)
+        if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
+            await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
+            await self._announce(Kind.JOIN, conversation_id, user_id)
+        await self._open_or_close(conversation_id)
+
+    async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
+        if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
+            await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
+            await self._announce(Kind.LEAVE, conversation_id, user_id)
+        for other in room.on_supabase if not room.sockets else ():
+            await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
+        await self._open_or_close(conversation_id)
+
+    async def _open_or_close(self, conversation_id: int) -> None:
+        """Sit in the channel exactly while both kinds of member may be there."""
+        room, topic = self._rooms.find(conversation_id), topic_of(conversation_id)
+        if room is not None and (membership := await self._members.find_membership(conversation_id)):
+            room.participants, room.account_id = membership.participants, membership.account_id
+        if room is not None and self._may_meet(room):
+            self._channels.take(topic, self._receiver(conversation_id), self._people_watcher(conversation_id))
+            await self._track(conversation_id, room)
+        else:
+            self._channels.leave(topic)
+
+    def _may_meet(self, room: Room) -> bool:
+        """Whether anybody who is not in the room may be on the other side."""
+        account_id = room.account_id
+        if account_id is None:
+            return False
+        return any(self._may_be_on_supabase(user_id, account_id) for user_id in room.participants - room.users)
+
+    async def _track(self, conversation_id: int, room: Room) -> None:
+        """Keep the channel's presence up to date: the legacy users, always as a full set."""
+        state = {"origin": Origin.LEGACY.value, "bridge": self._name, "userIds": _stands_for(room)}
+        await self._channels.track(topic_of(conversation_id), state)
+
+    def _receiver(self, conversation_id: int) -> Receive:
+        def receive(event: str, payload: Mapping[str, Any]) -> None:
+            sign = signs.heard(conversation_id, event, payload) if isinstance(payload, Mapping) else None
+            if sign:
+                self._later(lambda: self._hear(sign))
+
+        return receive
+
+    def _people_watcher(self, conversation_id: int) -> OnPeople:
+        def changed(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+            people, said = signs.people(state), signs.stood_for(state, self._name)
+            self._later(lambda: self._meet(conversation_id, people, said))
+
+        return changed
+
+    async def _hear(self, sign: Sign) -> None:
+        """Tell legacy sockets that somebody types on Supabase. Only a participant can: others are a client's lie."""
+        room = self._rooms.find(sign.conversation_id)
+        if room is None or sign.user_id not in room.participants:
+            return
+        told = self._typing.start if sign.is_typing else self._typing.stop
+        if told(sign.conversation_id, sign.user_id):
+            await self._deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
+            metrics.SIGNS.labels(Origin.SUPABASE).inc()
+
+    async def _meet(self, conversation_id: int, people: frozenset[UUID], said: list[str] | None) -> None:
+        """Tell legacy sockets who came to the channel and who left it; say there who is on the legacy side."""
+        room = self._rooms.find(conversation_id)
+        if room is None:
+            return
+        people &= room.participants
+        came, went, room.on_supabase = people - room.on_supabase, room.on_supabase - people, people
+        for user_id in came:
+            if await self._leases.hold(conversation_id, user_id, self._holder(Origin.SUPABASE)):
+                await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
+        for user_id in went:
+            if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
+                await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
+        if said != _stands_for(room):
+            await self._track(conversation_id, room)
+
+    async def _say(self, sign: Sign) -> None:
+        payload = signs.crossed(sign, _now())
+        if await self._channels.send(topic_of(sign.conversation_id), sign.kind, payload):
+            metrics.SIGNS.labels(sign.origin).inc()
+
+    async def _announce(self, kind: Kind, conversation_id: int, user_id: UUID) -> None:
+        await self._say(Sign(kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY))
+
+    async def _expire(self) -> None:
+        for conversation_id, user_id in self._typing.take_expired():
+            await self._deliver(typing(conversation_id, user_id, is_typing=False))
+
+    async def _renew(self) -> None:
+        """Renew leases by the full set, and look again at who may be on which side."""
+        for conversation_id, room in self._rooms:
+            for user_id in room.users:
+                await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY))
+            for user_id in room.on_supabase:
+                await self._leases.hold(conversation_id, user_id, self._holder(Origin.SUPABASE))
+            await self._open_or_close(conversation_id)
+
+    def _holder(self, side: Origin) -> str:
+        return f"{side}:{self._name}"
+
+
+def _stands_for(room: Room) -> list[str]:
+    return sorted(str(user_id) for user_id in room.users)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

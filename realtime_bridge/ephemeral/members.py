@@ -1,0 +1,42 @@
+"""Who takes part in a conversation. Asked by the ephemeral bridge when a room opens, and now and then again."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from realtime_bridge import sql
+from realtime_bridge.relay import Pool
+
+_QUERIES = sql.load(__file__)
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    account_id: UUID
+    participants: frozenset[UUID]
+
+
+class Members(Protocol):
+    async def find_membership(self, conversation_id: int) -> Membership | None:
+        """Return who takes part; None when the database does not answer in time. Raises nothing."""
+
+
+class StoredMembers:
+    """In Postgres, through the bridge's pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find_membership(self, conversation_id: int) -> Membership | None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._pool.connection() as connection:
+                values = {"conversation_id": conversation_id}
+                row = await (await connection.execute(_QUERIES["find_participants"], values)).fetchone()
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
+            return None
+        return Membership(account_id=row[0], participants=frozenset(row[1])) if row else None

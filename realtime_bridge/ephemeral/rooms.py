@@ -1,0 +1,51 @@
+"""Which legacy sockets of this bridge are in which conversation. Pure; kept by the ephemeral bridge."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class Room:
+    sockets: dict[UUID, set[str]] = field(default_factory=dict)
+    """By user."""
+    participants: frozenset[UUID] = frozenset()
+    account_id: UUID | None = None
+    on_supabase: frozenset[UUID] = frozenset()
+    """Whom the channel's presence showed last."""
+
+    @property
+    def users(self) -> frozenset[UUID]:
+        return frozenset(self.sockets)
+
+
+class RoomsHere:
+    """Rooms exist while a socket is in them."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[int, Room] = {}
+
+    def __iter__(self) -> Iterator[tuple[int, Room]]:
+        return iter(list(self._rooms.items()))
+
+    def find(self, conversation_id: int) -> Room | None:
+        return self._rooms.get(conversation_id)
+
+    def enter(self, conversation_id: int, user_id: UUID, sid: str) -> bool:
+        """Return whether it is the user's first socket there."""
+        sockets = self._rooms.setdefault(conversation_id, Room()).sockets.setdefault(user_id, set())
+        sockets.add(sid)
+        return len(sockets) == 1
+
+    def exit(self, conversation_id: int, user_id: UUID, sid: str) -> Room | None:
+        """Return the room if the user's last socket has left it (it may be empty then, and is forgotten)."""
+        room = self._rooms.get(conversation_id)
+        if room is None or sid not in room.sockets.get(user_id, ()):
+            return None
+        room.sockets[user_id].discard(sid)
+        if room.sockets[user_id]:
+            return None
+        del room.sockets[user_id]
+        if not room.sockets:
+            del self._rooms[conversation_id]
+        return room

@@ -1,0 +1,124 @@
+"""What legacy clients write goes the way of REST: one statement, row and event together. Called by the handlers.
+
+Only a participant writes, and always as the signed-in user. A client's message is `incoming`, everybody else's
+`outgoing`, as over REST. A resend with the same clientMessageId is answered what the first one was.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row, scalar_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from realtime_bridge import sql
+from realtime_bridge.append import APPEND_MESSAGE
+from realtime_bridge.legacy.answers import Mistake, Written, not_found
+from realtime_bridge.legacy.conversations import MAX_CONCURRENT, QUERY_TIMEOUT_S, ConversationsUnavailable
+
+_QUERIES = sql.load(__file__)
+CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the sender is told: from here on it is a promise."""
+
+    id: int
+    seq: int
+    event_id: str
+
+
+class Incoming(Protocol):
+    """Raises Mistake for what the client may not, and ConversationsUnavailable when the database does not answer."""
+
+    async def append_message(self, user_id: UUID, written: Written) -> Receipt: ...
+
+    async def mark_read(self, user_id: UUID, conversation_id: int, seq: int) -> None: ...
+
+
+class StoredIncoming:
+    """Writes to Postgres, through the bridge's pool."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+        self._pool = pool
+        self._turns = asyncio.Semaphore(MAX_CONCURRENT)
+
+    async def append_message(self, user_id: UUID, written: Written) -> Receipt:
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
+                return await _append(connection, user_id, written)
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
+
+    async def mark_read(self, user_id: UUID, conversation_id: int, seq: int) -> None:
+        values = {"conversation_id": conversation_id, "user_id": user_id, "seq": seq, "event_id": uuid4()}
+        try:
+            async with (
+                asyncio.timeout(QUERY_TIMEOUT_S),
+                self._turns,
+                self._pool.connection() as connection,
+                connection.transaction(),
+            ):
+                found = await (await connection.execute(_QUERIES["lock_membership"], values)).fetchone()
+                await connection.execute(_QUERIES["mark_read"], values)
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
+        if found is None:
+            raise not_found()
+
+
+async def _append(connection: AsyncConnection[Any], user_id: UUID, written: Written) -> Receipt:
+    member = await _find(connection, "find_member", conversation_id=written.conversation_id, user_id=user_id)
+    if member is None:
+        raise not_found()
+    is_incoming = member["role"] == CLIENT
+    values = {
+        "account_id": member["account_id"],
+        "conversation_id": written.conversation_id,
+        "event_id": uuid4(),
+        "content": written.content,
+        "message_type": written.message_type,
+        "direction": "incoming" if is_incoming else "outgoing",
+        "status": "delivered" if is_incoming else "pending",
+        "unread": int(is_incoming),
+        "client_message_id": written.client_message_id,
+        "sender_id": str(user_id),
+        "reply_to_id": None,
+        "metadata": "{}",
+    }
+    try:
+        async with connection.cursor(row_factory=scalar_row) as cursor:
+            payload = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+    except psycopg.errors.UniqueViolation:
+        return await _first_receipt(connection, user_id, written)
+    if payload is None:
+        raise not_found()
+    said = json.loads(payload)
+    return Receipt(id=said["id"], seq=said["seq"], event_id=said["eventId"])
+
+
+async def _first_receipt(connection: AsyncConnection[Any], user_id: UUID, written: Written) -> Receipt:
+    first = await _find(
+        connection,
+        "find_first",
+        conversation_id=written.conversation_id,
+        client_message_id=written.client_message_id,
+        content=written.content,
+        sender_id=str(user_id),
+        message_type=written.message_type,
+    )
+    if first is None:
+        raise not_found()  # deleted between the two statements
+    if not first["same"]:
+        raise Mistake("client_message_id_reused", "Use a new clientMessageId for a new message.")
+    return Receipt(id=first["id"], seq=first["seq"], event_id=str(first["event_id"]))
+
+
+async def _find(connection: AsyncConnection[Any], query: str, **values: object) -> DictRow | None:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        return await (await cursor.execute(_QUERIES[query], values)).fetchone()

@@ -1,0 +1,170 @@
+"""Wires what watches both sides and carries signs between them: seats, canary, probe, ephemeral bridge, samples, lag.
+
+Called by `__main__` only, and part of its wiring: everything here gets what it needs as arguments.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from realtime_bridge.channels.connection import TOKEN_TTL_S
+from realtime_bridge.channels.seats import Seats
+from realtime_bridge.ephemeral.bridge import EphemeralBridge
+from realtime_bridge.ephemeral.leases import TIMEOUT_S, MemoryLeases, RedisLeases
+from realtime_bridge.ephemeral.members import StoredMembers
+from realtime_bridge.lag import Lag
+from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.parity import canary_log
+from realtime_bridge.parity.canary import Canary
+from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
+from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.probe import Probe
+from realtime_bridge.parity.samples import Samples
+from realtime_bridge.relay import Pool
+from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.windows import Side
+from realtime_bridge.settings import CanaryMode, Settings
+from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.tokens import mint_role_key, mint_user_token
+from realtime_bridge.transports.fallback import FallbackTransport
+
+STEADY_RATE_PER_S = 1.0  # outside a rollout nothing is decided by it: enough for latency and alerts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialled:
+    """What the parts here ask of the dial, whenever they need it."""
+
+    feeds: Callable[[], Iterable[Side]]
+    is_rolling_out: Callable[[], bool]
+    may_be_on_supabase: Callable[[UUID, UUID], bool]
+    """For a user of an account."""
+
+
+@dataclass(slots=True)
+class Observation:
+    """`parts` are run beside the relays until the bridge stops."""
+
+    parts: list[Coroutine[Any, Any, object]] = field(default_factory=list)
+    seats: list[Seats] = field(default_factory=list)
+    redis: Redis | None = None
+
+    async def close(self) -> None:
+        if self.redis:
+            await self.redis.aclose()
+
+
+def create(
+    settings: Settings,
+    pool: Pool,
+    *,
+    name: str,
+    legacy: LegacyServer | None,
+    fallback: FallbackTransport | None,
+    sinks: Sequence[CountedSink],
+    dialled: Dialled,
+) -> Observation:
+    """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit."""
+    made = Observation()
+    ledger = Ledger()
+    if settings.knows_supabase and settings.feeds_supabase:
+        service = _seats(settings, lambda: mint_role_key(settings.jwt_secret, "service_role", TOKEN_TTL_S))
+        made.seats.append(service)
+        if legacy:
+            made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
+        if fallback:
+            made.parts.append(_probe(pool, service, fallback, name).run())
+    if settings.canary is CanaryMode.ON:
+        made.parts.append(_canary(settings, made, legacy, ledger, dialled).run())
+    made.parts.append(Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks).run())
+    made.parts.append(Lag(pool, lambda: _connections(made, legacy)).run())
+    made.parts += [seats.run() for seats in made.seats]
+    return made
+
+
+def _seats(settings: Settings, token: Callable[[], str]) -> Seats:
+    return Seats(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "", token=token)
+
+
+def _ephemeral(
+    settings: Settings,
+    pool: Pool,
+    made: Observation,
+    seats: Seats,
+    legacy: LegacyServer,
+    dialled: Dialled,
+    name: str,
+) -> EphemeralBridge:
+    if settings.redis_url:
+        made.redis = Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    bridge = EphemeralBridge(
+        channels=seats,
+        leases=RedisLeases(made.redis) if made.redis else MemoryLeases(),
+        members=StoredMembers(pool),
+        deliver=legacy.deliver_unstored,
+        may_be_on_supabase=dialled.may_be_on_supabase,
+        name=name,
+    )
+    legacy.watch(bridge)
+    return bridge
+
+
+def _probe(pool: Pool, seats: Seats, fallback: FallbackTransport, name: str) -> Probe:
+    tasks = set[asyncio.Task[None]]()
+
+    def change_over(heard_until: float) -> None:
+        fallback.use_http(heard_until)
+        task = asyncio.create_task(_send_again(fallback))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return Probe(pool=pool, seats=seats, name=name, on_silent=change_over, on_healthy=fallback.use_database)
+
+
+async def _send_again(fallback: FallbackTransport) -> None:
+    """Do not wait for the next event; if HTTP fails too, the next delivery tries again."""
+    with contextlib.suppress(SinkUnavailable):
+        await fallback.send_again()
+
+
+def _canary(
+    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
+) -> Canary:
+    def token() -> str:
+        return mint_user_token(settings.jwt_secret, canary_log.USER_ID, TOKEN_TTL_S)
+
+    seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
+    if seats:
+        made.seats.append(seats)
+
+    def ears(conversation_id: int, hear: Hear) -> list[Ear]:
+        pair: list[Ear] = []
+        if seats:
+            pair.append(SupabaseEar(seats, conversation_id, hear))
+        if legacy:
+            url = f"http://127.0.0.1:{settings.port}"
+            pair.append(
+                LegacyEar(bridge_url=url, path=legacy.path, token=token, conversation_id=conversation_id, hear=hear)
+            )
+        return pair
+
+    return Canary(
+        database_url=settings.database_url,
+        ears=ears,
+        feeds=dialled.feeds,
+        rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else STEADY_RATE_PER_S,
+        ledger=ledger,
+    )
+
+
+def _connections(made: Observation, legacy: LegacyServer | None) -> dict[str, int]:
+    return {
+        Side.LEGACY: legacy.socket_count if legacy else 0,
+        Side.SUPABASE: sum(seats.connection_count for seats in made.seats),
+    }

@@ -1,0 +1,158 @@
+"""The canary: writes messages into its own conversation and looks for them on both sides. Started by `__main__`.
+
+One bridge measures, the others wait for its lock. Before anything counts, a message has to be seen on every side that
+is fed: what a restart or a change of stage disturbs for a moment is not held against a side.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+import structlog
+
+from realtime_bridge import db, metrics
+from realtime_bridge.parity import canary_log
+from realtime_bridge.parity.ears import Ear, Hear
+from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.rollout.windows import Side
+
+log = structlog.get_logger(__name__)
+
+LOCK_POLL_S = 1.0  # a standby takes over within a second or so of the connection's end
+WARM_UP_TIMEOUT_S = 15.0  # then it is no start any more: not to be heard is a failure
+LOOK_EVERY_S = 2.0  # how often unseen events are asked for; what is unseen in two looks is lost
+FORGET_EVERY_S = 60.0
+RETRY_S = 1.0
+
+Ears = Callable[[int, Hear], Sequence[Ear]]
+
+
+class Canary:
+    """`rate_per_s` and `feeds` are asked before each message; `ears` makes the two clients of a conversation."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        ears: Ears,
+        feeds: Callable[[], Iterable[Side]],
+        rate_per_s: Callable[[], float],
+        ledger: Ledger,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.is_measuring = False
+        self._database_url = db.bounded(database_url, "canary")
+        self._make_ears = ears
+        self._feeds = feeds
+        self._rate_per_s = rate_per_s
+        self._ledger = ledger
+        self._clock = clock
+        self._warm: dict[Side, bool] = dict.fromkeys(Side, False)
+        self._fed: frozenset[Side] = frozenset()
+        self._apart_since: dict[Side, float | None] = dict.fromkeys(Side)
+
+    async def run(self) -> None:
+        """Measure whenever the lock is ours, until cancelled; survives every failure of the database."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as guard:
+                    while not await canary_log.take_lock(guard):  # noqa: ASYNC110 - the event would be another's
+                        await asyncio.sleep(LOCK_POLL_S)
+                    await self._measure(guard)
+            except (psycopg.Error, OSError) as error:
+                log.info("canary waits for the database", error=str(error).strip())
+            await asyncio.sleep(RETRY_S)
+
+    async def _measure(self, guard: psycopg.AsyncConnection[Any]) -> None:
+        conversation_id = await canary_log.ensure(guard)
+        ears = self._make_ears(conversation_id, self._hear)
+        keeping = asyncio.create_task(self._keep_open(ears))
+        log.info("canary measures", conversation_id=conversation_id)
+        self.is_measuring = True
+        look_at = forget_at = self._clock()
+        try:
+            while True:
+                started = self._clock()
+                await self.run_once(guard, conversation_id, ears)
+                if started >= look_at:
+                    look_at = started + LOOK_EVERY_S
+                    await self._look(guard, conversation_id)
+                if started >= forget_at:
+                    forget_at = started + FORGET_EVERY_S
+                    await canary_log.forget(guard, conversation_id)
+                await asyncio.sleep(max(0.0, 1 / self._rate_per_s() - (self._clock() - started)))
+        finally:
+            self.is_measuring = False
+            self._warm = dict.fromkeys(Side, False)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            for ear in ears:
+                self._ledger.excuse(ear.side)
+                with contextlib.suppress(Exception):
+                    await ear.close()
+
+    async def run_once(
+        self, connection: psycopg.AsyncConnection[Any], conversation_id: int, ears: Sequence[Ear]
+    ) -> int:
+        """Send one message and note who is expected to show it."""
+        self._follow_dial(ears)
+        expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
+        sent_at = self._clock()
+        sent = await canary_log.append(connection, conversation_id)
+        self._ledger.sent(sent.seq, sent_at, expected)
+        return sent.seq
+
+    def _follow_dial(self, ears: Iterable[Ear]) -> None:
+        """A side that is fed only now starts anew, one that is fed no longer is not waited for."""
+        fed = frozenset(self._feeds())
+        for side in fed ^ self._fed:
+            self._ledger.excuse(side)
+            self._warm[side] = False
+        self._fed = fed
+        for ear in ears:
+            self._note_absence(ear)
+
+    def _is_joined(self, ear: Ear) -> bool:
+        if not ear.is_joined and self._warm[ear.side]:
+            self._ledger.excuse(ear.side)
+            self._warm[ear.side] = False
+        return ear.is_joined
+
+    def _note_absence(self, ear: Ear) -> None:
+        """Count what is sent while a fed side does not let the canary in, or shows it nothing, for long."""
+        side, now = ear.side, self._clock()
+        if side not in self._fed or self._warm[side]:
+            self._apart_since[side] = None
+            return
+        since = self._apart_since[side] = self._apart_since[side] or now
+        if now - since > WARM_UP_TIMEOUT_S:
+            self._ledger.unjoined(side)
+
+    def _hear(self, side: Side, payload: Mapping[str, Any]) -> None:
+        seq = payload.get("seq")
+        if side not in self._fed or not isinstance(seq, int):
+            return
+        if not self._warm[side]:
+            self._warm[side] = True  # this message itself was sent before anything counted
+            return
+        latency_ms = self._ledger.saw(side, seq, self._clock())
+        if latency_ms is not None:
+            metrics.MESSAGE_LATENCY.labels(side.value).observe(latency_ms / 1_000)
+
+    async def _look(self, connection: psycopg.AsyncConnection[Any], conversation_id: int) -> None:
+        for side in Side:
+            unseen = self._ledger.unseen(side, self._clock())
+            settled = await canary_log.find_settled(connection, conversation_id, side, unseen)
+            if lost := self._ledger.settle(side, settled):
+                metrics.PARITY_LOST.labels(side.value).inc(len(lost))
+                log.warning("events lost on the way", side=side.value, seqs=lost[:20], count=len(lost))
+
+    async def _keep_open(self, ears: Sequence[Ear]) -> None:
+        while True:
+            for ear in ears:
+                if not ear.is_joined:
+                    await ear.open()
+            await asyncio.sleep(0.25)

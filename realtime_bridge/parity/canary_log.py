@@ -1,0 +1,84 @@
+"""The canary's own conversation in the log: an account that belongs to nobody. Used by the canary only."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from psycopg import AsyncConnection
+from psycopg.rows import scalar_row
+
+from realtime_bridge import sql
+from realtime_bridge.append import APPEND_MESSAGE
+from realtime_bridge.rollout.windows import Side
+
+_QUERIES = sql.load(__file__)
+USER_ID = uuid5(NAMESPACE_URL, "crossfade:canary")
+EMAIL = "canary@crossfade.invalid"
+LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"
+KEEP_S = 3_600.0  # long enough to look at what was lost; at ten a second 36,000 rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    seq: int
+    event_id: UUID
+
+
+async def take_lock(connection: AsyncConnection[Any]) -> bool:
+    """Whether this connection's bridge is the one that measures; asking again is harmless."""
+    return bool(await _scalar(connection, "lock", {"key": LOCK_KEY}))
+
+
+async def ensure(connection: AsyncConnection[Any]) -> int:
+    """Return the canary's conversation, created at the first call. The caller holds the lock."""
+    async with connection.transaction():
+        await connection.execute(_QUERIES["ensure_user"], {"user_id": USER_ID, "email": EMAIL})
+        conversation_id = await _scalar(connection, "find_conversation", {"user_id": USER_ID})
+        if conversation_id is None:
+            conversation_id = await _scalar(connection, "create_conversation", {"user_id": USER_ID})
+        values = {"conversation_id": conversation_id, "user_id": USER_ID}
+        await connection.execute(_QUERIES["ensure_participant"], values)
+    return int(conversation_id)
+
+
+async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent:
+    """Commit one message the way everybody's messages are committed."""
+    event_id = uuid4()
+    values = {
+        "conversation_id": conversation_id,
+        "account_id": USER_ID,
+        "event_id": event_id,
+        "content": "canary",
+        "message_type": "text",
+        "direction": "outgoing",
+        "status": "pending",
+        "client_message_id": None,
+        "sender_id": str(USER_ID),
+        "reply_to_id": None,
+        "metadata": "{}",
+        "unread": 0,
+    }
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        payload = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+    return Sent(seq=json.loads(payload or "{}")["seq"], event_id=event_id)
+
+
+async def find_settled(
+    connection: AsyncConnection[Any], conversation_id: int, side: Side, seqs: list[int]
+) -> frozenset[int]:
+    """Return which of these events the side's sink has dealt with."""
+    values = {"conversation_id": conversation_id, "sink": side.value, "seqs": seqs}
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        return frozenset(await (await cursor.execute(_QUERIES["settled"], values)).fetchall())
+
+
+async def forget(connection: AsyncConnection[Any], conversation_id: int) -> int:
+    """Delete what is older than KEEP_S; return how many events that were."""
+    values = {"conversation_id": conversation_id, "age_s": KEEP_S}
+    return (await connection.execute(_QUERIES["forget"], values)).rowcount
+
+
+async def _scalar(connection: AsyncConnection[Any], query: str, values: dict[str, object]) -> Any:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        return await (await cursor.execute(_QUERIES[query], values)).fetchone()

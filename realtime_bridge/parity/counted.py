@@ -1,0 +1,65 @@
+"""A sink that counts: every try to deliver an event, and every failed one. Wraps a sink where relays are made."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from realtime_bridge import metrics
+from realtime_bridge.events import Event
+from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
+
+
+class CountedSink:
+    """Delivers like the sink inside. `consecutive` is the run of failed calls that stands now."""
+
+    def __init__(self, inner: Sink) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self._attempts = 0
+        self._errors = 0
+        self._consecutive = 0
+        self._worst = 0
+
+    @property
+    def transactional(self) -> bool:
+        return self.inner.transactional
+
+    def resume(self) -> None:
+        self.inner.resume()
+
+    async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+        try:
+            delivery = await self.inner.deliver(events, connection)
+        except SinkNotReady:
+            raise
+        except SinkUnavailable:
+            self._count(0, failed=len(events))
+            raise
+        failed = len(events) - delivery.settled if delivery.unavailable else 0
+        self._count(delivery.settled - len(delivery.refused), failed=failed + len(delivery.refused))
+        if delivery.settled and not delivery.unavailable:
+            self._consecutive = 0
+        return delivery
+
+    def take(self) -> Sample:
+        """Return what was counted since the last call."""
+        sample = Sample(
+            side=Side(self.name),
+            attempts=self._attempts,
+            errors=self._errors,
+            consecutive_failures=max(self._worst, self._consecutive),
+        )
+        self._attempts = self._errors = 0
+        self._worst = self._consecutive
+        return sample
+
+    def _count(self, delivered: int, *, failed: int) -> None:
+        self._attempts += delivered + failed
+        self._errors += failed
+        metrics.BROADCAST_SUCCESS.labels(self.name).inc(delivered)
+        metrics.BROADCAST_FAILURE.labels(self.name).inc(failed)
+        if failed:
+            self._consecutive += 1
+            self._worst = max(self._worst, self._consecutive)

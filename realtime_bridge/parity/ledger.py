@@ -1,0 +1,131 @@
+"""What was sent, and what was seen of it on each side. Pure; kept by the canary, emptied by the samples writer.
+
+A side is expected to show what was sent while it was fed and the canary sat in it. An event's fate is decided when it
+is seen, or when its sink has long settled it and it still was not. One that the sink has not delivered yet is late, and
+not lost: that shows in the failures of the sink, and in the latency when it comes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from realtime_bridge.rollout import latency
+from realtime_bridge.rollout.windows import Sample, Side
+
+UNSEEN_AFTER_S = 8.0  # a silent path is noticed after 5 s and what was not seen is sent again: later, it is lost
+MAX_WAITING = 20_000  # at ten a second half an hour; beyond it the oldest are given up, undecided
+MAX_SEEN = 5_000  # remembered to tell a repeat from news
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was decided since they were taken last."""
+
+    seen: int = 0
+    lost: int = 0
+    repeated: int = 0
+    reordered: int = 0
+    unjoined: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _SideState:
+    waiting: OrderedDict[int, float] = field(default_factory=OrderedDict)
+    """By seq: when it was committed."""
+    seen: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    highest: int = -1
+    suspects: frozenset[int] = frozenset()
+    figures: Figures = field(default_factory=Figures)
+
+
+class Ledger:
+    """Events of one conversation, told apart by seq (each has one eventId, which the caller has checked)."""
+
+    def __init__(self) -> None:
+        self._sides = {side: _SideState() for side in Side}
+
+    def sent(self, seq: int, at: float, sides: Iterable[Side]) -> None:
+        """Expect an event that was committed at `at` (monotonic seconds) to appear on `sides`."""
+        for side in sides:
+            state = self._sides[side]
+            if seq in state.seen:  # it was faster than the answer of the database
+                state.highest = max(state.highest, seq)
+                self._decide(state, seq, 0.0)
+                continue
+            state.waiting[seq] = at
+            if len(state.waiting) > MAX_WAITING:
+                state.waiting.popitem(last=False)
+
+    def saw(self, side: Side, seq: int, at: float) -> float | None:
+        """Note an appearance; return its latency in ms when it was waited for."""
+        state = self._sides[side]
+        if seq in state.seen:
+            state.figures.repeated += 1
+            return None
+        state.seen[seq] = None
+        if len(state.seen) > MAX_SEEN:
+            state.seen.popitem(last=False)
+        sent_at = state.waiting.pop(seq, None)
+        if sent_at is None:
+            return None  # sent before anything counted: a socket that joins late is handed the newest first, rightly
+        state.figures.reordered += seq < state.highest
+        state.highest = max(state.highest, seq)
+        latency_ms = max(0.0, (at - sent_at) * 1_000)
+        self._decide(state, seq, latency_ms)
+        return latency_ms
+
+    def unjoined(self, side: Side) -> None:
+        """Note that an event was sent while the canary could not get into a side that is fed."""
+        self._sides[side].figures.unjoined += 1
+
+    def excuse(self, side: Side) -> None:
+        """Stop waiting on a side whose socket broke or which is no longer fed: nobody knows what it would have seen."""
+        state = self._sides[side]
+        state.waiting.clear()
+        state.suspects = frozenset()
+        state.highest = -1
+
+    def unseen(self, side: Side, now: float) -> list[int]:
+        """Return what should have been seen by now; ask its sink, then call `settle`."""
+        return [seq for seq, at in self._sides[side].waiting.items() if now - at > UNSEEN_AFTER_S]
+
+    def settle(self, side: Side, settled: frozenset[int]) -> list[int]:
+        """Count as lost what was settled by the sink in this look *and* the one before; return it."""
+        state = self._sides[side]
+        lost = sorted(settled & state.suspects & state.waiting.keys())
+        state.suspects = settled - state.suspects
+        for seq in lost:
+            del state.waiting[seq]
+        state.figures.lost += len(lost)
+        return lost
+
+    def waiting(self, side: Side) -> int:
+        return len(self._sides[side].waiting)
+
+    def take(self, side: Side) -> Figures:
+        """Return the figures since the last call, and start anew."""
+        state = self._sides[side]
+        figures, state.figures = state.figures, Figures()
+        return figures
+
+    def _decide(self, state: _SideState, seq: int, latency_ms: float) -> None:
+        state.waiting.pop(seq, None)
+        state.figures.seen += 1
+        state.figures.latencies_ms.append(latency_ms)
+
+
+def sample(side: Side, figures: Figures) -> Sample:
+    """Return figures in the form in which slots are stored. A send that nobody could receive is a failed try."""
+    return Sample(
+        side=side,
+        sent=figures.seen + figures.lost,
+        seen=figures.seen,
+        lost=figures.lost,
+        repeated=figures.repeated,
+        reordered=figures.reordered,
+        attempts=figures.unjoined,
+        errors=figures.unjoined,
+        consecutive_failures=figures.unjoined,
+        latency_counts=latency.histogram(figures.latencies_ms),
+    )

@@ -1,0 +1,98 @@
+"""Both sides compared over a stretch of time, from the slots that were measured. Pure; shown by `crossfade parity`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from realtime_bridge.rollout import latency
+from realtime_bridge.rollout.windows import Sample, Side, Window, total
+
+PERCENTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideReport:
+    side: Side
+    sent: int
+    seen: int
+    lost: int
+    repeated: int
+    reordered: int
+    attempts: int
+    errors: int
+    error_rate: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One slot of one side, for a plot."""
+
+    at: datetime
+    p50_ms: float | None
+    p95_ms: float | None
+    lost: int
+    reordered: int
+    error_rate: float
+
+
+def summarize(slots: Sequence[Window]) -> list[SideReport]:
+    """Return a line for each side; zeros for one that was not measured."""
+    return [_report(total(slots, side)) for side in Side]
+
+
+def course(slots: Sequence[Window], side: Side) -> list[Point]:
+    """Return one side's slots in time."""
+    return [
+        Point(
+            at=slot.window_start,
+            p50_ms=latency.percentile_ms(slot.latency_counts, 0.5),
+            p95_ms=latency.percentile_ms(slot.latency_counts, 0.95),
+            lost=slot.lost,
+            reordered=slot.reordered,
+            error_rate=_rate(slot),
+        )
+        for slot in slots
+        if slot.side == side
+    ]
+
+
+def sentence(reports: Sequence[SideReport]) -> str:
+    """Say in one sentence what the figures mean."""
+    measured = [report for report in reports if report.sent]
+    if not measured:
+        return "Nothing was measured: is the bridge running, with CROSSFADE_CANARY=on?"
+    bad = [
+        f"{report.side} lost {report.lost} and reordered {report.reordered}"
+        for report in measured
+        if report.lost or report.reordered
+    ]
+    if bad:
+        return f"No parity: {'; '.join(bad)}."
+    if len(measured) < len(reports):
+        return f"Only {measured[0].side} was measured: the other side was not fed."
+    return "Parity: on both sides every event was seen, in order."
+
+
+def _report(sample: Sample) -> SideReport:
+    p50_ms, p95_ms, p99_ms = (latency.percentile_ms(sample.latency_counts, share) for share in PERCENTILES)
+    return SideReport(
+        side=sample.side,
+        sent=sample.sent,
+        seen=sample.seen,
+        lost=sample.lost,
+        repeated=sample.repeated,
+        reordered=sample.reordered,
+        attempts=sample.attempts,
+        errors=sample.errors,
+        error_rate=_rate(sample),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
+    )
+
+
+def _rate(sample: Sample) -> float:
+    return sample.errors / sample.attempts if sample.attempts else 0.0

@@ -1,0 +1,57 @@
+"""Writes what was measured into the slots that gates judge, every few seconds. Started by `__main__`."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.ledger import Ledger, sample
+from realtime_bridge.relay import Pool
+from realtime_bridge.rollout import windows
+from realtime_bridge.rollout.windows import Sample, Side
+
+log = structlog.get_logger(__name__)
+
+INTERVAL_S = 1.0  # the outage rule is immediate: a slot grows while it lasts
+FORGET_EVERY = 3_600  # rounds: once an hour
+
+
+class Samples:
+    """Every bridge writes the tries of its own sinks; the one whose canary measures also writes what was seen."""
+
+    def __init__(self, *, pool: Pool, flag: str, ledger: Ledger, sinks: Sequence[CountedSink]) -> None:
+        self._pool = pool
+        self._flag = flag
+        self._ledger = ledger
+        self._sinks = sinks
+        self._unwritten: list[Sample] = []
+        self._rounds = 0
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            try:
+                await self.run_once()
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                log.info("parity samples wait for the database", error=str(error).strip())
+
+    async def run_once(self) -> int:
+        """Write what is new; return how many rows were touched. What could not be written is written next time."""
+        taken = [sample(side, self._ledger.take(side)) for side in Side] + [sink.take() for sink in self._sinks]
+        self._unwritten = _added(self._unwritten, taken)
+        news = [one for one in self._unwritten if one.sent or one.attempts or one.repeated or one.reordered]
+        async with self._pool.connection() as connection, connection.transaction():
+            await windows.add(connection, self._flag, news)
+            self._rounds += 1
+            if self._rounds % FORGET_EVERY == 0:
+                await windows.forget(connection)
+        self._unwritten = []
+        return len(news)
+
+
+def _added(old: Iterable[Sample], new: Iterable[Sample]) -> list[Sample]:
+    both = [*old, *new]
+    return [windows.total(both, side) for side in Side]

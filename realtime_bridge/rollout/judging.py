@@ -1,0 +1,111 @@
+"""What the gates keep: the keeper's lease and last verdict, and the windows it has closed. Called by keeper and CLI."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from realtime_bridge import sql
+from realtime_bridge.rollout import windows
+from realtime_bridge.rollout.gate_windows import GateWindow
+from realtime_bridge.rollout.policy import HORIZON
+from realtime_bridge.rollout.windows import Sample, Side
+
+_QUERIES = sql.load(__file__)
+LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """A held lease, and how far changes have been announced to clients."""
+
+    token: int
+    announced_version: int
+    announced_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """The bridge that judges now, and its last word."""
+
+    held_by: str
+    judged_at: datetime | None
+    verdict: Mapping[str, Any] | None
+
+
+async def claim(connection: Connection, flag: str, owner: str, lease_s: float = LEASE_S) -> Keeping | None:
+    """Take or keep the lease; None while another bridge holds it."""
+    async with connection.cursor(row_factory=dict_row) as writer:
+        await writer.execute(_QUERIES["ensure"], {"flag": flag})
+        await writer.execute(_QUERIES["claim"], {"flag": flag, "owner": owner, "lease_s": lease_s})
+        row = await writer.fetchone()
+    if row is None:
+        return None
+    return Keeping(
+        token=row["lease_token"],
+        announced_version=row["announced_version"],
+        announced_revision=row["announced_revision"],
+    )
+
+
+async def release(connection: Connection, flag: str, owner: str) -> None:
+    await connection.execute(_QUERIES["release"], {"flag": flag, "owner": owner})
+
+
+async def note_verdict(connection: Connection, flag: str, token: int, verdict: Mapping[str, Any]) -> None:
+    await connection.execute(_QUERIES["note_verdict"], {"flag": flag, "token": token, "verdict": Jsonb(verdict)})
+
+
+async def note_announced(connection: Connection, flag: str, token: int, *, version: int, revision: int) -> None:
+    values = {"flag": flag, "token": token, "version": version, "revision": revision}
+    await connection.execute(_QUERIES["note_announced"], values)
+
+
+async def find_keeper(connection: Connection, flag: str) -> Keeper | None:
+    async with connection.cursor(row_factory=dict_row) as reader:
+        row = await (await reader.execute(_QUERIES["find_keeper"], {"flag": flag})).fetchone()
+    return Keeper(**row) if row else None
+
+
+async def list_windows(connection: Connection, flag: str, version: int) -> list[GateWindow]:
+    """Return the newest closed windows of a version, oldest first."""
+    async with connection.cursor(row_factory=dict_row) as reader:
+        await reader.execute(_QUERIES["list_windows"], {"flag": flag, "version": version, "limit": HORIZON})
+        rows = await reader.fetchall()
+    return [
+        GateWindow(
+            number=row["number"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            legacy=_sample(Side.LEGACY, row["sides"]),
+            supabase=_sample(Side.SUPABASE, row["sides"]),
+        )
+        for row in rows
+    ]
+
+
+async def add_windows(connection: Connection, flag: str, version: int, closed: Sequence[GateWindow]) -> None:
+    for window in closed:
+        values = {
+            "flag": flag,
+            "version": version,
+            "number": window.number,
+            "started_at": window.started_at,
+            "ended_at": window.ended_at,
+            "sides": Jsonb({side.value: asdict(window.of(side)) for side in Side}),
+        }
+        await connection.execute(_QUERIES["add_window"], values)
+
+
+async def forget_windows(connection: Connection) -> None:
+    """Delete what is older than the samples it was made of."""
+    await connection.execute(_QUERIES["forget_windows"], {"days": windows.KEEP_DAYS})
+
+
+def _sample(side: Side, sides: Mapping[str, Mapping[str, Any]]) -> Sample:
+    return Sample(**{**sides[side.value], "side": side})

@@ -1,0 +1,187 @@
+"""Judges, turns the dial back by itself, and carries out plans. One per bridge; the holder of the lease acts.
+
+It looks at everything each POLL_S, whether a plan runs, is paused, or waits for an approval.
+"""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import structlog
+
+from realtime_bridge.relay import Pool
+from realtime_bridge.rollout import changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout.announcer import Announcer
+from realtime_bridge.rollout.changes import Wish
+from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.errors import ApprovalNeeded, RolloutError
+from realtime_bridge.rollout.gate_windows import cut
+from realtime_bridge.rollout.gates import Outcome, Verdict, judge
+from realtime_bridge.rollout.judging import Keeping
+from realtime_bridge.rollout.stages import StageName
+from realtime_bridge.rollout.store import Connection
+from realtime_bridge.rollout.windows import SLOT_S, Side
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.5  # the outage rule acts within this; windows come every SLOT_S at most
+RETRY_S = 1.0
+OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
+FORGET_S = 3_600.0
+NOT_JUDGED = frozenset({StageName.OFF})
+GATE, PLAN = "gate", "plan"  # actors in the audit
+
+
+class GateKeeper:
+    """Closes windows, judges them and acts on the verdict, as long as it holds the lease."""
+
+    def __init__(self, *, pool: Pool, dial: Dial, announcer: Announcer, owner: str) -> None:
+        self._pool = pool
+        self._dial = dial
+        self._announcer = announcer
+        self._owner = owner
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._alarmed: tuple[int, str] | None = None
+        self._forgot_at = float("-inf")
+        dial.listen(self._changed.set)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Judge until `stop()`; survives every failure of the database."""
+        try:
+            while not self._stopping.is_set():
+                pause_s = POLL_S
+                try:
+                    await self.run_once()
+                except (psycopg.Error, RolloutError, TimeoutError) as error:
+                    log.warning("gate not judged", error=str(error).strip())
+                    pause_s = RETRY_S
+                await self._wait(pause_s)
+        finally:
+            with contextlib.suppress(psycopg.Error):
+                async with self._pool.connection() as connection:
+                    await judging.release(connection, self._dial.flag, self._owner)
+
+    async def run_once(self) -> int:
+        """Judge and act once; return how many changes of the dial that made."""
+        flag = self._dial.flag
+        async with self._pool.connection() as connection:
+            keeping = await judging.claim(connection, flag, self._owner)
+            if keeping is None:
+                return 0
+            verdict, dial = await evaluate(connection, flag)
+            await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
+            metrics.show_verdict(flag, verdict.outcome)
+            turned = await self._act(connection, dial, verdict)
+            await self._dial.run_once(connection)
+        await self._announce(keeping)
+        await self._forget()
+        return turned
+
+    async def _act(self, connection: Connection, dial: store.Dial, verdict: Verdict) -> int:
+        if dial.stage.name in NOT_JUDGED:
+            return 0
+        if verdict.outcome is Outcome.FAIL:
+            return await self._turn_back(connection, dial, verdict)
+        return await self._follow_plan(connection, dial, verdict)
+
+    async def _turn_back(self, connection: Connection, dial: store.Dial, verdict: Verdict) -> int:
+        why = " ".join(verdict.reasons)
+        figures = verdict.figures()
+        if dial.stage.name is StageName.COMPLETE:
+            if self._alarmed != (dial.version, verdict.reasons[0]):
+                self._alarmed = (dial.version, verdict.reasons[0])
+                metrics.ALARMS.labels(dial.flag).inc()
+                log.error("gate fails at complete: legacy is not fed, so an operator has to decide", why=why)
+                await changes.note_alarm(connection, dial.flag, dial.version, why=why, figures=figures)
+            return 0
+        version = await changes.roll_back(
+            connection,
+            dial.flag,
+            actor=GATE,
+            why=why,
+            action="gate_rollback",
+            version=dial.version,
+            figures=figures,
+        )
+        if version is None:
+            return 0
+        metrics.ROLLBACKS.labels(dial.flag).inc()
+        log.error("gate failed, rolled back", from_stage=dial.stage.label, version=version, why=why)
+        return 1
+
+    async def _follow_plan(self, connection: Connection, dial: store.Dial, verdict: Verdict) -> int:
+        plan = await store.find_plan(connection, dial.flag)
+        if plan is None or plan.state != "running":
+            return 0
+        steps = schedule.parse(plan.steps)
+        step = schedule.following(steps, dial.stage)
+        if step is None:
+            await store.set_plan_state(connection, dial.flag, "done", f"reached {dial.stage.label}")
+            return 0
+        is_due = datetime.now(UTC) >= schedule.holds_until(steps, dial.stage, dial.since)
+        if not is_due or (verdict.outcome is not Outcome.PASS and dial.stage.name is not StageName.OFF):
+            return 0
+        request = await store.find_request(connection, dial.flag)
+        if request is not None and request.version == dial.version:
+            return 0
+        why = f"plan of {plan.created_by}: {plan.reason}"
+        wish = Wish(flag=dial.flag, stage=step.stage, actor=PLAN, why=why, version=dial.version, action="plan")
+        try:
+            version = await changes.turn(connection, wish, verdict)
+        except ApprovalNeeded as reason:
+            log.info("plan waits for an approval", reason=str(reason))
+            return 0
+        log.info("plan advanced", stage=step.stage.label, version=version)
+        return 1
+
+    async def _announce(self, keeping: Keeping) -> None:
+        reading = self._dial.reading
+        if reading is None or reading.revision <= keeping.announced_revision:
+            return
+        await self._announcer.announce(reading)
+        async with self._pool.connection() as connection:
+            await judging.note_announced(
+                connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
+            )
+
+    async def _forget(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._forgot_at + FORGET_S:
+            return
+        self._forgot_at = now
+        await self._announcer.forget()
+        async with self._pool.connection() as connection:
+            await windows.forget(connection)
+            await judging.forget_windows(connection)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        self._changed.clear()
+
+
+async def evaluate(connection: Connection, flag: str) -> tuple[Verdict, store.Dial]:
+    """Close the windows that are complete and judge; also what `crossfade rollout` asks before it turns the dial."""
+    dial = await store.get_dial(connection, flag)
+    if dial.stage.name in NOT_JUDGED:
+        return Verdict(outcome=Outcome.HOLD, reasons=("Supabase is not fed, so there is nothing to judge.",)), dial
+    known = await judging.list_windows(connection, flag, dial.version)
+    started_at = known[-1].ended_at if known else dial.since
+    slots = await windows.read(connection, flag, started_at)
+    first_number = known[-1].number + 1 if known else 1
+    closed, _ = cut(slots, dial.policy, started_at=started_at, first_number=first_number)
+    await judging.add_windows(connection, flag, dial.version, closed)
+    if closed:
+        known = await judging.list_windows(connection, flag, dial.version)
+    failures = await store.failures_now(connection)
+    recent = datetime.now(UTC) - timedelta(seconds=OUTAGE_SLOTS * SLOT_S)
+    for slot in slots:
+        if slot.window_start >= recent:
+            failures[slot.side] = max(failures.get(slot.side, 0), slot.consecutive_failures)
+    return judge(known, dial.policy, failures_now={side: failures.get(side, 0) for side in Side}), dial

@@ -1,0 +1,28 @@
+"""Prometheus metrics of the rollout in the bridge. Labels are few and fixed."""
+
+from prometheus_client import Counter, Gauge
+
+from realtime_bridge.rollout.decision import Reading
+from realtime_bridge.rollout.gates import Outcome
+
+STAGES = ("off", "shadow", "ramp", "complete")
+STAGE = Gauge("crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"])
+PERCENTAGE = Gauge("crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"])
+VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"])
+GATE = Gauge("crossfade_rollout_gate", "1 for the gate's last verdict.", ["flag", "outcome"])
+ROLLBACKS = Counter("crossfade_rollout_gate_rollbacks", "Times a failing gate turned the dial back.", ["flag"])
+ALARMS = Counter("crossfade_rollout_gate_alarms", "Times a gate failed where nothing turns back by itself.", ["flag"])
+NOTICES = Counter("crossfade_rollout_notices", "Clients that were asked to ask again.", ["flag", "side"])
+NOTICES_LOST = Counter("crossfade_rollout_notices_lost", "Notices that a side did not take in time.", ["flag", "side"])
+
+
+def show(reading: Reading) -> None:
+    for stage in STAGES:
+        STAGE.labels(reading.flag, stage).set(reading.stage.name == stage)
+    PERCENTAGE.labels(reading.flag).set(reading.stage.percentage)
+    VERSION.labels(reading.flag).set(reading.version)
+
+
+def show_verdict(flag: str, outcome: Outcome) -> None:
+    for each in Outcome:
+        GATE.labels(flag, each.value).set(outcome is each)

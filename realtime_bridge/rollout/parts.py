@@ -1,0 +1,88 @@
+"""What CHAT_REALTIME_PROVIDER=rollout adds to a bridge: dial, feeds and keeper. Part of the wiring of `__main__`."""
+
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.events import Event
+from realtime_bridge.feed import Feed
+from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.rollout import flag_source
+from realtime_bridge.rollout.announcer import Announcer
+from realtime_bridge.rollout.decision import Told
+from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.errors import FlagProviderError
+from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
+from realtime_bridge.rollout.keeper import GateKeeper
+from realtime_bridge.rollout.stages import StageName
+from realtime_bridge.rollout.windows import Side
+from realtime_bridge.settings import FeedMode, Settings
+from realtime_bridge.transports.base import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    dial: Dial
+    keeper: GateKeeper
+    feeds: dict[Side, Feed]
+    ask: flag_source.Ask | None
+
+    def wake(self, relays: Iterable[Relay]) -> None:
+        """Have relays look at once when the dial moves."""
+        for relay in relays:
+            self.dial.listen(relay.wake)
+
+    @property
+    def runs(self) -> tuple[Coroutine[Any, Any, object], ...]:
+        return (self.dial.run(), self.keeper.run())
+
+    def fed(self) -> list[Side]:
+        """Return the sides that are fed now; none before the dial was read."""
+        reading = self.dial.reading
+        return sorted(reading.stage.feeds) if reading else []
+
+    def is_rolling_out(self) -> bool:
+        reading = self.dial.reading
+        return reading is not None and reading.stage.name in (StageName.SHADOW, StageName.RAMP)
+
+    def may_be_on_supabase(self, user_id: UUID, account_id: UUID) -> bool:
+        reading = self.dial.reading
+        return reading is not None and reading.decide(user_id, account_id, self.ask).provider is Told.SUPABASE
+
+
+def create(
+    settings: Settings, pool: Pool, *, name: str, transport: Transport, legacy: LegacyServer | None, canary: UUID
+) -> Rollout:
+    """Return the parts; raises ConfigurationError for a flag provider that is not there."""
+    ask = _ask(settings.flag_provider)
+    dial = Dial(settings.database_url)
+
+    def is_canary(event: Event) -> bool:
+        return event.account_id == canary
+
+    return Rollout(
+        dial=dial,
+        keeper=GateKeeper(
+            pool=pool,
+            dial=dial,
+            announcer=Announcer(pool, transport=transport, legacy=legacy, ask=ask),
+            owner=name,
+        ),
+        feeds={
+            Side.LEGACY: DialFeed(dial, Side.LEGACY),
+            Side.SUPABASE: CohortFeed(dial, always=is_canary)
+            if settings.feed is FeedMode.COHORT
+            else DialFeed(dial, Side.SUPABASE),
+        },
+        ask=ask,
+    )
+
+
+def _ask(spec: str | None) -> flag_source.Ask | None:
+    try:
+        return flag_source.load(spec) if spec else None
+    except FlagProviderError as error:
+        raise ConfigurationError(str(error)) from error

@@ -1,0 +1,226 @@
+"""Rows of the dial. Each function is one statement; `changes.py` opens the transactions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+
+from realtime_bridge import sql
+from realtime_bridge.rollout.decision import Kind, Overrides, Reading, Told
+from realtime_bridge.rollout.errors import RolloutError
+from realtime_bridge.rollout.policy import Policy
+from realtime_bridge.rollout.stages import Stage, StageName
+from realtime_bridge.rollout.windows import Side
+
+_QUERIES = sql.load(__file__)
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """A flag's row, whole."""
+
+    flag: str
+    stage: Stage
+    version: int
+    revision: int
+    since: datetime
+    needs_approval: bool
+    policy: Policy
+    changed_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    steps: Sequence[str]
+    state: str
+    reason: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A change that waits for a second operator."""
+
+    id: int
+    stage: str
+    version: int
+    why: str
+    requested_by: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One line of the audit."""
+
+    flag: str
+    actor: str
+    action: str
+    why: str
+    version: int
+    from_stage: str | None = None
+    to_stage: str | None = None
+    figures: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+async def get_reading(connection: Connection, flag: str, known: Reading | None = None) -> Reading:
+    """Return the dial as clients are told by it; `known` is returned when nothing has changed since."""
+    row = await _one(connection, "find_dial", flag=flag)
+    if row is None:
+        raise RolloutError(f"There is no flag {flag!r}.")
+    if known is not None and known.revision == row["revision"]:
+        return known
+    overrides: Overrides = {
+        (Kind(o["kind"]), o["subject"]): Told(o["provider"])
+        for o in await _all(connection, "list_overrides", flag=flag)
+    }
+    return Reading(
+        flag=flag,
+        stage=_stage(row),
+        version=row["version"],
+        revision=row["revision"],
+        since=row["since"],
+        overrides=overrides,
+    )
+
+
+async def lock_dial(connection: Connection, flag: str) -> Dial:
+    """Return the row, which nobody else changes until the transaction ends."""
+    await _one(connection, "lock_dial", flag=flag)
+    return await get_dial(connection, flag)
+
+
+async def get_dial(connection: Connection, flag: str) -> Dial:
+    row = await _one(connection, "get_dial", flag=flag)
+    if row is None:
+        raise RolloutError(f"There is no flag {flag!r}.")
+    return Dial(
+        flag=flag,
+        stage=_stage(row),
+        version=row["version"],
+        revision=row["revision"],
+        since=row["since"],
+        needs_approval=row["needs_approval"],
+        policy=Policy.of(row["policy"]),
+        changed_by=row["changed_by"],
+    )
+
+
+async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
+    """Write the stage; return the new version."""
+    row = await _one(
+        connection, "turn", flag=dial.flag, version=dial.version, stage=stage.name.value, buckets=stage.buckets
+    )
+    if row is None:
+        raise RolloutError("The dial moved under its own lock.")
+    return int(row["version"])
+
+
+async def note(connection: Connection, line: Note) -> None:
+    await _run(
+        connection,
+        "note",
+        flag=line.flag,
+        actor=line.actor,
+        action=line.action,
+        why=line.why,
+        version=line.version,
+        from_stage=line.from_stage,
+        to_stage=line.to_stage,
+        figures=Jsonb(line.figures) if line.figures is not None else None,
+    )
+
+
+async def list_audit(connection: Connection, flag: str, limit: int) -> list[DictRow]:
+    return await _all(connection, "list_audit", flag=flag, limit=limit)
+
+
+async def put_override(connection: Connection, flag: str, kind: Kind, subject: UUID, provider: Told, **by: str) -> None:
+    await _run(connection, "put_override", flag=flag, kind=kind.value, subject=subject, provider=provider.value, **by)
+
+
+async def delete_override(connection: Connection, flag: str, kind: Kind, subject: UUID) -> bool:
+    return await _run(connection, "delete_override", flag=flag, kind=kind.value, subject=subject) > 0
+
+
+async def describe_overrides(connection: Connection, flag: str, limit: int) -> list[DictRow]:
+    return await _all(connection, "describe_overrides", flag=flag, limit=limit)
+
+
+async def set_policy(connection: Connection, flag: str, policy: Policy) -> None:
+    await _run(connection, "set_policy", flag=flag, policy=Jsonb(policy.changes()))
+
+
+async def set_needs_approval(connection: Connection, flag: str, *, needed: bool) -> None:
+    await _run(connection, "set_needs_approval", flag=flag, needed=needed)
+
+
+async def find_plan(connection: Connection, flag: str) -> Plan | None:
+    row = await _one(connection, "find_plan", flag=flag)
+    return Plan(**row) if row else None
+
+
+async def put_plan(connection: Connection, flag: str, steps: Sequence[str], *, why: str, actor: str) -> None:
+    await _run(connection, "put_plan", flag=flag, steps=list(steps), why=why, actor=actor)
+
+
+async def set_plan_state(
+    connection: Connection, flag: str, state: str, reason: str, *, from_states: Sequence[str] = ("running", "paused")
+) -> bool:
+    values = {"flag": flag, "state": state, "reason": reason, "from_states": list(from_states)}
+    return await _run(connection, "set_plan_state", **values) > 0
+
+
+async def find_request(connection: Connection, flag: str) -> Request | None:
+    row = await _one(connection, "find_request", flag=flag)
+    return Request(**row) if row else None
+
+
+async def put_request(connection: Connection, dial: Dial, stage: Stage, *, why: str, actor: str) -> None:
+    values = {"flag": dial.flag, "stage": stage.label, "version": dial.version, "why": why, "actor": actor}
+    await _run(connection, "withdraw_request", flag=dial.flag)
+    await _run(connection, "put_request", **values)
+
+
+async def withdraw_request(connection: Connection, flag: str) -> bool:
+    return await _run(connection, "withdraw_request", flag=flag) > 0
+
+
+async def approve_request(connection: Connection, request: Request, actor: str) -> None:
+    await _run(connection, "approve_request", id=request.id, actor=actor)
+
+
+async def failures_now(connection: Connection) -> dict[Side, int]:
+    """Return each sink's run of failures at this moment."""
+    return {Side(row["side"]): row["failures"] for row in await _all(connection, "sinks")}
+
+
+async def count_told(connection: Connection) -> dict[str, int]:
+    """Return how many users hold an answer for each provider."""
+    return {row["provider"]: row["users"] for row in await _all(connection, "told")}
+
+
+def _stage(row: DictRow) -> Stage:
+    return Stage(name=StageName(row["stage"]), buckets=row["buckets"])
+
+
+async def _run(connection: Connection, query: str, **values: Any) -> int:
+    return (await connection.execute(_QUERIES[query], values)).rowcount
+
+
+async def _one(connection: Connection, query: str, **values: Any) -> DictRow | None:
+    async with connection.cursor(row_factory=dict_row) as reader:
+        return await (await reader.execute(_QUERIES[query], values)).fetchone()
+
+
+async def _all(connection: Connection, query: str, **values: Any) -> list[DictRow]:
+    async with connection.cursor(row_factory=dict_row) as reader:
+        return await (await reader.execute(_QUERIES[query], values)).fetchall()

@@ -1,0 +1,88 @@
+"""Measured time slots of each side. Parity's writers add to them; the gate keeper and `crossfade parity` read them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from realtime_bridge import sql
+from realtime_bridge.rollout import latency
+
+_QUERIES = sql.load(__file__)
+SLOT_S = 5  # gates add slots up; shorter ones would be all grace and no samples
+GRACE_S = 1.0  # a writer's transaction takes milliseconds; a slot is read this much after its end
+KEEP_DAYS = 30  # as long as the log: a report may compare a month
+
+
+class Side(StrEnum):
+    LEGACY = "legacy"
+    SUPABASE = "supabase"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What was decided on one side since the writer's last call.
+
+    `sent` = events of the log whose fate is known now = `seen` + `lost`. `attempts` and `errors` count tries to deliver
+    an event and those that failed. `consecutive_failures` is the run of failures that stands now. A gate needs all of
+    `sent`, `attempts` and latencies, of both sides: it holds until each has reached its minimum of samples.
+    """
+
+    side: Side
+    sent: int = 0
+    seen: int = 0
+    lost: int = 0
+    repeated: int = 0
+    reordered: int = 0
+    attempts: int = 0
+    errors: int = 0
+    consecutive_failures: int = 0
+    latency_counts: list[int] = field(default_factory=lambda: [0] * latency.BUCKETS)
+    """`latency.histogram(milliseconds)`."""
+
+
+COUNTS = ("sent", "seen", "lost", "repeated", "reordered", "attempts", "errors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window(Sample):
+    """One slot as stored."""
+
+    window_start: datetime
+
+
+def total(samples: Iterable[Sample], side: Side) -> Sample:
+    """Return the sum of one side's samples."""
+    mine = [sample for sample in samples if sample.side == side]
+    counts = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    return Sample(
+        side=side,
+        **counts,
+        consecutive_failures=max((sample.consecutive_failures for sample in mine), default=0),
+        latency_counts=[sum(bucket) for bucket in zip(*(s.latency_counts for s in mine), strict=True)]
+        if mine
+        else [0] * latency.BUCKETS,
+    )
+
+
+async def add(connection: AsyncConnection[Any], flag: str, samples: Iterable[Sample]) -> None:
+    """Add to the slot that is now."""
+    for sample in samples:
+        values = {name: getattr(sample, name) for name in Sample.__slots__}
+        await connection.execute(_QUERIES["add"], {**values, "flag": flag, "slot_s": SLOT_S})
+
+
+async def read(connection: AsyncConnection[Any], flag: str, since: datetime) -> list[Window]:
+    """Return the finished slots from `since` on, oldest first."""
+    async with connection.cursor(row_factory=dict_row) as reader:
+        await reader.execute(_QUERIES["read"], {"flag": flag, "since": since, "slot_s": SLOT_S, "grace_s": GRACE_S})
+        return [Window(**{**row, "side": Side(row["side"])}) for row in await reader.fetchall()]
+
+
+async def forget(connection: AsyncConnection[Any]) -> int:
+    """Delete slots older than KEEP_DAYS; return how many."""
+    return (await connection.execute(_QUERIES["forget"], {"days": KEEP_DAYS})).rowcount

@@ -1,0 +1,132 @@
+"""Something breaks during a ramp: the gate turns back, or holds where that would help nobody; users miss nothing.
+
+CROSSFADE_DRILLS=all runs every drill and writes the table of ops/runbooks/fault-drills.md.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from ops.embedded.ports import choose_ports
+from tests.acceptance import rehearsal
+from tests.acceptance.stack import Stack, running
+from tests.faults import drills
+from tests.faults.drills import Drill
+from tests.faults.faulty_supabase import Fault, FaultySupabase
+from tests.waiting import wait_for
+
+IS_ALL = os.environ.get("CROSSFADE_DRILLS") == "all"
+USERS, PACE_MS = 8, 1_000
+PUBLICATION = "supabase_realtime_messages_publication"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 if IS_ALL else 180)]
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultySupabase]:
+    ports = choose_ports({"proxy": 0, "supabase": 0})
+    with FaultySupabase(ports["proxy"], f"http://127.0.0.1:{ports['supabase']}") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def broken_stack(tmp_path: Path, proxy: FaultySupabase) -> Iterator[Stack]:
+    """A stack whose bridge broadcasts over HTTP, through the proxy; its clients reach Supabase directly."""
+    environment = {
+        "CHAT_REALTIME_PROVIDER": "rollout",
+        "CROSSFADE_SUPABASE_TRANSPORT": "http",
+        "SUPABASE_FOR_BRIDGE": proxy.url,
+    }
+    program = (sys.executable, "-m", "tests.faults.up_behind_proxy")
+    port = f"--supabase-port={proxy.upstream_port}"
+    with running(tmp_path / "data", port, environment=environment, program=program) as stack:
+        yield stack
+
+
+def test_faults_of_a_ramp(broken_stack: Stack, proxy: FaultySupabase) -> None:
+    """For each fault: the gate that fires, after how long, and that nobody missed or was shown anything twice."""
+    stack = broken_stack
+
+    def spoiled(fault: Fault) -> Drill:
+        return Drill(name=f"Supabase {fault}", broken=lambda: _spoil(proxy, fault))
+
+    every = [spoiled(fault) for fault in Fault if fault is not Fault.NONE]
+    redis = Drill(name="legacy Redis gone for 15 s", broken=lambda: _frozen(stack, "redis"), rolls_back=False)
+    reports = []
+    users = rehearsal.invite(stack, USERS)
+    with rehearsal.gathered(stack, users, pace_ms=PACE_MS) as crowds:
+        for drill in [*every, redis] if IS_ALL else every[:1]:
+            reports.append(drills.run(stack, crowds, drill))
+            print("\n" + reports[-1].row)  # noqa: T201 - what the drill is for
+        crowds.hush()
+        wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)
+        rehearsal.check(crowds)
+    if IS_ALL:
+        drills.RUNBOOK.write_text(drills.INTRODUCTION + "".join(f"{report.row}\n" for report in reports))
+
+
+def test_a_silent_database_path_is_replaced_within_seconds(tmp_path: Path) -> None:
+    """Realtime no longer hears of what the database sends: HTTP takes over, sends it again, and gives way again."""
+    with running(tmp_path / "data", environment={"CHAT_REALTIME_PROVIDER": "rollout"}) as stack:
+        users = rehearsal.invite(stack, USERS)
+        for stage in drills.STAGES:
+            rehearsal.turn(stack, stage)
+        with rehearsal.gathered(stack, users, pace_ms=PACE_MS) as crowds:
+            calm_from = time.time()
+            wait_for(lambda: drills.measured(stack, calm_from) >= 20, "the canary", 60)
+            broke_at = time.time()
+            with _unpublished(stack):
+                wait_for(lambda: _metric(stack, "crossfade_supabase_over_http") == 1, "HTTP", 30)
+                changed_s = time.time() - broke_at
+                before = len(crowds.read() and crowds.of("sent"))
+                wait_for(lambda: crowds.read() and len(crowds.of("sent")) > before + USERS, "the chat to go on", 60)
+            wait_for(lambda: _metric(stack, "crossfade_supabase_over_http") == 0, "the database path", 60)
+            crowds.hush()
+            wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)
+            rehearsal.check(crowds)
+            waited_s = drills.longest_wait_s(crowds, broke_at)
+            print(f"\nover HTTP after {changed_s:.1f} s; longest wait for a message {waited_s:.1f} s")  # noqa: T201
+        assert drills.rollbacks(stack) == []
+
+
+@contextlib.contextmanager
+def _spoil(proxy: FaultySupabase, fault: Fault) -> Iterator[None]:
+    proxy.fault = fault
+    try:
+        yield
+    finally:
+        proxy.fault = Fault.NONE
+
+
+@contextlib.contextmanager
+def _frozen(stack: Stack, name: str) -> Iterator[None]:
+    os.kill(stack.pids[name], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(stack.pids[name], signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def _unpublished(stack: Stack) -> Iterator[None]:
+    """Realtime stays connected, and its slot active; only nothing comes out any more."""
+    admin = stack.ready["databaseUrl"].replace("//postgres:", "//supabase_admin:")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"alter publication {PUBLICATION} drop table realtime.messages".encode())
+        try:
+            yield
+        finally:
+            connection.execute(f"alter publication {PUBLICATION} add table realtime.messages".encode())
+
+
+def _metric(stack: Stack, name: str) -> float:
+    text = requests.get(f"{stack.ready['bridgeUrl']}/metrics", timeout=5).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))

@@ -1,0 +1,49 @@
+"""The counting sink: tries, failures, and the run of failures that an outage rule asks for."""
+
+import asyncio
+
+import pytest
+
+from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
+from tests.fakes import RecordingSink
+from tests.unit.legacy.test_dialects import MESSAGE, event
+
+EVENTS = [event("message.new", MESSAGE, seq=seq) for seq in range(1, 5)]
+
+
+def test_it_counts_what_the_sink_inside_does() -> None:
+    """Delivered and refused events are tries; a refusal is a failed one, but no outage."""
+    inner = RecordingSink()
+    inner.refuses = lambda one: one.seq == 2
+    sink = CountedSink(inner)
+    asyncio.run(sink.deliver(EVENTS, None))
+    taken = sink.take()
+    assert (taken.side, taken.attempts, taken.errors) == ("legacy", 4, 1)
+    assert sink.take().attempts == 0
+
+
+def test_consecutive_failures_last_until_a_success() -> None:
+    """Six failed calls in a row are six, also over several takes; one success ends the run."""
+    inner = RecordingSink()
+    inner.unavailable = SinkUnavailable("away")
+    sink = CountedSink(inner)
+    for expected in range(1, 7):
+        with pytest.raises(SinkUnavailable):
+            asyncio.run(sink.deliver(EVENTS[:1], None))
+        taken = sink.take()
+        assert (taken.attempts, taken.errors, taken.consecutive_failures) == (1, 1, expected)
+    inner.unavailable = None
+    asyncio.run(sink.deliver(EVENTS, None))
+    assert sink.take().consecutive_failures == 6  # the run reached into this slot
+    assert sink.take().consecutive_failures == 0
+
+
+def test_waiting_for_listeners_is_no_failure() -> None:
+    """A sink that asks for a moment's patience has not failed."""
+    inner = RecordingSink()
+    inner.unavailable = SinkNotReady("a moment")
+    sink = CountedSink(inner)
+    with pytest.raises(SinkNotReady):
+        asyncio.run(sink.deliver(EVENTS, None))
+    assert sink.take().attempts == 0

@@ -1,0 +1,124 @@
+"""The fallback transport: which path is taken, and what is sent again when the database path was silent."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from psycopg import AsyncConnection
+
+from realtime_bridge.sinks.base import EventRefused, SinkNotReady, SinkUnavailable
+from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.transports.fallback import KEEP_S, SETTLE_S, FallbackTransport
+
+CONNECTION = cast(AsyncConnection[Any], object())
+
+
+class Path:
+    """Keeps what it was given, or fails as told."""
+
+    def __init__(self, *, transactional: bool, max_batch: int) -> None:
+        self.transactional = transactional
+        self.max_batch = max_batch
+        self.batches: list[list[int]] = []
+        self.failure: Exception | None = None
+
+    async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
+        assert (connection is not None) == self.transactional
+        if self.failure:
+            raise self.failure
+        self.batches.append([broadcast.payload["n"] for broadcast in broadcasts])
+
+    async def close(self) -> None: ...
+
+    @property
+    def sent(self) -> list[int]:
+        return [number for batch in self.batches for number in batch]
+
+
+class Stage:
+    """A fallback over two paths, on a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.database = Path(transactional=True, max_batch=500)
+        self.http = Path(transactional=False, max_batch=3)
+        self.transport = FallbackTransport(self.database, self.http, clock=lambda: self.now)
+
+    def send(self, *numbers: int) -> None:
+        batch = [Broadcast(topic="t", event="e", payload={"n": number}, id=uuid4()) for number in numbers]
+        connection = CONNECTION if self.transport.transactional else None
+        asyncio.run(self.transport.send(batch, connection))
+
+
+def test_what_was_not_heard_is_sent_again_before_what_is_new() -> None:
+    """From the last probe that arrived on; in order, in batches that HTTP takes, and each once."""
+    stage = Stage()
+    for number in range(6):
+        stage.now += 1
+        stage.send(number)
+    stage.transport.use_http(heard_until=102.5)
+    assert stage.transport.waiting == 4
+    stage.send(6, 7)
+    assert stage.http.batches == [[2, 3, 4], [5], [6, 7]]
+    stage.send(8)
+    assert stage.http.sent == [2, 3, 4, 5, 6, 7, 8]
+    assert stage.database.sent == list(range(6))
+
+
+def test_a_failing_http_keeps_what_it_did_not_take() -> None:
+    """The rest goes first when HTTP is back; nothing overtakes it."""
+    stage = Stage()
+    stage.send(1, 2)
+    stage.transport.use_http(heard_until=0.0)
+    stage.http.failure = SinkUnavailable("away")
+    with pytest.raises(SinkUnavailable):
+        stage.send(3)
+    stage.http.failure = None
+    stage.send(3)
+    assert stage.http.sent == [1, 2, 3]
+
+
+def test_a_refused_repeat_does_not_block_what_is_new() -> None:
+    """What HTTP will never take is given up: clients find it in the log."""
+    stage = Stage()
+    stage.send(1)
+    stage.transport.use_http(heard_until=0.0)
+    stage.http.failure = EventRefused("too large")
+    asyncio.run(stage.transport.send_again())
+    stage.http.failure = None
+    stage.send(2)
+    assert stage.http.sent == [2]
+
+
+def test_old_broadcasts_are_not_kept() -> None:
+    """What is sent again is bounded in time."""
+    stage = Stage()
+    stage.send(1)
+    stage.now += KEEP_S + 1
+    stage.send(2)
+    stage.transport.use_http(heard_until=0.0)
+    assert stage.transport.waiting == 1
+
+
+def test_a_page_prepared_for_the_other_path_is_tried_again() -> None:
+    """A change between the relay's question and the send is no failure, and no network call in a transaction."""
+    stage = Stage()
+    with pytest.raises(SinkNotReady):
+        asyncio.run(stage.transport.send([], None))
+    stage.transport.use_http(heard_until=0.0)
+    with pytest.raises(SinkNotReady):
+        asyncio.run(stage.transport.send([], CONNECTION))
+
+
+def test_going_back_waits_for_http_to_be_heard() -> None:
+    """The database path is fast enough to overtake what HTTP has accepted: it starts a moment later."""
+    stage = Stage()
+    stage.transport.use_http(heard_until=0.0)
+    stage.transport.use_database()
+    with pytest.raises(SinkNotReady):
+        stage.send(1)
+    stage.now += SETTLE_S
+    stage.send(1)
+    assert stage.database.sent == [1]

@@ -1,0 +1,243 @@
+"""When the dial goes on, waits or goes back."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from realtime_bridge.rollout import gates, latency
+from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.gate_windows import GateWindow, cut
+from realtime_bridge.rollout.gates import Outcome, Verdict, judge
+from realtime_bridge.rollout.policy import HORIZON, Policy
+from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+POLICY = Policy()
+FAST, SLOW = 20.0, 900.0
+
+
+def sample(side: Side, sent: int = 500, *, errors: int = 0, slow: int = 0, **counts: int) -> Sample:
+    """A side's window with `sent` events, `slow` of them late."""
+    lost = counts.get("lost", 0)
+    histogram = latency.histogram([FAST] * (sent - slow) + [SLOW] * slow)
+    return Sample(
+        side=side, sent=sent, seen=sent - lost, attempts=sent, errors=errors, latency_counts=histogram, **counts
+    )
+
+
+def window(number: int = 1, *, legacy: Sample | None = None, supabase: Sample | None = None) -> GateWindow:
+    return GateWindow(
+        number=number,
+        started_at=START + timedelta(minutes=number),
+        ended_at=START + timedelta(minutes=number + 1),
+        legacy=legacy or sample(Side.LEGACY),
+        supabase=supabase or sample(Side.SUPABASE),
+    )
+
+
+def verdict(*windows: GateWindow, failures: dict[Side, int] | None = None) -> Verdict:
+    return judge(windows, POLICY, failures_now=failures or {})
+
+
+def new(**values: int) -> GateWindow:
+    return window(supabase=sample(Side.SUPABASE, **values))
+
+
+def test_three_good_windows_pass() -> None:
+    """And not two."""
+    assert verdict(new(), new()).outcome is Outcome.HOLD
+    assert verdict(new(), new(), new()).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    "values", [{"errors": 30}, {"slow": 60}, {"lost": 1}, {"reordered": 1}, {"errors": 500}, {"lost": 499}]
+)
+def test_too_few_samples_neither_pass_nor_fail(values: dict[str, int]) -> None:
+    """499 samples decide nothing, whatever they say; the verdict names the shortage."""
+    few = window(supabase=sample(Side.SUPABASE, 499, **{k: min(v, 499) for k, v in values.items()}))
+    held = verdict(few)
+    assert held.outcome is Outcome.HOLD
+    assert "0 of 3" in held.reasons[0] or "1 of 3" in held.reasons[0]
+    assert any("499 samples" in reason for reason in held.reasons)
+
+
+def test_few_samples_of_legacy_hold_too() -> None:
+    """What cannot be compared does not pass."""
+    lonely = window(legacy=sample(Side.LEGACY, 10))
+    held = verdict(lonely, lonely, lonely)
+    assert held.outcome is Outcome.HOLD
+    assert any(reason.startswith("legacy") for reason in held.reasons)
+
+
+@pytest.mark.parametrize("values", [{"lost": 1}, {"reordered": 1}])
+def test_one_lost_or_reordered_event_turns_back_at_once(values: dict[str, int]) -> None:
+    """Parity has no tolerance, and waits for no second window."""
+    failed = verdict(new(), new(), new(**values))
+    assert failed.outcome is Outcome.FAIL
+    assert "events lost" in failed.reasons[0] or "out of order" in failed.reasons[0]
+
+
+@pytest.mark.parametrize("values", [{"errors": 15}, {"slow": 50}])
+def test_two_failed_windows_of_three_turn_back(values: dict[str, int]) -> None:
+    """A single one does not."""
+    assert verdict(new(), new(), new(**values)).outcome is Outcome.HOLD
+    assert verdict(new(**values), new(), new(**values)).outcome is Outcome.FAIL
+
+
+def test_a_violation_that_may_be_chance_holds() -> None:
+    """Seven errors in 500 are more than 1 %, but a 1 % side has that one time in four."""
+    doubtful = verdict(new(), new(), new(errors=7))
+    assert doubtful.outcome is Outcome.HOLD
+    assert any("error rate 1.40%" in reason for reason in doubtful.reasons)
+
+
+def test_a_small_lasting_fault_is_found_by_all_windows_together() -> None:
+    """1.6 % errors fail no window alone; half an hour of them does."""
+    lasting = [new(errors=8) for _ in range(HORIZON)]
+    assert verdict(*lasting[:1]).outcome is Outcome.HOLD
+    failed = verdict(*lasting)
+    assert failed.outcome is Outcome.FAIL
+    assert "together" in failed.reasons[0]
+
+
+def test_slower_than_legacy_turns_back_although_within_the_absolute_limit() -> None:
+    """A p95 of 300 ms beside legacy's 20 ms is a regression users feel."""
+    counts = latency.histogram([FAST] * 400 + [300.0] * 100)
+    slower = window(supabase=Sample(side=Side.SUPABASE, sent=500, seen=500, attempts=500, latency_counts=counts))
+    failed = verdict(slower, slower)
+    assert failed.outcome is Outcome.FAIL
+    assert any("beside legacy" in reason for reason in failed.reasons)
+
+
+def test_more_errors_than_legacy_turn_back_although_below_the_absolute_limit() -> None:
+    """0.95 % beside 0 % over many samples is no chance; beside 0.3 % it may be."""
+    new_side = sample(Side.SUPABASE, 20_000, errors=190)
+    worse = window(legacy=sample(Side.LEGACY, 20_000), supabase=new_side)
+    failed = verdict(worse, worse)
+    assert failed.outcome is Outcome.FAIL
+    assert any("with legacy's" in reason for reason in failed.reasons)
+    similar = window(legacy=sample(Side.LEGACY, 20_000, errors=60), supabase=new_side)
+    assert verdict(similar, similar, similar).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("values", [{"errors": 30}, {"slow": 60}, {"lost": 1}, {"reordered": 1}])
+def test_what_legacy_suffers_too_is_no_reason_to_go_back(values: dict[str, int]) -> None:
+    """A shared cause holds: going back would move users to the side that fails as well."""
+    shared = window(legacy=sample(Side.LEGACY, **values), supabase=sample(Side.SUPABASE, **values))
+    held = verdict(shared, shared, shared)
+    assert held.outcome is Outcome.HOLD
+    assert any(reason.startswith("legacy: ") for reason in held.reasons)
+
+
+def test_six_failures_in_a_row_are_an_outage_at_once() -> None:
+    """No window is waited for; five are none; and without a way back it holds."""
+    assert verdict(failures={Side.SUPABASE: 5}).outcome is Outcome.HOLD
+    assert verdict(failures={Side.SUPABASE: 6}).outcome is Outcome.FAIL
+    assert verdict(failures={Side.SUPABASE: 6, Side.LEGACY: 6}).outcome is Outcome.HOLD
+
+
+def test_every_figure_that_decided_is_told() -> None:
+    """The audit gets value, limit, samples and outcome of each criterion of each deciding window."""
+    figures = verdict(new(errors=15), new(), new(errors=15)).figures()
+    assert figures["outcome"] == "fail"
+    assert [len(w["findings"]) for w in figures["windows"]] == [10, 10, 10]
+    errors = [f for f in figures["windows"][-1]["findings"] if f["criterion"] == "errors" and f["side"] == "supabase"]
+    assert errors == [
+        {"side": "supabase", "criterion": "errors", "outcome": "fail", "value": 0.03, "limit": 0.01, "samples": 500}
+    ]
+
+
+def slot(side: Side, number: int, sent: int) -> Window:
+    values = {name: getattr(sample(side, sent), name) for name in Sample.__slots__}
+    return Window(window_start=START + timedelta(seconds=number * SLOT_S), **values)
+
+
+def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
+    """A minute with traffic is a window; without, it is longer, up to the maximum, and then holds."""
+    busy = [slot(side, n, 100) for n in range(24) for side in Side]
+    closed, rest = cut(busy, POLICY, started_at=START, first_number=4)
+    assert [(w.number, w.supabase.sent) for w in closed] == [(4, 1200), (5, 1200)]
+    assert closed[0].ended_at == closed[1].started_at == START + timedelta(seconds=60)
+    assert rest is None
+    quiet = [slot(side, n, 10) for n in range(60) for side in Side]
+    closed, rest = cut(quiet, POLICY, started_at=START, first_number=1)
+    assert [w.ended_at - w.started_at for w in closed] == [timedelta(seconds=250)]
+    silent = [slot(Side.LEGACY, n, 100) for n in range(181)]
+    closed, rest = cut(silent, POLICY, started_at=START, first_number=1)
+    assert [w.ended_at - w.started_at for w in closed] == [timedelta(seconds=900)]
+    assert rest is not None
+    assert verdict(*closed).outcome is Outcome.HOLD
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"colour": 1}, "'colour'"),
+        ({"window_s": "long"}, "window_s"),
+        ({"window_s": 0}, "window_s"),
+        ({"window_s": 2}, "5 s"),
+        ({"p95_ms": 501}, "bound"),
+        ({"fail_windows": 4}, "of_windows"),
+        ({"error_percent": 100}, "error_percent"),
+    ],
+)
+def test_a_senseless_policy_is_refused(changes: dict[str, Any], word: str) -> None:
+    """The sentence names the setting."""
+    with pytest.raises(PolicyRefused, match=word):
+        Policy.of(changes)
+
+
+def test_a_policy_is_stored_as_what_differs() -> None:
+    """Later defaults reach whoever changed nothing."""
+    assert Policy.of({"window_s": "30", "error_percent": 2}).changes() == {"window_s": 30, "error_percent": 2.0}
+    assert Policy.of({}).changes() == {}
+
+
+class Simulation:
+    """Windows of 500 events with a true error rate; what the gate says after each."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def windows(self, rate: float, count: int) -> Sequence[GateWindow]:
+        return [window(n, supabase=new(errors=self.errors(rate)).supabase) for n in range(count)]
+
+    def errors(self, rate: float) -> int:
+        return sum(self.random.random() < rate for _ in range(500))
+
+
+def rollbacks(windows: Sequence[GateWindow]) -> int:
+    """How often the gate turns back while it walks over `windows`, starting afresh after each time."""
+    count, start = 0, 0
+    for end in range(1, len(windows) + 1):
+        if judge(windows[max(start, end - HORIZON) : end], POLICY, failures_now={}).outcome is Outcome.FAIL:
+            count, start = count + 1, end
+    return count
+
+
+def test_a_healthy_side_is_not_rolled_back() -> None:
+    """0.5 % errors for 10,000 windows: not 1 % of them turn back, and in fact none does."""
+    assert rollbacks(Simulation(seed=7).windows(0.005, 10_000)) == 0
+
+
+def test_a_sick_side_is_caught_within_three_windows() -> None:
+    """3 % errors: at least 99 of 100 rollouts turn back by the third window."""
+    simulation = Simulation(seed=11)
+    caught = sum(rollbacks(simulation.windows(0.03, 3)) > 0 for _ in range(1_000))
+    assert caught >= 990
+
+
+def test_a_sick_side_is_caught_as_fast_after_a_long_healthy_time() -> None:
+    """Good windows of the past do not outvote three bad ones."""
+    simulation = Simulation(seed=13)
+    healthy = list(simulation.windows(0.005, HORIZON))
+    caught = sum(rollbacks([*healthy, *simulation.windows(0.03, 3)]) > 0 for _ in range(100))
+    assert caught >= 99
+
+
+def test_every_criterion_has_words() -> None:
+    """No verdict lacks a sentence."""
+    assert set(gates.WORDS) == set(gates.Criterion)
