@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.webhooks.urls import UrlPolicy
 
 
 class Provider(StrEnum):
@@ -35,6 +37,9 @@ class Settings:
     port: int
     cors_origins: tuple[str, ...]
     event_retention_days: int
+    secrets: SecretBox | None
+    webhook_urls: UrlPolicy
+    webhook_timeout_s: float
     log_level: str
     log_format: str
 
@@ -54,6 +59,9 @@ class Settings:
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
+            secrets=SecretBox.from_env(env),
+            webhook_urls=UrlPolicy.from_env(env),
+            webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
             log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
             log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
         )
