@@ -16,7 +16,7 @@ from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
 from gateway.runtime import NAME, Runtime
 from gateway.settings import Settings
-from gateway.v1 import conversations, messages
+from gateway.v1 import conversations, messages, webhooks
 from gateway.v1.paths import RowId
 
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
+    app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
     app.extensions[NAME] = Runtime(
         database=database, key_sync=KeySync(settings.database_url, cache), limits=rate_limit.storage
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 class Scope(StrEnum):
     READ = "chat:read"
     WRITE = "chat:write"
+    WEBHOOKS = "webhooks:manage"
 
 
 class ConversationStatus(StrEnum):

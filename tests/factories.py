@@ -11,7 +11,7 @@ import psycopg
 from gateway import api_keys
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import signing
-from realtime_bridge.webhooks.endpoints import secrets_context
+from realtime_bridge.webhooks.sealing import secrets_context
 
 
 def make_user(connection: psycopg.Connection[Any], email: str | None = None) -> UUID:

@@ -183,6 +183,77 @@ $$;
 
 select crossfade.ensure_webhook_partitions(0, 4);
 
+-- The forms in which the API shows them.
+create function crossfade.webhook_shown(w public.chat_external_webhooks, q public.webhook_queues) returns jsonb
+language sql stable parallel safe as $$
+    select jsonb_build_object(
+        'id', w.id,
+        'url', w.url,
+        'description', w.description,
+        'eventTypes', to_jsonb(w.event_types),
+        'headerNames', to_jsonb(w.header_names),
+        'maxInFlight', w.max_in_flight,
+        'maxPerSecond', w.max_per_second,
+        'fifo', w.fifo,
+        'compatibilitySignature', w.compatibility_signature,
+        'paused', w.paused,
+        'health', q.health,
+        'consecutiveFailures', q.consecutive_failures,
+        'failingSince', crossfade.iso8601(q.failing_since),
+        'restsUntil', case when q.not_before > now() then crossfade.iso8601(q.not_before) end,
+        'lastSuccessAt', crossfade.iso8601(q.last_success_at),
+        'lastFailureAt', crossfade.iso8601(q.last_failure_at),
+        'lastError', q.last_error,
+        'disabledAt', crossfade.iso8601(q.disabled_at),
+        'disabledReason', q.disabled_reason,
+        'createdAt', crossfade.iso8601(w.created_at),
+        'updatedAt', crossfade.iso8601(w.updated_at)
+    )
+$$;
+
+create function crossfade.webhook_delivery_shown(d public.webhook_deliveries) returns jsonb
+language sql stable parallel safe as $$
+    select jsonb_build_object(
+        'id', d.id,
+        'webhookId', d.webhook_id,
+        'eventId', d.event_id,
+        'type', d.type,
+        'seq', d.log_id,
+        'conversationId', d.conversation_id,
+        'conversationSeq', d.seq,
+        'state', case when d.state = 'sending' then 'open' else d.state end,
+        'attempts', d.attempts,
+        'nextAttemptAt', case when d.state = 'open' then crossfade.iso8601(d.next_at) end,
+        'eventAt', crossfade.iso8601(d.logged_at),
+        'createdAt', crossfade.iso8601(d.created_at),
+        'settledAt', crossfade.iso8601(d.settled_at)
+    )
+$$;
+
+create function crossfade.webhook_attempt_shown(a public.webhook_attempts) returns jsonb
+language sql stable parallel safe as $$
+    select jsonb_build_object(
+        'id', a.id,
+        'webhookId', a.webhook_id,
+        'deliveryId', a.delivery_id,
+        'eventId', a.event_id,
+        'type', a.type,
+        'number', a.number,
+        'replay', a.replay,
+        'startedAt', crossfade.iso8601(a.started_at),
+        'outcome', a.outcome,
+        'status', a.status,
+        'error', a.error,
+        'timing', jsonb_build_object(
+            'dnsMs', a.dns_ms, 'connectMs', a.connect_ms, 'firstByteMs', a.first_byte_ms, 'totalMs', a.total_ms
+        ),
+        'response', case when a.status is not null then jsonb_build_object(
+            'headers', a.response_headers, 'body', a.response_body
+        ) end,
+        'secretIds', to_jsonb(a.secret_ids)
+    )
+$$;
+
 alter table public.chat_external_webhooks enable row level security;
 alter table public.webhook_secrets enable row level security;
 alter table public.webhook_queues enable row level security;
@@ -202,6 +273,9 @@ select 'webhooks', coalesce((select max(id) from public.chat_events), 0);
 DOWN = """
 delete from public.parked_events where sink = 'webhooks';
 delete from public.relay_cursors where sink = 'webhooks';
+drop function crossfade.webhook_attempt_shown(public.webhook_attempts);
+drop function crossfade.webhook_delivery_shown(public.webhook_deliveries);
+drop function crossfade.webhook_shown(public.chat_external_webhooks, public.webhook_queues);
 drop table public.webhook_notices;
 drop table public.webhook_attempts;
 drop table public.webhook_deliveries;

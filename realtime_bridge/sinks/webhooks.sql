@@ -22,10 +22,16 @@ where w.id = any(%(webhook_ids)s)
 order by e.log_id
 
 -- name: announce
--- After the insert, and never before the end of a rest.
-with due as (
+-- After the insert, and never before the end of a rest. Locked in id order, as senders do when they settle.
+with resting as (
+    select q.webhook_id from public.webhook_queues q
+    where q.webhook_id = any(%(webhook_ids)s) and q.due_at > greatest(q.not_before, clock_timestamp())
+    order by q.webhook_id
+    for no key update
+), due as (
     update public.webhook_queues q
     set due_at = greatest(q.not_before, clock_timestamp())
-    where q.webhook_id = any(%(webhook_ids)s) and q.due_at > greatest(q.not_before, clock_timestamp())
+    from resting
+    where q.webhook_id = resting.webhook_id
 )
 select pg_notify('webhook_deliveries', '')

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
 from psycopg import AsyncConnection
@@ -16,6 +16,7 @@ from realtime_bridge import sql
 from realtime_bridge.secrets import SecretBox, SecretsError
 from realtime_bridge.webhooks import health, metrics
 from realtime_bridge.webhooks.health import Condition, Health, Notice, Result
+from realtime_bridge.webhooks.sealing import secrets_context
 
 log = structlog.get_logger(__name__)
 _QUERIES = sql.load(__file__)
@@ -33,11 +34,6 @@ class Endpoint:
     compatibility_signature: bool
     error: str = ""
     """Why it cannot be called now (a secret that does not open); empty when it can."""
-
-
-def secrets_context(account_id: UUID) -> str:
-    """What a webhook's secrets are sealed for."""
-    return f"webhooks of {account_id}"
 
 
 class Endpoints:

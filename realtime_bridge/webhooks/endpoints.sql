@@ -62,7 +62,9 @@ with notice as (
     ), clock_timestamp()
     from notice n
     join public.chat_external_webhooks w on w.account_id = %(account_id)s and w.id <> n.webhook_id
-    where w.event_types && array[n.type, 'endpoint.*', '*']
+    join public.webhook_queues q on q.webhook_id = w.id
+    where w.event_types && array[n.type, 'endpoint.*', '*'] and q.health <> 'disabled'
+    for key share of q
     returning webhook_id
 )
 select webhook_id from delivery

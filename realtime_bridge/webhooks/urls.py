@@ -66,7 +66,7 @@ class UrlPolicy:
         url = _parse(text)
         schemes = ("https", "http") if self.plain_http else ("https",)
         if url.scheme not in schemes:
-            raise UrlRefused(f"Use {' or '.join(schemes)}.")
+            raise UrlRefused(f"Send a URL that begins with {' or '.join(f'{one}://' for one in schemes)}.")
         if url.user is not None or url.password is not None or "@" in urlsplit(text).netloc:
             raise UrlRefused("Leave user and password out of the URL; send a header instead.")
         if "#" in text:

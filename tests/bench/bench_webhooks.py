@@ -111,9 +111,12 @@ async def sent(database_url: str, box: SecretBox, total: int) -> tuple[float, fl
 
 def wait_for_tomorrow(connection: psycopg.Connection[Any], count: int) -> None:
     connection.execute(
-        "insert into webhook_deliveries (webhook_id, account_id, event_id, logged_at, type, payload, lane,"
-        " attempts, next_at) select w.id, w.account_id, gen_random_uuid(), now(), 'message.new', '{}', 1, 3, now() + interval '1 day'"
-        " from generate_series(1, %s) n join chat_external_webhooks w on w.id = 1 + n %% %s",
+        """
+        insert into webhook_deliveries
+            (webhook_id, account_id, event_id, logged_at, type, payload, lane, attempts, next_at)
+        select w.id, w.account_id, gen_random_uuid(), now(), 'message.new', '{}', 1, 3, now() + interval '1 day'
+        from generate_series(1, %s) n join chat_external_webhooks w on w.id = 1 + n %% %s
+        """,
         (count, ENDPOINTS),
     )
 
