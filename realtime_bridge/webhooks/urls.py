@@ -63,21 +63,21 @@ class UrlPolicy:
             raise UrlRefused(
                 f"Send a URL of at most {MAX_URL_BYTES} bytes, without spaces, backslashes or line breaks."
             )
-        url = _parse(text)
+        url, netloc = _parse(text)
         schemes = ("https", "http") if self.plain_http else ("https",)
         if url.scheme not in schemes:
             raise UrlRefused(f"Send a URL that begins with {' or '.join(f'{one}://' for one in schemes)}.")
-        if url.user is not None or url.password is not None or "@" in urlsplit(text).netloc:
+        if url.user is not None or url.password is not None or "@" in netloc:
             raise UrlRefused("Leave user and password out of the URL; send a header instead.")
+        if unicodedata.normalize("NFKC", netloc) != netloc:  # full-width and circled digits are digits to some parsers
+            raise UrlRefused("Write host and port in plain characters.")
         if "#" in text:
             raise UrlRefused("Leave the fragment out: it is never sent.")
-        self._check_host(url.host or "")
+        self._check_host(url.raw_host or "")
         _check_port(url.port or 0)
         return url
 
     def _check_host(self, host: str) -> None:
-        if unicodedata.normalize("NFKC", host) != host and not host.isascii():
-            raise UrlRefused("Write the host in plain characters.")
         try:
             self.guard.check(host)
         except AddressRefused as error:
@@ -104,17 +104,18 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
-def _parse(text: str) -> URL:
+def _parse(text: str) -> tuple[URL, str]:
+    """Return the URL as it will be called, and its network location as it was written."""
     try:
-        url = URL(text)
-        host_and_port = (url.host, url.port)
+        url, netloc = URL(text), urlsplit(text).netloc
+        host, _ = url.raw_host, url.port
     except (ValueError, UnicodeError):
-        raise UrlRefused("This is not a URL.") from None
-    if not url.absolute or not host_and_port[0]:
+        raise UrlRefused("This is not a URL that can be read.") from None
+    if not url.absolute or not host:
         raise UrlRefused("Send an absolute URL with a host.")
-    if urlsplit(text).hostname is None:
-        raise UrlRefused("This is not a URL.")
-    return url
+    if "[" in netloc and ":" not in host:
+        raise UrlRefused("Only an IPv6 address stands in brackets.")
+    return url, netloc
 
 
 def _check_port(port: int) -> None:
