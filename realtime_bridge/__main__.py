@@ -34,7 +34,7 @@ from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.retention import WebhookJanitor
-from realtime_bridge.webhooks.sender import LEASE_MARGIN_S, SLOTS, WebhookSender
+from realtime_bridge.webhooks.sender import SLOTS, WebhookSender
 
 log = structlog.get_logger(__name__)
 
@@ -119,8 +119,7 @@ def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender
         log.warning("webhooks are queued but not sent", reason="Set CROSSFADE_SECRETS_KEY to send them.")
         return None, None
     caller = Caller(settings.webhook_urls, connections=SLOTS, timeout_s=settings.webhook_timeout_s)
-    lease_s = settings.webhook_timeout_s + LEASE_MARGIN_S
-    return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller, lease_s=lease_s)
+    return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
 
 
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:

@@ -16,6 +16,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
     "supabase": "ops.cli.supabase",
+    "webhooks": "ops.cli.webhooks",
     "version": "ops.cli.version",
 }
 EXPLAINED = (OpsError, ConfigurationError, psycopg.Error)  # their text says all there is to know

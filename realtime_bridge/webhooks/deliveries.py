@@ -96,14 +96,22 @@ async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tu
     await connection.execute(_QUERIES["hold_conversations"], values)
 
 
+async def renew(connection: AsyncConnection[Any], claimed: Sequence[Claimed], lease_s: float) -> None:
+    """Keep claims that are still held for another lease."""
+    await connection.execute(_QUERIES["renew"], _names(claimed) | {"lease_s": lease_s})
+
+
 async def release(connection: AsyncConnection[Any], claimed: Sequence[Claimed]) -> None:
     """Give back what was claimed and not sent."""
-    values = {
+    await connection.execute(_QUERIES["release"], _names(claimed))
+
+
+def _names(claimed: Sequence[Claimed]) -> dict[str, list[Any]]:
+    return {
         "ids": [one.id for one in claimed],
         "logged_at": [one.logged_at for one in claimed],
         "fences": [one.fence for one in claimed],
     }
-    await connection.execute(_QUERIES["release"], values)
 
 
 def _emptied(webhook_ids: Sequence[int], claimed: Sequence[Claimed]) -> list[int]:

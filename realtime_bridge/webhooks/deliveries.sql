@@ -169,6 +169,13 @@ from unnest(%(webhook_ids)s::bigint[], %(conversation_ids)s::bigint[], %(delays)
 where d.webhook_id = h.webhook_id and d.conversation_id = h.conversation_id and d.fifo and d.state = 'open'
     and d.next_at < clock_timestamp() + make_interval(secs => h.delay_s)
 
+-- name: renew
+-- Slow requests keep their claim while their sender lives.
+update public.webhook_deliveries d
+set next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[]) as c (id, logged_at, fence)
+where d.id = c.id and d.logged_at = c.logged_at and d.state = 'sending' and d.fence = c.fence
+
 -- name: release
 -- A sender that is stopped gives back what it has not sent.
 update public.webhook_deliveries d

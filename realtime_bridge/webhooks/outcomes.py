@@ -18,7 +18,7 @@ bad_response         not HTTP
 secret_unavailable   no secret opens; nothing was sent                                       tried again in a minute
 expired              the log no longer holds the event; nothing was sent                     failed for good
 
-A 2xx counts when its headers are here: a body that drips, is too long, too short or compressed changes nothing.
+A 2xx counts when its headers are here: a body that drips, never ends, breaks off or is compressed changes nothing.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ The late lane gets at most a third of the slots, so first attempts never wait be
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from psycopg_pool import PoolTimeout
 
 from realtime_bridge.relay import Pool
 from realtime_bridge.webhooks import deliveries, endpoints, metrics
-from realtime_bridge.webhooks.attempts import TIMEOUT_S, Attempt, row_of
+from realtime_bridge.webhooks.attempts import Attempt, row_of
 from realtime_bridge.webhooks.deliveries import Claimed, Room
 from realtime_bridge.webhooks.endpoints import Endpoint, Endpoints
 from realtime_bridge.webhooks.health import Result
@@ -38,7 +39,8 @@ POLL_S = 0.5  # the truth when a NOTIFY is lost, and how exactly a retry is on t
 SETTLE_GAP_S = 0.01  # gathers results into one transaction
 SETTLE_BATCH = 500
 RETRY_S = 0.25  # a restarting Postgres is back within seconds
-LEASE_MARGIN_S = 15.0  # beyond the longest attempt: time to settle, also through a restart of the database
+LEASE_S = 5.0  # what a dead sender had claimed comes back after this; meanwhile it holds places at its endpoints
+RENEW_S = 1.5  # a third: two renewals may fail before a slow request is sent a second time
 STOP_TIMEOUT_S = 5.0  # then what is under way is left to its lease
 
 
@@ -64,7 +66,7 @@ class WebhookSender:
         endpoints: Endpoints,
         calls: Calls,
         slots: int = SLOTS,
-        lease_s: float = TIMEOUT_S + LEASE_MARGIN_S,
+        lease_s: float = LEASE_S,
         jitter: random.Random | None = None,
     ) -> None:
         self._pool = pool
@@ -74,6 +76,7 @@ class WebhookSender:
         self._lease_s = lease_s
         self._jitter = jitter or random.Random()  # noqa: S311 spreads retries; nobody gains by guessing it
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
+        self._held: dict[int, tuple[Claimed, float]] = {}
         self._in_flight: Counter[int] = Counter()
         self._most: dict[int, int] = {}
         self._late = 0
@@ -91,14 +94,14 @@ class WebhookSender:
         self._news.set()
 
     async def run(self) -> None:
-        settling = asyncio.create_task(self._keep_settling())
+        helpers = [asyncio.create_task(self._keep_settling()), asyncio.create_task(self._keep_leases())]
         try:
             while not self._stopping.is_set():
                 await self._wait(await self._step())
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOP_TIMEOUT_S)
         finally:
-            await self._end(settling)
+            await self._end(helpers)
 
     async def run_once(self) -> int:
         """Claim once, send everything claimed and settle it; return how many deliveries that were."""
@@ -116,14 +119,10 @@ class WebhookSender:
         async with self._pool.connection() as connection:
             claimed = await deliveries.claim(connection, room, self._lease_s)
             found = await self._endpoints.load(connection, {one.webhook_id for one in claimed}) if claimed else {}
-        lost = []
-        for delivery in claimed:
-            endpoint = found.get(delivery.webhook_id)
-            if endpoint is None:  # deleted just now
-                lost.append(delivery)
-            else:
-                self._start(delivery, endpoint)
-        return [one for one in claimed if one not in lost] if lost else claimed
+        sendable = [one for one in claimed if one.webhook_id in found]  # the others were deleted just now
+        for delivery in sendable:
+            self._start(delivery, found[delivery.webhook_id])
+        return sendable
 
     async def settle(self) -> int:
         """Write down what is done, in one transaction; return how many results that were.
@@ -156,6 +155,7 @@ class WebhookSender:
         return Room(slots=slots, late_slots=max(0, min(slots, late)), full=full)
 
     def _start(self, delivery: Claimed, endpoint: Endpoint) -> None:
+        self._held[delivery.id] = (delivery, time.monotonic())
         self._in_flight[delivery.webhook_id] += 1
         self._most[delivery.webhook_id] = delivery.max_in_flight
         self._late += delivery.lane == Lane.LATE
@@ -174,6 +174,7 @@ class WebhookSender:
             metrics.FIRST_ATTEMPT_SECONDS.observe(max(0.0, (attempt.started_at - delivery.logged_at).total_seconds()))
 
     def _free(self, delivery: Claimed) -> None:
+        self._held.pop(delivery.id, None)
         self._late -= delivery.lane == Lane.LATE
         self._in_flight[delivery.webhook_id] -= 1
         if self._in_flight[delivery.webhook_id] <= 0:
@@ -208,6 +209,17 @@ class WebhookSender:
                 await asyncio.wait_for(self._news.wait(), seconds)
         self._news.clear()
 
+    async def _keep_leases(self) -> None:
+        """Renew the claims of slow requests, and of results that wait for the database."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            before = time.monotonic() - RENEW_S
+            slow = [delivery for delivery, since in self._held.values() if since < before]
+            if slow:
+                with contextlib.suppress(psycopg.Error, PoolTimeout):
+                    async with self._pool.connection() as connection:
+                        await deliveries.renew(connection, slow, self._lease_s)
+
     async def _keep_settling(self) -> None:
         while True:
             await self._results.wait()
@@ -223,14 +235,17 @@ class WebhookSender:
                 log.warning("results not written", error=str(error).strip(), waiting=len(self._done))
                 await asyncio.sleep(RETRY_S)
 
-    async def _end(self, settling: asyncio.Task[None]) -> None:
-        settling.cancel()
-        for task in list(self._under_way):
+    async def _end(self, helpers: Sequence[asyncio.Task[None]]) -> None:
+        tasks = [*helpers, *self._under_way]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(settling, *self._under_way, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(psycopg.Error, PoolTimeout):
             while await self.settle():
                 pass
+            if self._held:
+                async with self._pool.connection() as connection:
+                    await deliveries.release(connection, [delivery for delivery, _ in self._held.values()])
 
 
 def _columns(verdict: Verdict) -> dict[str, Any]:

@@ -7,7 +7,6 @@ This is the polite half: it says early and clearly what cannot work. The strict 
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -94,14 +93,6 @@ class UrlPolicy:
         internal = any(name == suffix or name.endswith(f".{suffix}") for suffix in INTERNAL_NAMES) or len(labels) == 1
         if internal and not self.guard.allowed:
             raise UrlRefused(f"{name} is a name inside a network. Webhooks go to public hosts.")
-
-
-def is_ip_address(host: str) -> bool:
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _parse(text: str) -> tuple[URL, str]:
