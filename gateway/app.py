@@ -18,7 +18,7 @@ from gateway.metrics import Metrics
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
 from gateway.settings import Settings
-from gateway.v1 import conversations, messages, realtime_sessions
+from gateway.v1 import conversations, messages, realtime_sessions, webhooks
 from gateway.v1.paths import RowId
 
 SCOPES = {"realtime_sessions.create_session": Scope.SESSION}  # every other route: by its method
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
+    app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
     app.extensions[NAME] = Runtime(
         database=database,
         key_sync=KeySync(settings.database_url, cache),

@@ -11,6 +11,7 @@ class Scope(StrEnum):
     WRITE = "chat:write"
     SESSION = "realtime:session"
     """Make tokens in the name of users: for a backend that knows who is signed in."""
+    WEBHOOKS = "webhooks:manage"
 
 
 class ConversationStatus(StrEnum):

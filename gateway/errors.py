@@ -13,7 +13,12 @@ ProblemError
 ├── NotFound 404                not_found           unknown and somebody else's alike
 ├── Conflict 409
 │   ├── StatusConflict          status_conflict
-│   └── ProviderIdConflict      provider_message_id_conflict
+│   ├── ProviderIdConflict      provider_message_id_conflict
+│   ├── TooManyWebhooks         too_many_webhooks
+│   ├── TooManySecrets          too_many_secrets
+│   ├── LastSecret              last_secret
+│   ├── WebhookDisabled         webhook_disabled
+│   └── EnabledTooSoon          enabled_too_soon
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
 ├── Unprocessable 422
@@ -21,8 +26,10 @@ ProblemError
 │   └── ClientMessageIdReused   client_message_id_reused
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
-├── ServiceUnavailable 503      service_unavailable
-└── RealtimeNotConfigured 503   realtime_not_configured
+└── Unavailable 503
+    ├── ServiceUnavailable      service_unavailable
+    ├── RealtimeNotConfigured   realtime_not_configured
+    └── WebhooksNotConfigured   webhooks_not_configured
 """
 
 from collections.abc import Mapping, Sequence
@@ -134,6 +141,31 @@ class ProviderIdConflict(Conflict):
     title = "The message has another provider id"
 
 
+class TooManyWebhooks(Conflict):
+    code = "too_many_webhooks"
+    title = "The account has as many webhooks as it may"
+
+
+class TooManySecrets(Conflict):
+    code = "too_many_secrets"
+    title = "The webhook has as many live secrets as it may"
+
+
+class LastSecret(Conflict):
+    code = "last_secret"
+    title = "The webhook needs one live secret"
+
+
+class WebhookDisabled(Conflict):
+    code = "webhook_disabled"
+    title = "The webhook is disabled"
+
+
+class EnabledTooSoon(Conflict):
+    code = "enabled_too_soon"
+    title = "The webhook was enabled a moment ago"
+
+
 class PayloadTooLarge(ProblemError):
     status = 413
     code = "payload_too_large"
@@ -177,16 +209,23 @@ class TooManyFailedKeys(RateLimited):
     title = "Too many invalid API keys"
 
 
-class RealtimeNotConfigured(ProblemError):
+class Unavailable(ProblemError):
     status = 503
-    code = "realtime_not_configured"
-    title = "This deployment makes no realtime sessions"
 
 
-class ServiceUnavailable(ProblemError):
-    status = 503
+class ServiceUnavailable(Unavailable):
     code = "service_unavailable"
     title = "Temporarily unavailable"
 
     def __init__(self, detail: str = "Try again; resend a message with its clientMessageId.") -> None:
         super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class RealtimeNotConfigured(Unavailable):
+    code = "realtime_not_configured"
+    title = "This deployment makes no realtime sessions"
+
+
+class WebhooksNotConfigured(Unavailable):
+    code = "webhooks_not_configured"
+    title = "Webhooks are not set up"

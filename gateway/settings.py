@@ -6,7 +6,9 @@ from typing import Self
 
 from gateway.domain import Sides
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
+from realtime_bridge.webhooks.urls import UrlPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Settings:
     provider: Provider = Provider.DUAL
     flag_provider: str | None = None
     sides: Sides = field(repr=False, default=Sides())
+    secrets: SecretBox | None = field(default=None, repr=False)
+    webhook_urls: UrlPolicy = field(default_factory=UrlPolicy)
     log_level: str = "INFO"
     log_format: str = "json"
 
@@ -51,6 +55,8 @@ class Settings:
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
             sides=_sides(env),
+            secrets=SecretBox.from_env(env),
+            webhook_urls=UrlPolicy.from_env(env),
             log_level=_log_level(env),
             log_format=_log_format(env),
         )

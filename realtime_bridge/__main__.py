@@ -32,17 +32,22 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Provider, Settings, TransportName
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
-from realtime_bridge.wakeup import Wakeup
+from realtime_bridge.wakeup import DELIVERIES_CHANNEL, Wakeup
 from realtime_bridge.web_server import WebServer
+from realtime_bridge.webhooks.attempts import Caller
+from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.webhooks.retention import WebhookJanitor
+from realtime_bridge.webhooks.sender import SLOTS, WebhookSender
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 10  # two for each relay (pages, lease), four for subscriptions, the rest for probes
+POOL_SIZE = 14  # two for each relay (pages, lease), two for webhooks, four for subscriptions, the rest for probes
 CANCEL_TIMEOUT_S = 3.0
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
@@ -72,12 +77,15 @@ async def run(settings: Settings) -> None:
     await pool.open()
     if legacy:
         await legacy.start()
-    tasks = _start(server.serve(), *(relay.run() for relay in relays))
+    caller, sender = create_sender(settings, pool)
+    tasks = _start(server.serve(), *(relay.run() for relay in relays), *([sender.run()] if sender else []))
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         *(rollout.runs if rollout else ()),
+        WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
+        *([Wakeup(settings.database_url, [sender.wake], DELIVERIES_CHANNEL).run()] if sender else []),
     )
     log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
     try:
@@ -85,12 +93,16 @@ async def run(settings: Settings) -> None:
     finally:
         for relay in relays:
             relay.stop()
+        if sender:
+            sender.stop()
         if legacy:
             await legacy.stop()
         server.should_exit = True
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
         await observed.close()
+        if caller:
+            await caller.close()
         await transport.close()
         await pool.close()
         log.info("bridge stopped")
@@ -122,9 +134,9 @@ def create_relays(
     owner: str,
     rollout: Rollout | None,
 ) -> list[Relay]:
-    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds or, in a rollout, may feed."""
+    """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
-    relays = []
+    relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
         sink = CountedSink(SupabaseSink(RealtimeService(transport)))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
@@ -157,6 +169,15 @@ def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
         is_rolling_out=lambda: False,
         may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
     )
+
+
+def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:
+    """Return what sends webhooks; nothing without a key to open their secrets, and the log says so."""
+    if settings.secrets is None:
+        log.warning("webhooks are queued but not sent", reason="Set CROSSFADE_SECRETS_KEY to send them.")
+        return None, None
+    caller = Caller(settings.webhook_urls, connections=SLOTS, timeout_s=settings.webhook_timeout_s)
+    return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
 
 
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:

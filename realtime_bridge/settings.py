@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.webhooks.urls import UrlPolicy
 
 
 class Provider(StrEnum):
@@ -56,6 +58,9 @@ class Settings:
     canary_rate_per_s: int
     feed: FeedMode
     flag_provider: str | None
+    secrets: SecretBox | None
+    webhook_urls: UrlPolicy
+    webhook_timeout_s: float
     log_level: str
     log_format: str
 
@@ -79,6 +84,9 @@ class Settings:
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
             feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
+            secrets=SecretBox.from_env(env),
+            webhook_urls=UrlPolicy.from_env(env),
+            webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
             log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
             log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
         )

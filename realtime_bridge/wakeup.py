@@ -1,4 +1,7 @@
-"""Wake the relays when the log grows. A lost NOTIFY costs one poll interval, never an event."""
+"""Wake the relays when the log grows, and the webhook senders when there are deliveries.
+
+A lost NOTIFY costs one poll interval, never an event.
+"""
 
 import asyncio
 import contextlib
@@ -12,6 +15,7 @@ from realtime_bridge.db import bounded
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_events"
+DELIVERIES_CHANNEL = "webhook_deliveries"
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; the polls carry on meanwhile
 RECONNECT_S = 0.5
 
@@ -19,9 +23,10 @@ RECONNECT_S = 0.5
 class Wakeup:
     """Listens on a connection of its own and calls every waker, until cancelled."""
 
-    def __init__(self, database_url: str, wakers: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, database_url: str, wakers: Sequence[Callable[[], None]], channel: str = CHANNEL) -> None:
         self._database_url = bounded(database_url, "wakeup")
         self._wakers = wakers
+        self._channel = channel
 
     async def run(self) -> None:
         while True:
@@ -32,7 +37,7 @@ class Wakeup:
 
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
-            await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
+            await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(self._channel)))
             self._wake_all()
             while True:
                 async for _ in connection.notifies(timeout=CHECK_S, stop_after=1):

@@ -1,5 +1,6 @@
 """Rows that tests begin with, written with plain SQL so that no test depends on the code of another."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,9 @@ from uuid import UUID, uuid4
 import psycopg
 
 from gateway import api_keys
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.sealing import secrets_context
 
 
 def make_user(connection: psycopg.Connection[Any], email: str | None = None) -> UUID:
@@ -79,3 +83,45 @@ def append_message(connection: psycopg.Connection[Any], conversation_id: int, co
         )
         (message_id,) = cursor.fetchone() or (0,)
     return int(message_id)
+
+
+def make_webhook(
+    connection: psycopg.Connection[Any],
+    account_id: UUID,
+    url: str,
+    box: SecretBox,
+    *,
+    secrets: Sequence[str] = (),
+    event_types: Sequence[str] = ("*",),
+    headers: dict[str, str] | None = None,
+    max_in_flight: int = 10,
+    max_per_second: int | None = None,
+    fifo: bool = False,
+    compatibility_signature: bool = False,
+) -> int:
+    """Create an endpoint (no ping) with live secrets, by default one new one; return its id."""
+    context = secrets_context(account_id)
+    sealed_headers = box.seal(json.dumps(headers).encode(), context) if headers else None
+    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute(
+            "insert into chat_external_webhooks (account_id, url, event_types, headers_sealed, max_in_flight,"
+            " max_per_second, fifo, compatibility_signature) values (%s, %s, %s, %s, %s, %s, %s, %s) returning id",
+            (
+                account_id,
+                url,
+                list(event_types),
+                sealed_headers,
+                max_in_flight,
+                max_per_second,
+                fifo,
+                compatibility_signature,
+            ),
+        )
+        (webhook_id,) = cursor.fetchone() or (0,)
+        cursor.execute("insert into webhook_queues (webhook_id) values (%s)", (webhook_id,))
+        for secret in secrets or [signing.new_secret()]:
+            cursor.execute(
+                "insert into webhook_secrets (webhook_id, sealed, hint) values (%s, %s, 'test')",
+                (webhook_id, box.seal(signing.key_of(secret), context)),
+            )
+    return int(webhook_id)

@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0030"
-down_revision = "0005"
+down_revision = "0020"
 
 UP = """
 -- One row per flag, side and time slot. Writers add to it (realtime_bridge/rollout/windows.py), so several may write.

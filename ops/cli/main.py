@@ -19,6 +19,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "rollout": "ops.cli.rollout",
     "parity": "ops.cli.parity",
     "supabase": "ops.cli.supabase",
+    "webhooks": "ops.cli.webhooks",
     "version": "ops.cli.version",
 }
 EXPLAINED = (OpsError, ConfigurationError, RolloutError, psycopg.Error)  # their text says all there is to know

@@ -3,6 +3,7 @@
 DIR/crossfade.json   says that the directory is ours; without it nothing is ever removed
 DIR/postgres/        the database cluster        DIR/redis/   the append-only file
 DIR/logs/NAME.log    one file per process        DIR/demo.json the demo's API key
+DIR/secrets.key      seals stored secrets
 DIR/processes.json   what is running             DIR/ready.json   the banner's facts, only while it runs
 
 Used by `ops.embedded.stack` only.
@@ -21,7 +22,7 @@ MARKER = "crossfade.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
 LOCK = "up.lock"
 NEIGHBOURS = (LOCK, "supabase")  # `crossfade supabase start` keeps its directory in our default one
-OURS = ("postgres", "redis", "logs", "demo.json", "processes.json", "ready.json")
+OURS = ("postgres", "redis", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
 
 
 class DataDirError(OpsError):

@@ -25,7 +25,7 @@ from realtime_bridge import sql
 AGENT_EMAIL = "agent@example.com"
 CLIENT_EMAIL = "client@example.com"
 KEY_NAME = "demo"
-SCOPES = ("chat:read", "chat:write", "realtime:session")
+SCOPES = ("chat:read", "chat:write", "realtime:session", "webhooks:manage")
 KEY_ENV = "dev"
 TIMEOUT_S = 10.0
 _SQL = sql.load(__file__)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import migration
-from ops.embedded import demo_account, leftovers, redis, services
+from ops.embedded import demo_account, leftovers, redis, secrets_key, services
 from ops.embedded.credentials import Credentials
 from ops.embedded.data_dir import DataDir
 from ops.embedded.ports import choose_ports
@@ -99,7 +99,9 @@ class Stack:
         with self._step("Database in Supabase's shape, schema up to date"):
             apply_shape(addresses.database_admin_url)
             migration.migrate(addresses.database_url)
-        environment = services.environment(addresses, self._credentials)
+        environment = services.environment(
+            addresses, self._credentials, secrets_key=secrets_key.ensure(self._data_dir / "secrets.key")
+        )
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
             self._supervisor.start(
                 services.supabase_spec(addresses, environment),

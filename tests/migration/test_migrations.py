@@ -1,17 +1,19 @@
 """Every version goes up and down with rows in place, as a role that is not superuser."""
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import DictRow
 
+from migrations import versions
 from migrations.upgrade import downgrade, upgrade
 from ops.local_supabase.database import apply_shape
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 
-VERSIONS = ["0001", "0002", "0003", "0004", "0005", "0030", "0031"]
+VERSIONS = sorted(file.name[:4] for file in Path(versions.__file__).parent.glob("[0-9]*.py"))
 
 
 def test_migrating_role_is_not_superuser(conn: psycopg.Connection[DictRow]) -> None:

@@ -18,6 +18,7 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.embedded.postgres import EmbeddedPostgres
+from realtime_bridge.secrets import new_key
 from tests.factories import make_key, make_user
 
 API = "/api/v1/chat"
@@ -25,6 +26,8 @@ EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
     "delete from auth.users",
+    "delete from webhook_deliveries",
+    "delete from webhook_attempts",
     "alter table conversations alter column id restart",
     "alter table chat_messages alter column id restart",
 )
@@ -90,7 +93,14 @@ def limits_url(redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def settings(gateway_url: str, limits_url: str) -> Settings:
-    return Settings.from_env({"DATABASE_URL": gateway_url, "REDIS_URL": limits_url, "CROSSFADE_DB_POOL_SIZE": "16"})
+    return Settings.from_env(
+        {
+            "DATABASE_URL": gateway_url,
+            "REDIS_URL": limits_url,
+            "CROSSFADE_DB_POOL_SIZE": "16",
+            "CROSSFADE_SECRETS_KEY": new_key(),
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,85 @@
+"""Deliveries and attempts of one account's webhooks: look, replay one, recover a range. One transaction each."""
+
+from uuid import UUID
+
+from gateway.db import Connection, Database
+from gateway.domain import Position
+from gateway.errors import NotFound, WebhookDisabled
+from gateway.services.webhooks import NO_SUCH
+from gateway.store import webhook_deliveries as store
+from gateway.store import webhooks
+from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery
+
+NO_SUCH_DELIVERY = "There is no such delivery."
+RECOVER_AT_MOST = 10_000  # a call; the answer says whether there is more, and the next call goes on there
+
+
+def list_deliveries(
+    database: Database,
+    account_id: UUID,
+    webhook_id: int,
+    chosen: DeliveryFilter,
+    *,
+    limit: int,
+    after: Position | None,
+) -> Listing:
+    with database.connection() as connection:
+        _check_exists(connection, account_id, webhook_id)
+        return store.list_deliveries(connection, account_id, webhook_id, chosen, limit=limit, after=after)
+
+
+def list_attempts(
+    database: Database,
+    account_id: UUID,
+    webhook_id: int,
+    chosen: AttemptFilter,
+    *,
+    limit: int,
+    after: Position | None,
+) -> Listing:
+    with database.connection() as connection:
+        _check_exists(connection, account_id, webhook_id)
+        return store.list_attempts(connection, account_id, webhook_id, chosen, limit=limit, after=after)
+
+
+def get_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
+    with database.connection() as connection:
+        _check_exists(connection, account_id, webhook_id)
+        shown = store.find_delivery(connection, account_id, webhook_id, delivery_id)
+    if shown is None:
+        raise NotFound(NO_SUCH_DELIVERY)
+    return shown
+
+
+def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
+    """Send one delivery again, with the same id; one that is still open is on its way already."""
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        shown = store.replay(connection, account_id, webhook_id, delivery_id)
+        shown = shown or store.find_delivery(connection, account_id, webhook_id, delivery_id)
+        if shown is None:
+            raise NotFound(NO_SUCH_DELIVERY)
+        store.announce(connection, webhook_id)
+        return shown
+
+
+def recover(database: Database, account_id: UUID, webhook_id: int, range_: Recovery) -> Recovered:
+    """Deliver what failed or was never queued in a range of time, at most RECOVER_AT_MOST events of each a call."""
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        failed = store.reopen_failed(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
+        missing = store.insert_missing(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
+        store.announce(connection, webhook_id)
+    return Recovered(failed=failed, missing=missing, has_more=RECOVER_AT_MOST in (failed, missing))
+
+
+def _check_exists(connection: Connection, account_id: UUID, webhook_id: int) -> None:
+    if webhooks.find_webhook(connection, account_id, webhook_id) is None:
+        raise NotFound(NO_SUCH)
+
+
+def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
+    if webhooks.lock_settings(connection, account_id, webhook_id) is None:
+        raise NotFound(NO_SUCH)
+    if webhooks.lock_queue(connection, webhook_id).health == "disabled":
+        raise WebhookDisabled("Enable the webhook first.")

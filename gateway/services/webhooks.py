@@ -1,0 +1,242 @@
+"""Webhook endpoints of one account: each function is one transaction."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+from uuid import UUID, uuid4
+
+from gateway.db import Connection, Database
+from gateway.errors import (
+    EnabledTooSoon,
+    FieldError,
+    LastSecret,
+    NotFound,
+    TooManySecrets,
+    TooManyWebhooks,
+    ValidationFailed,
+    WebhookDisabled,
+    WebhooksNotConfigured,
+)
+from gateway.store import webhook_deliveries
+from gateway.store import webhooks as store
+from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.webhooks import catalogue, signing
+from realtime_bridge.webhooks.health import ENABLE_COOLDOWN
+from realtime_bridge.webhooks.sealing import secrets_context
+from realtime_bridge.webhooks.urls import UrlPolicy, UrlRefused
+
+NO_SUCH = "There is no such webhook."
+MAX_WEBHOOKS = 50  # an account: each event costs a request for each of them
+MAX_LIVE_SECRETS = 5  # each signs every request
+HINT_CHARS = 4
+CATALOGUE_URL = "https://example.com/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """What making and changing endpoints needs: the box for their secrets, and which URLs they may have."""
+
+    box: SecretBox | None
+    urls: UrlPolicy
+
+    def seal(self, account_id: UUID, secret: bytes) -> bytes:
+        if self.box is None:
+            raise WebhooksNotConfigured("The operator has to set CROSSFADE_SECRETS_KEY first.")
+        return self.box.seal(secret, secrets_context(account_id))
+
+    def seal_headers(self, account_id: UUID, headers: Mapping[str, str]) -> bytes | None:
+        return self.seal(account_id, json.dumps(dict(headers)).encode()) if headers else None
+
+    def open_headers(self, account_id: UUID, sealed: bytes | None) -> dict[str, str]:
+        if sealed is None:
+            return {}
+        if self.box is None:
+            raise WebhooksNotConfigured("The operator has to set CROSSFADE_SECRETS_KEY first.")
+        headers: dict[str, str] = json.loads(self.box.open(bytes(sealed), secrets_context(account_id)))
+        return headers
+
+
+def create_webhook(database: Database, sealing: Sealing, account_id: UUID, new: NewWebhook) -> tuple[int, str, str]:
+    """Store an endpoint with a secret and queue a ping; return its id, representation and the secret's text."""
+    _check_url(sealing, new.settings.url)
+    secret = new.secret or signing.new_secret()
+    sealed = sealing.seal(account_id, signing.key_of(secret))
+    headers = sealing.seal_headers(account_id, new.settings.headers)
+    with database.connection() as connection, connection.transaction():
+        store.lock_account(connection, account_id)
+        if store.count_webhooks(connection, account_id) >= MAX_WEBHOOKS:
+            raise TooManyWebhooks(f"An account has at most {MAX_WEBHOOKS} webhooks: delete one first.")
+        webhook_id, shown = store.insert_webhook(connection, account_id, new.settings, headers)
+        store.insert_secret(connection, webhook_id, sealed, secret[-HINT_CHARS:])
+        _append_ping(connection, account_id, webhook_id)
+    return webhook_id, shown, secret
+
+
+def list_webhooks(database: Database, account_id: UUID) -> list[str]:
+    with database.connection() as connection:
+        return store.list_webhooks(connection, account_id)
+
+
+def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> str:
+    with database.connection() as connection:
+        return _shown(connection, account_id, webhook_id)
+
+
+def change_webhook(
+    database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, changes: Mapping[str, Any]
+) -> str:
+    """Change the settings that are named; the others stay."""
+    if "url" in changes:
+        _check_url(sealing, changes["url"])
+    with database.connection() as connection, connection.transaction():
+        stored = _lock(connection, account_id, webhook_id)
+        before = WebhookSettings(
+            url=stored.url,
+            description=stored.description,
+            event_types=tuple(stored.event_types),
+            headers=sealing.open_headers(account_id, stored.headers_sealed),
+            max_in_flight=stored.max_in_flight,
+            max_per_second=stored.max_per_second,
+            fifo=stored.fifo,
+            compatibility_signature=stored.compatibility_signature,
+        )
+        after = replace(before, **changes)
+        sealed = stored.headers_sealed
+        if "headers" in changes:
+            sealed = sealing.seal_headers(account_id, after.headers)
+        store.write_settings(connection, webhook_id, after, sealed)
+        return _shown(connection, account_id, webhook_id)
+
+
+def delete_webhook(database: Database, account_id: UUID, webhook_id: int) -> None:
+    with database.connection() as connection:
+        if not store.delete_webhook(connection, account_id, webhook_id):
+            raise NotFound(NO_SUCH)
+
+
+def pause(database: Database, account_id: UUID, webhook_id: int, *, paused: bool) -> str:
+    """While paused, deliveries are kept; on resuming they go out."""
+    with database.connection() as connection, connection.transaction():
+        _lock(connection, account_id, webhook_id)
+        store.write_paused(connection, webhook_id, paused=paused)
+        webhook_deliveries.announce(connection, webhook_id)
+        return _shown(connection, account_id, webhook_id)
+
+
+def enable(database: Database, account_id: UUID, webhook_id: int) -> str:
+    """Send to a disabled endpoint again. Of one that is not disabled, nothing is changed: its failures still count."""
+    with database.connection() as connection, connection.transaction():
+        _lock(connection, account_id, webhook_id)
+        queue = store.lock_queue(connection, webhook_id)
+        if queue.health == "disabled":
+            _check_cooldown(queue)
+            store.enable(connection, webhook_id)
+            webhook_deliveries.announce(connection, webhook_id)
+        return _shown(connection, account_id, webhook_id)
+
+
+def rotate_secret(
+    database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, rotation: Rotation
+) -> tuple[str, str]:
+    """Add a secret; the ones before sign along for the overlap. Return the new one's representation and text."""
+    secret = rotation.secret or signing.new_secret()
+    sealed = sealing.seal(account_id, signing.key_of(secret))
+    with database.connection() as connection, connection.transaction():
+        _lock(connection, account_id, webhook_id)
+        store.expire_secrets(connection, webhook_id, rotation.overlap_s)
+        if len(store.find_live_secrets(connection, webhook_id)) >= MAX_LIVE_SECRETS:
+            raise TooManySecrets(f"At most {MAX_LIVE_SECRETS} secrets are live at once: delete one first.")
+        return store.insert_secret(connection, webhook_id, sealed, secret[-HINT_CHARS:]), secret
+
+
+def list_secrets(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
+    with database.connection() as connection:
+        _shown(connection, account_id, webhook_id)
+        return store.list_secrets(connection, account_id, webhook_id)
+
+
+def delete_secret(database: Database, account_id: UUID, webhook_id: int, secret_id: int) -> None:
+    with database.connection() as connection, connection.transaction():
+        _lock(connection, account_id, webhook_id)
+        live = store.find_live_secrets(connection, webhook_id)
+        if secret_id not in live:
+            raise NotFound("There is no such secret.")
+        if len(live) == 1:
+            raise LastSecret("Rotate it instead: a webhook without a secret could not sign.")
+        store.delete_secret(connection, webhook_id, secret_id)
+
+
+def list_notices(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
+    with database.connection() as connection:
+        _shown(connection, account_id, webhook_id)
+        return store.list_notices(connection, account_id, webhook_id)
+
+
+def ping(database: Database, account_id: UUID, webhook_id: int) -> str:
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        return _append_ping(connection, account_id, webhook_id)
+
+
+def send_test(database: Database, account_id: UUID, webhook_id: int, type_: str) -> str:
+    """Queue the catalogue's example of an event type, whatever the endpoint subscribes to."""
+    kind = catalogue.BY_TYPE[type_]
+    event_id = uuid4()
+    example = kind.example | ({"eventId": str(event_id)} if "eventId" in kind.example else {})
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        return _append(connection, account_id, webhook_id, event_id, type_, example)
+
+
+def _append_ping(connection: Connection, account_id: UUID, webhook_id: int) -> str:
+    example = catalogue.BY_TYPE[catalogue.PING].example | {"webhookId": webhook_id}
+    return _append(connection, account_id, webhook_id, uuid4(), catalogue.PING, example)
+
+
+def _append(
+    connection: Connection, account_id: UUID, webhook_id: int, event_id: UUID, type_: str, data: dict[str, Any]
+) -> str:
+    shown = webhook_deliveries.insert_delivery(
+        connection, account_id, webhook_id, event_id, type_, json.dumps(data, ensure_ascii=False)
+    )
+    webhook_deliveries.announce(connection, webhook_id)
+    return shown
+
+
+def _check_url(sealing: Sealing, url: str) -> None:
+    try:
+        sealing.urls.check(url)
+    except UrlRefused as error:
+        raise ValidationFailed(FieldError(pointer="/url", code="url_refused", detail=str(error))) from None
+
+
+def _check_cooldown(queue: store.Queue) -> None:
+    if queue.enabled_for_s is None:
+        return
+    left_s = ENABLE_COOLDOWN.total_seconds() - queue.enabled_for_s
+    if left_s > 0:
+        wait_s = str(ceil(left_s))
+        raise EnabledTooSoon(f"Repair the receiver, then try again in {wait_s} s.", headers={"Retry-After": wait_s})
+
+
+def _lock(connection: Connection, account_id: UUID, webhook_id: int) -> store.Stored:
+    stored = store.lock_settings(connection, account_id, webhook_id)
+    if stored is None:
+        raise NotFound(NO_SUCH)
+    return stored
+
+
+def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
+    _lock(connection, account_id, webhook_id)
+    if store.lock_queue(connection, webhook_id).health == "disabled":
+        raise WebhookDisabled("Enable the webhook first.")
+
+
+def _shown(connection: Connection, account_id: UUID, webhook_id: int) -> str:
+    shown = store.find_webhook(connection, account_id, webhook_id)
+    if shown is None:
+        raise NotFound(NO_SUCH)
+    return shown

@@ -1,0 +1,137 @@
+"""Rows of `webhook_deliveries` and `webhook_attempts`, always of one account. The service of the same name calls."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from gateway.db import Connection
+from gateway.domain import Position
+from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
+from realtime_bridge import sql
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    representation: str
+    sort_us: int
+    id: int
+
+
+def insert_delivery(
+    connection: Connection, account_id: UUID, webhook_id: int, event_id: UUID, type_: str, payload: str
+) -> str:
+    """Queue an event that is not in the log; `payload` is JSON text."""
+    values = {
+        "account_id": account_id,
+        "webhook_id": webhook_id,
+        "event_id": event_id,
+        "type": type_,
+        "payload": payload,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        shown = cursor.execute(_SQL["insert_delivery"], values).fetchone()
+    assert shown is not None  # noqa: S101 an insert returns its row or raises
+    return str(shown)
+
+
+def announce(connection: Connection, webhook_id: int) -> None:
+    """Say that the endpoint's queue has work."""
+    connection.execute(_SQL["announce"], {"webhook_id": webhook_id})
+
+
+def list_deliveries(
+    connection: Connection,
+    account_id: UUID,
+    webhook_id: int,
+    chosen: DeliveryFilter,
+    *,
+    limit: int,
+    after: Position | None,
+) -> Listing:
+    values = {
+        "state": chosen.state.value if chosen.state else None,
+        "type": chosen.type,
+        "since": chosen.since,
+        "until": chosen.until,
+    }
+    return _list(connection, "list_deliveries", account_id, webhook_id, values, limit=limit, after=after)
+
+
+def list_attempts(
+    connection: Connection,
+    account_id: UUID,
+    webhook_id: int,
+    chosen: AttemptFilter,
+    *,
+    limit: int,
+    after: Position | None,
+) -> Listing:
+    values = {"outcome": chosen.outcome, "type": chosen.type, "since": chosen.since, "until": chosen.until}
+    return _list(connection, "list_attempts", account_id, webhook_id, values, limit=limit, after=after)
+
+
+def find_delivery(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
+    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_delivery"], values).fetchone()
+
+
+def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
+    """Queue a settled delivery once more; None when there is none that is settled."""
+    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["replay"], values).fetchone()
+
+
+def reopen_failed(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:
+    return _recover(connection, "reopen_failed", account_id, webhook_id, range_, limit)
+
+
+def insert_missing(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:
+    return _recover(connection, "insert_missing", account_id, webhook_id, range_, limit)
+
+
+def _recover(
+    connection: Connection, query: str, account_id: UUID, webhook_id: int, range_: Recovery, limit: int
+) -> int:
+    values = {
+        "account_id": account_id,
+        "webhook_id": webhook_id,
+        "since": range_.since,
+        "until": range_.until,
+        "types": list(range_.types),
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL[query], values).fetchone() or 0
+
+
+def _list(
+    connection: Connection,
+    query: str,
+    account_id: UUID,
+    webhook_id: int,
+    chosen: dict[str, Any],
+    *,
+    limit: int,
+    after: Position | None,
+) -> Listing:
+    values = chosen | {
+        "account_id": account_id,
+        "webhook_id": webhook_id,
+        "sort_us": after.sort_us if after else None,
+        "before_id": after.id if after else None,
+        "fetch": limit + 1,
+    }
+    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
+        rows = cursor.execute(_SQL[query], values).fetchall()
+    shown = rows[:limit]
+    return Listing(
+        items=tuple(row.representation for row in shown),
+        has_more=len(rows) > limit,
+        last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
+    )

@@ -1,0 +1,120 @@
+-- name: insert_delivery
+-- Of what is not in the log: a ping, a test event.
+with delivery as (
+    insert into webhook_deliveries (webhook_id, account_id, event_id, logged_at, type, payload, next_at)
+    values (%(webhook_id)s, %(account_id)s, %(event_id)s, clock_timestamp(), %(type)s, %(payload)s::jsonb, clock_timestamp())
+    returning *
+)
+select crossfade.webhook_delivery_shown(d)::text from delivery d
+
+-- name: announce
+-- In the transaction of the insert and after it; never before the end of a rest.
+with due as (
+    update webhook_queues set due_at = greatest(not_before, clock_timestamp())
+    where webhook_id = %(webhook_id)s and health <> 'disabled'
+)
+select pg_notify('webhook_deliveries', '')
+
+-- name: list_deliveries
+-- Newest first; `fetch` is one more than the page shows.
+select crossfade.webhook_delivery_shown(d)::text as representation,
+    (extract(epoch from d.logged_at) * 1000000)::bigint as sort_us, d.id
+from webhook_deliveries d
+where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
+    and (%(state)s::text is null or case when d.state = 'sending' then 'open' else d.state end = %(state)s)
+    and (%(type)s::text is null or d.type = %(type)s)
+    and d.logged_at >= coalesce(%(since)s::timestamptz, '-infinity')
+    and d.logged_at < coalesce(%(until)s::timestamptz, 'infinity')
+    and (d.logged_at, d.id) < (
+        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
+            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
+        coalesce(%(before_id)s::bigint, 9223372036854775807)
+    )
+order by d.logged_at desc, d.id desc
+limit %(fetch)s
+
+-- name: find_delivery
+select (crossfade.webhook_delivery_shown(d) || jsonb_build_object('attemptLog', (
+    select coalesce(jsonb_agg(crossfade.webhook_attempt_shown(a) order by a.number, a.id), '[]')
+    from (
+        select a.* from webhook_attempts a where a.delivery_id = d.id and a.webhook_id = d.webhook_id
+        order by a.id desc limit 50
+    ) as a
+)))::text
+from webhook_deliveries d
+where d.id = %(delivery_id)s and d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
+
+-- name: replay
+-- One more attempt, in the late lane; one that is open already is left as it is.
+with delivery as (
+    update webhook_deliveries d
+    set state = 'open', replay = true, lane = 1, next_at = clock_timestamp(), settled_at = null
+    where d.id = %(delivery_id)s and d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
+        and d.state in ('delivered', 'failed')
+    returning *
+)
+select crossfade.webhook_delivery_shown(d)::text from delivery d
+
+-- name: reopen_failed
+-- All attempts again, from the first on.
+with failed as (
+    select d.id, d.logged_at from webhook_deliveries d
+    where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s and d.state = 'failed'
+        and d.logged_at >= %(since)s and d.logged_at < %(until)s and d.log_id is not null
+        and (%(types)s::text[] = '{}' or d.type = any(%(types)s))
+    order by d.logged_at, d.id
+    limit %(limit)s
+), reopened as (
+    update webhook_deliveries d
+    set state = 'open', replay = false, lane = 1, attempts = 0, next_at = clock_timestamp(), settled_at = null
+    from failed f
+    where d.id = f.id and d.logged_at = f.logged_at and d.state = 'failed'
+    returning d.id
+)
+select count(*) from reopened
+
+-- name: insert_missing
+-- Events that were never queued for the endpoint: it was disabled, or not there yet. Not those that the sink has still
+-- to deal with.
+with missing as (
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.created_at
+    from chat_events e
+    join chat_external_webhooks w on w.id = %(webhook_id)s and w.account_id = e.account_id
+    where e.account_id = %(account_id)s and e.created_at >= %(since)s and e.created_at < %(until)s
+        and e.id <= (select c.high_water from relay_cursors c where c.sink = 'webhooks')
+        and w.event_types && array[e.type, split_part(e.type, '.', 1) || '.*', '*']
+        and (%(types)s::text[] = '{}' or e.type = any(%(types)s))
+        and not exists (
+            select from webhook_deliveries d
+            where d.webhook_id = %(webhook_id)s and d.logged_at = e.created_at and d.event_id = e.event_id
+        )
+    order by e.id
+    limit %(limit)s
+), inserted as (
+    insert into webhook_deliveries
+        (webhook_id, account_id, event_id, log_id, logged_at, conversation_id, seq, type, lane, next_at)
+    select %(webhook_id)s, m.account_id, m.event_id, m.id, m.created_at, m.conversation_id, m.seq, m.type, 1,
+        clock_timestamp()
+    from missing m
+    order by m.id
+    returning id
+)
+select count(*) from inserted
+
+-- name: list_attempts
+select crossfade.webhook_attempt_shown(a)::text as representation,
+    (extract(epoch from a.started_at) * 1000000)::bigint as sort_us, a.id
+from webhook_attempts a
+join chat_external_webhooks w on w.id = a.webhook_id
+where w.id = %(webhook_id)s and w.account_id = %(account_id)s
+    and (%(outcome)s::text is null or a.outcome = %(outcome)s)
+    and (%(type)s::text is null or a.type = %(type)s)
+    and a.started_at >= coalesce(%(since)s::timestamptz, '-infinity')
+    and a.started_at < coalesce(%(until)s::timestamptz, 'infinity')
+    and (a.started_at, a.id) < (
+        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
+            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
+        coalesce(%(before_id)s::bigint, 9223372036854775807)
+    )
+order by a.started_at desc, a.id desc
+limit %(fetch)s

@@ -1,0 +1,198 @@
+"""What requests about webhooks may say: field by field, camelCase, strict. Used by the views only."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.v1.schemas import Body, Number, Query
+from gateway.webhook_domain import (
+    AttemptFilter,
+    DeliveryFilter,
+    DeliveryState,
+    NewWebhook,
+    Recovery,
+    Rotation,
+    WebhookSettings,
+)
+from realtime_bridge.webhooks import catalogue, signing
+from realtime_bridge.webhooks.outcomes import Outcome
+
+MAX_HEADERS = 20
+MAX_HEADER_VALUE_CHARS = 1_024
+MAX_PATTERNS = 50
+MAX_OVERLAP_S = 7 * 86_400
+DEFAULT_OVERLAP_S = 86_400  # a day: long enough for a deployment of the receiver
+MAX_RANGE = timedelta(days=31)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
+OURS = (  # what a request means or how it travels is not for the endpoint to say
+    "host", "content-", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "proxy-", "expect",
+    "accept-encoding", "user-agent", "cookie", "webhook-", "x-signature", "sec-", "x-forwarded-", "forwarded", "via",
+)  # fmt: skip
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _pattern(word: str) -> str:
+    if not catalogue.is_pattern(word):
+        detail = "There is no such event type; GET /webhooks/event-types lists them. `message.*` and `*` are patterns."
+        raise PydanticCustomError("event_type_unknown", detail)
+    return word
+
+
+def _type(word: str) -> str:
+    if word not in catalogue.BY_TYPE:
+        raise PydanticCustomError("event_type_unknown", "There is no such event type.")
+    return word
+
+
+def _secret(text: str) -> str:
+    try:
+        signing.key_of(text)
+    except signing.MalformedSecret as error:
+        raise PydanticCustomError("secret_malformed", "{why}", {"why": str(error)}) from None
+    return text
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in headers}) != len(headers):
+        raise PydanticCustomError("duplicate", "Name each header once.")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise PydanticCustomError("header_malformed", "A header's name is letters, digits and dashes.")
+        lower = name.lower()
+        if any(lower.startswith(one) if one.endswith("-") else lower == one for one in OURS):
+            raise PydanticCustomError("header_refused", "{name} is not a header that you may set.", {"name": name})
+        if len(value) > MAX_HEADER_VALUE_CHARS or not _VALUE.fullmatch(value):
+            raise PydanticCustomError(
+                "header_malformed", "A header's value is printable ASCII in one line, 1 to 1024 characters."
+            )
+    return headers
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value) if _MOMENT.fullmatch(value) else None
+            return moment.astimezone(UTC) if moment else _no_moment()
+        except (ValueError, OverflowError):
+            _no_moment()
+    return value
+
+
+def _no_moment() -> object:
+    raise PydanticCustomError("not_a_time", "Send a time with its zone, such as 2026-11-20T10:00:00Z.")
+
+
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_moment)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
+Description = Annotated[str, StringConstraints(max_length=500)]
+Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(min_length=1, max_length=MAX_PATTERNS)]
+Types = Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(max_length=MAX_PATTERNS)]
+Headers = Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(_headers)]
+Secret = Annotated[str, StringConstraints(max_length=200), AfterValidator(_secret)]
+InFlight = Annotated[int, Field(ge=1, le=100)]
+PerSecond = Annotated[int, Field(ge=1, le=1_000)]
+
+
+class CreateWebhook(Body):
+    url: Url
+    event_types: Patterns = Field(default_factory=lambda: ["*"])
+    description: Description | None = None
+    headers: Headers = Field(default_factory=dict)
+    max_in_flight: InFlight = 10
+    max_per_second: PerSecond | None = None
+    fifo: bool = False
+    compatibility_signature: bool = False
+    secret: Secret | None = None
+
+    def to_domain(self) -> NewWebhook:
+        settings = WebhookSettings(
+            url=self.url,
+            description=self.description,
+            event_types=tuple(dict.fromkeys(self.event_types)),
+            headers=self.headers,
+            max_in_flight=self.max_in_flight,
+            max_per_second=self.max_per_second,
+            fifo=self.fifo,
+            compatibility_signature=self.compatibility_signature,
+        )
+        return NewWebhook(settings=settings, secret=self.secret)
+
+
+class ChangeWebhook(Body):
+    """What is left out stays; `description` and `maxPerSecond` may be null."""
+
+    url: Url = ""
+    event_types: Patterns = Field(default_factory=list)
+    description: Description | None = None
+    headers: Headers = Field(default_factory=dict)
+    max_in_flight: InFlight = 10
+    max_per_second: PerSecond | None = None
+    fifo: bool = False
+    compatibility_signature: bool = False
+
+    def to_domain(self) -> dict[str, Any]:
+        """Return the named settings by the field's name."""
+        changes = {name: getattr(self, name) for name in self.model_fields_set}
+        if "event_types" in changes:
+            changes["event_types"] = tuple(dict.fromkeys(changes["event_types"]))
+        return changes
+
+
+class RotateSecret(Body):
+    secret: Secret | None = None
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = DEFAULT_OVERLAP_S
+
+    def to_domain(self) -> Rotation:
+        return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
+
+
+class SendTest(Body):
+    type: Annotated[str, AfterValidator(_type)] = "message.new"
+
+
+class Recover(Body):
+    """Events from `since` on and before `until` (now when left out), at most 31 days."""
+
+    since: Moment
+    until: Moment | None = None
+    types: Types = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> "Recover":
+        until = self.until or datetime.now(UTC)
+        if not timedelta(0) < until - self.since <= MAX_RANGE:
+            raise PydanticCustomError("range_invalid", "`until` lies after `since`, by at most 31 days.")
+        return self
+
+    def to_domain(self) -> Recovery:
+        until = self.until or datetime.now(UTC) + timedelta(minutes=1)  # clocks of gateway and database may differ
+        return Recovery(since=self.since, until=until, types=tuple(self.types))
+
+
+class ListDeliveries(Query):
+    state: DeliveryState | None = None
+    type: Annotated[str, AfterValidator(_type)] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+    def to_domain(self) -> DeliveryFilter:
+        return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
+
+
+class ListAttempts(Query):
+    outcome: Outcome | None = None
+    type: Annotated[str, AfterValidator(_type)] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+    def to_domain(self) -> AttemptFilter:
+        outcome = self.outcome.value if self.outcome else None
+        return AttemptFilter(outcome=outcome, type=self.type, since=self.since, until=self.until)

@@ -1,0 +1,256 @@
+"""`crossfade webhooks`: endpoints and attempts for an operator, replay, recovery, and events for a local receiver."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import click
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from gateway.db import Database
+from gateway.errors import ProblemError
+from gateway.services import webhook_deliveries as service
+from gateway.webhook_domain import Recovered, Recovery
+from ops.cli.options import database_option, database_url, json_option
+from ops.errors import OpsError
+from realtime_bridge import sql
+from realtime_bridge.webhooks import catalogue
+from realtime_bridge.webhooks.outcomes import Outcome
+
+_QUERIES = sql.load(__file__)
+CONNECT_TIMEOUT_S = 5
+
+
+class WebhooksError(OpsError):
+    """There is no such webhook, or it cannot be done now."""
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its zone, or how long ago: `2h`, `30m`, `3d`."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+        if unit and text[:-1].isascii() and text[:-1].isdigit() and len(text) <= 6:  # noqa: PLR2004 five digits and a unit
+            return datetime.now(UTC) - timedelta(**{unit: int(text[:-1])})
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{text!r} is not a time such as 2026-11-20T10:00:00Z, or 2h for two hours ago.", param, ctx)
+        return moment
+
+
+@click.group()
+def webhooks() -> None:
+    """Watch and repair webhooks, and try them on this machine."""
+
+
+@webhooks.command("list")
+@click.option("--account", "account_id", type=click.UUID, help="Only those of this user.")
+@database_option
+@json_option
+def list_webhooks(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show every endpoint with its health and how much waits for it."""
+    with _connect(data_dir) as connection:
+        rows = connection.execute(_QUERIES["list"], {"account_id": account_id}).fetchall()
+    if as_json:
+        click.echo(json.dumps(rows, default=str))
+        return
+    table = Table("id", "account", "url", "events", "state", "waiting", "last error")
+    for row in rows:
+        waiting = f"{row['waiting']}{'+' if row['waiting'] == 10_000 else ''}"  # noqa: PLR2004 where the count stops
+        error = row["disabled_reason"] or row["last_error"] or ""
+        table.add_row(
+            str(row["id"]),
+            str(row["account_id"]),
+            row["url"],
+            " ".join(row["event_types"]),
+            _state(row),
+            waiting,
+            error,
+        )
+    Console().print(table)
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="Only these.")
+@click.option("--since", type=Moment(), help="Not older than a time, or 2h, 30m, 3d ago.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@database_option
+@json_option
+def attempts(
+    *, webhook_id: int, outcome: str | None, since: datetime | None, limit: int, data_dir: Path | None, as_json: bool
+) -> None:
+    """Show what became of the latest requests to WEBHOOK_ID, newest first; --json exports one object a line."""
+    with _connect(data_dir) as connection:
+        _account(connection, webhook_id)
+        values = {"webhook_id": webhook_id, "outcome": outcome, "since": since, "limit": limit}
+        found = [row["attempt"] for row in connection.execute(_QUERIES["attempts"], values).fetchall()]
+    if as_json:
+        for attempt in found:
+            click.echo(json.dumps(attempt))
+        return
+    table = Table("started", "type", "event id", "try", "outcome", "status", "ms", "error")
+    for attempt in found:
+        number = f"{attempt['number']}{' replay' if attempt['replay'] else ''}"
+        status, ms = str(attempt["status"] or ""), f"{attempt['timing']['totalMs']:.0f}"
+        outcome_ = attempt["outcome"]
+        started = attempt["startedAt"][:19] + "Z"
+        table.add_row(
+            started, attempt["type"], attempt["eventId"], number, outcome_, status, ms, attempt["error"] or ""
+        )
+    Console().print(table)
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
+@click.argument("event_ids", nargs=-1, required=True, type=click.UUID)
+@database_option
+@json_option
+def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None, as_json: bool) -> None:
+    """Send EVENT_IDS to WEBHOOK_ID once more, under the same id."""
+    with _connect(data_dir) as connection:
+        account_id = _account(connection, webhook_id)
+        values = {"webhook_id": webhook_id, "event_ids": list(event_ids)}
+        found = [row["id"] for row in connection.execute(_QUERIES["deliveries_of_event"], values).fetchall()]
+    if not found:
+        raise WebhooksError(f"Nothing of that was ever queued for webhook {webhook_id}; recover finds what was not.")
+    with _database(data_dir) as database:
+        shown = [json.loads(service.replay(database, account_id, webhook_id, delivery_id)) for delivery_id in found]
+    click.echo(json.dumps(shown) if as_json else f"{len(shown)} deliveries will be sent again.")
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
+@click.option("--since", type=Moment(), required=True, help="From a time on, or 2h, 30m, 3d ago.")
+@click.option("--until", type=Moment(), help="Before a time.  [default: now]")
+@click.option(
+    "--type", "types", multiple=True, type=click.Choice(list(catalogue.SUBSCRIBABLE)), help="Only these types."
+)
+@database_option
+@json_option
+def recover(
+    *,
+    webhook_id: int,
+    since: datetime,
+    until: datetime | None,
+    types: tuple[str, ...],
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Deliver to WEBHOOK_ID what failed in a range of time, and what was never queued while it was disabled."""
+    with _connect(data_dir) as connection:
+        account_id = _account(connection, webhook_id)
+    range_ = Recovery(since=since, until=until or datetime.now(UTC) + timedelta(minutes=1), types=types)
+    failed = missing = 0
+    console = Console(stderr=True)
+    with _database(data_dir) as database, Progress(console=console, disable=as_json, transient=True) as progress:
+        task = progress.add_task("Recovering", total=None)
+        more = True
+        while more:
+            done: Recovered = service.recover(database, account_id, webhook_id, range_)
+            failed, missing, more = failed + done.failed, missing + done.missing, done.has_more
+            progress.update(task, completed=failed + missing)
+    if as_json:
+        click.echo(json.dumps({"failed": failed, "missing": missing}))
+    else:
+        click.echo(f"{failed} failed and {missing} missing deliveries are queued.")
+
+
+@webhooks.command()
+@click.option(
+    "--forward-to", "target", required=True, help="Where your receiver listens, say http://127.0.0.1:3000/hooks."
+)
+@click.option("--account", "account_id", type=click.UUID, help="Whose events.  [default: the demo account's]")
+@click.option("--type", "patterns", multiple=True, default=["*"], show_default=True, help="A type, family.* or *.")
+@click.option("--secret", help="Sign with this; without it a new one is made and shown.")
+@click.option("--after", type=click.IntRange(0), help="Begin after this seq of the log.  [default: now]")
+@click.option("--count", type=click.IntRange(1), help="Stop after so many events.")
+@database_option
+@json_option
+def listen(
+    *,
+    target: str,
+    account_id: UUID | None,
+    patterns: tuple[str, ...],
+    secret: str | None,
+    after: int | None,
+    count: int | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Forward events to a receiver on this machine, signed as webhooks are; no public URL is needed.
+
+    Reads the event log from now on and posts each event as it comes, until Ctrl-C. Nothing is stored: what your
+    receiver refuses is shown and not tried again.
+    """
+    from ops.cli.webhook_listener import Listener
+
+    if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
+        raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
+    with _connect(data_dir) as connection:
+        listener = Listener(
+            connection,
+            target=target,
+            account_id=account_id or _demo_account(connection),
+            patterns=patterns,
+            secret=secret,
+            after=after,
+        )
+        listener.introduce(as_json=as_json)
+        for shown in listener.forward(count):
+            click.echo(json.dumps(shown) if as_json else Listener.line(shown))
+
+
+def _state(row: DictRow) -> str:
+    state = "paused" if row["paused"] else str(row["health"])
+    return f"{state} ({row['consecutive_failures']} failed)" if row["consecutive_failures"] else state
+
+
+def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
+    row = connection.execute(_QUERIES["account"], {"webhook_id": webhook_id}).fetchone()
+    if row is None:
+        raise WebhooksError(f"There is no webhook {webhook_id}; `crossfade webhooks list` shows the ids.")
+    account_id: UUID = row["account_id"]
+    return account_id
+
+
+def _demo_account(connection: psycopg.Connection[DictRow]) -> UUID:
+    row = connection.execute(_QUERIES["owner_of_demo"]).fetchone()
+    if row is None:
+        raise WebhooksError("Say whose events: --account UUID.")
+    account_id: UUID = row["id"]
+    return account_id
+
+
+@contextmanager
+def _connect(data_dir: Path | None) -> Iterator[psycopg.Connection[DictRow]]:
+    url = database_url(data_dir)
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row) as connection:
+        yield connection
+
+
+@contextmanager
+def _database(data_dir: Path | None) -> Iterator[Database]:
+    """The gateway's services over a pool of one; what they refuse becomes one sentence."""
+    database = Database(database_url(data_dir), pool_size=1)
+    try:
+        yield database
+    except ProblemError as error:
+        raise WebhooksError(f"{error.title}. {error.detail}") from None
+    finally:
+        database.close()

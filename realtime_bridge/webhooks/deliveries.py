@@ -1,0 +1,130 @@
+"""The queue of deliveries in Postgres: claim, settle, give back. Called by the sender; knows nothing of HTTP.
+
+A claim is a lease with a fence: the row's `next_at` moves to the lease's end and its `fence` goes up. Settling changes
+a row only while its fence is the claim's own. A sender that dies leaves rows that come back when the lease ends.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from realtime_bridge import sql
+from realtime_bridge.webhooks.health import SINGLE_AFTER
+
+_QUERIES = sql.load(__file__)
+ENDPOINTS_PER_CLAIM = 100  # a claim stays a statement of milliseconds however many endpoints have work
+AGAIN_S = 0.1  # an endpoint with due work that cannot be claimed now is asked again after this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this sender may carry out until its lease ends."""
+
+    id: int
+    logged_at: datetime
+    webhook_id: int
+    event_id: UUID
+    type: str
+    lane: int
+    fifo: bool
+    replay: bool
+    attempts: int
+    fence: int
+    created_at: datetime
+    conversation_id: int | None
+    max_in_flight: int
+    room: int
+    body: str | None
+    """The request's body, the same on every attempt; None when the log no longer holds the event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much a sender can take: in all, of these from the late lane, and which endpoints have enough already."""
+
+    slots: int
+    late_slots: int
+    full: Sequence[int] = ()
+
+
+async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float) -> list[Claimed]:
+    """Claim up to `room.slots` due deliveries, spread over the endpoints that have some."""
+    async with connection.transaction():
+        values = {"full": list(room.full), "endpoints": ENDPOINTS_PER_CLAIM}
+        found = await connection.execute(_QUERIES["lock_due"], values)
+        webhook_ids = [row[0] for row in await found.fetchall()]
+        if not webhook_ids:
+            return []
+        async with connection.cursor(row_factory=class_row(Claimed)) as cursor:
+            await cursor.execute(
+                _QUERIES["claim"],
+                {
+                    "webhook_ids": webhook_ids,
+                    "limit": room.slots,
+                    "late_limit": room.late_slots,
+                    "lease_s": lease_s,
+                    "single_after": SINGLE_AFTER,
+                },
+            )
+            claimed = await cursor.fetchall()
+        if len(claimed) < room.slots:
+            await _rest(connection, _emptied(webhook_ids, claimed))
+    return claimed
+
+
+async def settle(connection: AsyncConnection[Any], results: Sequence[dict[str, Any]]) -> set[int]:
+    """Write results and their attempts; return the ids of those whose claim still held."""
+    text = json.dumps(results, default=str)
+    found = await connection.execute(_QUERIES["settle"], {"results": text})
+    return {row[0] for row in await found.fetchall()}
+
+
+async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tuple[int, int, float]]) -> None:
+    """Let what follows failed heads of FIFO conversations wait as long as these: (webhook, conversation, seconds)."""
+    values = {
+        "webhook_ids": [one[0] for one in held],
+        "conversation_ids": [one[1] for one in held],
+        "delays": [one[2] for one in held],
+    }
+    await connection.execute(_QUERIES["hold_conversations"], values)
+
+
+async def renew(connection: AsyncConnection[Any], claimed: Sequence[Claimed], lease_s: float) -> None:
+    """Keep claims that are still held for another lease."""
+    await connection.execute(_QUERIES["renew"], _names(claimed) | {"lease_s": lease_s})
+
+
+async def release(connection: AsyncConnection[Any], claimed: Sequence[Claimed]) -> None:
+    """Give back what was claimed and not sent."""
+    await connection.execute(_QUERIES["release"], _names(claimed))
+
+
+def _names(claimed: Sequence[Claimed]) -> dict[str, list[Any]]:
+    return {
+        "ids": [one.id for one in claimed],
+        "logged_at": [one.logged_at for one in claimed],
+        "fences": [one.fence for one in claimed],
+    }
+
+
+def _emptied(webhook_ids: Sequence[int], claimed: Sequence[Claimed]) -> list[int]:
+    """Return the endpoints that gave less than they had room for."""
+    taken = Counter(one.webhook_id for one in claimed)
+    room = {one.webhook_id: one.room for one in claimed}
+    return [webhook_id for webhook_id in webhook_ids if taken[webhook_id] < room.get(webhook_id, 1)]
+
+
+async def _rest(connection: AsyncConnection[Any], webhook_ids: Sequence[int]) -> None:
+    if not webhook_ids:
+        return
+    found = await connection.execute(_QUERIES["lock_empty"], {"webhook_ids": list(webhook_ids)})
+    locked = [row[0] for row in await found.fetchall()]
+    if locked:
+        await connection.execute(_QUERIES["rest_empty"], {"webhook_ids": locked, "again_s": AGAIN_S})

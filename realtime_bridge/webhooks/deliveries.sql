@@ -1,0 +1,184 @@
+-- name: lock_due
+-- Endpoints with something due; a lock that another sender holds is passed over. `full` are those whose slots this
+-- sender has taken itself. Longest due first, so that none is forgotten.
+select q.webhook_id
+from public.webhook_queues q
+join public.chat_external_webhooks w on w.id = q.webhook_id
+where q.due_at <= clock_timestamp() and q.health <> 'disabled' and not w.paused
+    and not q.webhook_id = any(%(full)s)
+order by q.due_at
+limit %(endpoints)s
+for no key update of q skip locked
+
+-- name: claim
+-- Moving next_at is the lease: what a dead sender had claimed comes back when it ends. Each endpoint gives what it has
+-- room for: first what a dead sender left, then the early lane, then the late one; the late lane gets one place of its
+-- own when its head has waited for half a minute. `fence` says at settling whether the claim still holds.
+with room as materialized (
+    select q.webhook_id, w.fifo, w.max_in_flight,
+        least(
+            case when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
+                select count(*) from public.webhook_deliveries d
+                where d.webhook_id = q.webhook_id and d.state = 'sending' and d.next_at > clock_timestamp()
+            ),
+            case when w.max_per_second is null then %(limit)s else floor(
+                least(w.max_per_second, q.tokens + w.max_per_second * extract(epoch from clock_timestamp() - q.tokens_at))
+            ) end
+        )::integer as room
+    from public.webhook_queues q
+    join public.chat_external_webhooks w on w.id = q.webhook_id
+    where q.webhook_id = any(%(webhook_ids)s)
+), candidates as materialized (
+    select r.webhook_id, r.room, c.id, c.logged_at, c.lane, c.next_at, c.place
+    from room r
+    cross join lateral (
+        (
+            select d.id, d.logged_at, d.lane, d.next_at, 0 as place from public.webhook_deliveries d
+            where d.webhook_id = r.webhook_id and d.state = 'sending' and d.next_at <= clock_timestamp()
+            order by d.next_at limit greatest(r.room, 0)
+        )
+        union all
+        (
+            select d.id, d.logged_at, d.lane, d.next_at, case when d.next_at < clock_timestamp() - interval '30 seconds' then 1 else 3 end
+            from public.webhook_deliveries d
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= clock_timestamp()
+                and %(late_limit)s > 0
+                and not (d.fifo and exists (
+                    select from public.webhook_deliveries h
+                    where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
+                        and h.state in ('open', 'sending') and h.log_id < d.log_id
+                ))
+            order by d.next_at limit least(greatest(r.room, 0), 1)
+        )
+        union all
+        (
+            select d.id, d.logged_at, d.lane, d.next_at, 2 from public.webhook_deliveries d
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 0 and d.next_at <= clock_timestamp()
+                and not (d.fifo and exists (
+                    select from public.webhook_deliveries h
+                    where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
+                        and h.state in ('open', 'sending') and h.log_id < d.log_id
+                ))
+            order by d.next_at limit greatest(r.room, 0)
+        )
+        union all
+        (
+            select d.id, d.logged_at, d.lane, d.next_at, 4 from public.webhook_deliveries d
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= clock_timestamp()
+                and %(late_limit)s > 0
+                and not (d.fifo and exists (
+                    select from public.webhook_deliveries h
+                    where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
+                        and h.state in ('open', 'sending') and h.log_id < d.log_id
+                ))
+            order by d.next_at limit greatest(r.room, 0) offset 1
+        )
+    ) as c
+), ranked as (
+    select c.*,
+        row_number() over (partition by c.webhook_id order by c.place, c.next_at) as turn,
+        count(*) filter (where c.lane = 1) over (order by c.next_at, c.id rows unbounded preceding) as late_turn
+    from candidates c
+), picked as materialized (
+    select id, logged_at from ranked
+    where turn <= room and (lane = 0 or late_turn <= %(late_limit)s)
+    order by turn, place, next_at
+    limit %(limit)s
+), claimed as (
+    update public.webhook_deliveries d
+    set state = 'sending', fence = d.fence + 1, next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+    from picked p
+    where d.id = p.id and d.logged_at = p.logged_at
+        and (d.state = 'open' or d.state = 'sending' and d.next_at <= clock_timestamp())
+    returning d.id, d.logged_at, d.webhook_id, d.event_id, d.log_id, d.conversation_id, d.seq, d.type, d.payload,
+        d.lane, d.fifo, d.replay, d.attempts, d.fence, d.created_at
+), spent as (
+    update public.webhook_queues q
+    set tokens_at = clock_timestamp(), tokens = least(
+        w.max_per_second, q.tokens + w.max_per_second * extract(epoch from clock_timestamp() - q.tokens_at)
+    ) - (select count(*) from claimed c where c.webhook_id = q.webhook_id)
+    from public.chat_external_webhooks w
+    where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s) and w.max_per_second is not null
+)
+select c.id, c.logged_at, c.webhook_id, c.event_id, c.type, c.lane, c.fifo, c.replay, c.attempts, c.fence, c.created_at,
+    c.conversation_id, r.max_in_flight, r.room,
+    case when c.payload is null and e.payload is null then null else json_build_object(
+        'type', c.type,
+        'timestamp', crossfade.iso8601(c.logged_at),
+        'data', coalesce(c.payload, e.payload),
+        'eventId', c.event_id,
+        'seq', c.log_id,
+        'conversationSeq', c.seq
+    )::text end as body
+from claimed c
+join room r on r.webhook_id = c.webhook_id
+left join public.chat_events e on e.id = c.log_id and e.created_at = c.logged_at
+
+-- name: lock_empty
+-- Whoever adds deliveries holds a share lock until it commits: with this lock had, nothing is on its way unseen.
+select webhook_id from public.webhook_queues where webhook_id = any(%(webhook_ids)s) for update skip locked
+
+-- name: rest_empty
+-- A statement of its own, hence a snapshot taken after the lock. Something may be due and not claimable (no room, no
+-- token, a conversation's head is being sent): then it is looked at again in a moment.
+update public.webhook_queues q
+set due_at = greatest(q.not_before, clock_timestamp() + make_interval(secs => %(again_s)s), coalesce(least(
+    (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 0),
+    (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 1),
+    (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'sending')
+), 'infinity'))
+where q.webhook_id = any(%(webhook_ids)s)
+
+-- name: settle
+-- Only what the claim still holds; the attempt is logged with it, or not at all.
+with result as (
+    select r.id, r.logged_at, r.fence, r.state, r.lane, r.delay_s, r.counted, r.webhook_id, r.event_id, r.type, r.number,
+        r.replay, r.started_at, r.outcome, r.status, r.error, r.dns_ms, r.connect_ms, r.first_byte_ms, r.total_ms,
+        r.response_headers, r.response_body, r.secret_ids
+    from jsonb_to_recordset(%(results)s::jsonb) as r (
+        id bigint, logged_at timestamptz, fence integer, state text, lane smallint, delay_s float8, counted integer,
+        webhook_id bigint, event_id uuid, type text, number integer, replay boolean, started_at timestamptz,
+        outcome text, status integer, error text, dns_ms real, connect_ms real, first_byte_ms real, total_ms real,
+        response_headers jsonb, response_body text, secret_ids bigint[]
+    )
+), settled as (
+    update public.webhook_deliveries d
+    set state = r.state, lane = r.lane, attempts = d.attempts + r.counted,
+        replay = d.replay and r.state = 'open',
+        next_at = clock_timestamp() + make_interval(secs => r.delay_s),
+        settled_at = case when r.state = 'open' then null else clock_timestamp() end
+    from result r
+    where d.id = r.id and d.logged_at = r.logged_at and d.state = 'sending' and d.fence = r.fence
+    returning d.id
+), logged as (
+    insert into public.webhook_attempts
+        (webhook_id, delivery_id, event_id, type, number, replay, started_at, outcome, status, error, dns_ms, connect_ms,
+         first_byte_ms, total_ms, response_headers, response_body, secret_ids)
+    select r.webhook_id, r.id, r.event_id, r.type, r.number, r.replay, r.started_at, r.outcome, r.status, r.error,
+        r.dns_ms, r.connect_ms, r.first_byte_ms, r.total_ms, r.response_headers, r.response_body, r.secret_ids
+    from result r
+    join settled on settled.id = r.id
+)
+select id from settled
+
+-- name: hold_conversations
+-- In a FIFO queue what follows a failed head is not looked at before the head is due again.
+update public.webhook_deliveries d
+set next_at = clock_timestamp() + make_interval(secs => h.delay_s)
+from unnest(%(webhook_ids)s::bigint[], %(conversation_ids)s::bigint[], %(delays)s::float8[]) as h (webhook_id, conversation_id, delay_s)
+where d.webhook_id = h.webhook_id and d.conversation_id = h.conversation_id and d.fifo and d.state = 'open'
+    and d.next_at < clock_timestamp() + make_interval(secs => h.delay_s)
+
+-- name: renew
+-- Slow requests keep their claim while their sender lives.
+update public.webhook_deliveries d
+set next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[]) as c (id, logged_at, fence)
+where d.id = c.id and d.logged_at = c.logged_at and d.state = 'sending' and d.fence = c.fence
+
+-- name: release
+-- A sender that is stopped gives back what it has not sent.
+update public.webhook_deliveries d
+set state = 'open', next_at = clock_timestamp()
+from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[]) as c (id, logged_at, fence)
+where d.id = c.id and d.logged_at = c.logged_at and d.state = 'sending' and d.fence = c.fence

@@ -1,0 +1,150 @@
+"""Endpoints as the sender needs them: where to, signed with what, and how they do. Called by the sender."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from realtime_bridge import sql
+from realtime_bridge.secrets import SecretBox, SecretsError
+from realtime_bridge.webhooks import health, metrics
+from realtime_bridge.webhooks.health import Condition, Health, Notice, Result
+from realtime_bridge.webhooks.sealing import secrets_context
+
+log = structlog.get_logger(__name__)
+_QUERIES = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Never log it: it holds keys and, perhaps, tokens."""
+
+    id: int
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    keys: Sequence[tuple[int, bytes]] = field(repr=False)
+    """Live secrets as (id, key), newest first."""
+    compatibility_signature: bool
+    error: str = ""
+    """Why it cannot be called now (a secret that does not open); empty when it can."""
+
+
+class Endpoints:
+    """Loads endpoints and opens their secrets; an opened one is remembered by its sealed form."""
+
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+        self._opened: dict[tuple[str, bytes], bytes] = {}
+
+    async def load(self, connection: AsyncConnection[Any], webhook_ids: Iterable[int]) -> dict[int, Endpoint]:
+        async with connection.cursor(row_factory=dict_row) as reader:
+            await reader.execute(_QUERIES["load"], {"webhook_ids": list(webhook_ids)})
+            return {row["id"]: self._endpoint(row) for row in await reader.fetchall()}
+
+    def _endpoint(self, row: dict[str, Any]) -> Endpoint:
+        context = secrets_context(row["account_id"])
+        headers: dict[str, str] = {}
+        keys: list[tuple[int, bytes]] = []
+        error = ""
+        try:
+            keys = [(one["id"], self._open(base64.b64decode(one["sealed"]), context)) for one in row["secrets"]]
+            if row["headers_sealed"]:
+                headers = json.loads(self._open(bytes(row["headers_sealed"]), context))
+        except SecretsError as reason:
+            error = str(reason)
+        return Endpoint(
+            id=row["id"],
+            url=row["url"],
+            headers=headers,
+            keys=keys,
+            compatibility_signature=row["compatibility_signature"],
+            error=error or ("" if keys else "The endpoint has no live secret."),
+        )
+
+    def _open(self, sealed: bytes, context: str) -> bytes:
+        if (known := self._opened.get((context, sealed))) is not None:
+            return known
+        if len(self._opened) > 10_000:  # noqa: PLR2004 secrets that were rotated away go with the rest
+            self._opened.clear()
+        opened = self._opened[context, sealed] = self._box.open(sealed, context)
+        return opened
+
+
+async def note_results(
+    connection: AsyncConnection[Any], results: Mapping[int, Sequence[Result]], now: datetime
+) -> None:
+    """Move the condition of each endpoint by its attempts, oldest first, and tell its owner what changed."""
+    async with connection.cursor(row_factory=dict_row) as reader:
+        await reader.execute(_QUERIES["lock_conditions"], {"webhook_ids": list(results)})
+        rows = await reader.fetchall()
+    for row in rows:
+        before = condition = _condition(row)
+        notices: list[Notice] = []
+        for result in results[row["webhook_id"]]:
+            condition, told = health.after(condition, result, now)
+            notices += told
+        if condition != before:
+            await _write(connection, row["webhook_id"], condition, notices)
+        for notice in notices:
+            await _append_notice(connection, row, notice)
+
+
+async def note_success(connection: AsyncConnection[Any], webhook_ids: Iterable[int]) -> None:
+    await connection.execute(_QUERIES["note_success"], {"webhook_ids": list(webhook_ids)})
+
+
+async def bring_forward(connection: AsyncConnection[Any], delays: Mapping[int, float]) -> None:
+    """Say when each endpoint has something due, in seconds from now, if that is sooner than known."""
+    values = {"webhook_ids": list(delays), "delays": list(delays.values())}
+    await connection.execute(_QUERIES["bring_forward"], values)
+
+
+def _condition(row: dict[str, Any]) -> Condition:
+    return Condition(
+        health=Health(row["health"]),
+        consecutive_failures=row["consecutive_failures"],
+        failing_since=row["failing_since"],
+        warnings=row["warnings"],
+        not_before=row["not_before"],
+        last_failure_at=row["last_failure_at"],
+        last_error=row["last_error"],
+    )
+
+
+async def _write(
+    connection: AsyncConnection[Any], webhook_id: int, condition: Condition, notices: Sequence[Notice]
+) -> None:
+    values = {
+        "webhook_id": webhook_id,
+        "health": condition.health.value,
+        "consecutive_failures": condition.consecutive_failures,
+        "failing_since": condition.failing_since,
+        "warnings": condition.warnings,
+        "not_before": condition.not_before,
+        "last_failure_at": condition.last_failure_at,
+        "last_error": condition.last_error,
+        "reason": notices[-1].reason if notices else None,
+    }
+    await connection.execute(_QUERIES["write_condition"], values)
+
+
+async def _append_notice(connection: AsyncConnection[Any], row: dict[str, Any], notice: Notice) -> None:
+    log.warning("webhook notice", webhook_id=row["webhook_id"], type=notice.type.value, reason=notice.reason)
+    metrics.NOTICES.labels(notice.type.value).inc()
+    values = {
+        "webhook_id": row["webhook_id"],
+        "account_id": row["account_id"],
+        "event_id": uuid4(),
+        "url": row["url"],
+        "type": notice.type.value,
+        "reason": notice.reason[:500],
+    }
+    found = await connection.execute(_QUERIES["append_notice"], values)
+    await bring_forward(connection, {other[0]: 0.0 for other in await found.fetchall()})

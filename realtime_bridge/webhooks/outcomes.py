@@ -1,0 +1,88 @@
+"""What an attempt's result means. Pure: one table, from what happened to what follows.
+
+outcome              from                                     delivered  the endpoint rests  else
+delivered            2xx                                      yes
+redirect             1xx, 3xx: never followed
+gone                 410                                                                     disabled at once
+rate_limited         429                                                 yes, Retry-After
+client_error         other 4xx
+overloaded           502, 503, 504                                       yes, Retry-After
+server_error         other 5xx
+timeout              no answer in time                                   yes
+dns_error            the name has no address
+connection_refused   nobody listens                                      yes
+connection_lost      reset or closed before an answer
+tls_error            no trustworthy TLS connection
+address_refused      not an address that we call
+bad_response         not HTTP
+secret_unavailable   no secret opens; nothing was sent                                       tried again in a minute
+expired              the log no longer holds the event; nothing was sent                     failed for good
+
+A 2xx counts when its headers are here: a body that drips, never ends, breaks off or is compressed changes nothing.
+"""
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    DELIVERED = "delivered"
+    REDIRECT = "redirect"
+    GONE = "gone"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_LOST = "connection_lost"
+    TLS_ERROR = "tls_error"
+    ADDRESS_REFUSED = "address_refused"
+    BAD_RESPONSE = "bad_response"
+    EXPIRED = "expired"
+    SECRET_UNAVAILABLE = "secret_unavailable"  # noqa: S105 a word, not a secret
+
+
+RESTS = frozenset({Outcome.RATE_LIMITED, Outcome.OVERLOADED, Outcome.TIMEOUT, Outcome.CONNECTION_REFUSED})
+_SPECIAL = {
+    410: Outcome.GONE,
+    429: Outcome.RATE_LIMITED,
+    502: Outcome.OVERLOADED,
+    503: Outcome.OVERLOADED,
+    504: Outcome.OVERLOADED,
+}
+_CLASSES = {
+    1: Outcome.REDIRECT,
+    2: Outcome.DELIVERED,
+    3: Outcome.REDIRECT,
+    4: Outcome.CLIENT_ERROR,
+    5: Outcome.SERVER_ERROR,
+}
+MAX_WISH_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Milliseconds; None where a kept connection made the step unnecessary, or it was not reached."""
+
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    first_byte_ms: float | None = None
+    total_ms: float
+
+
+def outcome_of_status(status: int) -> Outcome:
+    return _SPECIAL.get(status) or _CLASSES.get(status // 100, Outcome.BAD_RESPONSE)
+
+
+def wish_of(retry_after: str | None, now_s: float) -> float:
+    """Return the seconds a Retry-After header asks for (RFC 9110 §10.2.3); 0 for none or nonsense."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) <= MAX_WISH_DIGITS else float("inf")
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

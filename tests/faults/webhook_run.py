@@ -1,0 +1,317 @@
+"""The two-phase run: events to many endpoints through kills and a restart of Postgres, then a ledger of what arrived.
+
+The suite runs it small (test_webhooks.py); by hand at full size:
+
+    .venv/bin/python -m tests.faults.webhook_run --events 100000 --endpoints 20
+
+Real processes: Postgres, `python -m realtime_bridge` (fan-out and sender), a receiver. The bridge is killed with
+SIGKILL every few seconds that it works, and started again; Postgres is restarted once, after the first kill.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from migrations.upgrade import upgrade
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.local_supabase.database import apply_shape
+from realtime_bridge.environment import Environment
+from realtime_bridge.secrets import SecretBox, new_key
+from tests.factories import make_conversation, make_user, make_webhook
+
+KILL_EVERY_S = (3.0, 7.0)
+BATCH = 1_000
+# Endpoints take turns in what they subscribe to, so that a missing or a wrong delivery cannot hide behind another.
+PATTERNS = (["*"], ["message.*"], ["message.new"], ["message.status", "conversation.*"])
+TYPES = ("message.new", "message.status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    events: int
+    endpoints: int
+    expected: int
+    received: int
+    lost: int
+    unexpected: int
+    repeats: int
+    repeats_per_million: float
+    kills: int
+    postgres_restarts: int
+    seconds: float
+
+
+class Bridge:
+    """The bridge process, killed and started again by `disturb`."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._environment = environment
+        self._log = log
+        self._lock = threading.Lock()
+        self.kills = 0
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "realtime_bridge"], env=self._environment, stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        with self._lock:
+            self.process.kill()
+            self.process.wait()
+            self.kills += 1
+            self.process = self._start()
+
+    def answers(self) -> bool:
+        url = f"http://127.0.0.1:{self._environment['CROSSFADE_BRIDGE_PORT']}/livez"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    def stop(self) -> None:
+        with self._lock:
+            self.process.kill()
+            self.process.wait()
+
+
+def run(
+    events: int,
+    endpoints: int,
+    *,
+    seed: int = 1,
+    most_kills: int = 1_000_000,
+    timeout_s: float = 3_600.0,
+    say: Callable[[str], None] | None = None,
+) -> Ledger:
+    """Do one run and return its ledger."""
+    with tempfile.TemporaryDirectory(prefix="webhook-run-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        server = EmbeddedPostgres(directory / "data")
+        server.start()
+        try:
+            with _receiver(directory) as url:
+                chance = random.Random(seed)
+                return _run(
+                    server,
+                    directory,
+                    url,
+                    events,
+                    endpoints,
+                    chance,
+                    most_kills=most_kills,
+                    timeout_s=timeout_s,
+                    say=say,
+                )
+        finally:
+            server.stop()
+
+
+def _run(
+    server: EmbeddedPostgres,
+    directory: Path,
+    url: str,
+    events: int,
+    endpoints: int,
+    chance: random.Random,
+    *,
+    most_kills: float,
+    timeout_s: float,
+    say: Callable[[str], None] | None,
+) -> Ledger:
+    apply_shape(server.admin_url())
+    upgrade(server.url())
+    key = new_key()
+    box = SecretBox.from_env(Environment({"CROSSFADE_SECRETS_KEY": key}))
+    assert box is not None
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        account = make_user(connection)
+        conversations = [make_conversation(connection, account) for _ in range(20)]
+        for number in range(endpoints):
+            patterns = PATTERNS[number % len(PATTERNS)]
+            make_webhook(connection, account, f"{url}/{number}", box, event_types=patterns, max_in_flight=50)
+    environment = os.environ | {
+        "DATABASE_URL": server.url(),
+        "SUPABASE_JWT_SECRET": "s" * 40,
+        "CHAT_REALTIME_PROVIDER": "socketio",
+        "CROSSFADE_BRIDGE_PORT": str(_free_port()),
+        "CROSSFADE_SECRETS_KEY": key,
+        "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",
+        "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "CROSSFADE_LOG_LEVEL": "WARNING",
+    }
+    started = time.monotonic()
+    bridge = Bridge(environment, directory / "bridge.log")
+    written = threading.Event()
+    writer = threading.Thread(target=_write, args=(server.url(), account, conversations, events, written))
+    writer.start()
+    restarts = 0
+    try:
+        next_kill: float | None = None
+        while not (written.is_set() and _all_settled(server.url())):
+            assert time.monotonic() - started < timeout_s, (directory / "bridge.log").read_text()[-3_000:]
+            time.sleep(0.5)
+            if next_kill is None:
+                if bridge.kills < most_kills and bridge.answers():
+                    next_kill = time.monotonic() + chance.uniform(*KILL_EVERY_S)
+            elif time.monotonic() >= next_kill:
+                bridge.kill()
+                next_kill = None
+                if say:
+                    say(f"{time.monotonic() - started:6.0f} s  {bridge.kills} kills, {_progress(server.url())}")
+            if restarts == 0 and bridge.kills == 1:
+                server.stop()
+                server.start()
+                restarts += 1
+    finally:
+        writer.join()
+        bridge.stop()
+    time.sleep(1.0)  # the receiver writes its lines at least every 0.2 s
+    return _ledger(server.url(), directory, events, endpoints, bridge.kills, restarts, time.monotonic() - started)
+
+
+def _write(url: str, account: UUID, conversations: list[int], events: int, written: threading.Event) -> None:
+    """Phase one: commit all events, in batches, through the restart of the database."""
+    done = 0
+    try:
+        while done < events:
+            size = min(BATCH, events - done)
+            try:
+                with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection, connection.transaction():
+                    _append(connection, account, conversations, done, size)
+            except psycopg.OperationalError:
+                time.sleep(0.3)
+                with contextlib.suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
+                    row = connection.execute("select count(*) from chat_events").fetchone()
+                    done = row[0] if row else done
+                continue
+            done += size
+    finally:
+        written.set()
+
+
+def _append(connection: psycopg.Connection[Any], account: UUID, conversations: list[int], done: int, size: int) -> None:
+    connection.execute(
+        """
+        insert into chat_events (event_id, account_id, conversation_id, seq, type, payload)
+        select gen_random_uuid(), %(account)s, (%(conversations)s::bigint[])[1 + n %% 20], n / 20 + 1,
+            (%(types)s::text[])[1 + n %% 2], jsonb_build_object('content', 'message ' || n)
+        from generate_series(%(first)s::int, %(last)s::int) n
+        """,
+        {
+            "account": account,
+            "conversations": conversations,
+            "types": list(TYPES),
+            "first": done,
+            "last": done + size - 1,
+        },
+    )
+
+
+def _all_settled(url: str) -> bool:
+    """Whether the log is fanned out and nothing is open."""
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            row = connection.execute(
+                """
+                select not exists (
+                    select from chat_events e join relay_cursors c on c.sink = 'webhooks' and e.id > c.high_water
+                ) and not exists (select from webhook_deliveries where state in ('open', 'sending'))
+                """
+            ).fetchone()
+            return bool(row and row[0])
+    except psycopg.OperationalError:
+        return False
+
+
+def _progress(url: str) -> str:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            found = connection.execute(
+                "select state, count(*) from webhook_deliveries group by 1 order by 1"
+            ).fetchall()
+            return ", ".join(f"{count:,} {state}" for state, count in found)
+    except psycopg.OperationalError:
+        return "the database is away"
+
+
+def _ledger(
+    url: str, directory: Path, events: int, endpoints: int, kills: int, restarts: int, seconds: float
+) -> Ledger:
+    """Phase two: compare what arrived with what should have."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("select type, event_id::text from chat_events").fetchall()
+    assert len(found) == events, f"{len(found)} events were committed"
+    seen = Counter((directory / "received").read_text().splitlines())
+    expected: set[str] = set()
+    for number in range(endpoints):
+        patterns = PATTERNS[number % len(PATTERNS)]
+        wanted = {t for t in TYPES if t in patterns or "*" in patterns or f"{t.split('.')[0]}.*" in patterns}
+        expected.update(f"/{number} {event_id}" for type_, event_id in found if type_ in wanted)
+    repeats = sum(seen.values()) - len(seen)
+    return Ledger(
+        events=events,
+        endpoints=endpoints,
+        expected=len(expected),
+        received=len(seen),
+        lost=len(expected - seen.keys()),
+        unexpected=len(seen.keys() - expected),
+        repeats=repeats,
+        repeats_per_million=round(repeats * 1e6 / max(len(expected), 1), 1),
+        kills=kills,
+        postgres_restarts=restarts,
+        seconds=round(seconds, 1),
+    )
+
+
+@contextlib.contextmanager
+def _receiver(directory: Path) -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, "-m", "tests.instant_receiver", str(directory)])
+    try:
+        deadline = time.monotonic() + 15
+        while not (directory / "port").exists() or not (directory / "port").read_text():
+            assert time.monotonic() < deadline, "the receiver did not start"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{(directory / 'port').read_text()}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--endpoints", type=int, default=20)
+    options = parser.parse_args()
+    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731, T201
+    print(json.dumps(asdict(run(options.events, options.endpoints, say=say)), indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
