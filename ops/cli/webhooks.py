@@ -248,7 +248,6 @@ def _connect(data_dir: Path | None) -> Iterator[psycopg.Connection[DictRow]]:
 def _database(data_dir: Path | None) -> Iterator[Database]:
     """The gateway's services over a pool of one; what they refuse becomes one sentence."""
     database = Database(database_url(data_dir), pool_size=1)
-    database.open()
     try:
         yield database
     except ProblemError as error:
