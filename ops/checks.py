@@ -26,6 +26,8 @@ CLIENTS = ROOT / "tests" / "clients"
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 LINT_TIMEOUT_S = 300
 NPM_TIMEOUT_S = 300
+APT_TIMEOUT_S = 600
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as the tests look for it
 PYTEST_TIMEOUT_S = 20 * 60  # the promise is "in under 20 minutes"
 INTERRUPT_TIMEOUT_S = 60  # for fixtures to stop their servers after a time-out
 POLL_S = 0.2
@@ -43,12 +45,14 @@ class Outcome:
 def main(arguments: Sequence[str]) -> int:
     _adopt_orphans()
     started = time.monotonic()
-    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, pytest {' '.join(arguments)}".rstrip(), flush=True)
+    pytest = " ".join(["pytest", *arguments])
+    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, apt-get chromium, {pytest}", flush=True)
     outcomes = [
         _run("ruff check", [BIN / "ruff", "check", "."], LINT_TIMEOUT_S),
         _run("ruff format", [BIN / "ruff", "format", "--check", "."], LINT_TIMEOUT_S),
         _run("mypy --strict", [BIN / "mypy"], LINT_TIMEOUT_S),
         _install_clients(),
+        _install_browser(),
         _run("pytest", [BIN / "python", "-m", "pytest", *arguments], PYTEST_TIMEOUT_S),
         _check_nothing_left(),
     ]
@@ -105,6 +109,18 @@ def _install_clients() -> Outcome:
     if not outcome.failure:
         note.write_text(digest)
     return outcome
+
+
+def _install_browser() -> Outcome:
+    """Have Chromium, in which the official JavaScript clients are driven: from Debian's packages where we may."""
+    if any(shutil.which(name) for name in BROWSERS):
+        return Outcome(name="chromium (installed)", failure="", seconds=0.0)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return Outcome(name="chromium", failure="missing: apt-get install chromium", seconds=0.0)
+    script = "apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium"
+    return _run(
+        "apt-get install chromium", ["env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", script], APT_TIMEOUT_S
+    )
 
 
 def _adopt_orphans() -> None:

@@ -76,7 +76,7 @@ def _application(project: Project) -> web.Application:
 
 async def _healthcheck(request: web.Request) -> web.Response:
     """200 while broadcasts from the database arrive, 503 while the stream is down."""
-    connected = request.app[PROJECT].stream.connected.is_set()
+    connected = request.app[PROJECT].healthy
     return web.Response(status=200 if connected else 503, text="ok" if connected else "replication is not connected")
 
 

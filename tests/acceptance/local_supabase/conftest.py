@@ -1,5 +1,6 @@
 """One local Supabase for all of these tests, with a project in it that the official clients can be driven against."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,20 @@ from ops.local_supabase.launcher import LocalSupabase
 from tests.acceptance.local_supabase.guest import PROJECT_SQL, Guest
 
 
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that stays open to the server's system user; pytest's own is closed by every other run of pytest."""
+    with tempfile.TemporaryDirectory(prefix="local-supabase-tests-") as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="session")
-def local_supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSupabase]:
-    directory = tmp_path_factory.mktemp("local-supabase")
-    open_path(directory)
-    with LocalSupabase(directory, durable=False) as running:
-        with psycopg.connect(running.facts.db_url, autocommit=True) as connection:
-            connection.execute(PROJECT_SQL)
-        yield running
+def local_supabase() -> Iterator[LocalSupabase]:
+    with tempfile.TemporaryDirectory(prefix="local-supabase-tests-") as directory:
+        running = LocalSupabase(Path(directory) / "data", durable=False, quick_refusals=True)
+        with running:
+            _prepare(running)
+            yield running
 
 
 @pytest.fixture
@@ -26,8 +33,6 @@ def guest(local_supabase: LocalSupabase) -> Guest:
     return Guest(local_supabase)
 
 
-def open_path(directory: Path) -> None:
-    """Postgres runs as its own user and has to reach its directory."""
-    for parent in (directory, *directory.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o001)
+def _prepare(running: LocalSupabase) -> None:
+    with psycopg.connect(running.facts.db_url, autocommit=True) as connection:
+        connection.execute(PROJECT_SQL)

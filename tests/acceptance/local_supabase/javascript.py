@@ -4,8 +4,10 @@ import contextlib
 import fcntl
 import http.server
 import json
+import os
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -62,9 +64,11 @@ def _converse(process: subprocess.Popen[str], options: dict[str, Any], guest: Gu
     raise AssertionError(f"the script ended early, after {reports}")
 
 
-def find_chromium() -> str | None:
-    """The browser that `apt install chromium` puts there."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+def find_chromium() -> str:
+    """Path of the browser that `apt-get install chromium` puts there."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found is not None, "apt-get install chromium: this test needs a browser"
+    return found
 
 
 def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) -> list[Report]:
@@ -76,11 +80,12 @@ def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) ->
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         command += ["--no-first-run", f"--user-data-dir={profile}", f"http://127.0.0.1:{server.server_port}/"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as browser:
             try:
                 return _collect(reports)
             finally:
-                browser.kill()
+                os.killpg(browser.pid, signal.SIGKILL)  # with all of its helpers
                 server.shutdown()
 
 

@@ -31,9 +31,7 @@ def test_the_client_works_under_node(package: str, guest: Guest) -> None:
 @pytest.mark.parametrize("package", BROWSER_PACKAGES)
 def test_the_client_works_in_a_browser(package: str, guest: Guest, tmp_path: Path) -> None:
     """The same in headless Chromium, from another origin, with preflights."""
-    chromium = find_chromium()
-    assert chromium is not None, "apt install chromium: this test needs a browser"
-    _check(run_in_chromium(chromium, package, guest, tmp_path), with_auth=True)
+    _check(run_in_chromium(find_chromium(), package, guest, tmp_path), with_auth=True)
 
 
 def _check(reports: list[Report], *, with_auth: bool) -> None:

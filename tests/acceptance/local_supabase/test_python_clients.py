@@ -186,6 +186,27 @@ def test_a_user_signs_up_in_and_out(guest: Guest) -> None:
     asyncio.run(asyncio.wait_for(play(), 60))
 
 
+def test_a_signed_in_user_joins_their_own_topic(guest: Guest) -> None:
+    """The supabase client hands its session's token to Realtime: the policy sees the user."""
+
+    async def play() -> None:
+        client = await acreate_client(guest.running.facts.api_url, guest.running.facts.anon_key)
+        signed_up = await client.auth.sign_up({"email": guest.email, "password": "correct horse"})
+        assert signed_up.user is not None
+        topic = f"guest:{signed_up.user.id}"
+        await client.realtime.connect()
+        channel = client.channel(topic, private())
+        heard: list[Any] = []
+        channel.on_broadcast("hello", heard.append)
+        await subscribe(channel)
+        await asyncio.to_thread(guest.execute, "select realtime.send('{}'::jsonb, 'hello', %s)", [topic])
+        await until(lambda: len(heard) == 1)
+        await client.realtime.close()
+        await client.auth.close()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+
 def private(**config: Any) -> Any:
     return {"config": {"private": True, **config}}
 

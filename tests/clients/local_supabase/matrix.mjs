@@ -144,8 +144,8 @@ async function replay({ connect, topic, ask }) {
   const channel = client.channel(topic, { config: { private: true, broadcast: { replay: { since, limit: 10 } } } });
   const heard = collect(channel, "missed");
   await subscribe(channel);
-  await until(() => heard.length === 1, "the replay of a missed message");
-  expect(heard[0].meta?.replayed === true, `not marked as replayed: ${JSON.stringify(heard[0])}`);
+  await until(() => heard.length > 0, "the replay of a missed message");
+  expect(heard.length === 1 && heard[0].meta?.replayed === true, `once, as a replay, not ${JSON.stringify(heard)}`);
   await client.end();
 }
 
@@ -242,6 +242,13 @@ export async function signIn({ supabase, url, key, email, report }) {
     expect(data.user?.email === email && data.user.user_metadata.name === "Demo", JSON.stringify(data));
     const claims = await client.auth.getClaims?.();
     expect(!claims || claims.data?.claims.sub === data.user.id, JSON.stringify(claims));
+    // The session's token is used for Realtime by itself: the user's own topic opens, somebody else's does not.
+    const own = await subscribe(client.channel(`guest:${data.user.id}`, { config: { private: true } }));
+    const [status] = await outcome(client.channel("guest:somebody-else", { config: { private: true } }));
+    expect(status === "CHANNEL_ERROR", `somebody else's topic said ${status}`);
+    await client.removeChannel(own);
+    await client.removeAllChannels();
+    await client.realtime.disconnect();
     await report({ check: "auth", ok: true, note: "" });
   } catch (error) {
     await report({ check: "auth", ok: false, note: String(error?.message ?? error) });

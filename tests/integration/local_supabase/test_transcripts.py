@@ -21,6 +21,7 @@ AT_ONCE = 4  # each holds up to two of the server's ten replication slots
 MOST_DIFFERENCES = 10
 FRAMES_RECORDED = 2900  # frames, handshakes, closes and HTTP answers that are compared; the recordings hold 2,983
 DROP_ATTEMPTS = 30
+SCENARIO_TIMEOUT_S = 180  # the longest takes ten seconds on an idle machine
 TEMPLATE = "recorded_project"
 _FIXTURE = (Path(__file__).parent / "project_fixture.sql").read_bytes()
 _numbers = itertools.count(1)
@@ -75,7 +76,7 @@ async def _replay_one(server: EmbeddedPostgres, scenario: Scenario) -> Outcome:
     name = f"replay_{next(_numbers)}"
     await asyncio.to_thread(_clone, server, name)
     try:
-        return await asyncio.wait_for(Replay(scenario, server.admin_url(name)).run(), 90)
+        return await asyncio.wait_for(Replay(scenario, server.admin_url(name)).run(), SCENARIO_TIMEOUT_S)
     except Exception as error:  # noqa: BLE001 - it belongs to this scenario's test
         return Outcome(scenario.name, problems=[f"{type(error).__name__}: {error}"])
     finally:
