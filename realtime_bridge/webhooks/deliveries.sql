@@ -13,13 +13,15 @@ for no key update of q skip locked
 -- name: claim
 -- Moving next_at is the lease: what a dead sender had claimed comes back when it ends. Each endpoint gives what it has
 -- room for: first what a dead sender left, then the early lane, then the late one; the late lane gets one place of its
--- own when its head has waited for half a minute. `fence` says at settling whether the claim still holds.
+-- own when its head has waited for half a minute. Under way counts what was claimed or renewed within half a lease: what
+-- a dead sender had claimed holds no place for longer than that. `fence` says at settling whether the claim still holds.
 with room as materialized (
     select q.webhook_id, w.fifo, w.max_in_flight,
         least(
             case when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
                 select count(*) from public.webhook_deliveries d
-                where d.webhook_id = q.webhook_id and d.state = 'sending' and d.next_at > clock_timestamp()
+                where d.webhook_id = q.webhook_id and d.state = 'sending'
+                    and d.next_at > clock_timestamp() + make_interval(secs => %(lease_s)s / 2)
             ),
             case when w.max_per_second is null then %(limit)s else floor(
                 least(w.max_per_second, q.tokens + w.max_per_second * extract(epoch from clock_timestamp() - q.tokens_at))

@@ -39,8 +39,8 @@ POLL_S = 0.5  # the truth when a NOTIFY is lost, and how exactly a retry is on t
 SETTLE_GAP_S = 0.01  # gathers results into one transaction
 SETTLE_BATCH = 500
 RETRY_S = 0.25  # a restarting Postgres is back within seconds
-LEASE_S = 5.0  # what a dead sender had claimed comes back after this; meanwhile it holds places at its endpoints
-RENEW_S = 1.5  # a third: two renewals may fail before a slow request is sent a second time
+LEASE_S = 5.0  # what a dead sender had claimed comes back after this; for half of it, it holds places at its endpoints
+RENEW_S = 1.0  # a claim is renewed when it is one to two seconds old, so a living sender's are never half a lease old
 STOP_TIMEOUT_S = 5.0  # then what is under way is left to its lease
 
 

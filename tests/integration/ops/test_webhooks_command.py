@@ -1,0 +1,161 @@
+"""`crossfade webhooks` shows an operator what happens, sends again, and forwards to a local receiver."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import DictRow
+
+from ops.cli.main import main
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.receiver import verify
+from tests.conftest import one
+from tests.factories import append_message, make_conversation, make_user, make_webhook
+from tests.integration.webhooks.conftest import BOX, webhooks
+from tests.receivers import receiver, status
+
+Conn = psycopg.Connection[DictRow]
+
+
+def crossfade(database_url: str, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["webhooks", *arguments], env={"DATABASE_URL": database_url, "COLUMNS": "300"})
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def box() -> SecretBox:
+    return BOX
+
+
+@pytest.fixture
+def account(conn: Conn) -> UUID:
+    return make_user(conn)
+
+
+@pytest.fixture
+def refused(database_url: str, conn: Conn, account: UUID, box: SecretBox) -> tuple[int, str]:
+    """A webhook whose receiver refused one event; returns webhook and event id."""
+
+    async def scenario() -> tuple[int, str]:
+        async with receiver() as told, webhooks(database_url) as hooks:
+            told.answers["/"] = status(404)
+            webhook_id = make_webhook(conn, account, told.url, box)
+            append_message(conn, make_conversation(conn, account))
+            await hooks.deliver()
+            return webhook_id, told.received[0].headers["webhook-id"]
+
+    import asyncio
+
+    return asyncio.run(scenario())
+
+
+def test_list_and_attempts_tell_what_happened(database_url: str, refused: tuple[int, str]) -> None:
+    """The endpoint with its failure, and the attempt with its outcome, for people and as JSON."""
+    webhook_id, event_id = refused
+    code, table = crossfade(database_url, "list")
+    assert code == 0
+    assert "1 failed" in table
+    _, output = crossfade(database_url, "list", "--json")
+    (row,) = json.loads(output)
+    assert (row["id"], row["health"], row["waiting"]) == (webhook_id, "healthy", 1)
+    code, table = crossfade(database_url, "attempts", str(webhook_id), "--since", "1h")
+    assert code == 0
+    assert event_id in table
+    _, lines = crossfade(database_url, "attempts", str(webhook_id), "--outcome", "client_error", "--json")
+    (attempt,) = [json.loads(line) for line in lines.splitlines()]
+    assert (attempt["status"], attempt["eventId"]) == (404, event_id)
+
+
+def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
+    """A settled delivery by its event's id, and all that failed in a range."""
+    webhook_id, event_id = refused
+    conn.execute("update webhook_deliveries set state = 'failed', attempts = 10")
+    code, output = crossfade(database_url, "replay", str(webhook_id), event_id, "--json")
+    assert code == 0
+    assert json.loads(output)[0]["state"] == "open"
+    conn.execute("update webhook_deliveries set state = 'failed'")
+    code, output = crossfade(database_url, "recover", str(webhook_id), "--since", "1d", "--json")
+    assert (code, json.loads(output)) == (0, {"failed": 1, "missing": 0})
+    assert one(conn, "select state, attempts, lane from webhook_deliveries") == {
+        "state": "open",
+        "attempts": 0,
+        "lane": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["attempts", "7"], 1, "There is no webhook 7"),
+        (["replay", "7", str(UUID(int=1))], 1, "There is no webhook 7"),
+        (["recover", "7", "--since", "1h"], 1, "There is no webhook 7"),
+        (["recover", "7", "--since", "yesterday"], 2, "is not a time"),
+        (["recover", "7"], 2, "--since"),
+        (["listen", "--forward-to", "http://127.0.0.1:1", "--type", "nope"], 2, "is not an event type"),
+        (["listen", "--forward-to", "http://127.0.0.1:1"], 1, "--account"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[str], code: int, sentence: str) -> None:
+    """With the documented exit code."""
+    got, output = crossfade(database_url, *arguments)
+    assert got == code
+    assert sentence in output
+
+
+class Told(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is sent."""
+
+    received: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.received.append((dict(self.headers), body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def local() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """A receiver on this machine: its URL and what it was sent."""
+    received: list[tuple[dict[str, str], bytes]] = []
+    handler = type("Handler", (Told,), {"received": received})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/", received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_listen_forwards_signed_events_to_a_local_port(
+    database_url: str, conn: Conn, account: UUID, local: tuple[str, list[tuple[dict[str, str], bytes]]]
+) -> None:
+    """Only the account's events of the wanted types, in order, as a webhook would carry them."""
+    url, received = local
+    secret = signing.new_secret()
+    stranger = make_user(conn)
+    mine, other = make_conversation(conn, account), make_conversation(conn, stranger)
+    for number in range(3):
+        append_message(conn, mine, f"message {number}")
+        append_message(conn, other, "not for you")
+    arguments = ["--forward-to", url, "--account", str(account), "--type", "message.*", "--after", "0", "--count", "3"]
+    code, output = crossfade(database_url, "listen", *arguments, "--secret", secret, "--json")
+    assert code == 0, output
+    shown = [json.loads(line) for line in output.splitlines()]
+    assert [line["status"] for line in shown] == [204, 204, 204]
+    events = [verify(body, headers, secret) for headers, body in received]
+    assert [event["data"]["content"] for event in events] == ["message 0", "message 1", "message 2"]
+    assert [event["eventId"] for event in events] == [line["eventId"] for line in shown]
+    assert datetime.fromisoformat(events[0]["timestamp"]) > datetime.now(UTC) - timedelta(minutes=5)
