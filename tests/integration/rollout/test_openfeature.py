@@ -43,14 +43,14 @@ def test_the_flag_has_value_reason_and_metadata(client: OpenFeatureClient, conn:
     """Disabled in off, split by the bucket in a ramp, targeted by an override; the boolean says the same."""
     assert (ask(client).value, ask(client).reason) == ("socketio", Reason.DISABLED)
     version = put_stage(conn, "75")
-    wait_for(lambda: ask(client).value == "supabase", "the ramp", 1.0)
+    wait_for(lambda: ask(client).value == "supabase", "the ramp", 5.0)
     details = ask(client)
     assert details.reason == Reason.SPLIT
     assert details.flag_metadata == {"stage": "ramp 75", "percentage": 75.0, "bucket": 6807, "version": version}
     assert client.get_boolean_value(FLAG, False, EvaluationContext(USER)) is True
     assert client.get_string_value(STAGE_FLAG, "default") == "ramp 75"
     conn.execute("insert into rollout_overrides values (%s, 'account', %s, 'socketio', 'w', 'me')", (FLAG, ACCOUNT))
-    wait_for(lambda: ask(client).value == "socketio", "the override", 1.0)
+    wait_for(lambda: ask(client).value == "socketio", "the override", 5.0)
     assert ask(client).reason == Reason.TARGETING_MATCH
 
 
