@@ -36,7 +36,7 @@ class Drill:
     name: str
     broken: Callable[[], AbstractContextManager[object]]
     rolls_back: bool = True
-    timeout_s: float = 90.0
+    timeout_s: float = 200.0  # a window is a minute, and a busy machine makes it longer
     hold_s: float = 15.0
 
 
