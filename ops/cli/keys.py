@@ -64,14 +64,14 @@ class Env(click.ParamType[str]):
 
 @click.group()
 def keys() -> None:
-    r"""Create, list and revoke API keys.
+    """Create, list and revoke API keys.
 
     \b
     Exit codes:
       0  done
       1  failed; the reason is one sentence on stderr
       2  the command line makes no sense
-    """
+    """  # noqa: D301  click's mark for "do not wrap" is a real backspace
 
 
 @keys.command()

@@ -14,12 +14,14 @@ from typing import Any
 
 import psycopg
 
+from ops.embedded import killed_postgres
 from ops.errors import OpsError
 
 SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
+REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
 SETTINGS = {
     "wal_level": "logical",  # Realtime reads the log
     "max_wal_senders": "10",
@@ -73,6 +75,9 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Promises a server that answers; creates the cluster on first use."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(REAP_TIMEOUT_S)
         self.prepare()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
@@ -88,7 +93,8 @@ class EmbeddedPostgres:
     def prepare(self) -> None:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
-        self._remove_stale_pid_file()
+        _give_to_system_user(self.data_dir)  # again: the directories above it may have been closed since
+        killed_postgres.clean_up(self.data_dir)
         self.port = self.port or _free_port()
 
     def command(self) -> list[str]:
@@ -144,17 +150,6 @@ class EmbeddedPostgres:
         if result.returncode:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
-
-    def _remove_stale_pid_file(self) -> None:
-        """After `kill -9` the file stays and, in a container, its pid may be somebody else's by now.
-
-        A file whose process is gone is left to Postgres: it names the shared memory that dying backends may still use.
-        """
-        file = self.data_dir / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-            pid = int(file.read_text().splitlines()[0])
-            if Path(f"/proc/{pid}/comm").read_text().strip() != "postgres":
-                file.unlink()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

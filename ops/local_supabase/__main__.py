@@ -12,7 +12,7 @@ import click
 import structlog
 
 from ops.local_supabase.endpoint import Endpoint
-from ops.local_supabase.settings import Limits, Plan, Settings
+from ops.local_supabase.settings import Limits, Plan, Settings, Timings
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.logs import configure_logging
 
@@ -32,7 +32,8 @@ _log = structlog.get_logger(__name__)
     default=Plan.UNLIMITED.value,
     help="Quotas of a hosted plan.",
 )
-def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: str) -> None:
+@click.option("--quick-refusals", is_flag=True, help="Refuse at once, not after the real 2 s and 5 s: for test runs.")
+def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: str, quick_refusals: bool) -> None:
     """Serve Supabase Realtime on a local port."""
     log_format = os.environ.get("CROSSFADE_LOG_FORMAT", "json")
     configure_logging("supabase", os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"), log_format)
@@ -40,7 +41,9 @@ def main(port: int, host: str, database_url: str, ready_file: Path | None, plan:
         settings = Settings.from_environment(os.environ, database_url=database_url, host=host, port=port)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.exit(asyncio.run(_serve(replace(settings, limits=Limits.of_plan(Plan(plan))), ready_file)))
+    timings = Timings(connect_error_backoff_s=0, channel_error_backoff_s=0) if quick_refusals else Timings()
+    settings = replace(settings, limits=Limits.of_plan(Plan(plan)), timings=timings)
+    sys.exit(asyncio.run(_serve(settings, ready_file)))
 
 
 async def _serve(settings: Settings, ready_file: Path | None) -> int:

@@ -28,6 +28,10 @@ class PolicyError(Exception):
     """A policy, or the role itself, failed: not a refusal, but nothing is allowed either."""
 
 
+class PolicyTimeoutError(PolicyError):
+    """A policy took longer than a statement may."""
+
+
 class MissingPartitionError(Exception):
     """No partition of realtime.messages holds today."""
 
@@ -95,6 +99,8 @@ async def _may_write(connection: Connection, topic: str, extension: Extension) -
 def _translate(error: psycopg.Error) -> Exception:
     if isinstance(error, errors.CheckViolation) and "no partition" in str(error):
         return MissingPartitionError(str(error))
-    if isinstance(error, psycopg.OperationalError) and not isinstance(error, errors.QueryCanceled):
+    if isinstance(error, errors.QueryCanceled):
+        return PolicyTimeoutError(str(error))
+    if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError(str(error))
     return PolicyError(str(error))

@@ -1,6 +1,7 @@
 """One joined topic of one connection: what it may do, what it receives, and the four ways it ends."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class Channel:
         self.presence_enabled = config.presence_enabled or self.project.settings.presence_enabled
         self.presence_calls: deque[float] = deque()
         self.replayed: set[str] = set()
+        self._held: list[Fanout] | None = None if config.replay is None else []
         self.subscriptions: list[Subscription] = []
         self.leaving = False
         self.closed = False
@@ -47,17 +49,14 @@ class Channel:
 
     @property
     def version(self) -> Version:
-        return self.socket.version
-
-    # What the channel sends to its own client
+        return self.socket.wire.version
 
     def push(self, event: str, payload: Any) -> None:
         """Send an event of this channel alone (v2 carries its join_ref)."""
-        self.socket.enqueue(self.socket.encode(self.own_ref, None, self.topic, event, payload))
+        self.socket.enqueue(self.socket.wire.encode(self.own_ref, None, self.topic, event, payload))
 
     def reply(self, ref: Any, status: str, response: Any) -> None:
-        payload = {"status": status, "response": response}
-        self.socket.enqueue(self.socket.encode(self.own_ref, ref, self.topic, "phx_reply", payload))
+        self.socket.enqueue(self.socket.wire.encode_reply(self.own_ref, ref, self.topic, status, response))
 
     def push_system(self, message: str, *, status: str = "ok", extension: str = "system") -> None:
         payload = {"message": message, "status": status, "extension": extension, "channel": self.name}
@@ -67,7 +66,18 @@ class Channel:
         """Send a stored message again; should it also arrive live, it is not repeated."""
         self.replayed.add(message.id)
         meta = {"id": message.id, "replayed": True}
-        self.socket.enqueue(self.socket.encode_stored(self.own_ref, self.topic, message, meta))
+        with contextlib.suppress(ValueError):  # an event name too long for a binary frame: lost live as well
+            self.socket.enqueue(
+                self.socket.wire.encode_stored(
+                    self.own_ref, self.topic, message.event, meta, message.content, message.encoding
+                )
+            )
+
+    def release_held(self) -> None:
+        """Pass on what arrived while stored messages were looked up; those that were among them are not repeated."""
+        held, self._held = self._held, None
+        for message in held or ():
+            self.deliver(message, None)
 
     def push_presence_state(self) -> None:
         """The last thing after a join; counted, and refused when the project is over its presence rate."""
@@ -79,8 +89,6 @@ class Channel:
         self.project.rates.presence.add()
         self.push("presence_state", self.project.presence.state(self.key))
 
-    # What the channel hears from its topic
-
     def deliver(self, message: Fanout, sender: Listener | None) -> None:
         """Pass a message on, unless a permission, an own copy or an earlier replay speaks against it."""
         if self.closed:
@@ -90,9 +98,12 @@ class Channel:
             return
         if not self.read.broadcast or (sender is self and not self.config.own):
             return
+        if self._held is not None:
+            self._held.append(message)  # until the stored messages, which come first, are out
+            return
         if message.message_id is not None and message.message_id in self.replayed:
             return
-        frame = message.encoded(self.socket.version)
+        frame = message.encoded(self.version)
         if frame is None:
             return
         self.socket.enqueue(frame)
@@ -102,7 +113,7 @@ class Channel:
         """Send an event of postgres_changes, which has been authorized row by row."""
         if self.closed:
             return
-        self.socket.enqueue(message.encoded(self.socket.version))
+        self.socket.enqueue(message.encoded(self.version))
         self._count_delivery()
 
     def _count_delivery(self) -> None:
@@ -117,11 +128,9 @@ class Channel:
         if self.config.private and not self.config.presence_enabled:
             self.push(message.event, message.payload)  # asked for later, by tracking: comes as an own push
         else:
-            frame = message.encoded(self.socket.version)
+            frame = message.encoded(self.version)
             if frame is not None:
                 self.socket.enqueue(frame)
-
-    # How the channel begins and ends
 
     def attach(self) -> None:
         """Begin to listen, and to watch the token."""
@@ -160,7 +169,7 @@ class Channel:
         """The normal end: phx_close, with the join_ref as its ref."""
         if not self.closed:
             self.detach()
-        self.socket.enqueue(self.socket.encode(self.join_ref, self.join_ref, self.topic, "phx_close", {}))
+        self.socket.enqueue(self.socket.wire.encode(self.join_ref, self.join_ref, self.topic, "phx_close", {}))
 
     def shutdown(self, message: str) -> None:
         """Say why, then close."""
@@ -173,4 +182,4 @@ class Channel:
         if not self.closed:
             self.detach()
             payload = {"reason": "channel_crash"}
-            self.socket.enqueue(self.socket.encode(self.join_ref, self.join_ref, self.topic, "phx_error", payload))
+            self.socket.enqueue(self.socket.wire.encode(self.join_ref, self.join_ref, self.topic, "phx_error", payload))

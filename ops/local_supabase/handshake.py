@@ -13,6 +13,7 @@ from ops.local_supabase.socket import Socket
 from ops.local_supabase.tokens import TokenError
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Version
+from ops.local_supabase.wire.serializer import Serializer
 
 MOST_FRAME_BYTES = 5_000_000  # a longer frame closes with 1009
 CLOSE_TIMEOUT_S = 2.0
@@ -22,6 +23,8 @@ _VERSION = re.compile(r"^([12])\.0\.\d+$")
 async def serve(request: web.Request) -> web.StreamResponse:
     """Open a socket and serve it to its end, or say in HTTP why not."""
     project = request.app[PROJECT]
+    if project.stopping:
+        return web.Response(status=503, headers={"Connection": "close"})
     if "upgrade" not in request.headers.get("Connection", "").lower():
         given = json_text.encode([request.headers.get("Connection", "keep-alive")]).decode()
         return web.Response(status=400, text=f"'connection' header must contain 'upgrade', got {given}")
@@ -41,7 +44,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         return websocket
-    socket = Socket(project, websocket, transport, token, Version(int(version.group(1))))
+    socket = Socket(project, websocket, transport, token, Serializer(Version(int(version.group(1)))))
     project.sockets.add(socket)
     await socket.run()
     return websocket

@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING
 
 from ops.local_supabase import join_config, refusals
-from ops.local_supabase.authorization import Extension, MissingPartitionError, Permissions, PolicyError
+from ops.local_supabase.authorization import (
+    Extension,
+    MissingPartitionError,
+    Permissions,
+    PolicyError,
+    PolicyTimeoutError,
+)
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.join_config import JoinConfig
 from ops.local_supabase.refusals import JoinRefusedError
@@ -28,6 +34,7 @@ class Admission:
         channel = self.channel
         for message in self._replayed:
             channel.push_replayed(message)
+        channel.release_held()
         if channel.config.bindings:
             await channel.project.changes.subscribe(channel)
         if channel.config.replication_ready:
@@ -81,6 +88,8 @@ async def _authorize(channel: Channel) -> None:
     extensions = [Extension.BROADCAST, *([Extension.PRESENCE] if channel.presence_enabled else [])]
     try:
         channel.read = await channel.project.authorizer.readable(channel.name, channel.claims, extensions)
+    except PolicyTimeoutError:
+        raise JoinRefusedError("QueryCanceled: canceling statement due to statement timeout") from None
     except PolicyError:
         channel.read = Permissions()
     except MissingPartitionError:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,7 +12,6 @@ from ops.local_supabase import stored_messages
 from ops.local_supabase.authorization import Authorizer
 from ops.local_supabase.changes.subscriptions import Subscriptions
 from ops.local_supabase.channel import Channel
-from ops.local_supabase.database import partitions
 from ops.local_supabase.hub import Hub
 from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.presence import Presence
@@ -24,6 +22,7 @@ from ops.local_supabase.settings import Settings
 from ops.local_supabase.socket import RESTART, Socket
 from ops.local_supabase.stored_messages import StoredMessages
 from ops.local_supabase.tokens import TokenVerifier
+from ops.local_supabase.upkeep import Upkeep
 from ops.local_supabase.wire.messages import TextFanout
 
 SLOTS_POLL_S = 0.01
@@ -48,6 +47,7 @@ class Project:
         self.changes = Subscriptions(self)
         self.sockets: set[Socket] = set()
         self.users = 0
+        self.stopping = False
         self.stream = ReplicationStream(
             settings.database_url,
             stored_messages.SLOT_PREFIX,
@@ -57,18 +57,18 @@ class Project:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # Life
-
     async def start(self) -> None:
         """Open the database and start the loops; comes back once broadcasts from the database would be seen."""
         await self.sessions.open()
-        await asyncio.to_thread(self._tend_partitions)
-        for loop in (self.stream.run(), self._tick(), self._sweep_idle(), self._sweep_left(), self._janitor()):
+        upkeep = Upkeep(self)
+        await upkeep.tend_partitions()
+        for loop in (self.stream.run(), *upkeep.loops()):
             self.spawn(loop)
         await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
 
     async def stop(self) -> None:
         """End every connection, 1012 for those with channels, then the loops and the database."""
+        self.stopping = True
         sockets = list(self.sockets)
         for socket in sockets:
             if not socket.channels:
@@ -97,7 +97,7 @@ class Project:
         for socket in self.sockets:
             for channel in list(socket.channels.values()):
                 message = TextFanout(channel.topic, "system", payload)
-                socket.enqueue(message.encoded(socket.version))
+                socket.enqueue(message.encoded(socket.wire.version))
         await asyncio.sleep(0)
         await asyncio.gather(*(socket.close(RESTART) for socket in list(self.sockets)))
 
@@ -112,7 +112,10 @@ class Project:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background_work_failed", reason=repr(error))
 
-    # Connections
+    @property
+    def healthy(self) -> bool:
+        """Whether broadcasts from the database would reach the sockets right now."""
+        return self.stream.connected.is_set()
 
     def users_full(self) -> bool:
         return self.users >= self.settings.limits.max_concurrent_users
@@ -143,39 +146,3 @@ class Project:
         else:
             if not channel.closed:
                 channel.push_system("Replication connection established")
-
-    # Loops
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.timings.rate_tick_s)
-            self.rates.tick()
-
-    async def _sweep_idle(self) -> None:
-        timings = self.settings.timings
-        while True:
-            await asyncio.sleep(timings.idle_sweep_s)
-            oldest = time.monotonic() - timings.idle_timeout_s
-            for socket in [socket for socket in self.sockets if socket.last_frame_at < oldest]:
-                socket.close_soon(1000)
-
-    async def _sweep_left(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.timings.no_channel_check_s)
-            for socket in [socket for socket in self.sockets if socket.counted and not socket.channels]:
-                socket.drop()
-
-    async def _janitor(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.timings.janitor_s)
-            await asyncio.to_thread(self._tend_partitions)
-
-    def _tend_partitions(self) -> None:
-        try:
-            with psycopg.connect(self.settings.database_url, autocommit=True, connect_timeout=10) as connection:
-                connection.execute("set lock_timeout = '5s'")
-                made, dropped = partitions.create_missing(connection), partitions.drop_expired(connection)
-        except psycopg.Error as error:
-            _log.warning("partitions_not_tended", reason=str(error).strip())
-        else:
-            _log.info("partitions_tended", made=[day.isoformat() for day in made], dropped=dropped)

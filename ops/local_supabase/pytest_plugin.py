@@ -5,9 +5,11 @@ pytest -p ops.local_supabase.pytest_plugin          (or `pytest_plugins = [...]`
 def test_broadcast(supabase_url, supabase_anon_key): ...
 """
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import jwt
 import psycopg
@@ -19,14 +21,13 @@ TOKEN_TTL_S = 3600
 
 
 @pytest.fixture(scope="session")
-def supabase_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
+def supabase_local() -> Iterator[Facts]:
     """URLs and keys of a running local Supabase, started once per run and stopped at its end."""
-    directory = tmp_path_factory.mktemp("supabase")
-    for parent in (directory, *directory.parents):  # Postgres runs as its own user and has to get there
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o001)
-    with LocalSupabase(directory, durable=False) as running:
-        yield running.facts
+    # Not below pytest's own directory, which every run of pytest closes to the user that Postgres runs as under root.
+    with tempfile.TemporaryDirectory(prefix="local-supabase-") as directory:
+        running = LocalSupabase(Path(directory) / "data", durable=False, quick_refusals=True)
+        with running:
+            yield running.facts
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from ops.local_supabase.settings import Settings
 
 MOST_CONNECTIONS = 6  # policies are short; hosted projects begin with two
 
+STATEMENT_TIMEOUT_MS = 8000  # what Supabase gives the role `authenticated`; a policy may not hold a connection longer
+
 Connection = psycopg.AsyncConnection[TupleRow]
 
 
@@ -31,7 +33,11 @@ class Sessions:
             reconnect_timeout=timeout_s,
             open=False,
             check=AsyncConnectionPool.check_connection,
-            kwargs={"application_name": "realtime", "connect_timeout": max(2, int(timeout_s))},
+            kwargs={
+                "application_name": "realtime",
+                "connect_timeout": max(2, int(timeout_s)),
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={STATEMENT_TIMEOUT_MS}",
+            },
         )
 
     async def open(self) -> None:

@@ -90,6 +90,7 @@ class Queues:
     """Bounds of what one connection may keep waiting; past them it is cut off and nobody else notices."""
 
     inbound_frames: int = 1000  # then we stop reading from that client until it has been served
+    inbound_bytes: int = 16_000_000  # three of the longest frames
     outbound_frames: int = 5000
     outbound_bytes: int = 32_000_000  # ten of the largest payloads
 

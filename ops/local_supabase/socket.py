@@ -7,7 +7,6 @@ answers goes behind what is already waiting. Nothing one client sends or fails t
 import asyncio
 import contextlib
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,16 +14,17 @@ from aiohttp import WSMsgType, web
 
 from ops.local_supabase import channel_events, joining
 from ops.local_supabase.channel import Channel
+from ops.local_supabase.mailbox import Mailbox, MailboxFullError
 from ops.local_supabase.refusals import JoinRefusedError
-from ops.local_supabase.wire import json_text, v1, v2
-from ops.local_supabase.wire.frames import Encoding, Frame, MalformedFrameError, Outgoing, Version
+from ops.local_supabase.wire.frames import Frame, MalformedFrameError, Outgoing
+from ops.local_supabase.wire.serializer import Serializer
 
 if TYPE_CHECKING:
     from ops.local_supabase.project import Project
-    from ops.local_supabase.replay import StoredMessage
 
 RESTART, GOING_AWAY, POLICY = 1012, 1001, 1008  # RFC 6455 section 7.4.1 and the IANA registry
 CLOSE_TIMEOUT_S = 2.0  # how long a client may take to answer a close frame
+TURN_ITEMS = 50  # after so many, others get their turn: a flood slows only its sender
 
 _log = structlog.get_logger(__name__)
 
@@ -38,114 +38,74 @@ class Socket:
         websocket: web.WebSocketResponse,
         transport: asyncio.Transport,
         token: str,
-        vsn: Version,
+        wire: Serializer,
     ) -> None:
         self.project = project
         self.token = token
-        self.version = vsn
+        self.wire = wire
         self.channels: dict[str, Channel] = {}
         self.counted = False  # counts as a connected user once it has joined something
         self.last_frame_at = time.monotonic()
         self._websocket = websocket
         self._transport = transport
-        self._mailbox: deque[Frame | Outgoing] = deque()
-        self._waiting_in = 0
-        self._waiting_out = 0
-        self._waiting_bytes = 0
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._mailbox = Mailbox(project.settings.queues)
         self._closing = False
-
-    # Encoding
-
-    def encode(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Outgoing:
-        if self.version is Version.V2:
-            return v2.encode(join_ref, ref, topic, event, payload)
-        return v1.encode(ref, topic, event, payload)
-
-    def encode_stored(
-        self, join_ref: Any, topic: str, message: "StoredMessage", meta: dict[str, Any]
-    ) -> Outgoing | None:
-        """A replayed message: JSON as text with the join_ref, bytes as kind 4 and only for version 2."""
-        if message.encoding is Encoding.RAW:
-            if self.version is Version.V1:
-                return None
-            return v2.encode_user_broadcast(
-                topic, message.event, json_text.encode(meta), message.encoding, message.content
-            )
-        body = {"event": message.event, "meta": meta, "payload": json_text.decode(message.content), "type": "broadcast"}
-        return self.encode(join_ref, None, topic, "broadcast", body)
-
-    # The mailbox
-
-    def enqueue(self, frame: Outgoing | None) -> None:
-        """Put a frame behind everything that is waiting; a client that does not read is cut off."""
-        if frame is None or self._closing:
-            return
-        self._mailbox.append(frame)
-        self._waiting_out += 1
-        self._waiting_bytes += len(frame.data)
-        queues = self.project.settings.queues
-        if self._waiting_out > queues.outbound_frames or self._waiting_bytes > queues.outbound_bytes:
-            self._cut_off()
-        self._wake.set()
 
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
         worker = asyncio.create_task(self._work())
+        worker.add_done_callback(self._worker_ended)
         try:
             await self._read()
         finally:
             self._closing = True
             worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
             for channel in list(self.channels.values()):
                 channel.detach()
             self.project.forget(self)
+            await asyncio.wait([worker], timeout=CLOSE_TIMEOUT_S)
+
+    def enqueue(self, frame: Outgoing | None) -> None:
+        """Put a frame behind everything that is waiting; a client that does not read is cut off."""
+        if frame is None or self._closing:
+            return
+        try:
+            self._mailbox.put_out(frame)
+        except MailboxFullError as error:
+            _log.warning("slow_reader_cut_off", waiting=str(error))
+            self._closing = True
+            self._mailbox.clear()
+            self.close_soon(POLICY)
 
     async def _read(self) -> None:
-        queues = self.project.settings.queues
         async for message in self._websocket:
             self.last_frame_at = time.monotonic()
             if message.type is WSMsgType.PING:
                 await self._websocket.pong(message.data)
-                continue
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                continue
-            frame = self._decode(message.type, message.data)
-            if frame is None:
-                continue
-            self._mailbox.append(frame)
-            self._waiting_in += 1
-            self._wake.set()
-            if self._waiting_in >= queues.inbound_frames:
-                self._room.clear()
-                await self._room.wait()
-
-    def _decode(self, kind: WSMsgType, data: Any) -> Frame | None:
-        try:
-            if self.version is Version.V1:
-                return v1.decode(data)
-            return v2.decode_text(data) if kind is WSMsgType.TEXT else v2.decode_binary(data)
-        except MalformedFrameError:
-            return None  # dropped without an answer; the connection and its channels stay
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                try:
+                    frame = self.wire.decode(message.data)
+                except MalformedFrameError:
+                    continue  # dropped without an answer; the connection and its channels stay
+                await self._mailbox.put_in(frame)
 
     async def _work(self) -> None:
+        turn = 0
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._mailbox:
-                item = self._mailbox.popleft()
-                if isinstance(item, Outgoing):
-                    self._waiting_out -= 1
-                    self._waiting_bytes -= len(item.data)
-                    await self._write(item)
-                else:
-                    self._waiting_in -= 1
-                    self._room.set()
-                    await self._handle_safely(item)
+            item = await self._mailbox.get()
+            if isinstance(item, Outgoing):
+                await self._write(item)
+            else:
+                await self._handle_safely(item)
+            turn += 1
+            if turn % TURN_ITEMS == 0:
+                await asyncio.sleep(0)
+
+    def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
+        """A worker ends by being cancelled; should it ever fail, the client is sent away to come back."""
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            _log.error("socket_failed", reason=repr(error))
+            self.drop()
 
     async def _write(self, frame: Outgoing) -> None:
         kind = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
@@ -153,8 +113,6 @@ class Socket:
             await self._websocket.send_frame(frame.data, kind)
         except (ConnectionError, RuntimeError):
             self._closing = True  # the reader sees the end of the connection by itself
-
-    # What the client sends
 
     async def _handle_safely(self, frame: Frame) -> None:
         try:
@@ -187,8 +145,7 @@ class Socket:
 
     async def _answer(self, join_ref: Any, frame: Frame, status: str, response: Any) -> None:
         """Reply ahead of what is waiting, as the real server's transport does; channels answer through the mailbox."""
-        payload = {"status": status, "response": response}
-        await self._write(self.encode(join_ref, frame.ref, frame.topic, "phx_reply", payload))
+        await self._write(self.wire.encode_reply(join_ref, frame.ref, frame.topic, status, response))
 
     async def _join(self, frame: Frame) -> None:
         """Answer at once or, when refused, late; the channel of an earlier join ends in both cases."""
@@ -207,9 +164,8 @@ class Socket:
             return
         self.channels[frame.topic] = admission.channel
         self.project.count(self)
-        await self._answer(
-            frame.join_ref, frame, "ok", {"postgres_changes": admission.channel.config.bindings_with_ids()}
-        )
+        response = {"postgres_changes": admission.channel.config.bindings_with_ids()}
+        await self._answer(frame.join_ref, frame, "ok", response)
         if earlier is not None:
             earlier.close()
         await admission.welcome()
@@ -227,8 +183,6 @@ class Socket:
             channel.reply(frame.ref, "ok", {})
             channel.close()
 
-    # How the connection ends
-
     def close_soon(self, code: int) -> None:
         """Close with a code, in the background."""
         self.project.spawn(self.close(code))
@@ -244,10 +198,3 @@ class Socket:
         """End the connection without a close frame."""
         self._closing = True
         self._transport.abort()
-
-    def _cut_off(self) -> None:
-        _log.warning("slow_reader_cut_off", frames=self._waiting_out, bytes=self._waiting_bytes)
-        self._mailbox.clear()
-        self._waiting_out = self._waiting_bytes = self._waiting_in = 0
-        self._room.set()
-        self.close_soon(POLICY)

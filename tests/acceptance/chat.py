@@ -88,7 +88,7 @@ class Team:
     ) -> Self:
         share = messages // senders
         members = [Sender(gateway_url, api_key, _rotated(conversations, n), share, pace_s) for n in range(senders)]
-        threads = [threading.Thread(target=sender.run) for sender in members]
+        threads = [threading.Thread(target=sender.run, daemon=True) for sender in members]
         for thread in threads:
             thread.start()
         return cls(members, threads)

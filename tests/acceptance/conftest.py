@@ -1,14 +1,22 @@
 """One real stack for all acceptance tests that only talk to it; tests that break things start their own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stack import Stack, running
+from tests.acceptance.stack import Stack, open_place, running
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A running `crossfade up` with free ports: `stack.ready`, `stack.create_key()`, `stack.log(name)`."""
-    with running(tmp_path_factory.mktemp("stack") / "data") as started:
+    with open_place() as place, running(place / "data") as started:
         yield started
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory for a test's own stack."""
+    with open_place() as directory:
+        yield directory

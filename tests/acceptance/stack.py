@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -141,6 +142,13 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@contextlib.contextmanager
+def open_place() -> Iterator[Path]:
+    """Yield a directory that Postgres's own user can reach: every start of a pytest closes all of pytest's to it."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        yield Path(directory)
 
 
 @contextlib.contextmanager

@@ -183,10 +183,10 @@ def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Accoun
 
 
 def test_a_hanging_supabase_delays_nobody_else_and_its_backlog_drains_in_order(
-    tmp_path: Path,
+    place: Path,
 ) -> None:
     """HTTP transport, endpoint frozen: legacy goes on, the breaker opens and says so; thawed, everything comes."""
-    with running(tmp_path / "data", environment={"CROSSFADE_SUPABASE_TRANSPORT": "http"}) as stack:
+    with running(place / "data", environment={"CROSSFADE_SUPABASE_TRANSPORT": "http"}) as stack:
         ready = stack.ready
         account = Account(
             owner=ready["users"][0]["id"],

@@ -13,15 +13,15 @@ import psutil
 import pytest
 import requests
 
-from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, running
+from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, open_place, running
 
 PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own() -> Iterator[Stack]:
     """A stack of this file's own: its processes are killed."""
-    with running(tmp_path_factory.mktemp("up") / "data") as started:
+    with open_place() as place, running(place / "data") as started:
         yield started
 
 
@@ -101,24 +101,24 @@ def test_a_second_up_on_the_same_directory_is_refused(own: Stack) -> None:
     assert get_conversation(own.ready).status_code == 200
 
 
-def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_is_one_sentence(place: Path) -> None:
     """The sentence names the port, its holder and the option that changes it; nothing stays behind."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        sentence = refused(tmp_path / "data", f"--gateway-port={port}")
+        sentence = refused(place / "data", f"--gateway-port={port}")
     assert len(sentence.splitlines()) == 1
     assert f"Port {port} is taken by" in sentence
     assert f"(pid {os.getpid()})" in sentence
     assert "--gateway-port" in sentence
-    assert not (tmp_path / "data" / "ready.json").exists()
+    assert not (place / "data" / "ready.json").exists()
 
 
-def test_a_bad_variable_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_variable_is_one_sentence(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that refuses its configuration is quoted: the sentence names the variable."""
     monkeypatch.setenv("CHAT_REALTIME_PROVIDER", "carrier-pigeon")
-    assert "CHAT_REALTIME_PROVIDER must be one of" in refused(tmp_path / "data")
+    assert "CHAT_REALTIME_PROVIDER must be one of" in refused(place / "data")
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
@@ -133,9 +133,9 @@ def test_a_killed_process_comes_back(own: Stack, name: str) -> None:
     assert own.pids == {**own.pids, name: new}
 
 
-def test_ctrl_c_leaves_nothing_and_the_data_stays(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_and_the_data_stays(place: Path) -> None:
     """Ctrl-C stops every process and removes ready.json; the next run has the same key and conversation."""
-    data_dir = tmp_path / "data"
+    data_dir = place / "data"
     first = Stack.start(data_dir)
     before = first.ready
     everybody = {child.pid for child in psutil.Process(first.process.pid).children(recursive=True)}
@@ -156,22 +156,22 @@ def test_ctrl_c_leaves_nothing_and_the_data_stays(tmp_path: Path) -> None:
         assert get_conversation(third.ready).status_code == 200
 
 
-def test_what_a_killed_up_left_is_cleared(tmp_path: Path) -> None:
+def test_what_a_killed_up_left_is_cleared(place: Path) -> None:
     """After `kill -9` of `up` itself the next one ends the orphans and goes on with the data."""
-    first = Stack.start(tmp_path / "data")
+    first = Stack.start(place / "data")
     key, orphans = first.ready["apiKey"], first.pids
     first.process.kill()
     first.process.wait(10)
-    with running(tmp_path / "data") as second:
+    with running(place / "data") as second:
         assert second.ready["apiKey"] == key
         assert not [pid for pid in orphans.values() if is_running(pid)]
 
 
-def test_fresh_refuses_a_foreign_directory(tmp_path: Path) -> None:
+def test_fresh_refuses_a_foreign_directory(place: Path) -> None:
     """`--fresh` never wipes what `up` did not make."""
-    (tmp_path / "thesis.tex").touch()
-    assert "not made by Crossfade" in refused(tmp_path, "--fresh")
-    assert (tmp_path / "thesis.tex").exists()
+    (place / "thesis.tex").touch()
+    assert "not made by Crossfade" in refused(place, "--fresh")
+    assert (place / "thesis.tex").exists()
 
 
 def test_the_supabase_keys_are_those_of_the_cli_secret(own: Stack) -> None:

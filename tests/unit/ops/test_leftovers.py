@@ -1,5 +1,6 @@
 """What a killed `up` leaves behind."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -25,7 +26,11 @@ def child() -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        family = psutil.Process(process.pid).children()
         yield process
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
         process.kill()
 
 

@@ -1,0 +1,70 @@
+"""What goes on beside the sockets: rates are judged, idle and left connections end, partitions are tended."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+
+from ops.local_supabase.database import partitions
+
+if TYPE_CHECKING:
+    from ops.local_supabase.project import Project
+
+NORMAL = 1000  # the real server's code for a connection that has been silent too long
+
+_log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """The clockwork of one project."""
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+        self._timings = project.settings.timings
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Everything that runs until it is cancelled."""
+        return [self._judge_rates(), self._close_idle(), self._drop_left(), self._tend()]
+
+    async def tend_partitions(self) -> None:
+        """Create what is missing and drop what has expired; a failure is logged and tried again an hour later."""
+        await asyncio.to_thread(self._tend_partitions)
+
+    async def _judge_rates(self) -> None:
+        while True:
+            await asyncio.sleep(self._timings.rate_tick_s)
+            self._project.rates.tick()
+
+    async def _close_idle(self) -> None:
+        while True:
+            await asyncio.sleep(self._timings.idle_sweep_s)
+            oldest = time.monotonic() - self._timings.idle_timeout_s
+            for socket in [socket for socket in self._project.sockets if socket.last_frame_at < oldest]:
+                socket.close_soon(NORMAL)
+
+    async def _drop_left(self) -> None:
+        """Connections that have left their last channel; those that never joined are kept, as on the real server."""
+        while True:
+            await asyncio.sleep(self._timings.no_channel_check_s)
+            for socket in [socket for socket in self._project.sockets if socket.counted and not socket.channels]:
+                socket.drop()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(self._timings.janitor_s)
+            await self.tend_partitions()
+
+    def _tend_partitions(self) -> None:
+        try:
+            with psycopg.connect(
+                self._project.settings.database_url, autocommit=True, connect_timeout=10
+            ) as connection:
+                connection.execute("set lock_timeout = '5s'")
+                made, dropped = partitions.create_missing(connection), partitions.drop_expired(connection)
+        except psycopg.Error as error:
+            _log.warning("partitions_not_tended", reason=str(error).strip())
+        else:
+            _log.info("partitions_tended", made=[day.isoformat() for day in made], dropped=dropped)

@@ -1,0 +1,47 @@
+"""The Postgres from the wheel, killed in the ways machines kill."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ops.embedded.postgres import EmbeddedPostgres
+
+ENDLESS = "select count(*) from generate_series(1, 1000000000)"
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    """A durable server of this test's own, outside pytest's directories, which are root's alone."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        server = EmbeddedPostgres(Path(directory) / "data")
+        server.start()
+        yield server
+        server.stop()
+
+
+def compute(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute(ENDLESS)
+
+
+def test_it_starts_again_while_old_backends_still_compute(server: EmbeddedPostgres) -> None:
+    """A backend that is busy does not see that its server was killed; the next start ends it, and keeps the data."""
+    with psycopg.connect(server.admin_url(), autocommit=True) as connection:
+        connection.execute("create table kept as select 1 as one")
+        worker = threading.Thread(target=compute, args=(connection,))
+        worker.start()
+        with psycopg.connect(server.admin_url(), autocommit=True) as watcher:
+            while not watcher.execute("select 1 from pg_stat_activity where query = %s", (ENDLESS,)).fetchone():
+                pass
+        os.kill(server.pid, signal.SIGKILL)
+        server.start()
+        worker.join(10)
+        assert not worker.is_alive()
+    with psycopg.connect(server.admin_url()) as connection:
+        assert connection.execute("select one from kept").fetchone() == (1,)
