@@ -19,7 +19,7 @@ from ops.cli.main import main
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.tokens import mint_user_token
-from tests.acceptance.stack import Stack, running
+from tests.acceptance.stack import Stack, open_place, running
 from tests.clients.node import Line, NodeScript
 from tests.factories import make_conversation, make_user
 from tests.waiting import wait_for
@@ -85,10 +85,10 @@ class Chat:
 
 
 @pytest.fixture(scope="module")
-def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
+def chat() -> Iterator[Chat]:
     """A stack of this file's own that follows the dial; the canary is off, so that the gate turns nothing."""
     environment = {"CHAT_REALTIME_PROVIDER": "rollout", "CROSSFADE_CANARY": "off"}
-    with running(tmp_path_factory.mktemp("rollout") / "data", environment=environment) as stack:
+    with open_place() as place, running(place / "data", environment=environment) as stack:
         yield Chat(stack)
 
 
