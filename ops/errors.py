@@ -9,6 +9,7 @@ OpsError
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
 ├── KeysError          there is no such key or account            (ops.cli.keys)
+├── PlotError          matplotlib is not installed                (ops.cli.parity_plot)
 └── LauncherError      the local Supabase could not be started    (ops.local_supabase.launcher)
 """
 
