@@ -10,7 +10,7 @@ OpsError
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
 ├── KeysError          there is no such key or account            (ops.cli.keys)
 ├── WebhooksError      a command about webhooks cannot be done    (ops.cli.webhooks)
-├── PlotError          the report's picture cannot be drawn       (ops.cli.parity_plot)
+├── PlotError          matplotlib is not installed                (ops.cli.parity_plot)
 └── LauncherError      the local Supabase could not be started    (ops.local_supabase.launcher)
 """
 

@@ -47,7 +47,7 @@ from realtime_bridge.webhooks.sender import SLOTS, WebhookSender
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 14  # two for each relay (pages, lease), two for webhooks, four for subscriptions, the rest for probes
+POOL_SIZE = 16  # two for each relay, four for subscriptions, two each for webhooks and the keeper, the rest for probes
 CANCEL_TIMEOUT_S = 3.0
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
@@ -68,9 +68,10 @@ async def run(settings: Settings) -> None:
         pool,
         name=name,
         legacy=legacy,
-        fallback=transport if isinstance(transport, FallbackTransport) else None,
+        transport=transport,
         sinks=[relay.sink for relay in relays if isinstance(relay.sink, CountedSink)],
         dialled=create_dialled(settings, rollout),
+        delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
     )
     app: ASGIApp = create_http_app(pool, relays, legacy)
     server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from realtime_bridge.channels.connection import TOKEN_TTL_S
 from realtime_bridge.channels.seats import Seats
+from realtime_bridge.ephemeral.api_signs import ApiSigns
 from realtime_bridge.ephemeral.bridge import EphemeralBridge
 from realtime_bridge.ephemeral.leases import TIMEOUT_S, MemoryLeases, RedisLeases
 from realtime_bridge.ephemeral.members import StoredMembers
@@ -32,6 +33,7 @@ from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import CanaryMode, Settings
 from realtime_bridge.sinks.base import SinkUnavailable
 from realtime_bridge.tokens import mint_role_key, mint_user_token
+from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.fallback import FallbackTransport
 
 STEADY_RATE_PER_S = 1.0  # outside a rollout nothing is decided by it: enough for latency and alerts
@@ -66,11 +68,15 @@ def create(
     *,
     name: str,
     legacy: LegacyServer | None,
-    fallback: FallbackTransport | None,
+    transport: Transport,
     sinks: Sequence[CountedSink],
     dialled: Dialled,
+    delivers: Callable[[Side], bool],
 ) -> Observation:
-    """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit."""
+    """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit.
+
+    `delivers` says whether this bridge holds the lease of a side's sink now.
+    """
     made = Observation()
     ledger = Ledger()
     if settings.knows_supabase and settings.feeds_supabase:
@@ -78,8 +84,17 @@ def create(
         made.seats.append(service)
         if legacy:
             made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
-        if fallback:
-            made.parts.append(_probe(pool, service, fallback, name).run())
+        if isinstance(transport, FallbackTransport):
+            made.parts.append(_probe(pool, service, transport, name).run())
+    if legacy:
+        signs = ApiSigns(
+            database_url=settings.database_url,
+            pool=pool,
+            transport=transport,
+            deliver=legacy.deliver_unstored,
+            speaks_for_supabase=lambda: Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE),
+        )
+        made.parts.append(signs.run())
     if settings.canary is CanaryMode.ON:
         made.parts.append(_canary(settings, made, legacy, ledger, dialled).run())
     made.parts.append(Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks).run())

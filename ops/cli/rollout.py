@@ -160,7 +160,10 @@ def gate(*, data_dir: Path | None, as_json: bool) -> None:
                 str(finding.samples),
                 finding.outcome.value,
             )
-    console.print(table)
+    if at.verdict.windows:
+        console.print(table)
+    else:
+        console.print("No window has been closed at this stage.")
     console.print(f"{at.dial.stage.label}: {at.verdict.outcome}")
     for reason in at.verdict.reasons:
         console.print(f"  {reason}", markup=False, soft_wrap=True)

@@ -26,6 +26,8 @@ class Figures:
     repeated: int = 0
     reordered: int = 0
     unjoined: int = 0
+    longest_loss: int = 0
+    """Events lost in a row."""
     latencies_ms: list[float] = field(default_factory=list)
 
 
@@ -36,6 +38,7 @@ class _SideState:
     seen: OrderedDict[int, None] = field(default_factory=OrderedDict)
     highest: int = -1
     suspects: frozenset[int] = frozenset()
+    lost_in_a_row: int = 0
     figures: Figures = field(default_factory=Figures)
 
 
@@ -98,6 +101,8 @@ class Ledger:
         for seq in lost:
             del state.waiting[seq]
         state.figures.lost += len(lost)
+        state.lost_in_a_row += len(lost)
+        state.figures.longest_loss = max(state.figures.longest_loss, state.lost_in_a_row)
         return lost
 
     def waiting(self, side: Side) -> int:
@@ -112,11 +117,16 @@ class Ledger:
     def _decide(self, state: _SideState, seq: int, latency_ms: float) -> None:
         state.waiting.pop(seq, None)
         state.figures.seen += 1
+        state.lost_in_a_row = 0
         state.figures.latencies_ms.append(latency_ms)
 
 
 def sample(side: Side, figures: Figures) -> Sample:
-    """Return figures in the form in which slots are stored. A send that nobody could receive is a failed try."""
+    """Return figures in the form in which slots are stored.
+
+    A send that nobody could receive is a failed try, and events lost in a row are failures in a row: a side that
+    accepts everything and delivers nothing is down. The latency of a lost event is the longest there is.
+    """
     return Sample(
         side=side,
         sent=figures.seen + figures.lost,
@@ -126,6 +136,6 @@ def sample(side: Side, figures: Figures) -> Sample:
         reordered=figures.reordered,
         attempts=figures.unjoined,
         errors=figures.unjoined,
-        consecutive_failures=figures.unjoined,
-        latency_counts=latency.histogram(figures.latencies_ms),
+        consecutive_failures=max(figures.unjoined, figures.longest_loss),
+        latency_counts=latency.histogram([*figures.latencies_ms, *[float("inf")] * figures.lost]),
     )

@@ -1,4 +1,7 @@
-"""Prometheus metrics of the rollout in the bridge. Labels are few and fixed."""
+"""Prometheus metrics of the rollout, in every process that follows the dial. Labels are few and fixed.
+
+Gateway workers share their figures: of a gauge the most recent value is shown, for all of them read the same row.
+"""
 
 from prometheus_client import Counter, Gauge
 
@@ -6,10 +9,16 @@ from realtime_bridge.rollout.decision import Reading
 from realtime_bridge.rollout.gates import Outcome
 
 STAGES = ("off", "shadow", "ramp", "complete")
-STAGE = Gauge("crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"])
-PERCENTAGE = Gauge("crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"])
-VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"])
-GATE = Gauge("crossfade_rollout_gate", "1 for the gate's last verdict.", ["flag", "outcome"])
+STAGE = Gauge(
+    "crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"], multiprocess_mode="mostrecent"
+)
+PERCENTAGE = Gauge(
+    "crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"], multiprocess_mode="mostrecent"
+)
+VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"], multiprocess_mode="mostrecent")
+GATE = Gauge(
+    "crossfade_rollout_gate", "1 for the gate's last verdict.", ["flag", "outcome"], multiprocess_mode="mostrecent"
+)
 ROLLBACKS = Counter("crossfade_rollout_gate_rollbacks", "Times a failing gate turned the dial back.", ["flag"])
 ALARMS = Counter("crossfade_rollout_gate_alarms", "Times a gate failed where nothing turns back by itself.", ["flag"])
 NOTICES = Counter("crossfade_rollout_notices", "Clients that were asked to ask again.", ["flag", "side"])

@@ -15,7 +15,7 @@ from realtime_bridge.sinks.base import EventRefused, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 
 MAX_BATCH = 100  # Supabase authorizes each topic of a request in turn: 100 take about 95 ms
-TIMEOUT_S = 5.0  # a hundred authorizations take a tenth of a second; the lease is renewed meanwhile
+TIMEOUT_S = 2.0  # a hundred authorizations take a tenth of a second; users wait while a hanging provider is found out
 ERROR_BODY_BYTES = 2_048
 REFUSED_STATUSES = frozenset({400, 413, 415, 422})  # the batch is at fault; one message of it is, to be found
 

@@ -17,7 +17,7 @@ from tests.waiting import wait_for
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "ops" / "runbooks" / "fault-drills.md"
 STAGES = ("shadow", "10", "25", "50")
-MEASURED = 100  # samples of the canary on each side before something is broken: a calm ramp
+MEASURED = 50  # samples of the canary on each side before something is broken: a calm ramp
 RETURN_TIMEOUT_S = 90.0
 INTRODUCTION = """# Fault drills
 
@@ -36,7 +36,7 @@ class Drill:
     name: str
     broken: Callable[[], AbstractContextManager[object]]
     rolls_back: bool = True
-    timeout_s: float = 90.0
+    timeout_s: float = 200.0  # a window is a minute, and a busy machine makes it longer
     hold_s: float = 15.0
 
 

@@ -1,5 +1,8 @@
 """The dial as an OpenFeature provider, and other providers in its place."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -12,13 +15,14 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 from psycopg.rows import DictRow
 
+from gateway.provider_choice import ProviderChoice
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.rollout import flag_source
 from realtime_bridge.rollout.decision import Told
 from realtime_bridge.rollout.errors import FlagProviderError
 from realtime_bridge.rollout.openfeature import STAGE_FLAG, CrossfadeProvider
 from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.settings import Settings
+from realtime_bridge.settings import Provider, Settings
 from tests.integration.rollout.stages import put_stage
 from tests.waiting import wait_for
 
@@ -43,14 +47,14 @@ def test_the_flag_has_value_reason_and_metadata(client: OpenFeatureClient, conn:
     """Disabled in off, split by the bucket in a ramp, targeted by an override; the boolean says the same."""
     assert (ask(client).value, ask(client).reason) == ("socketio", Reason.DISABLED)
     version = put_stage(conn, "75")
-    wait_for(lambda: ask(client).value == "supabase", "the ramp", 1.0)
+    wait_for(lambda: ask(client).value == "supabase", "the ramp", 5.0)
     details = ask(client)
     assert details.reason == Reason.SPLIT
     assert details.flag_metadata == {"stage": "ramp 75", "percentage": 75.0, "bucket": 6807, "version": version}
     assert client.get_boolean_value(FLAG, False, EvaluationContext(USER)) is True
     assert client.get_string_value(STAGE_FLAG, "default") == "ramp 75"
     conn.execute("insert into rollout_overrides values (%s, 'account', %s, 'socketio', 'w', 'me')", (FLAG, ACCOUNT))
-    wait_for(lambda: ask(client).value == "socketio", "the override", 1.0)
+    wait_for(lambda: ask(client).value == "socketio", "the override", 5.0)
     assert ask(client).reason == Reason.TARGETING_MATCH
 
 
@@ -120,3 +124,26 @@ def test_a_cohort_cannot_ask_a_foreign_provider() -> None:
     }
     with pytest.raises(ConfigurationError, match=r"CROSSFADE_FEED=cohort.*CROSSFADE_FLAG_PROVIDER"):
         Settings.from_env(variables)
+
+
+def test_a_bridge_with_an_unknown_flag_provider_does_not_start(database_url: str) -> None:
+    """It ends with exit code 1 and the sentence, and no traceback."""
+    variables = {
+        "DATABASE_URL": database_url,
+        "SUPABASE_JWT_SECRET": "s" * 40,
+        "CHAT_REALTIME_PROVIDER": "rollout",
+        "CROSSFADE_FLAG_PROVIDER": "launchdarkly:make",
+        "CROSSFADE_BRIDGE_PORT": "1",
+    }
+    command = [sys.executable, "-m", "realtime_bridge"]
+    ended = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "CROSSFADE_FLAG_PROVIDER: the module launchdarkly cannot be imported" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_gateway_with_an_unknown_flag_provider_does_not_start() -> None:
+    """Only one that follows the dial asks for it at all."""
+    with pytest.raises(ConfigurationError, match="launchdarkly"):
+        ProviderChoice(Provider.ROLLOUT, "postgresql://x", "launchdarkly:make")
+    ProviderChoice(Provider.DUAL, "postgresql://x", "launchdarkly:make")

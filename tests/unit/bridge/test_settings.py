@@ -18,7 +18,8 @@ def test_defaults_feed_both_sides_from_the_database() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "supabase", "legacy"), [("dual", True, True), ("socketio", False, True), ("supabase", True, False)]
+    ("provider", "supabase", "legacy"),
+    [("dual", True, True), ("rollout", True, True), ("socketio", False, True), ("supabase", True, False)],
 )
 def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy: bool) -> None:
     """CHAT_REALTIME_PROVIDER is the switch."""
@@ -33,6 +34,7 @@ def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy:
         ({"DATABASE_URL": "mysql://db/chat"}, "DATABASE_URL"),
         ({"SUPABASE_JWT_SECRET": " "}, "SUPABASE_JWT_SECRET"),
         ({"CHAT_REALTIME_PROVIDER": "carrier-pigeon"}, "CHAT_REALTIME_PROVIDER"),
+        ({"CROSSFADE_FEED": "half"}, "CROSSFADE_FEED"),
         ({"CROSSFADE_BRIDGE_PORT": "eighty"}, "CROSSFADE_BRIDGE_PORT"),
         ({"CROSSFADE_BRIDGE_PORT": "70000"}, "CROSSFADE_BRIDGE_PORT"),
         ({"CROSSFADE_EVENT_RETENTION_DAYS": "0"}, "CROSSFADE_EVENT_RETENTION_DAYS"),

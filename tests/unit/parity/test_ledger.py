@@ -40,6 +40,22 @@ def test_lost_is_what_two_looks_found_settled_and_unseen() -> None:
     assert ledger.settle(Side.SUPABASE, frozenset({1})) == []
     taken = sample(Side.SUPABASE, ledger.take(Side.SUPABASE))
     assert (taken.sent, taken.seen, taken.lost, taken.attempts) == (1, 0, 1, 0)
+    assert sum(taken.latency_counts) == taken.latency_counts[-1] == 1, "lost is as late as can be"
+
+
+def test_losses_in_a_row_are_failures_in_a_row() -> None:
+    """A side that accepts everything and shows nothing is down; one event that gets through ends the run."""
+    ledger = Ledger()
+    for seq in range(1, 9):
+        ledger.sent(seq, 0.0, BOTH)
+    for first, last in ((1, 4), (1, 7), (5, 7)):
+        ledger.settle(Side.SUPABASE, frozenset(range(first, last + 1)))
+    assert sample(Side.SUPABASE, ledger.take(Side.SUPABASE)).consecutive_failures == 7
+    ledger.saw(Side.SUPABASE, 8, 1.0)
+    ledger.sent(9, 0.0, BOTH)
+    for _ in range(2):
+        ledger.settle(Side.SUPABASE, frozenset({9}))
+    assert sample(Side.SUPABASE, ledger.take(Side.SUPABASE)).consecutive_failures == 1
 
 
 def test_an_event_seen_between_two_looks_is_not_lost() -> None:

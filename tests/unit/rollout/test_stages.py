@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from realtime_bridge.rollout import schedule, stages
+from realtime_bridge.rollout import dial, schedule, stages
 from realtime_bridge.rollout.errors import PlanRefused, StageRefused
 from realtime_bridge.rollout.stages import COMPLETE, LADDER, OFF, SHADOW, ramp
 from realtime_bridge.rollout.windows import Side
@@ -87,3 +87,8 @@ def test_a_plan_knows_what_follows_and_when() -> None:
     assert schedule.following(plan, ramp(25)) is None
     assert schedule.holds_until(plan, ramp(10), SINCE) == SINCE + timedelta(minutes=30)
     assert schedule.holds_until(plan, SHADOW, SINCE) == SINCE
+
+
+def test_a_lost_notification_does_not_break_the_promise() -> None:
+    """Every process follows within a second: two polls fit into it."""
+    assert 2 * dial.POLL_S < 1.0

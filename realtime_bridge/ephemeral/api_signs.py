@@ -1,0 +1,105 @@
+"""Signs of typing that came over the API: the gateway says them on a channel of Postgres, and both sides hear them.
+
+Every bridge tells its own legacy sockets; the one that delivers for Supabase tells Supabase, once.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from realtime_bridge import metrics
+from realtime_bridge.db import bounded
+from realtime_bridge.ephemeral import signs
+from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
+from realtime_bridge.legacy.dialects import Emit, typing
+from realtime_bridge.relay import Pool
+from realtime_bridge.sinks.base import SinkError
+from realtime_bridge.transports.base import Broadcast, Transport
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "chat_ephemeral"  # gateway/ephemeral.py notifies it
+CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost meanwhile, as they may be
+RECONNECT_S = 0.5
+
+
+class ApiSigns:
+    """`speaks_for_supabase` is asked for each sign; `deliver` reaches this bridge's legacy sockets."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        pool: Pool,
+        transport: Transport,
+        deliver: Callable[[Emit], Awaitable[None]],
+        speaks_for_supabase: Callable[[], bool],
+    ) -> None:
+        self._database_url = bounded(database_url, "signs")
+        self._pool = pool
+        self._transport = transport
+        self._deliver = deliver
+        self._speaks_for_supabase = speaks_for_supabase
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._listen()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
+            await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
+            while True:
+                async for notice in connection.notifies(timeout=CHECK_S):
+                    await self.carry(notice.payload)
+                await connection.execute("select 1")
+
+    async def carry(self, text: str) -> None:
+        """Tell both sides; what is no sign of the API is passed over."""
+        sign = read(text)
+        if sign is None:
+            return
+        metrics.SIGNS.labels(Origin.API).inc()
+        await self._deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
+        if self._speaks_for_supabase():
+            try:
+                await self._broadcast(sign)
+            except (SinkError, psycopg.Error, PoolTimeout, OSError) as error:
+                log.info("sign not told to Supabase", error=str(error).strip())
+
+    async def _broadcast(self, sign: Sign) -> None:
+        payload = signs.crossed(sign, datetime.now(UTC))
+        topic = topic_of(sign.conversation_id)
+        broadcasts = [Broadcast(topic=topic, event=sign.kind.value, payload=payload, id=sign.event_id)]
+        if not self._transport.transactional:
+            await self._transport.send(broadcasts, None)
+            return
+        async with self._pool.connection() as connection, connection.transaction():
+            await self._transport.send(broadcasts, connection)
+
+
+def read(text: str) -> Sign | None:
+    """Read what the gateway notifies: `{conversationId, userId, isTyping, origin: "api", hop: 0, eventId}`."""
+    try:
+        said = json.loads(text)
+        if said["origin"] != Origin.API or said["hop"] != 0 or not isinstance(said["isTyping"], bool):
+            return None
+        return Sign(
+            kind=Kind.TYPING,
+            conversation_id=int(said["conversationId"]),
+            user_id=UUID(said["userId"]),
+            origin=Origin.API,
+            is_typing=said["isTyping"],
+            event_id=UUID(said["eventId"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
