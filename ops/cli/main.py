@@ -15,6 +15,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "migrate": "ops.cli.migrate",
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
+    "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
     "version": "ops.cli.version",
 }
