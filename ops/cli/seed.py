@@ -1,6 +1,6 @@
 """`crossfade seed`: fill an account with conversations and messages, to see how things look and run at size.
 
-What it writes is history: rows with gapless numbers, but no events, so no subscriber is told of it. Called by people and
+What it writes is history: rows with gapless numbers but without events, so no subscriber is told. Called by people and
 by tests/bench; never needed to run Crossfade.
 """
 
