@@ -1,15 +1,14 @@
-"""Seal secrets that must be read again (tokens, signing keys) before they are stored. Used by gateway and bridge; pure.
+"""Secrets at rest: AES-256-GCM under CROSSFADE_SECRETS_KEY. Used by whoever stores a secret it has to say again.
 
-AES-256-GCM. `purpose` is authenticated with the text (say `channel:7:token`), so a sealed value that is copied to
-another row or column does not open there. CROSSFADE_SECRETS_KEY holds one key or several: the first seals, all of them
-open. A key is rotated by putting a new one in front, and dropped when nothing is sealed with it any more.
+Several keys may be given, newest first: the first one seals, every one opens, so a key is rotated without a pause.
+A sealed text is bound to its context (whose it is): copied to another row it does not open.
 """
 
 import base64
 import binascii
 import hashlib
 import os
-from typing import Self
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,59 +17,63 @@ from realtime_bridge.environment import ConfigurationError, Environment
 
 VARIABLE = "CROSSFADE_SECRETS_KEY"
 KEY_BYTES = 32
-NONCE_BYTES = 12  # NIST SP 800-38D §8.2; random ones are good for 2^32 values under one key
-_VERSION = b"\x01"
-_KEY_ID_BYTES = 4  # which key sealed it: a hint that saves tries, not a secret
-_HEADER_BYTES = len(_VERSION) + _KEY_ID_BYTES + NONCE_BYTES
-_WISH = f"keys of {KEY_BYTES} random bytes in base64, separated by commas (make one: openssl rand -base64 {KEY_BYTES})"
+NONCE_BYTES = 12  # NIST SP 800-38D §5.2.1.1; random is safe far beyond the number of secrets anybody has
+KEY_ID_BYTES = 4
+VERSION = b"\x01"
+HOW = "a base64 text of 32 random bytes, such as `openssl rand -base64 32` prints"
 
 
-class SecretUnreadable(Exception):
-    """Sealed with a key that we do not have, for another purpose, or damaged; which one of them is not told."""
+class SecretsError(Exception):
+    """A sealed text does not open: it was damaged, moved, or sealed under a key that is no longer given."""
 
 
 class SecretBox:
-    """`seal` and `open` with the keys of CROSSFADE_SECRETS_KEY."""
+    """Seals and opens short secrets."""
 
-    def __init__(self, *keys: bytes) -> None:
-        if not keys or any(len(key) != KEY_BYTES for key in keys):
-            raise ConfigurationError(f"{VARIABLE} must hold {_WISH}.")
-        self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(keys)}
-        self._first = _key_id(keys[0])
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self._newest = _key_id(keys[0])
 
     @classmethod
-    def from_env(cls, env: Environment) -> Self | None:
-        """Return None when the variable is not set; raises ConfigurationError, which never repeats the value."""
+    def from_env(cls, env: Environment) -> "SecretBox | None":
+        """Return the box, or None when no key is set. Raises ConfigurationError for one that cannot be used."""
         text = env.optional("CROSSFADE_SECRETS_KEY")
-        return cls(*(_decode(word) for word in text.split(","))) if text else None
+        return cls([_parse(word) for word in text.replace(",", " ").split()]) if text else None
 
-    def seal(self, text: str, purpose: str) -> bytes:
+    def seal(self, secret: bytes, context: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[self._first].encrypt(nonce, text.encode(), purpose.encode())
-        return _VERSION + self._first + nonce + sealed
+        sealed = self._ciphers[self._newest].encrypt(nonce, secret, context.encode())
+        return VERSION + self._newest + nonce + sealed
 
-    def open(self, sealed: bytes, purpose: str) -> str:
-        """Return what was sealed for `purpose`; raises SecretUnreadable."""
-        cipher = self._ciphers.get(sealed[len(_VERSION) : len(_VERSION) + _KEY_ID_BYTES])
-        if cipher is None or sealed[: len(_VERSION)] != _VERSION:
-            raise SecretUnreadable(f"A stored secret was not sealed with any key of {VARIABLE}.")
-        nonce = sealed[_HEADER_BYTES - NONCE_BYTES : _HEADER_BYTES]
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """Raises SecretsError."""
+        start = len(VERSION)
+        key_id = sealed[start : start + KEY_ID_BYTES]
+        nonce = sealed[start + KEY_ID_BYTES : start + KEY_ID_BYTES + NONCE_BYTES]
+        cipher = self._ciphers.get(key_id)
+        if sealed[:start] != VERSION or cipher is None:
+            raise SecretsError(f"A secret was sealed under a key that {VARIABLE} does not hold: add the old key there.")
         try:
-            return cipher.decrypt(nonce, sealed[_HEADER_BYTES:], purpose.encode()).decode()
+            return cipher.decrypt(nonce, sealed[start + KEY_ID_BYTES + NONCE_BYTES :], context.encode())
         except (InvalidTag, ValueError):
-            raise SecretUnreadable(f"A stored secret cannot be opened with {VARIABLE}.") from None
+            raise SecretsError("A sealed secret was damaged or belongs elsewhere.") from None
 
-    def is_current(self, sealed: bytes) -> bool:
-        """Whether the first key sealed it; if not, sealing it anew lets an old key be dropped."""
-        return sealed[: len(_VERSION) + _KEY_ID_BYTES] == _VERSION + self._first
+
+def new_key() -> str:
+    """Return a key for CROSSFADE_SECRETS_KEY."""
+    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def _parse(word: str) -> bytes:
+    try:
+        key = base64.b64decode(word, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"{VARIABLE} must be {HOW}; several are separated by commas, newest first.")
+    return key
 
 
 def _key_id(key: bytes) -> bytes:
-    return hashlib.sha256(b"crossfade secrets key id" + key).digest()[:_KEY_ID_BYTES]
-
-
-def _decode(word: str) -> bytes:
-    try:
-        return base64.b64decode(word.strip(), validate=True)
-    except binascii.Error:
-        raise ConfigurationError(f"{VARIABLE} must hold {_WISH}.") from None
+    """Names the key in what it sealed, and tells nothing about it."""
+    return hashlib.sha256(b"crossfade secrets key" + key).digest()[:KEY_ID_BYTES]
