@@ -1,4 +1,4 @@
-"""The Flask app: everything is made and joined here, and nowhere else. Opens nothing; `Runtime.start` does."""
+"""The Flask app: everything is made and joined here, and nowhere else. Connects to nothing yet."""
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix

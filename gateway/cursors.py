@@ -11,7 +11,7 @@ from gateway.errors import FieldError, ValidationFailed
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
 VERSION = 1
-MAX_CURSOR_CHARS = 100
+MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
 
 
 def encode(position: Position, account_id: UUID, chosen: ConversationFilter) -> str:
@@ -29,7 +29,8 @@ def decode(cursor: str, account_id: UUID, chosen: ConversationFilter) -> Positio
         version, sort_us, row_id, scope = _LAYOUT.unpack(raw)
     except (binascii.Error, struct.error, ValueError):
         version, sort_us, row_id, scope = 0, 0, 0, b""
-    if version != VERSION or scope != _scope(account_id, chosen):
+    fits = version == VERSION and 0 <= sort_us <= MAX_SORT_US and row_id > 0
+    if not fits or scope != _scope(account_id, chosen):
         detail = "Use the nextCursor of the page before, with the same filters."
         raise ValidationFailed(FieldError(parameter="cursor", code="cursor_invalid", detail=detail))
     return Position(sort_us=sort_us, id=row_id)

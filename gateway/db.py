@@ -2,24 +2,30 @@
 
 import contextlib
 import select
-from collections.abc import Iterator
-from typing import TypeAlias
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import TypeAlias, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from gateway.errors import ServiceUnavailable
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
+RV = TypeVar("RV")
 
-CONNECT_TIMEOUT_S = 3  # a database that does not accept within this is down for the caller
 STATEMENT_TIMEOUT_MS = 5_000  # the slowest honest statement takes milliseconds
+ANSWER_TIMEOUT_S = 6.0  # past STATEMENT_TIMEOUT_MS only a server that is frozen stays silent
 LOCK_TIMEOUT_MS = 3_000  # writers of one conversation queue; past this the queue is the problem
 CHECKOUT_TIMEOUT_S = 2.0  # waiting longer for a connection only makes the client's timeout ours
-QUEUE_PER_CONNECTION = 4  # past this, answering 503 at once is kinder than a place in the queue
+DOWN_S = 0.2  # after a failed connect nobody tries again for so long: no storm on a database that is starting
 KEEPALIVE = {  # a peer that vanished without a word is noticed in about ten seconds instead of two hours
-    "connect_timeout": CONNECT_TIMEOUT_S,
+    "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -33,52 +39,95 @@ TRANSIENT = (
     psycopg.OperationalError,  # connection lost, timeouts, deadlocks, too many connections
     psycopg.InterfaceError,  # the connection was closed under us
     psycopg.errors.ReadOnlySqlTransaction,  # a failover is going on
-    PoolTimeout,
-    TooManyRequests,
 )
 
 
+class BoundedConnection(psycopg.Connection[TupleRow]):
+    """Gives up on a server that neither answers nor hangs up; no timeout of the server's own can promise that."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Raise OperationalError after ANSWER_TIMEOUT_S; the connection is of no use then, and `Database` closes it."""
+        return super().wait(gen, interval, ANSWER_TIMEOUT_S if timeout is None else timeout)
+
+
+def connect(url: str, application_name: str) -> Connection:
+    """Open an autocommit connection with every wait on it bounded."""
+    conninfo = make_conninfo(url, application_name=application_name, **KEEPALIVE)
+    connection = BoundedConnection.connect(conninfo, autocommit=True)
+    connection.execute(SESSION)
+    return connection
+
+
 class Database:
-    """A pool, opened after the worker is forked. `connection()` is autocommit: one statement is one transaction."""
+    """At most `pool_size` connections, opened by the thread that needs one and kept for the next.
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            url,
-            kwargs={"autocommit": True, "application_name": "crossfade-gateway", **KEEPALIVE},
-            min_size=min(2, pool_size),
-            max_size=pool_size,
-            max_waiting=pool_size * QUEUE_PER_CONNECTION,
-            timeout=CHECKOUT_TIMEOUT_S,
-            reconnect_timeout=30,  # seconds of backoff per attempt to refill; the next request starts a new one
-            configure=configure,
-            check=check_alive,
-            name="gateway",
-            open=False,
-        )
+    Not psycopg_pool: its background reconnecting backs off, so that after an outage of some seconds workers went on
+    answering 503 for up to 16 s more, and during one every request waited its whole timeout. Here a refused connection
+    is a 503 at once, and the first request after the outage succeeds.
+    """
 
-    def open(self) -> None:
-        self._pool.open(wait=False)
+    def __init__(self, url: str, *, pool_size: int, clock: Callable[[], float] = monotonic) -> None:
+        self._url = url
+        self._clock = clock
+        self._slots = threading.BoundedSemaphore(pool_size)
+        self._idle: deque[Connection] = deque()
+        self._down_until = 0.0
+        self._closed = False
 
     def close(self) -> None:
-        self._pool.close(timeout=2)
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
 
     @contextlib.contextmanager
-    def connection(self, timeout_s: float = CHECKOUT_TIMEOUT_S) -> Iterator[Connection]:
-        """Lend a connection; everything that a retry may cure comes out as ServiceUnavailable (503)."""
+    def connection(self) -> Iterator[Connection]:
+        """Lend an autocommit connection: one statement is one transaction.
+
+        Everything that a retry may cure comes out as ServiceUnavailable (503).
+        """
+        if not self._slots.acquire(timeout=CHECKOUT_TIMEOUT_S):
+            raise ServiceUnavailable
+        connection = None
         try:
-            with self._pool.connection(timeout=timeout_s) as connection:
-                yield connection
+            connection = self._take()
+            yield connection
         except TRANSIENT as error:
             raise ServiceUnavailable from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
+            self._slots.release()
+
+    def _take(self) -> Connection:
+        with contextlib.suppress(IndexError):  # the newest first, so that the rest may stay idle
+            while True:
+                connection = self._idle.pop()
+                if is_alive(connection):
+                    return connection
+                connection.close()
+        if self._clock() < self._down_until:
+            raise psycopg.OperationalError("the database refused a connection a moment ago")
+        try:
+            return connect(self._url, "crossfade-gateway")
+        except psycopg.Error:
+            self._down_until = self._clock() + DOWN_S
+            raise
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed or connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
 
-def configure(connection: Connection) -> None:
-    connection.execute(SESSION)
-
-
-def check_alive(connection: Connection) -> None:
-    """Raise if the server has hung up. Costs no round trip: an idle connection has nothing to read but a goodbye."""
+def is_alive(connection: Connection) -> bool:
+    """Whether the server is still there. Costs no round trip: an idle connection has nothing to read but a goodbye."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
+    if not poll.poll(0):
+        return True
+    try:
         connection.execute("select 1")  # a notice or a changed setting is fine, an end of file is not
+    except psycopg.Error:
+        return False
+    return True

@@ -7,9 +7,8 @@ from time import monotonic
 
 import psycopg
 import structlog
-from psycopg.conninfo import make_conninfo
 
-from gateway.db import KEEPALIVE, SESSION, Connection
+from gateway.db import Connection, connect
 from gateway.key_cache import KeyCache
 from gateway.store import api_keys
 
@@ -33,6 +32,7 @@ class KeySync:
         self._thread = threading.Thread(target=self.run, name="key-sync", daemon=True)
         self._connection: Connection | None = None
         self._touched_at = clock()
+        self._failing = False
 
     def start(self) -> None:
         self._thread.start()
@@ -47,9 +47,10 @@ class KeySync:
         while not self._stopping.is_set():
             try:
                 self.run_once()
+                self._note(None)
                 self._wait()
             except psycopg.Error as error:
-                _log.warning("key_sync_failed", error=type(error).__name__)
+                self._note(error)
                 self._disconnect()
                 self._stopping.wait(RETRY_S)
         with contextlib.suppress(psycopg.Error):
@@ -67,6 +68,14 @@ class KeySync:
             self._touch()
         return len(key_ids)
 
+    def _note(self, error: psycopg.Error | None) -> None:
+        """Log only the change: an outage is two lines, not two per second."""
+        if error is not None and not self._failing:
+            _log.warning("key_sync_failed", error=" ".join(str(error).split()))
+        elif error is None and self._failing:
+            _log.info("key_sync_recovered")
+        self._failing = error is not None
+
     def _wait(self) -> None:
         for _ in self._connect().notifies(timeout=POLL_S, stop_after=1):
             pass
@@ -83,12 +92,8 @@ class KeySync:
 
     def _connect(self) -> Connection:
         if self._connection is None:
-            connection = psycopg.connect(
-                make_conninfo(self._url, application_name="crossfade-gateway-keys", **KEEPALIVE), autocommit=True
-            )
-            self._connection = connection
-            connection.execute(SESSION)
-            connection.execute(f"listen {CHANNEL}")
+            self._connection = connect(self._url, "crossfade-gateway-keys")
+            self._connection.execute(f"listen {CHANNEL}")
         return self._connection
 
     def _disconnect(self) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g
@@ -31,6 +32,9 @@ def register(app: Flask) -> None:
 
 def _ours(error: ProblemError) -> Response:
     g.problem_code = error.code
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        cause = error.__cause__ or error
+        _log.warning("request_not_served", cause=type(cause).__name__, error=" ".join(str(cause).split()))
     return respond(error.status, error.code, error.title, error.detail, errors=error.errors, headers=error.headers)
 
 

@@ -1,4 +1,4 @@
-"""What a worker opens after it was forked and closes when it leaves. Made by `create_app`, driven by gunicorn."""
+"""What a worker starts after it was forked and stops when it leaves. Made by `create_app`, driven by gunicorn."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,6 @@ class Runtime:
     limits: LimitStorage
 
     def start(self) -> None:
-        self.database.open()
         self.key_sync.start()
 
     def stop(self) -> None:

@@ -17,7 +17,7 @@ class Settings:
     port: int = 8000
     workers: int = 2  # more than one, so that a stuck worker is not an outage
     threads: int = 8  # two workers of eight answered 1,711 messages/s on two cores; more only queue for the database
-    pool_size: int = 8  # per worker: one connection per thread
+    pool_size: int = 8  # per worker: one connection per thread; one more listens for changed keys
     rate_limit_per_min: int = 100
     send_limit_per_min: int = 60
     failed_auth_per_min: int = 30

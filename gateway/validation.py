@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn, TypeVar
 
-from flask import request
+from flask import current_app, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
+MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
 MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
 MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
 
@@ -64,10 +64,11 @@ def _raw_body() -> bytes:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send the body as Content-Type: application/json in UTF-8.")
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"Send at most {request.max_content_length} bytes.") from None
+    most = current_app.config[MAX_BODY_BYTES]
+    raw = request.get_data(cache=False)
+    if len(raw) > most:
+        raise PayloadTooLarge(f"Send at most {most} bytes.")
+    return raw
 
 
 def _parse(raw: bytes) -> Any:

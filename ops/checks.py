@@ -26,9 +26,12 @@ CLIENTS = ROOT / "tests" / "clients"
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 LINT_TIMEOUT_S = 300
 NPM_TIMEOUT_S = 300
+APT_TIMEOUT_S = 600
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as the tests look for it
 PYTEST_TIMEOUT_S = 20 * 60  # the promise is "in under 20 minutes"
 INTERRUPT_TIMEOUT_S = 60  # for fixtures to stop their servers after a time-out
 POLL_S = 0.2
+COMMAND_CHARS = 160  # of a process that was left behind: enough to see whose it is
 SETTLE_S = 5.0  # processes that were told to stop may need a moment
 
 
@@ -42,12 +45,14 @@ class Outcome:
 def main(arguments: Sequence[str]) -> int:
     _adopt_orphans()
     started = time.monotonic()
-    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, pytest {' '.join(arguments)}".rstrip(), flush=True)
+    pytest = " ".join(["pytest", *arguments])
+    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, apt-get chromium, {pytest}", flush=True)
     outcomes = [
         _run("ruff check", [BIN / "ruff", "check", "."], LINT_TIMEOUT_S),
         _run("ruff format", [BIN / "ruff", "format", "--check", "."], LINT_TIMEOUT_S),
         _run("mypy --strict", [BIN / "mypy"], LINT_TIMEOUT_S),
         _install_clients(),
+        _install_browser(),
         _run("pytest", [BIN / "python", "-m", "pytest", *arguments], PYTEST_TIMEOUT_S),
         _check_nothing_left(),
     ]
@@ -106,6 +111,18 @@ def _install_clients() -> Outcome:
     return outcome
 
 
+def _install_browser() -> Outcome:
+    """Have Chromium, in which the official JavaScript clients are driven: from Debian's packages where we may."""
+    if any(shutil.which(name) for name in BROWSERS):
+        return Outcome(name="chromium (installed)", failure="", seconds=0.0)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return Outcome(name="chromium", failure="missing: apt-get install chromium", seconds=0.0)
+    script = "apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium"
+    return _run(
+        "apt-get install chromium", ["env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", script], APT_TIMEOUT_S
+    )
+
+
 def _adopt_orphans() -> None:
     """Make every process that loses its parent ours (Linux), so that none can hide."""
     if sys.platform == "linux":
@@ -120,7 +137,7 @@ def _check_nothing_left() -> Outcome:
     names = []
     for process in left:
         try:
-            names.append(f"{process.name()} (pid {process.pid})")
+            names.append(f"{process.pid} {' '.join(process.cmdline())[:COMMAND_CHARS]!r}")
             process.kill()
         except psutil.NoSuchProcess:
             continue

@@ -4,8 +4,12 @@ OpsError
 ├── PostgresError      the embedded server did not start          (ops.embedded.postgres)
 ├── DataDirError       the data directory cannot be used          (ops.embedded.data_dir)
 ├── PortError          a port is taken                            (ops.embedded.ports)
+├── NotReady           there is no running stack                  (ops.embedded.ready)
+├── MigrationError     the schema cannot be brought up to date    (ops.migration)
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
-└── DemoError          a side of the demo stayed silent           (ops.cli.demo)
+├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
+├── KeysError          there is no such key or account            (ops.cli.keys)
+└── LauncherError      the local Supabase could not be started    (ops.local_supabase.launcher)
 """
 
 

@@ -34,6 +34,7 @@ from realtime_bridge.web_server import WebServer
 log = structlog.get_logger(__name__)
 
 POOL_SIZE = 10  # two for each relay (pages, lease), four for subscriptions, the rest for probes
+CANCEL_TIMEOUT_S = 3.0
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
 
@@ -46,7 +47,7 @@ async def run(settings: Settings) -> None:
     transport = create_transport(settings)
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     relays = create_relays(settings, pool, transport, legacy)
-    app: ASGIApp = create_http_app(pool, relays)
+    app: ASGIApp = create_http_app(pool, relays, legacy)
     server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
     await pool.open()
     if legacy:
@@ -115,9 +116,10 @@ async def _first_of(stopping: asyncio.Event, tasks: Sequence[asyncio.Task[object
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[object]]) -> None:
+    """End what has not ended; bounded, for a library may swallow a cancellation."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT_S)
 
 
 def main() -> int:

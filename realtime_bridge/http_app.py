@@ -9,24 +9,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.relay import Pool, Relay
 
 READY_TIMEOUT_S = 1.0
 
 
-def create_http_app(pool: Pool, relays: Sequence[Relay]) -> Starlette:
+def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None) -> Starlette:
     async def livez(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
         """200 while the database answers; a failing sink is reported, not fatal: its events wait in the log."""
-        sinks = {relay.sink.name: _state(relay) for relay in relays}
+        facts: dict[str, object] = {"sinks": {relay.sink.name: _state(relay) for relay in relays}}
+        if legacy:
+            facts["legacySockets"] = "open" if legacy.is_ready else "closed until Redis answers"
         try:
             async with pool.connection(timeout=READY_TIMEOUT_S) as connection:
                 await connection.execute("select 1")
         except psycopg.Error:
-            return JSONResponse({"status": "unavailable", "database": "unavailable", "sinks": sinks}, 503)
-        return JSONResponse({"status": "ok", "database": "ok", "sinks": sinks})
+            return JSONResponse({"status": "unavailable", "database": "unavailable", **facts}, 503)
+        return JSONResponse({"status": "ok", "database": "ok", **facts})
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

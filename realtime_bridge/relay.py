@@ -29,6 +29,7 @@ PAGE = 500  # events a transaction: the database transport drains 20,000/s in ba
 PROBE = 1  # events tried while the breaker is open
 POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
+RENEWAL_END_S = 2.0  # a renewal caught half way gives up with its statement; the release does not wait for more
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -71,7 +72,7 @@ class Relay:
                 await self._wait(await self._step())
         finally:
             renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
+            await asyncio.wait([renewal], timeout=RENEWAL_END_S)
             await self._release()
 
     async def run_once(self) -> int:

@@ -1,6 +1,7 @@
 """A real Postgres per run, a migrated template once, a clone of it for each test that asks."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ _clones = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(_reachable(tmp_path_factory.mktemp("postgres")) / "data", durable=False)
-    server.start()
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    # Not below pytest's own directory, which a second run of pytest closes to the server's system user.
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        server = EmbeddedPostgres(Path(directory) / "data", durable=False)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +72,6 @@ def conn(database_url: str) -> Iterator[psycopg.Connection[DictRow]]:
 def _admin(server: EmbeddedPostgres, statement: sql.Composed) -> None:
     with psycopg.connect(server.admin_url(), autocommit=True) as connection:
         connection.execute(statement)
-
-
-def _reachable(directory: Path) -> Path:
-    """Pytest's directories are private to root; the server's own user has to pass through them."""
-    for parent in (directory, *directory.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o001)
-    return directory
 
 
 def one(connection: psycopg.Connection[DictRow], query: str, **values: Any) -> DictRow:

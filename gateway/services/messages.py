@@ -18,6 +18,7 @@ from gateway.services.conversations import NO_SUCH
 from gateway.store import messages as store
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
+CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"
 REPLY_TARGET = "chat_messages_conversation_id_reply_to_id_fkey"
 
 
@@ -29,7 +30,9 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
     with database.connection() as connection:
         try:
             representation = store.append_message(connection, account_id, conversation_id, uuid4(), new)
-        except UniqueViolation:
+        except UniqueViolation as error:
+            if error.diag.constraint_name != CLIENT_MESSAGE_ID:
+                raise
             return Appended(representation=_first_answer(connection, account_id, conversation_id, new), replayed=True)
         except ForeignKeyViolation as error:
             if error.diag.constraint_name != REPLY_TARGET:

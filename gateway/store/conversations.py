@@ -68,7 +68,10 @@ def list_conversations(
     after: Position | None = None,
     skip: int = 0,
 ) -> ConversationPage:
-    """Return the page after a position, or the one that begins past `skip` rows."""
+    """Return the page after a position, or the one that begins past `skip` rows.
+
+    Not prepared: a plan made without knowing which filters are set reads every conversation to find a rare one.
+    """
     values = {
         "account_id": account_id,
         "status": chosen.status.value if chosen.status else None,
@@ -80,9 +83,9 @@ def list_conversations(
         "at_most": COUNT_AT_MOST,
     }
     with connection.cursor(row_factory=class_row(_Listed)) as cursor:
-        rows = cursor.execute(_SQL["list_conversations"], values).fetchall()
+        rows = cursor.execute(_SQL["list_conversations"], values, prepare=False).fetchall()
     with connection.cursor(row_factory=scalar_row) as cursor:
-        total = cursor.execute(_SQL["count_conversations"], values).fetchone() or 0
+        total = cursor.execute(_SQL["count_conversations"], values, prepare=False).fetchone() or 0
     shown = rows[:limit]
     return ConversationPage(
         items=tuple(row.representation for row in shown),

@@ -54,27 +54,33 @@ from conversations c
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
 -- name: list_conversations
--- Latest activity first. `fetch` is one more than the page shows, which tells whether there is a next one.
+-- Latest activity first. `fetch` is one more than the page shows, which tells whether there is a next one. Chosen first
+-- and represented after, so that what a page skips is not represented, too.
 select
     (
         crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId' || jsonb_build_object('lastSeq', c.last_seq)
     )::text as representation,
     (extract(epoch from coalesce(c.last_message_at, c.created_at)) * 1000000)::bigint as sort_us,
     c.id
-from conversations c
-where c.user_id = %(account_id)s
-    and (%(status)s::text is null or c.status = %(status)s)
-    and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
-    and (coalesce(c.last_message_at, c.created_at), c.id) < (
-        coalesce(
-            timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-                + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond',
-            'infinity'
-        ),
-        coalesce(%(before_id)s::bigint, 9223372036854775807)
-    )
-order by coalesce(c.last_message_at, c.created_at) desc, c.id desc
-limit %(fetch)s offset %(skip)s
+from (
+    select c.id, coalesce(c.last_message_at, c.created_at) as sort_time
+    from conversations c
+    where c.user_id = %(account_id)s
+        and (%(status)s::text is null or c.status = %(status)s)
+        and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
+        and (coalesce(c.last_message_at, c.created_at), c.id) < (
+            coalesce(
+                timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
+                    + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond',
+                'infinity'
+            ),
+            coalesce(%(before_id)s::bigint, 9223372036854775807)
+        )
+    order by coalesce(c.last_message_at, c.created_at) desc, c.id desc
+    limit %(fetch)s offset %(skip)s
+) as chosen
+join conversations c on c.id = chosen.id
+order by chosen.sort_time desc, chosen.id desc
 
 -- name: count_conversations
 -- Stops at `at_most`: counting a million rows to show fifty would cost more than showing them.

@@ -4,10 +4,8 @@ import json
 import os
 
 import click
-from sqlalchemy.exc import DBAPIError
 
-from migrations.upgrade import upgrade
-from ops.errors import OpsError
+from ops import migration
 from realtime_bridge.environment import Environment
 
 
@@ -20,8 +18,5 @@ def migrate(*, as_json: bool) -> None:
     project as it is: Supabase's own objects are used, never created.
     """
     url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
-    try:
-        upgrade(url.replace("postgres://", "postgresql://", 1))
-    except DBAPIError as error:  # its own text quotes the whole statement; the server's says what is wrong
-        raise OpsError(str(error.orig)) from error
+    migration.migrate(url)
     click.echo(json.dumps({"migrated": True}) if as_json else "The schema is up to date.")

@@ -20,6 +20,7 @@ from ops.errors import OpsError
 MARKER = "crossfade.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
 LOCK = "up.lock"
+NEIGHBOURS = (LOCK, "supabase")  # `crossfade supabase start` keeps its directory in our default one
 OURS = ("postgres", "redis", "logs", "demo.json", "processes.json", "ready.json")
 
 
@@ -77,7 +78,7 @@ class DataDir:
     def _check_ours(self) -> None:
         marker = self.path / MARKER
         if not marker.exists():
-            if any(entry.name != LOCK for entry in self.path.iterdir()):
+            if any(entry.name not in NEIGHBOURS for entry in self.path.iterdir()):
                 raise DataDirError(
                     f"{self.path} is not empty and was not made by Crossfade: choose another --data-dir."
                 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations.upgrade import upgrade
+from ops import migration
 from ops.embedded import demo_account, leftovers, redis, services
 from ops.embedded.credentials import Credentials
 from ops.embedded.data_dir import DataDir
@@ -98,7 +98,7 @@ class Stack:
             )
         with self._step("Database in Supabase's shape, schema up to date"):
             apply_shape(addresses.database_admin_url)
-            upgrade(addresses.database_url)
+            migration.migrate(addresses.database_url)
         environment = services.environment(addresses, self._credentials)
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
             self._supervisor.start(

@@ -29,6 +29,7 @@ class Endpoint:
         self.project = Project(settings)
         self.port = settings.port
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
 
     @property
     def url(self) -> str:
@@ -44,13 +45,17 @@ class Endpoint:
         try:
             await self.project.start()
             await site.start()
+            self._site = site
         except BaseException:
             await self.stop()
             raise
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close every socket with its code, then everything else."""
+        """Stop listening, so that nobody comes back too early; close every socket with its code, then all else."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
         await self.project.stop()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -71,7 +76,7 @@ def _application(project: Project) -> web.Application:
 
 async def _healthcheck(request: web.Request) -> web.Response:
     """200 while broadcasts from the database arrive, 503 while the stream is down."""
-    connected = request.app[PROJECT].stream.connected.is_set()
+    connected = request.app[PROJECT].healthy
     return web.Response(status=200 if connected else 503, text="ok" if connected else "replication is not connected")
 
 
@@ -91,6 +96,7 @@ async def _cross_origin(request: web.Request, handler: _Handler) -> web.StreamRe
     response = await handler(request)
     if "Origin" in request.headers and not response.prepared:
         response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "X-Total-Count, Link, X-Supabase-Api-Version"
     return response
 
 

@@ -22,6 +22,8 @@ _VERSION = re.compile(r"^([12])\.0\.\d+$")
 async def serve(request: web.Request) -> web.StreamResponse:
     """Open a socket and serve it to its end, or say in HTTP why not."""
     project = request.app[PROJECT]
+    if project.stopping:
+        return web.Response(status=503, headers={"Connection": "close"})
     if "upgrade" not in request.headers.get("Connection", "").lower():
         given = json_text.encode([request.headers.get("Connection", "keep-alive")]).decode()
         return web.Response(status=400, text=f"'connection' header must contain 'upgrade', got {given}")

@@ -50,7 +50,8 @@ def binding_id(binding: dict[str, Any]) -> int:
 def read(payload: Any, name: str) -> JoinConfig:
     """Read the payload for a channel of that name; raises JoinRefusedError."""
     if not isinstance(payload, dict):
-        raise JoinRefusedError(f"UnknownErrorOnChannel: expected params to be a :map, got: `{json.dumps(payload)}`")
+        given = json.dumps(payload, default=repr)
+        raise JoinRefusedError(f"UnknownErrorOnChannel: expected params to be a :map, got: `{given}`")
     config = _mapping(payload.get("config"))
     broadcast = _mapping(config.get("broadcast"))
     presence = config.get("presence")

@@ -72,6 +72,18 @@ class LocalSupabase:
             raise LauncherError("The local Supabase has not been started.")
         return self._facts
 
+    @property
+    def admin_url(self) -> str:
+        """The database as its superuser, for what `postgres` may not do."""
+        return self._postgres.admin_url()
+
+    @property
+    def endpoint_pid(self) -> int:
+        """Process id of the endpoint, for those who watch its memory or end it roughly."""
+        if self._endpoint is None:
+            raise LauncherError("The local Supabase has not been started.")
+        return self._endpoint.pid
+
     def start(self) -> Facts:
         """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -103,8 +115,18 @@ class LocalSupabase:
             return f"The Supabase endpoint has stopped: {self._log_tail()}"
         return None
 
+    def restart_endpoint(self) -> None:
+        """Stop the endpoint and start it again on the same port: what clients see when Supabase is deployed."""
+        self._port = int(self.facts.api_url.rpartition(":")[2])
+        self._stop_endpoint()
+        self._start_endpoint()
+
     def stop(self) -> None:
         """End the endpoint first, so that its sockets are closed properly."""
+        self._stop_endpoint()
+        self._postgres.stop()
+
+    def _stop_endpoint(self) -> None:
         if self._endpoint is not None and self._endpoint.poll() is None:
             self._endpoint.terminate()
             try:
@@ -112,7 +134,6 @@ class LocalSupabase:
             except subprocess.TimeoutExpired:
                 self._endpoint.kill()
                 self._endpoint.wait(STOP_TIMEOUT_S)
-        self._postgres.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -132,7 +153,7 @@ class LocalSupabase:
         ready_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), "--plan", self._plan]
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
-        with self._log_file.open("wb") as log:
+        with self._log_file.open("ab") as log:
             self._endpoint = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

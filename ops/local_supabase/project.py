@@ -48,6 +48,7 @@ class Project:
         self.changes = Subscriptions(self)
         self.sockets: set[Socket] = set()
         self.users = 0
+        self.stopping = False
         self.stream = ReplicationStream(
             settings.database_url,
             stored_messages.SLOT_PREFIX,
@@ -69,6 +70,7 @@ class Project:
 
     async def stop(self) -> None:
         """End every connection, 1012 for those with channels, then the loops and the database."""
+        self.stopping = True
         sockets = list(self.sockets)
         for socket in sockets:
             if not socket.channels:
@@ -111,6 +113,11 @@ class Project:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background_work_failed", reason=repr(error))
+
+    @property
+    def healthy(self) -> bool:
+        """Whether broadcasts from the database would reach the sockets right now."""
+        return self.stream.connected.is_set()
 
     # Connections
 

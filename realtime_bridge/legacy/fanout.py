@@ -35,6 +35,7 @@ PUBLISH_TIMEOUT_S = 2.0  # a Redis that takes longer is down as far as the break
 CONNECT_TIMEOUT_S = 1.0
 BLOCK_MS = 2_000  # a reader's longest wait; also how long a silent loss of the connection can go unnoticed
 READ_ENTRIES = 50
+STOP_POLL_S = 0.05
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 BROKEN = (RedisError, OSError, TimeoutError)
 
@@ -102,9 +103,9 @@ class RedisFanout:
         self._task = asyncio.create_task(self.run())
 
     async def stop(self) -> None:
-        if self._task:
+        while self._task and not self._task.done():  # `wait_for` before Python 3.12, in redis-py, can swallow a cancel
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=STOP_POLL_S)
         for client in (self._writer, self._reader):
             with contextlib.suppress(*BROKEN):
                 await client.aclose()

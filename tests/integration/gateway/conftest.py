@@ -1,6 +1,5 @@
 """One app per test on a fresh database; accounts that speak HTTP and nothing else."""
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -9,7 +8,6 @@ from uuid import UUID
 import psycopg
 import pytest
 import redis
-import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import sql
@@ -97,7 +95,6 @@ def settings(gateway_url: str, limits_url: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def running_app(settings: Settings) -> Iterator[Flask]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with running(create_app(settings)) as app:
         yield app
 

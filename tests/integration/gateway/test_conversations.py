@@ -7,6 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
+from gateway import cursors
+from gateway.domain import ConversationFilter, Position
 from tests.conftest import one
 from tests.factories import make_user
 from tests.integration.gateway.conftest import Account, data, problem
@@ -164,3 +166,13 @@ def test_a_participant_is_not_an_owner(
     problem(member.get(f"/conversations/{conversation}"), 404, "not_found")
     assert data(member.get("/conversations")) == []
     assert isinstance(member.id, UUID)
+
+
+@pytest.mark.parametrize("sort_us", [0, cursors.MAX_SORT_US])
+def test_the_furthest_cursors_still_work(account: Account, sort_us: int) -> None:
+    """Any position that decodes is one that the query can take."""
+    everything = ConversationFilter(status=None, assigned_to=None)
+    conversation = account.make_conversation()
+    cursor = cursors.encode(Position(sort_us=sort_us, id=2**63 - 1), account.id, everything)
+    listed = [row["id"] for row in data(account.get(f"/conversations?cursor={cursor}"))]
+    assert listed == ([conversation] if sort_us else [])

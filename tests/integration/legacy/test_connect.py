@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+import requests
 
 from realtime_bridge.tokens import mint_role_key
 from tests.integration.legacy.clients import Clients
@@ -69,5 +70,17 @@ def test_session_without_a_token_is_closed(database_url: str, clients: Clients) 
         client = clients.open(bridge.url, None, reconnection=False)
         client.wait("connect_error")
         assert client.wait("engine_close")
+    finally:
+        bridge.stop()
+
+
+def test_pages_of_other_origins_are_refused(database_url: str) -> None:
+    """Only the origins that were named, or the page's own, may open a socket from a browser."""
+    bridge = Bridge(database_url, cors_origins=("https://crm.example",)).start()
+    try:
+        url = f"{bridge.url}/api/ws/?EIO=4&transport=polling"
+        allowed = requests.get(url, headers={"Origin": "https://crm.example"}, timeout=10)
+        assert allowed.headers["Access-Control-Allow-Origin"] == "https://crm.example"
+        assert requests.get(url, headers={"Origin": "https://evil.example"}, timeout=10).status_code == 400
     finally:
         bridge.stop()

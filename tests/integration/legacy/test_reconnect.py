@@ -95,6 +95,19 @@ def test_long_absence_is_truncated(
     assert seqs(client) == [1, 2, 3]
 
 
+def test_catch_up_waits_for_its_reader(database_url: str, clients: Clients, room: Room) -> None:
+    """A catch-up much longer than a socket's queue goes at the reader's pace and does not cut it off."""
+    bridge = Bridge(database_url, max_queued_packets=20).start()
+    try:
+        room.append(*(f"m{number}" for number in range(400)))
+        client = clients.connect(bridge.url, room.member)
+        assert "truncated" not in client.subscribe(room.id, after_seq=0)
+        client.wait_event("message", times=400)
+        assert (seqs(client), bridge.server.engine.cut_off) == (list(range(1, 401)), 0)
+    finally:
+        bridge.stop()
+
+
 def test_refused_event_does_not_end_a_catch_up(bridge: Bridge, clients: Clients, room: Room) -> None:
     """An event that the dialect cannot say is left out of the replay, as the sink left it out of the live stream."""
     room.append("one", "two", "three")

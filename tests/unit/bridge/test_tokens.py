@@ -14,7 +14,11 @@ UNSIGNED_HEADER = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"  # {"alg":"none","typ":"
 
 
 def forged(**changes: object) -> str:
-    claims = {"sub": str(USER), "role": "authenticated", "exp": int(time.time()) + 60} | changes
+    claims = {
+        "sub": str(USER),
+        "role": "authenticated",
+        "exp": int(time.time()) + 3_600,
+    } | changes  # made at collection
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, SECRET, algorithm="HS256")
 
 

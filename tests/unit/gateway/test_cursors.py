@@ -15,11 +15,21 @@ ALL = ConversationFilter(status=None, assigned_to=None)
 BIGINT = st.integers(-(2**63), 2**63 - 1)
 
 
-@given(BIGINT, BIGINT)
+@given(st.integers(0, cursors.MAX_SORT_US), st.integers(1, 2**63 - 1))
 def test_a_cursor_says_what_was_put_into_it(sort_us: int, row_id: int) -> None:
     """Any time and any id come back unchanged."""
     position = Position(sort_us=sort_us, id=row_id)
     assert cursors.decode(cursors.encode(position, ACCOUNT, ALL), ACCOUNT, ALL) == position
+
+
+@given(BIGINT, BIGINT)
+def test_a_forged_position_no_row_can_have_is_refused(sort_us: int, row_id: int) -> None:
+    """The scope is no secret: what a client may put together must not be able to break the query."""
+    cursor = cursors.encode(Position(sort_us=sort_us, id=row_id), ACCOUNT, ALL)
+    if 0 <= sort_us <= cursors.MAX_SORT_US and row_id > 0:
+        return
+    with pytest.raises(ValidationFailed):
+        cursors.decode(cursor, ACCOUNT, ALL)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """The `crossfade` command itself: what it lists, and how it fails."""
 
 import json
+import re
+from pathlib import Path
 
 import click
 import psycopg
 import pytest
+from alembic.util.exc import CommandError
 from click.testing import CliRunner
 
+from ops import errors, migration
 from ops.cli import main as cli
 from ops.errors import OpsError
 from realtime_bridge.environment import ConfigurationError
@@ -71,3 +75,22 @@ def test_migrate_reports_an_unreachable_database_in_one_sentence() -> None:
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: connection failed")
+
+
+def test_a_database_of_a_newer_version_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older Crossfade on newer data says so, instead of showing Alembic's traceback."""
+
+    def upgrade(_: str) -> None:
+        raise CommandError("Can't locate revision identified by '9999'")
+
+    monkeypatch.setattr(migration, "upgrade", upgrade)
+    result = run("migrate", DATABASE_URL="postgresql://postgres@127.0.0.1:1/postgres")
+    assert result.exit_code == 1
+    assert "not one that this version of Crossfade knows" in result.stderr
+
+
+def test_the_tree_of_errors_is_drawn_whole() -> None:
+    """Whoever reads ops/errors.py sees every error that ends a command."""
+    sources = [path.read_text() for path in Path(errors.__file__).parent.rglob("*.py")]
+    classes = {name for text in sources for name in re.findall(r"^class (\w+)\(OpsError\)", text, re.MULTILINE)}
+    assert classes == set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))

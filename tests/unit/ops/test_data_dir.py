@@ -28,6 +28,16 @@ def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_the_local_supabase_may_live_inside(tmp_path: Path) -> None:
+    """`crossfade supabase start` before the first `up` does not make the default directory foreign."""
+    (tmp_path / "supabase").mkdir()
+    data_dir = DataDir(tmp_path)
+    data_dir.acquire()
+    data_dir.wipe()
+    data_dir.release()
+    assert (tmp_path / "supabase").exists()
+
+
 @pytest.mark.parametrize("marker", ["", "[]", "null", '{"layout": 99}', "{"])
 def test_an_unknown_layout_is_refused(tmp_path: Path, marker: str) -> None:
     """A directory of another version is not touched."""

@@ -1,0 +1,1 @@
+"""The endpoint as people use it: real processes, official clients, one command."""

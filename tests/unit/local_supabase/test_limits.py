@@ -1,0 +1,78 @@
+"""Sizes and rates, counted as the real server counts them."""
+
+from dataclasses import fields
+
+import pytest
+
+from ops.local_supabase import batch, payload_size
+from ops.local_supabase.batch import BatchError
+from ops.local_supabase.rates import RateCounter
+from ops.local_supabase.settings import Limits, Plan, Settings
+from realtime_bridge.environment import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (None, 6),
+        (True, 6),
+        (5, 3),
+        (300, 6),
+        (-1, 6),
+        (2**40, 10),
+        (1.5, 10),
+        ("é", 8),
+        ([], 2),
+        ([1, 2], 11),
+        ({}, 6),
+        ({"a": "b"}, 18),
+    ],
+)
+def test_a_payload_is_as_long_as_its_erlang_term(value: object, size: int) -> None:
+    """Not as its JSON: the limit of 3,000 kB is counted in Erlang's external format."""
+    assert payload_size.external_size(value) == size
+
+
+def test_a_small_payload_is_never_counted() -> None:
+    """The upper bound from the wire length is enough for it."""
+    assert not payload_size.exceeds({"x": "y" * 100}, 110, 3000)
+    assert payload_size.exceeds({"x": "y" * 3_100_000}, 3_100_008, 3000)
+    assert not payload_size.exceeds({"x": "y" * 2_999_000}, 2_999_008, 3000)
+
+
+def test_a_burst_passes_until_the_tick_and_is_forgotten_after_a_minute() -> None:
+    """The average over up to twelve ticks of five seconds decides."""
+    counter = RateCounter(5, 5.0)
+    counter.add(300)
+    assert not counter.over
+    counter.tick()
+    assert counter.over
+    for _ in range(11):
+        counter.tick()
+    assert counter.over
+    counter.tick()
+    assert not counter.over
+
+
+def test_every_plan_has_limits_that_are_no_looser_than_unlimited() -> None:
+    """A plan only ever lowers a limit."""
+    unlimited = Limits.of_plan(Plan.UNLIMITED)
+    for plan in Plan:
+        limits = Limits.of_plan(plan)
+        assert all(getattr(limits, one.name) <= getattr(unlimited, one.name) for one in fields(Limits))
+
+
+def test_a_short_secret_is_refused_with_its_variable() -> None:
+    """HS256 asks for 32 bytes."""
+    with pytest.raises(ConfigurationError, match="SUPABASE_JWT_SECRET"):
+        Settings.from_environment({"SUPABASE_JWT_SECRET": "short"}, database_url="", host="", port=0)
+
+
+def test_one_bad_message_rejects_the_batch_and_says_which() -> None:
+    """The list of errors has one entry per message, empty for good ones."""
+    with pytest.raises(BatchError) as refused:
+        batch.read({"messages": [{"topic": "t", "event": "e", "payload": {}}, {"topic": " ", "payload": 1}]}, 3000)
+    assert refused.value.errors == [
+        {},
+        {"topic": ["can't be blank"], "event": ["can't be blank"], "payload": ["is invalid"]},
+    ]
