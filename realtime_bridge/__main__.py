@@ -24,16 +24,19 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings, TransportName
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.wakeup import Wakeup
 from realtime_bridge.web_server import WebServer
+from realtime_bridge.wuzapi.client import WuzapiClient
+from realtime_bridge.wuzapi.sender import Sender
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 10  # two for each relay (pages, lease), four for subscriptions, the rest for probes
+POOL_SIZE = 12  # two for each relay (pages, lease), four for subscriptions, the rest for probes and sends
 CANCEL_TIMEOUT_S = 3.0
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
@@ -47,12 +50,14 @@ async def run(settings: Settings) -> None:
     transport = create_transport(settings)
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     relays = create_relays(settings, pool, transport, legacy)
+    wuzapi = WuzapiClient()
+    sender = create_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
     server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
     await pool.open()
     if legacy:
         await legacy.start()
-    tasks = _start(server.serve(), *(relay.run() for relay in relays))
+    tasks = _start(server.serve(), *(relay.run() for relay in relays), *([sender.run()] if sender else []))
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
@@ -63,12 +68,15 @@ async def run(settings: Settings) -> None:
     finally:
         for relay in relays:
             relay.stop()
+        if sender:
+            sender.stop()
         if legacy:
             await legacy.stop()
         server.should_exit = True
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
         await transport.close()
+        await wuzapi.close()
         await pool.close()
         log.info("bridge stopped")
 
@@ -91,14 +99,22 @@ def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServe
 def create_relays(
     settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None
 ) -> list[Relay]:
-    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds."""
+    """Return a relay for each side that CHAT_REALTIME_PROVIDER feeds, and for what is fed always."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     relays = []
     if settings.feeds_supabase:
         relays.append(Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner=owner))
     if legacy:
         relays.append(Relay(sink=LegacySink(legacy), pool=pool, owner=owner))
+    relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     return relays
+
+
+def create_sender(settings: Settings, pool: Pool, client: WuzapiClient) -> Sender | None:
+    """Without a key no channel can have been made here: what other bridges can send waits for them."""
+    if settings.secrets is None:
+        return None
+    return Sender(pool=pool, secrets=settings.secrets, servers=settings.wuzapi_servers, client=client)
 
 
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.wuzapi.servers import allowed_servers
 
 
 class Provider(StrEnum):
@@ -34,6 +36,8 @@ class Settings:
     host: str
     port: int
     cors_origins: tuple[str, ...]
+    secrets: SecretBox | None
+    wuzapi_servers: frozenset[str]
     event_retention_days: int
     log_level: str
     log_format: str
@@ -53,6 +57,8 @@ class Settings:
             host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
+            secrets=SecretBox.from_env(env),
+            wuzapi_servers=allowed_servers(env),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
             log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
             log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
