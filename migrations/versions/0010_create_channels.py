@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0007"
 
 UP = """
 create table public.chat_channels (
@@ -84,7 +84,8 @@ declare
     ranks constant text[] := array['pending', 'sent', 'delivered', 'read'];
     place public.conversations;
     known public.chat_messages;
-    new_event constant uuid := gen_random_uuid();
+    new_event uuid := gen_random_uuid();
+    is_read boolean;
 begin
     select c.* into place from public.conversations c
     where c.id = (select m.conversation_id from public.chat_messages m where m.id = message)
@@ -97,10 +98,11 @@ begin
         else coalesce(array_position(ranks, wanted) > array_position(ranks, known.status), false) end) then
         return false;
     end if;
+    is_read := wanted = 'read' and crossfade.is_unread(known, place.read_seq);
     update public.conversations c set
         last_seq = c.last_seq + 1,
         updated_at = clock_timestamp(),
-        unread_count = greatest(0, c.unread_count - case when known.direction = 'incoming' and wanted = 'read' then 1 else 0 end)
+        unread_count = greatest(0, c.unread_count - case when is_read then 1 else 0 end)
     where c.id = place.id returning c.* into place;
     update public.chat_messages m set
         status = wanted,
@@ -111,6 +113,14 @@ begin
     insert into public.chat_events (event_id, account_id, conversation_id, seq, type, payload, origin, created_at)
     values (new_event, place.user_id, place.id, place.last_seq, 'message.status',
         crossfade.message_payload(known, new_event, place.last_seq), via, place.updated_at);
+    if is_read then  -- one unread message less: a change of the conversation, with an event of its own
+        new_event := gen_random_uuid();
+        update public.conversations c set last_seq = c.last_seq + 1, updated_at = clock_timestamp()
+        where c.id = place.id returning c.* into place;
+        insert into public.chat_events (event_id, account_id, conversation_id, seq, type, payload, origin, created_at)
+        values (new_event, place.user_id, place.id, place.last_seq, 'conversation.updated',
+            crossfade.conversation_payload(place, new_event, place.last_seq), via, place.updated_at);
+    end if;
     return true;
 end
 $$;
