@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 UP = """
 create table public.chat_channels (

@@ -11,7 +11,7 @@ from ops.local_supabase.database import apply_shape
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 
-VERSIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0010"]
+VERSIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
 
 
 def test_migrating_role_is_not_superuser(conn: psycopg.Connection[DictRow]) -> None:
