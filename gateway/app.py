@@ -15,9 +15,11 @@ from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
 from gateway.runtime import NAME, Runtime
+from gateway.services.channels import Channels
 from gateway.settings import Settings
-from gateway.v1 import conversations, messages
+from gateway.v1 import channels, conversations, messages
 from gateway.v1.paths import RowId
+from gateway.wuzapi import views as wuzapi
 
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
 
@@ -48,7 +50,7 @@ def create_app(settings: Settings) -> Flask:
         ApiKeyGate(database, cache, failed, metrics),
         rate_limit,
         ScopeGate(),
-        BodySizeGate(settings.max_body_bytes),
+        BodySizeGate(settings.max_body_bytes, {wuzapi.ENDPOINT: wuzapi.MAX_BODY_BYTES}),
     ):
         gate.install(app)
 
@@ -56,6 +58,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
+    app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
+    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, metrics))
     app.extensions[NAME] = Runtime(
         database=database, key_sync=KeySync(settings.database_url, cache), limits=rate_limit.storage
     )

@@ -8,11 +8,14 @@ ProblemError
 │   ├── ApiKeyMissing           api_key_missing
 │   ├── ApiKeyInvalid           api_key_invalid     malformed, unknown and wrong secret alike
 │   ├── ApiKeyExpired           api_key_expired     only told to whoever holds the secret
-│   └── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
+│   ├── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
+│   └── SignatureInvalid        signature_invalid   of a webhook that is sent to us
 ├── ScopeMissing 403            scope_missing
+├── ProviderAccountMismatch 403 provider_account_mismatch
 ├── NotFound 404                not_found           unknown and somebody else's alike
 ├── Conflict 409
 │   ├── StatusConflict          status_conflict
+│   ├── ChannelNameTaken        channel_name_taken
 │   └── ProviderIdConflict      provider_message_id_conflict
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
@@ -21,6 +24,7 @@ ProblemError
 │   └── ClientMessageIdReused   client_message_id_reused
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
+├── NotConfigured 501           not_configured      the operator has not switched it on
 └── ServiceUnavailable 503      service_unavailable
 """
 
@@ -101,6 +105,17 @@ class ApiKeyRevoked(Unauthorized):
     title = "The API key was revoked"
 
 
+class SignatureInvalid(Unauthorized):
+    """A webhook that nobody with the key has signed. There is no scheme of RFC 9110 for it, so its header names it."""
+
+    code = "signature_invalid"
+    title = "The signature is missing or wrong"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": 'x-hmac-signature realm="crossfade"'}
+
+
 class ScopeMissing(ProblemError):
     status = 403
     code = "scope_missing"
@@ -109,6 +124,12 @@ class ScopeMissing(ProblemError):
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="crossfade", error="insufficient_scope", scope="{scope}"'
         super().__init__(f"Use a key with the scope {scope}.", headers={"WWW-Authenticate": challenge})
+
+
+class ProviderAccountMismatch(ProblemError):
+    status = 403
+    code = "provider_account_mismatch"
+    title = "The event belongs to another provider account"
 
 
 class NotFound(ProblemError):
@@ -126,6 +147,11 @@ class Conflict(ProblemError):
 class StatusConflict(Conflict):
     code = "status_conflict"
     title = "The status cannot change that way"
+
+
+class ChannelNameTaken(Conflict):
+    code = "channel_name_taken"
+    title = "The account has a channel of this name"
 
 
 class ProviderIdConflict(Conflict):
@@ -174,6 +200,12 @@ class RateLimited(ProblemError):
 class TooManyFailedKeys(RateLimited):
     code = "too_many_failed_keys"
     title = "Too many invalid API keys"
+
+
+class NotConfigured(ProblemError):
+    status = 501
+    code = "not_configured"
+    title = "Not available in this deployment"
 
 
 class ServiceUnavailable(ProblemError):

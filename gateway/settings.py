@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.wuzapi.servers import allowed_servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Settings:
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
+    secrets: SecretBox | None = field(default=None, repr=False)
+    wuzapi_servers: frozenset[str] = frozenset()
     log_level: str = "INFO"
     log_format: str = "json"
 
@@ -43,6 +47,8 @@ class Settings:
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
+            secrets=SecretBox.from_env(env),
+            wuzapi_servers=allowed_servers(env),
             log_level=_log_level(env),
             log_format=_log_format(env),
         )

@@ -21,6 +21,8 @@ from ops.embedded.postgres import EmbeddedPostgres
 from tests.factories import make_key, make_user
 
 API = "/api/v1/chat"
+WUZAPI_URL = "http://wuzapi.test:8080"
+SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
@@ -90,7 +92,15 @@ def limits_url(redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def settings(gateway_url: str, limits_url: str) -> Settings:
-    return Settings.from_env({"DATABASE_URL": gateway_url, "REDIS_URL": limits_url, "CROSSFADE_DB_POOL_SIZE": "16"})
+    return Settings.from_env(
+        {
+            "DATABASE_URL": gateway_url,
+            "REDIS_URL": limits_url,
+            "CROSSFADE_DB_POOL_SIZE": "16",
+            "CROSSFADE_SECRETS_KEY": SECRETS_KEY,
+            "CROSSFADE_WUZAPI_URLS": WUZAPI_URL,
+        }
+    )
 
 
 @pytest.fixture(scope="session")
