@@ -23,6 +23,6 @@ class BodySizeGate:
 
     def _check(self) -> None:
         limit = self._larger.get(request.endpoint or "", self._max)
-        request.max_content_length = limit
+        request.max_content_length = limit + 1
         if (request.content_length or 0) > limit:
             raise PayloadTooLarge(f"Send at most {limit} bytes.")

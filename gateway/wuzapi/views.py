@@ -7,7 +7,6 @@ import json
 from uuid import UUID
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway import rendering
 from gateway.db import Database
@@ -46,10 +45,10 @@ def blueprint(database: Database, secrets: SecretBox | None, metrics: Metrics) -
 
 
 def _body() -> bytes:
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"Send at most {MAX_BODY_BYTES} bytes; let media come by link (S3).") from None
+    body = request.get_data(cache=False)
+    if len(body) > MAX_BODY_BYTES:  # a chunked one was cut off by then
+        raise PayloadTooLarge(f"Send at most {MAX_BODY_BYTES} bytes; let media come by link (S3).")
+    return body
 
 
 def _check_signature(secrets: SecretBox, channel: Channel | None, body: bytes) -> None:
