@@ -37,12 +37,12 @@ with wanted as (
     from unnest(%(numbers)s::bigint[], %(lengths)s::bigint[]) as wanted (number, length)
 ), conversation as (
     insert into public.conversations (user_id, contact_jid, contact_name, channel, status, last_seq, last_message_at,
-        last_message_preview, unread_count, created_at, updated_at)
+        last_message_preview, unread_count, read_seq, created_at, updated_at)
     select %(account_id)s, 'seed-' || number || '@example.com', 'Contact ' || number, 'api',
         (array['open', 'open', 'pending', 'resolved', 'open', 'resolved', 'snoozed', 'pending', 'open', 'resolved'])[
             1 + number %% 10],
         length, case when length > 0 then ends_at end,
-        case when length > 0 then left(pg_temp.seed_text(number, length), 100) end, unread,
+        case when length > 0 then left(pg_temp.seed_text(number, length), 100) end, unread, length - unread,
         ends_at - make_interval(mins => length::integer), ends_at
     from wanted
     returning id, contact_jid
@@ -57,8 +57,9 @@ with wanted as (
         ends_at - make_interval(mins => (length - seq)::integer) as sent_at
     from numbered cross join lateral generate_series(1, length) as seq
 )
-insert into public.chat_messages (conversation_id, seq, event_id, direction, content, status, created_at, updated_at)
-select id, seq, gen_random_uuid(), case when is_incoming then 'incoming' else 'outgoing' end,
+insert into public.chat_messages (conversation_id, account_id, seq, event_id, direction, content, status, created_at,
+    updated_at)
+select id, %(account_id)s, seq, gen_random_uuid(), case when is_incoming then 'incoming' else 'outgoing' end,
     pg_temp.seed_text(number, seq), case when seq > length - unread then 'delivered' else 'read' end, sent_at, sent_at
 from message
 order by id, seq
