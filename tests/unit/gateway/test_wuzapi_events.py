@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from gateway.wuzapi.events import PART_BYTES, Ignored, Inbound, Receipt, Typing, split, understand
 from gateway.wuzapi.signature import is_signed
 from tests.wuzapi_server import HMAC_KEY, chat_presence, message, receipt, sign
 
-NAMES = (
-    "type event state Info Message Chat Sender ID IsFromMe SenderAlt PushName conversation extendedTextMessage imageMessage"
-    " text caption contextInfo stanzaID MessageIDs State s3 url"
-).split()
+NAMES = ["type", "event", "state", "Info", "Message", "Chat", "Sender", "ID", "IsFromMe", "SenderAlt", "PushName"]
+NAMES += ["conversation", "extendedTextMessage", "imageMessage", "text", "caption", "contextInfo", "stanzaID"]
+NAMES += ["MessageIDs", "State", "s3", "url"]
 WORDS = ["Message", "ReadReceipt", "ChatPresence", "Read", "composing", "1@s.whatsapp.net", "2@lid", "3@g.us", "A", ""]
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.sampled_from(WORDS))
 DOCUMENTS = st.dictionaries(
@@ -24,12 +24,14 @@ DOCUMENTS = st.dictionaries(
 )
 
 
+@limits(max_examples=80, deadline=None)
 @given(document=DOCUMENTS, kind=st.sampled_from(WORDS))
 def test_no_document_is_an_error(document: dict[str, Any], kind: str) -> None:
     """What cannot be used is ignored; an exception would be answered 500 and repeated."""
     assert isinstance(understand(document | {"type": kind}), Inbound | Receipt | Typing | Ignored)
 
 
+@limits(max_examples=50, deadline=None)
 @given(pattern=st.text(min_size=1, max_size=20), times=st.integers(1, 600))
 def test_parts_are_small_whole_and_complete(pattern: str, times: int) -> None:
     """Every part fits, no character is cut, and together they are the text."""
