@@ -5,19 +5,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health, problems
 from gateway.db import Database
+from gateway.event_waiters import EventWaiters
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body_size import BodySizeGate
 from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
+from gateway.gates.turnstile import TurnstileGate
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
 from gateway.runtime import NAME, Runtime
 from gateway.services.channels import Channels
+from gateway.services.events import CatchUp
 from gateway.settings import Settings
-from gateway.v1 import channels, conversations, messages
+from gateway.v1 import channels, conversations, events, messages
 from gateway.v1.paths import RowId
 from gateway.wuzapi import views as wuzapi
 
@@ -35,6 +38,8 @@ def create_app(settings: Settings) -> Flask:
     metrics = Metrics()
     database = Database(settings.database_url, pool_size=settings.pool_size)
     cache = KeyCache()
+    turnstile = TurnstileGate(settings.threads)
+    event_waiters = EventWaiters(settings.database_url, capacity=settings.max_waiters, step_aside=turnstile.step_aside)
     rate_limit = RateLimitGate(
         settings.redis_url,
         requests_per_min=settings.rate_limit_per_min,
@@ -47,6 +52,7 @@ def create_app(settings: Settings) -> Flask:
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
         RequestIdGate(metrics),
+        turnstile,
         ApiKeyGate(database, cache, failed, metrics),
         rate_limit,
         ScopeGate(),
@@ -56,11 +62,15 @@ def create_app(settings: Settings) -> Flask:
 
     problems.register(app)
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
+    app.register_blueprint(events.blueprint(CatchUp(database, event_waiters)))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
     app.register_blueprint(wuzapi.blueprint(database, settings.secrets, metrics))
     app.extensions[NAME] = Runtime(
-        database=database, key_sync=KeySync(settings.database_url, cache), limits=rate_limit.storage
+        database=database,
+        key_sync=KeySync(settings.database_url, cache),
+        limits=rate_limit.storage,
+        event_waiters=event_waiters,
     )
     return app

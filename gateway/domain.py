@@ -9,6 +9,9 @@ from uuid import UUID
 class Scope(StrEnum):
     READ = "chat:read"
     WRITE = "chat:write"
+    KEYS = "keys:manage"
+    WEBHOOKS = "webhooks:manage"
+    SESSION = "realtime:session"
 
 
 class ConversationStatus(StrEnum):

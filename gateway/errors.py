@@ -3,7 +3,8 @@
 ProblemError
 ├── BadRequest 400
 │   ├── MalformedJson           malformed_json
-│   └── ApiKeyConflict          api_key_conflict
+│   ├── ApiKeyConflict          api_key_conflict
+│   └── IdempotencyKeyInvalid   idempotency_key_invalid
 ├── Unauthorized 401
 │   ├── ApiKeyMissing           api_key_missing
 │   ├── ApiKeyInvalid           api_key_invalid     malformed, unknown and wrong secret alike
@@ -12,16 +13,22 @@ ProblemError
 │   └── SignatureInvalid        signature_invalid   of a webhook that is sent to us
 ├── ScopeMissing 403            scope_missing
 ├── ProviderAccountMismatch 403 provider_account_mismatch
+├── ScopeNotHeld 403            scope_not_held
 ├── NotFound 404                not_found           unknown and somebody else's alike
 ├── Conflict 409
 │   ├── StatusConflict          status_conflict
 │   ├── ChannelNameTaken        channel_name_taken
-│   └── ProviderIdConflict      provider_message_id_conflict
+│   ├── ProviderIdConflict      provider_message_id_conflict
+│   ├── IdempotencyInFlight     idempotency_in_flight
+│   ├── KeyNotActive            key_not_active
+│   └── TooManyKeys             too_many_keys
+├── CursorExpired 410           cursor_expired
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
 ├── Unprocessable 422
 │   ├── ValidationFailed        validation_failed   with one FieldError per fault
-│   └── ClientMessageIdReused   client_message_id_reused
+│   ├── ClientMessageIdReused   client_message_id_reused
+│   └── IdempotencyKeyReused    idempotency_key_reused
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
 ├── NotConfigured 501           not_configured      the operator has not switched it on
@@ -44,19 +51,25 @@ class FieldError:
 
 
 class ProblemError(Exception):
-    """`detail` says what the client can do about it."""
+    """`detail` says what the client can do about it; `fields` are members of the problem beyond RFC 9457's."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.fields = dict(fields or {})
 
 
 class BadRequest(ProblemError):
@@ -73,6 +86,11 @@ class MalformedJson(BadRequest):
 class ApiKeyConflict(BadRequest):
     code = "api_key_conflict"
     title = "Two different API keys"
+
+
+class IdempotencyKeyInvalid(BadRequest):
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key is not valid"
 
 
 class Unauthorized(ProblemError):
@@ -132,6 +150,14 @@ class ProviderAccountMismatch(ProblemError):
     title = "The event belongs to another provider account"
 
 
+class ScopeNotHeld(ProblemError):
+    """Nobody hands on what they do not have; otherwise `keys:manage` would be every scope."""
+
+    status = 403
+    code = "scope_not_held"
+    title = "The API key may not hand this on"
+
+
 class NotFound(ProblemError):
     status = 404
     code = "not_found"
@@ -157,6 +183,36 @@ class ChannelNameTaken(Conflict):
 class ProviderIdConflict(Conflict):
     code = "provider_message_id_conflict"
     title = "The message has another provider id"
+
+
+class IdempotencyInFlight(Conflict):
+    code = "idempotency_in_flight"
+    title = "The first request with this Idempotency-Key is not finished"
+
+    def __init__(self) -> None:
+        super().__init__("Wait, then send the same request again.", headers={"Retry-After": "1"})
+
+
+class KeyNotActive(Conflict):
+    code = "key_not_active"
+    title = "The API key is revoked, expired or already rotated"
+
+
+class TooManyKeys(Conflict):
+    code = "too_many_keys"
+    title = "The account has as many API keys as it may"
+
+
+class CursorExpired(ProblemError):
+    """Carries the oldest cursor that works, as a field of the problem: some events in between are gone."""
+
+    status = 410
+    code = "cursor_expired"
+    title = "The events after this cursor are no longer kept"
+
+    def __init__(self, oldest_cursor: str) -> None:
+        detail = "Fetch the state anew, then go on from oldestCursor, or from after=latest taken before fetching."
+        super().__init__(detail, fields={"oldestCursor": oldest_cursor})
 
 
 class PayloadTooLarge(ProblemError):
@@ -189,6 +245,11 @@ class ValidationFailed(Unprocessable):
 class ClientMessageIdReused(Unprocessable):
     code = "client_message_id_reused"
     title = "The clientMessageId belongs to another message"
+
+
+class IdempotencyKeyReused(Unprocessable):
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
 
 
 class RateLimited(ProblemError):

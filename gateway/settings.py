@@ -1,5 +1,6 @@
 """What the gateway is told by its environment. Read once, by gunicorn's configuration and by each worker."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -25,6 +26,9 @@ class Settings:
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
+    max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
+    cors_origins: tuple[str, ...] = ()
+    env: str = "live"
     secrets: SecretBox | None = field(default=None, repr=False)
     wuzapi_servers: frozenset[str] = frozenset()
     log_level: str = "INFO"
@@ -49,9 +53,26 @@ class Settings:
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
             secrets=SecretBox.from_env(env),
             wuzapi_servers=allowed_servers(env),
+            max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
+            cors_origins=_origins(env),
+            env=_env(env),
             log_level=_log_level(env),
             log_format=_log_format(env),
         )
+
+
+def _origins(env: Environment) -> tuple[str, ...]:
+    origins = tuple(word.strip() for word in env.text("CROSSFADE_CORS_ORIGINS", default="").split(",") if word.strip())
+    if any(not re.fullmatch(r"https?://[^/?#\s*]+", origin) for origin in origins):
+        raise ConfigurationError("CROSSFADE_CORS_ORIGINS must be origins such as https://app.example.com, with commas.")
+    return origins
+
+
+def _env(env: Environment) -> str:
+    word = env.text("CROSSFADE_ENV", default="live")
+    if not re.fullmatch(r"[a-z]{1,16}", word):
+        raise ConfigurationError("CROSSFADE_ENV must be 1 to 16 lower-case letters.")
+    return word
 
 
 def _log_level(env: Environment) -> str:

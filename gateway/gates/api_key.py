@@ -19,6 +19,7 @@ from gateway.store import api_keys as stored
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them
 SIGNED_ENDPOINTS = frozenset({"wuzapi.receive_event"})  # who sends is proven by the body's signature, in the view
+OPEN_BLUEPRINTS = frozenset({"documents"})  # the description of the API is for those who have no key yet
 HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
 
 
@@ -44,7 +45,7 @@ class ApiKeyGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        if request.path in OPEN_PATHS or request.endpoint in SIGNED_ENDPOINTS:
+        if request.path in OPEN_PATHS or request.blueprint in OPEN_BLUEPRINTS or request.endpoint in SIGNED_ENDPOINTS:
             return
         text = self._presented()
         try:
@@ -59,6 +60,7 @@ class ApiKeyGate:
         if key.has_expired(self._now()):
             raise errors.ApiKeyExpired("Use another key; this one has expired.")
         g.api_key = key
+        g.api_key_text = text  # opens what was sealed for this caller; never logged, gone with the request
         self._cache.mark_used(key.id)
 
     def _presented(self) -> str:
