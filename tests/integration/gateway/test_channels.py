@@ -96,3 +96,10 @@ def test_a_change_that_changes_nothing_is_refused(account: Account) -> None:
     problem(account.patch(path, {}), 422, "validation_failed")
     problem(account.patch(path, {"baseUrl": "http://localhost"}), 422, "validation_failed")
     problem(account.patch(f"/channels/{uuid4()}", {"enabled": True}), 404, "not_found")
+
+
+def test_channels_want_a_scope_of_their_own(new_account: Callable[..., Account]) -> None:
+    """A key that may chat may not say where messages go, nor see it."""
+    chatter = new_account(scopes=("chat:read", "chat:write"))
+    problem(chatter.get("/channels"), 403, "scope_missing")
+    problem(chatter.post("/channels", NEW), 403, "scope_missing")
