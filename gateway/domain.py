@@ -76,9 +76,16 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    replaced_by: str | None = None
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPage:
+    items: tuple[ApiKey, ...]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,7 @@ class NewMessage:
     sender_id: str | None
     reply_to_id: int | None
     metadata: str
+    attachment_ids: tuple[UUID, ...] = ()
 
     @property
     def first_status(self) -> MessageStatus:
@@ -132,8 +140,19 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationFilter:
-    status: ConversationStatus | None
-    assigned_to: UUID | None
+    status: ConversationStatus | None = None
+    assigned_to: UUID | None = None
+    channel: str | None = None
+    unread: bool | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFilter:
+    """Messages with all of these words; the last one may be only the beginning of a word."""
+
+    words: str
+    conversation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +166,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationPage(Page):
+    last: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """Newest first, and not counted: counting would find all that the page need not."""
+
+    items: tuple[str, ...]
+    has_more: bool
     last: Position | None
 
 

@@ -19,16 +19,24 @@ ProblemError
 │   ├── StatusConflict          status_conflict
 │   ├── ChannelNameTaken        channel_name_taken
 │   ├── ProviderIdConflict      provider_message_id_conflict
+│   ├── MessageDeleted          message_deleted
+│   ├── OwnerStays              owner_stays
+│   ├── TooManyParticipants     too_many_participants
+│   ├── AttachmentNotUploaded   attachment_not_uploaded
+│   ├── AttachmentTaken         attachment_taken
 │   ├── IdempotencyInFlight     idempotency_in_flight
 │   ├── KeyNotActive            key_not_active
 │   └── TooManyKeys             too_many_keys
 ├── CursorExpired 410           cursor_expired
+├── PreconditionFailed 412      precondition_failed
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
 ├── Unprocessable 422
 │   ├── ValidationFailed        validation_failed   with one FieldError per fault
 │   ├── ClientMessageIdReused   client_message_id_reused
+│   ├── AttachmentRejected      attachment_rejected
 │   └── IdempotencyKeyReused    idempotency_key_reused
+├── PreconditionRequired 428    precondition_required
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
 ├── NotConfigured 501           not_configured      the operator has not switched it on
@@ -185,6 +193,42 @@ class ProviderIdConflict(Conflict):
     title = "The message has another provider id"
 
 
+class MessageDeleted(Conflict):
+    code = "message_deleted"
+    title = "The message was deleted"
+
+
+class OwnerStays(Conflict):
+    code = "owner_stays"
+    title = "The owner cannot leave or change roles"
+
+
+class TooManyParticipants(Conflict):
+    code = "too_many_participants"
+    title = "The conversation is full"
+
+
+class AttachmentNotUploaded(Conflict):
+    code = "attachment_not_uploaded"
+    title = "The file has not arrived"
+
+
+class AttachmentTaken(Conflict):
+    code = "attachment_taken"
+    title = "The attachment belongs to another message"
+
+
+class PreconditionFailed(ProblemError):
+    """Carries the ETag to try again with, once the client has looked at what changed."""
+
+    status = 412
+    code = "precondition_failed"
+    title = "Somebody else changed it first"
+
+    def __init__(self, etag: str) -> None:
+        super().__init__("Get it again and repeat the change with its new ETag.", headers={"ETag": etag})
+
+
 class IdempotencyInFlight(Conflict):
     code = "idempotency_in_flight"
     title = "The first request with this Idempotency-Key is not finished"
@@ -245,6 +289,22 @@ class ValidationFailed(Unprocessable):
 class ClientMessageIdReused(Unprocessable):
     code = "client_message_id_reused"
     title = "The clientMessageId belongs to another message"
+
+
+class AttachmentRejected(Unprocessable):
+    code = "attachment_rejected"
+    title = "The file is not what was announced"
+
+
+class PreconditionRequired(ProblemError):
+    """RFC 6585 §3: without it the second of two editors would undo the first without knowing."""
+
+    status = 428
+    code = "precondition_required"
+    title = "If-Match is missing"
+
+    def __init__(self) -> None:
+        super().__init__("Send If-Match with the ETag of the version you have seen, or * for whichever it is.")
 
 
 class IdempotencyKeyReused(Unprocessable):

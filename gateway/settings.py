@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from gateway.storage.settings import StorageSettings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.wuzapi.servers import allowed_servers
@@ -29,6 +30,7 @@ class Settings:
     max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
     cors_origins: tuple[str, ...] = ()
     env: str = "live"
+    storage: StorageSettings = field(default_factory=StorageSettings)
     secrets: SecretBox | None = field(default=None, repr=False)
     wuzapi_servers: frozenset[str] = frozenset()
     log_level: str = "INFO"
@@ -51,6 +53,7 @@ class Settings:
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
+            storage=StorageSettings.from_env(env),
             secrets=SecretBox.from_env(env),
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),

@@ -48,7 +48,7 @@ with conversation as (
         last_message_preview = crossfade.preview(%(content)s, %(message_type)s),
         unread_count = unread_count + %(unread)s
     where id = %(conversation_id)s
-    returning id, user_id, last_seq, last_message_at
+    returning id, user_id, last_seq, last_message_at, updated_at
 ), message as (
     insert into chat_messages (conversation_id, seq, event_id, direction, message_type, content, status,
         provider_message_id, sender_id, reply_to_id, metadata, created_at, updated_at)
@@ -57,7 +57,7 @@ with conversation as (
             select quoted.message_id from chat_channel_messages quoted
             where quoted.channel_id = %(channel_id)s and quoted.provider_message_id = %(quoted_id)s
                 and quoted.conversation_id = conversation.id
-        ), %(metadata)s::jsonb, last_message_at, last_message_at
+        ), %(metadata)s::jsonb, last_message_at, updated_at
     from conversation
     returning *
 ), event as (

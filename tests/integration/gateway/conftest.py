@@ -49,6 +49,9 @@ class Account:
     def patch(self, path: str, body: Any = None, **values: Any) -> TestResponse:
         return self.open("PATCH", path, **({"json": body} if body is not None else {}), **values)
 
+    def delete(self, path: str, **values: Any) -> TestResponse:
+        return self.open("DELETE", path, **values)
+
     def open(self, method: str, path: str, headers: dict[str, str] | None = None, **values: Any) -> TestResponse:
         sent = {"X-API-Key": self.key} | (headers or {})
         url = path if path.startswith("/api/") else API + path
@@ -91,7 +94,7 @@ def limits_url(redis_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(gateway_url: str, limits_url: str) -> Settings:
+def settings(gateway_url: str, limits_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings.from_env(
         {
             "DATABASE_URL": gateway_url,
@@ -99,6 +102,8 @@ def settings(gateway_url: str, limits_url: str) -> Settings:
             "CROSSFADE_DB_POOL_SIZE": "16",
             "CROSSFADE_SECRETS_KEY": SECRETS_KEY,
             "CROSSFADE_WUZAPI_URLS": WUZAPI_URL,
+            "CROSSFADE_STORAGE": "directory",
+            "CROSSFADE_STORAGE_DIR": str(tmp_path_factory.mktemp("files")),
         }
     )
 
