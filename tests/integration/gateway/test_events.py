@@ -1,4 +1,4 @@
-"""Catch-up over HTTP: all of it, once, in order, also what commits late; waiting costs nothing and ends at the event."""
+"""Catch-up over HTTP: all of it, once, in order, also what commits late; waiting is free and ends at the event."""
 
 import threading
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
+from gateway import event_cursors
+from gateway.event_cursors import EventCursor
 from gateway.runtime import Runtime
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.gateway.conftest import Account, data, problem
@@ -275,9 +277,6 @@ def test_dropping_a_partition_moves_the_floor(database_url: str, conn: psycopg.C
 
 def test_a_cursor_from_the_future_is_gone_as_well(account: Account) -> None:
     """After a restore from a backup ids are given out again: silence would lose events, so it is told."""
-    from gateway import event_cursors
-    from gateway.event_cursors import EventCursor
-
     text = event_cursors.encode(EventCursor(high_water=2**40), account.id)
     problem(account.get(f"/events?after={text}"), 410, "cursor_expired")
 
