@@ -96,9 +96,16 @@ PROBES = [
     Probe("conversations, page 1000 by cursor", lambda a: f"/conversations?limit={DEEP_LIMIT}&cursor={a.deep_cursor}"),
     Probe("conversations, page=1000", lambda _: f"/conversations?limit={DEEP_LIMIT}&page={DEEP}"),
     Probe("conversations, status filter", lambda _: "/conversations?status=snoozed"),
+    Probe("conversations, unread filter", lambda _: "/conversations?unread=true"),
+    Probe("conversations, channel and status", lambda _: "/conversations?channel=api&status=pending"),
     Probe("messages, first page", _messages),
     Probe("messages, page 1000", lambda a: f"{_messages(a)}?limit={DEEP_LIMIT}&after_seq={(DEEP - 1) * DEEP_LIMIT}"),
     Probe("messages, page 1000 from the end", lambda a: f"{_messages(a)}?before_seq={DEEP_LIMIT * 2}"),
+    Probe("search, one message's own word", lambda _: "/messages/search?q=ref5x3"),
+    Probe("search, a rare word", lambda _: "/messages/search?q=tarragon"),
+    Probe("search, a common word", lambda _: "/messages/search?q=refund"),
+    Probe("search, two words", lambda _: "/messages/search?q=refund+tarragon"),
+    Probe("search, a word nobody wrote", lambda _: "/messages/search?q=xylophone"),
 ]
 
 
