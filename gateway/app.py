@@ -25,6 +25,7 @@ from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
+from gateway.openapi import views as documents
 from gateway.runtime import NAME, Runtime
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
@@ -94,6 +95,7 @@ def create_app(settings: Settings) -> Flask:
 
     problems.register(app)
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
+    app.register_blueprint(documents.blueprint(DEPRECATED))
     keyring = Keys(
         database,
         env=settings.env,
@@ -110,7 +112,7 @@ def create_app(settings: Settings) -> Flask:
     if isinstance(file_store, DirectoryStore):
         app.register_blueprint(files.blueprint(file_store))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
-    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, metrics))
+    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics))
     Idempotency(database).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,

@@ -47,7 +47,9 @@ class Ephemeral:
             _log.warning("typing_not_limited", error=type(error).__name__)
             return True
 
-    def publish_unstored(self, conversation_id: int, user_id: UUID, username: str | None, *, is_typing: bool) -> None:
+    def publish_unstored(
+        self, conversation_id: int, user_id: UUID, username: str | None, *, is_typing: bool, origin: str = "api"
+    ) -> None:
         """Tell the bridges. Skips the log: a sign that is lost is lost."""
         now = datetime.now(UTC)
         sign = {
@@ -57,7 +59,7 @@ class Ephemeral:
             "username": username,
             "isTyping": is_typing,
             "lastSeen": _text(now),
-            "origin": "api",
+            "origin": origin,
             "hop": 0,
             "eventId": str(uuid4()),
             "expiresAt": _text(now + timedelta(seconds=EXPIRES_S)),

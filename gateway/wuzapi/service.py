@@ -5,12 +5,13 @@ bridge's senders take them the other way round.
 """
 
 from enum import StrEnum
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import structlog
 
 from gateway.db import Connection, Database
 from gateway.domain import ConversationStatus, NewConversation
+from gateway.ephemeral import Ephemeral
 from gateway.store import conversations
 from gateway.wuzapi import store
 from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Typing, Understood
@@ -36,19 +37,20 @@ def find_channel(database: Database, channel_id: UUID) -> Channel | None:
         return store.find_channel(connection, channel_id)
 
 
-def receive(database: Database, channel: Channel, understood: Understood) -> Result:
+def receive(database: Database, ephemeral: Ephemeral, channel: Channel, understood: Understood) -> Result:
     """Store, move or tell; doing it again changes nothing."""
-    with database.connection() as connection:
-        match understood:
-            case Inbound():
+    match understood:
+        case Inbound():
+            with database.connection() as connection:
                 return _store(connection, channel, understood)
-            case Receipt():
+        case Receipt():
+            with database.connection() as connection:
                 return _move(connection, channel, understood)
-            case Typing():
-                return _tell(connection, channel, understood)
-            case Ignored():
-                _log.debug("webhook_ignored", channel_id=str(channel.id), why=understood.why)
-                return Result.IGNORED
+        case Typing():
+            return _tell(database, ephemeral, channel, understood)
+        case Ignored():
+            _log.debug("webhook_ignored", channel_id=str(channel.id), why=understood.why)
+            return Result.IGNORED
 
 
 def _store(connection: Connection, channel: Channel, inbound: Inbound) -> Result:
@@ -104,16 +106,13 @@ def _move(connection: Connection, channel: Channel, receipt: Receipt) -> Result:
     return Result.MOVED if moved else Result.UNCHANGED
 
 
-def _tell(connection: Connection, channel: Channel, typing: Typing) -> Result:
-    conversation_id = store.find_conversation(connection, channel.id, [typing.jid])
-    if conversation_id is None:
+def _tell(database: Database, ephemeral: Ephemeral, channel: Channel, typing: Typing) -> Result:
+    """Pass a sign of typing on, at most one a second. A contact is no user: its id is made of channel and address."""
+    with database.connection() as connection:
+        conversation_id = store.find_conversation(connection, channel.id, [typing.jid])
+    contact_id = uuid5(channel.id, typing.sender)
+    if conversation_id is None or not ephemeral.take_typing(conversation_id, contact_id, is_typing=typing.is_typing):
         return Result.IGNORED
-    sign: dict[str, object] = {
-        "type": "presence.typing",
-        "conversationId": conversation_id,
-        "userId": typing.sender,
-        "isTyping": typing.is_typing,
-        "origin": ORIGIN,
-    }
-    store.publish_typing(connection, sign)
+    username = typing.sender.partition("@")[0]
+    ephemeral.publish_unstored(conversation_id, contact_id, username, is_typing=typing.is_typing, origin=ORIGIN)
     return Result.TOLD

@@ -109,8 +109,3 @@ def append_statuses(connection: Connection, channel_id: UUID, receipt: Receipt) 
     }
     rows = connection.execute(_SQL["append_statuses"], values).fetchall()
     return sum(moved for _, moved in rows), {conversation_id for conversation_id, _ in rows}
-
-
-def publish_typing(connection: Connection, sign: dict[str, object]) -> None:
-    """Tell the bridges, which tell both sides; nothing is stored."""
-    connection.execute(_SQL["publish_typing"], {"sign": json.dumps(sign)})

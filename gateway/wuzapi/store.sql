@@ -85,6 +85,3 @@ from (
         and m.direction = %(direction)s
     order by m.conversation_id, m.seq
 ) as moving
-
--- name: publish_typing
-select pg_notify('chat_ephemeral', %(sign)s)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from gateway import rendering
 from gateway.db import Database
+from gateway.ephemeral import Ephemeral
 from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, SignatureInvalid
 from gateway.metrics import Metrics
 from gateway.wuzapi import bodies, events, service
@@ -24,7 +25,7 @@ MAX_BODY_BYTES = 8_388_608  # a photo travels in the event as base64; larger med
 NO_KEY = "Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it."
 
 
-def blueprint(database: Database, secrets: SecretBox | None, metrics: Metrics) -> Blueprint:
+def blueprint(database: Database, secrets: SecretBox | None, ephemeral: Ephemeral, metrics: Metrics) -> Blueprint:
     routes = Blueprint("wuzapi", __name__, url_prefix=PREFIX)
 
     def receive_event(channel_id: UUID) -> Response:
@@ -36,7 +37,7 @@ def blueprint(database: Database, secrets: SecretBox | None, metrics: Metrics) -
         assert channel is not None  # noqa: S101 an unknown channel has no key to sign with
         document = bodies.read(body, request.mimetype)
         _check_account(channel, document.get("userID"))
-        result = service.receive(database, channel, events.understand(document))
+        result = service.receive(database, ephemeral, channel, events.understand(document))
         metrics.wuzapi_events.labels(result.value).inc()
         return rendering.one(json.dumps({"result": result.value}))
 

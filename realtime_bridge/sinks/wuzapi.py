@@ -13,6 +13,8 @@ from realtime_bridge.events import Event, EventType
 from realtime_bridge.sinks.base import Delivery
 from realtime_bridge.wuzapi import ORIGIN, sends
 
+NOT_OURS = frozenset({ORIGIN, "import"})  # came from the phone itself; history, however it was written down
+
 
 class WuzapiSink:
     name = "wuzapi"
@@ -35,7 +37,7 @@ def is_to_be_sent(event: Event) -> bool:
     """A new outgoing message of ours that waits: not one that came from a phone, and not imported history."""
     return (
         event.type == EventType.MESSAGE_NEW
-        and event.origin != ORIGIN
+        and event.origin not in NOT_OURS
         and event.payload["direction"] == "outgoing"
         and event.payload["status"] == "pending"
     )

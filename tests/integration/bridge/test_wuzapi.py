@@ -297,7 +297,7 @@ def test_only_new_outgoing_messages_of_channels_are_sent(database_url: str, conn
             make_channel(conn, account, server.url)
             append_message(conn, make_conversation(conn, account, contact=ANA))
             append_message(conn, whatsapp_conversation(conn, stranger, ANA))
-            for change in ("origin = 'wuzapi'", 'payload = payload || \'{"status": "read"}\''):
+            for change in ("origin = 'wuzapi'", "origin = 'import'", 'payload = payload || \'{"status": "read"}\''):
                 append_message(conn, whatsapp_conversation(conn, account, ANA))
                 conn.execute(f"update chat_events set {change} where id = (select max(id) from chat_events)")
             image = append_message(conn, whatsapp_conversation(conn, account, BOB))

@@ -304,7 +304,7 @@ def test_another_channels_receipt_moves_nothing(new_account: Callable[..., Accou
 
 
 def test_typing_is_told_and_not_stored(account: Account, webhook: Webhook, conn: psycopg.Connection[DictRow]) -> None:
-    """A sign of typing goes out to the bridges with its origin; the log and the rows know nothing of it."""
+    """A sign of typing goes to the bridges with its origin, once a second; the log and the rows know nothing of it."""
     assert webhook.tell(chat_presence("composing")) == "ignored"
     webhook.tell(message("A"))
     conn.execute("listen chat_ephemeral")
@@ -314,6 +314,8 @@ def test_typing_is_told_and_not_stored(account: Account, webhook: Webhook, conn:
     assert sign_of_typing["conversationId"] == conversations(account)[0]["id"]
     assert (sign_of_typing["type"], sign_of_typing["isTyping"]) == ("presence.typing", True)
     assert sign_of_typing["origin"] == "wuzapi"
+    assert webhook.tell(chat_presence("composing")) == "ignored"
+    assert webhook.tell(chat_presence("paused")) == "told"
     assert one(conn, "select count(*) as n from chat_events")["n"] == 2
 
 
