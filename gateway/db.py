@@ -33,7 +33,9 @@ KEEPALIVE = {  # a peer that vanished without a word is noticed in about ten sec
 }
 SESSION = (
     f"set statement_timeout = {STATEMENT_TIMEOUT_MS}; set lock_timeout = {LOCK_TIMEOUT_MS};"
-    " set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'"
+    " set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC';"
+    # Ours are short statements of many callers: starting workers, or a compiler, took longer than what they then did.
+    " set max_parallel_workers_per_gather = 0; set jit = off"
 )
 TRANSIENT = (
     psycopg.OperationalError,  # connection lost, timeouts, deadlocks, too many connections
