@@ -1,34 +1,74 @@
 """The Flask app: everything is made and joined here, and nowhere else. Connects to nothing yet."""
 
+from collections.abc import Callable, Mapping
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health, problems
 from gateway.db import Database
-from gateway.domain import Scope
+from gateway.ephemeral import Ephemeral
+from gateway.event_waiters import EventWaiters
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body_size import BodySizeGate
+from gateway.gates.compression import CompressionGate
+from gateway.gates.conditional import ConditionalGate
+from gateway.gates.cors import CorsGate
+from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.links import LinkGate
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
+from gateway.gates.turnstile import TurnstileGate
+from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics
+from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
+from gateway.services.api_keys import Keys
+from gateway.services.channels import Channels
+from gateway.services.events import CatchUp
 from gateway.settings import Settings
-from gateway.v1 import conversations, messages, realtime_sessions, webhooks
-from gateway.v1.paths import RowId
+from gateway.storage.directory import DirectoryStore
+from gateway.v1 import (
+    attachments,
+    channels,
+    conversations,
+    events,
+    files,
+    imports,
+    keys,
+    messages,
+    participants,
+    realtime_sessions,
+    webhooks,
+)
+from gateway.v1.message_schemas import MAX_IMPORT_BYTES
+from gateway.v1.paths import KeyId, RowId
+from gateway.wuzapi import views as wuzapi
 
-SCOPES = {"realtime_sessions.create_session": Scope.SESSION}  # every other route: by its method
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
+LIVE_ENDPOINTS = frozenset({"events.list_events"})
+NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "events.list_events": lambda _: "after",
+    "messages.list_messages": lambda query: "after_seq" if "after_seq" in query else "before_seq",
+}
+DEPRECATED: Mapping[str, Deprecation] = {}  # nothing yet
+LARGER_BODIES = {
+    wuzapi.ENDPOINT: wuzapi.MAX_BODY_BYTES,
+    imports.ENDPOINT: MAX_IMPORT_BYTES,
+    files.ENDPOINT: files.MAX_BODY_BYTES,
+}
 
 
 def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # OPTIONS is answered 405 with Allow, like any method we lack
     app.url_map.converters["row_id"] = RowId
+    app.url_map.converters["key_id"] = KeyId
     app.url_map.merge_slashes = False  # a wrong path is 404, not a redirect
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
@@ -37,6 +77,8 @@ def create_app(settings: Settings) -> Flask:
     database = Database(settings.database_url, pool_size=settings.pool_size)
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
+    turnstile = TurnstileGate(settings.threads)
+    event_waiters = EventWaiters(settings.database_url, capacity=settings.max_waiters, step_aside=turnstile.step_aside)
     rate_limit = RateLimitGate(
         settings.redis_url,
         requests_per_min=settings.rate_limit_per_min,
@@ -46,26 +88,53 @@ def create_app(settings: Settings) -> Flask:
     )
     failed = FailedKeys(lambda: rate_limit.storage, per_min=settings.failed_auth_per_min)
 
+    ephemeral = Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc)
+    file_store = settings.storage.open()
+
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
         RequestIdGate(metrics),
+        turnstile,
+        CorsGate(settings.cors_origins),
+        CompressionGate(),
+        ConditionalGate(LIVE_ENDPOINTS),
+        LinkGate(NEXT_PARAMETERS),
+        DeprecationGate(DEPRECATED),
         ApiKeyGate(database, cache, failed, metrics),
         rate_limit,
-        ScopeGate(SCOPES),
-        BodySizeGate(settings.max_body_bytes),
+        ScopeGate(),
+        BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
     ):
         gate.install(app)
 
     problems.register(app)
     app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
+    app.register_blueprint(documents.blueprint(DEPRECATED))
+    keyring = Keys(
+        database,
+        env=settings.env,
+        requests_per_min=settings.rate_limit_per_min,
+        sends_per_min=settings.send_limit_per_min,
+    )
+    app.register_blueprint(keys.blueprint(keyring))
+    app.register_blueprint(events.blueprint(CatchUp(database, event_waiters)))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
     app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
+    app.register_blueprint(imports.blueprint(database))
+    app.register_blueprint(participants.blueprint(database, ephemeral))
+    app.register_blueprint(attachments.blueprint(database, file_store))
+    if isinstance(file_store, DirectoryStore):
+        app.register_blueprint(files.blueprint(file_store))
+    app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
+    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics))
+    Idempotency(database).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,
         key_sync=KeySync(settings.database_url, cache),
         choices=choices,
         limits=rate_limit.storage,
+        event_waiters=event_waiters,
     )
     return app

@@ -1,4 +1,4 @@
-"""Opaque page cursors: where a listing of conversations ended, bound to the account and filters it was made for."""
+"""Opaque page cursors: where a listing ended, bound to the account and the filter it was made for."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import hashlib
 import struct
 from uuid import UUID
 
-from gateway.domain import ConversationFilter, Position
+from gateway.domain import ConversationFilter, Position, SearchFilter
 from gateway.errors import FieldError, ValidationFailed
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
@@ -14,12 +14,12 @@ VERSION = 1
 MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
 
 
-def encode(position: Position, account_id: UUID, chosen: ConversationFilter) -> str:
+def encode(position: Position, account_id: UUID, chosen: ConversationFilter | SearchFilter) -> str:
     packed = _LAYOUT.pack(VERSION, position.sort_us, position.id, _scope(account_id, chosen))
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def decode(cursor: str, account_id: UUID, chosen: ConversationFilter) -> Position:
+def decode(cursor: str, account_id: UUID, chosen: ConversationFilter | SearchFilter) -> Position:
     """Raise ValidationFailed for a cursor that was damaged, or made for other filters or another account.
 
     Not a matter of access: the listing is always limited to the account. It prevents pages that make no sense.
@@ -36,6 +36,5 @@ def decode(cursor: str, account_id: UUID, chosen: ConversationFilter) -> Positio
     return Position(sort_us=sort_us, id=row_id)
 
 
-def _scope(account_id: UUID, chosen: ConversationFilter) -> bytes:
-    text = f"conversations|{account_id}|{chosen.status or ''}|{chosen.assigned_to or ''}"
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+def _scope(account_id: UUID, chosen: ConversationFilter | SearchFilter) -> bytes:
+    return hashlib.blake2b(f"{account_id}|{chosen!r}".encode(), digest_size=8).digest()

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -33,7 +33,9 @@ KEEPALIVE = {  # a peer that vanished without a word is noticed in about ten sec
 }
 SESSION = (
     f"set statement_timeout = {STATEMENT_TIMEOUT_MS}; set lock_timeout = {LOCK_TIMEOUT_MS};"
-    " set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'"
+    " set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC';"
+    # Ours are short statements of many callers: starting workers, or a compiler, took longer than what they then did.
+    " set max_parallel_workers_per_gather = 0; set jit = off"
 )
 TRANSIENT = (
     psycopg.OperationalError,  # connection lost, timeouts, deadlocks, too many connections
@@ -58,6 +60,22 @@ def connect(url: str, application_name: str) -> Connection:
     return connection
 
 
+class _SavepointCursor(psycopg.Cursor[Any]):
+    """In a joined transaction a statement that fails undoes itself only, as it does where it is its own transaction."""
+
+    def execute(self, *arguments: Any, **options: Any) -> Self:
+        marker = psycopg.Cursor(self.connection)
+        marker.execute("savepoint statement")
+        try:
+            super().execute(*arguments, **options)
+        except psycopg.Error:
+            if self.connection.info.transaction_status == TransactionStatus.INERROR:
+                marker.execute("rollback to savepoint statement")
+            raise
+        marker.execute("release savepoint statement")
+        return self
+
+
 class Database:
     """At most `pool_size` connections, opened by the thread that needs one and kept for the next.
 
@@ -73,6 +91,7 @@ class Database:
         self._idle: deque[Connection] = deque()
         self._down_until = 0.0
         self._closed = False
+        self._joined = threading.local()
 
     def close(self) -> None:
         self._closed = True
@@ -85,6 +104,9 @@ class Database:
 
         Everything that a retry may cure comes out as ServiceUnavailable (503).
         """
+        if (joined := getattr(self._joined, "connection", None)) is not None:
+            yield joined
+            return
         if not self._slots.acquire(timeout=CHECKOUT_TIMEOUT_S):
             raise ServiceUnavailable
         connection = None
@@ -97,6 +119,22 @@ class Database:
             if connection is not None:
                 self._give_back(connection)
             self._slots.release()
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[Connection]:
+        """Make all that this thread does through `connection()` within the block one transaction.
+
+        For what must commit together with the writes of whatever is called: services need not know.
+        """
+        with self.connection() as connection, connection.transaction():
+            ordinary = connection.cursor_factory
+            connection.cursor_factory = _SavepointCursor
+            self._joined.connection = connection
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
+                connection.cursor_factory = ordinary
 
     def _take(self) -> Connection:
         with contextlib.suppress(IndexError):  # the newest first, so that the rest may stay idle

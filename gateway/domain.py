@@ -9,9 +9,10 @@ from uuid import UUID
 class Scope(StrEnum):
     READ = "chat:read"
     WRITE = "chat:write"
+    KEYS = "keys:manage"
+    WEBHOOKS = "webhooks:manage"
     SESSION = "realtime:session"
     """Make tokens in the name of users: for a backend that knows who is signed in."""
-    WEBHOOKS = "webhooks:manage"
 
 
 class ConversationStatus(StrEnum):
@@ -76,9 +77,16 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    replaced_by: str | None = None
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPage:
+    items: tuple[ApiKey, ...]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +117,7 @@ class NewMessage:
     sender_id: str | None
     reply_to_id: int | None
     metadata: str
+    attachment_ids: tuple[UUID, ...] = ()
 
     @property
     def first_status(self) -> MessageStatus:
@@ -132,8 +141,19 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationFilter:
-    status: ConversationStatus | None
-    assigned_to: UUID | None
+    status: ConversationStatus | None = None
+    assigned_to: UUID | None = None
+    channel: str | None = None
+    unread: bool | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFilter:
+    """Messages with all of these words; the last one may be only the beginning of a word."""
+
+    words: str
+    conversation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +167,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationPage(Page):
+    last: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """Newest first, and not counted: counting would find all that the page need not."""
+
+    items: tuple[str, ...]
+    has_more: bool
     last: Position | None
 
 
@@ -175,3 +204,45 @@ class Sides:
     legacy_url: str | None = None
     jwt_secret: str | None = field(default=None, repr=False)
     session_ttl_s: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChannel:
+    """A messenger's server that is to speak for the account. Without `hmac_key` one is made."""
+
+    kind: str
+    name: str
+    base_url: str
+    token: str = field(repr=False)
+    hmac_key: str | None = field(repr=False)
+    provider_user_id: str | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChange:
+    """What is None stays as it is."""
+
+    base_url: str | None
+    token: str | None = field(repr=False)
+    hmac_key: str | None = field(repr=False)
+    provider_user_id: str | None
+    clears_provider_user_id: bool
+    enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What may be shown of a channel; its secrets are not among it."""
+
+    id: UUID
+    kind: str
+    name: str
+    base_url: str
+    provider_user_id: str | None
+    enabled: bool
+    consecutive_failures: int
+    last_error: str | None
+    last_error_at: datetime | None
+    created_at: datetime
+    updated_at: datetime

@@ -3,29 +3,48 @@
 ProblemError
 ├── BadRequest 400
 │   ├── MalformedJson           malformed_json
-│   └── ApiKeyConflict          api_key_conflict
+│   ├── ApiKeyConflict          api_key_conflict
+│   └── IdempotencyKeyInvalid   idempotency_key_invalid
 ├── Unauthorized 401
 │   ├── ApiKeyMissing           api_key_missing
 │   ├── ApiKeyInvalid           api_key_invalid     malformed, unknown and wrong secret alike
 │   ├── ApiKeyExpired           api_key_expired     only told to whoever holds the secret
-│   └── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
+│   ├── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
+│   └── SignatureInvalid        signature_invalid   of a webhook that is sent to us
 ├── ScopeMissing 403            scope_missing
+├── ProviderAccountMismatch 403 provider_account_mismatch
+├── ScopeNotHeld 403            scope_not_held
 ├── NotFound 404                not_found           unknown and somebody else's alike
 ├── Conflict 409
 │   ├── StatusConflict          status_conflict
+│   ├── ChannelNameTaken        channel_name_taken
 │   ├── ProviderIdConflict      provider_message_id_conflict
 │   ├── TooManyWebhooks         too_many_webhooks
 │   ├── TooManySecrets          too_many_secrets
 │   ├── LastSecret              last_secret
 │   ├── WebhookDisabled         webhook_disabled
-│   └── EnabledTooSoon          enabled_too_soon
+│   ├── EnabledTooSoon          enabled_too_soon
+│   ├── MessageDeleted          message_deleted
+│   ├── OwnerStays              owner_stays
+│   ├── TooManyParticipants     too_many_participants
+│   ├── AttachmentNotUploaded   attachment_not_uploaded
+│   ├── AttachmentTaken         attachment_taken
+│   ├── IdempotencyInFlight     idempotency_in_flight
+│   ├── KeyNotActive            key_not_active
+│   └── TooManyKeys             too_many_keys
+├── CursorExpired 410           cursor_expired
+├── PreconditionFailed 412      precondition_failed
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
 ├── Unprocessable 422
 │   ├── ValidationFailed        validation_failed   with one FieldError per fault
-│   └── ClientMessageIdReused   client_message_id_reused
+│   ├── ClientMessageIdReused   client_message_id_reused
+│   ├── AttachmentRejected      attachment_rejected
+│   └── IdempotencyKeyReused    idempotency_key_reused
+├── PreconditionRequired 428    precondition_required
 ├── RateLimited 429             rate_limited
 │   └── TooManyFailedKeys       too_many_failed_keys
+├── NotConfigured 501           not_configured      the operator has not switched it on
 └── Unavailable 503
     ├── ServiceUnavailable      service_unavailable
     ├── RealtimeNotConfigured   realtime_not_configured
@@ -48,19 +67,25 @@ class FieldError:
 
 
 class ProblemError(Exception):
-    """`detail` says what the client can do about it."""
+    """`detail` says what the client can do about it; `fields` are members of the problem beyond RFC 9457's."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.fields = dict(fields or {})
 
 
 class BadRequest(ProblemError):
@@ -77,6 +102,11 @@ class MalformedJson(BadRequest):
 class ApiKeyConflict(BadRequest):
     code = "api_key_conflict"
     title = "Two different API keys"
+
+
+class IdempotencyKeyInvalid(BadRequest):
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key is not valid"
 
 
 class Unauthorized(ProblemError):
@@ -109,6 +139,17 @@ class ApiKeyRevoked(Unauthorized):
     title = "The API key was revoked"
 
 
+class SignatureInvalid(Unauthorized):
+    """A webhook that nobody with the key has signed. There is no scheme of RFC 9110 for it, so its header names it."""
+
+    code = "signature_invalid"
+    title = "The signature is missing or wrong"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": 'x-hmac-signature realm="crossfade"'}
+
+
 class ScopeMissing(ProblemError):
     status = 403
     code = "scope_missing"
@@ -117,6 +158,20 @@ class ScopeMissing(ProblemError):
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="crossfade", error="insufficient_scope", scope="{scope}"'
         super().__init__(f"Use a key with the scope {scope}.", headers={"WWW-Authenticate": challenge})
+
+
+class ProviderAccountMismatch(ProblemError):
+    status = 403
+    code = "provider_account_mismatch"
+    title = "The event belongs to another provider account"
+
+
+class ScopeNotHeld(ProblemError):
+    """Nobody hands on what they do not have; otherwise `keys:manage` would be every scope."""
+
+    status = 403
+    code = "scope_not_held"
+    title = "The API key may not hand this on"
 
 
 class NotFound(ProblemError):
@@ -134,6 +189,11 @@ class Conflict(ProblemError):
 class StatusConflict(Conflict):
     code = "status_conflict"
     title = "The status cannot change that way"
+
+
+class ChannelNameTaken(Conflict):
+    code = "channel_name_taken"
+    title = "The account has a channel of this name"
 
 
 class ProviderIdConflict(Conflict):
@@ -164,6 +224,72 @@ class WebhookDisabled(Conflict):
 class EnabledTooSoon(Conflict):
     code = "enabled_too_soon"
     title = "The webhook was enabled a moment ago"
+
+
+class MessageDeleted(Conflict):
+    code = "message_deleted"
+    title = "The message was deleted"
+
+
+class OwnerStays(Conflict):
+    code = "owner_stays"
+    title = "The owner cannot leave or change roles"
+
+
+class TooManyParticipants(Conflict):
+    code = "too_many_participants"
+    title = "The conversation is full"
+
+
+class AttachmentNotUploaded(Conflict):
+    code = "attachment_not_uploaded"
+    title = "The file has not arrived"
+
+
+class AttachmentTaken(Conflict):
+    code = "attachment_taken"
+    title = "The attachment belongs to another message"
+
+
+class PreconditionFailed(ProblemError):
+    """Carries the ETag to try again with, once the client has looked at what changed."""
+
+    status = 412
+    code = "precondition_failed"
+    title = "Somebody else changed it first"
+
+    def __init__(self, etag: str) -> None:
+        super().__init__("Get it again and repeat the change with its new ETag.", headers={"ETag": etag})
+
+
+class IdempotencyInFlight(Conflict):
+    code = "idempotency_in_flight"
+    title = "The first request with this Idempotency-Key is not finished"
+
+    def __init__(self) -> None:
+        super().__init__("Wait, then send the same request again.", headers={"Retry-After": "1"})
+
+
+class KeyNotActive(Conflict):
+    code = "key_not_active"
+    title = "The API key is revoked, expired or already rotated"
+
+
+class TooManyKeys(Conflict):
+    code = "too_many_keys"
+    title = "The account has as many API keys as it may"
+
+
+class CursorExpired(ProblemError):
+    """Carries the oldest cursor that works, as a field of the problem: some events in between are gone."""
+
+    status = 410
+    code = "cursor_expired"
+    title = "The events after this cursor are no longer kept"
+
+    def __init__(self, oldest_cursor: str) -> None:
+        detail = "Fetch the state anew, then go on from oldestCursor, or from after=latest taken before fetching."
+        super().__init__(detail, fields={"oldestCursor": oldest_cursor})
 
 
 class PayloadTooLarge(ProblemError):
@@ -198,6 +324,27 @@ class ClientMessageIdReused(Unprocessable):
     title = "The clientMessageId belongs to another message"
 
 
+class AttachmentRejected(Unprocessable):
+    code = "attachment_rejected"
+    title = "The file is not what was announced"
+
+
+class PreconditionRequired(ProblemError):
+    """RFC 6585 §3: without it the second of two editors would undo the first without knowing."""
+
+    status = 428
+    code = "precondition_required"
+    title = "If-Match is missing"
+
+    def __init__(self) -> None:
+        super().__init__("Send If-Match with the ETag of the version you have seen, or * for whichever it is.")
+
+
+class IdempotencyKeyReused(Unprocessable):
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
 class RateLimited(ProblemError):
     status = 429
     code = "rate_limited"
@@ -207,6 +354,12 @@ class RateLimited(ProblemError):
 class TooManyFailedKeys(RateLimited):
     code = "too_many_failed_keys"
     title = "Too many invalid API keys"
+
+
+class NotConfigured(ProblemError):
+    status = 501
+    code = "not_configured"
+    title = "Not available in this deployment"
 
 
 class Unavailable(ProblemError):

@@ -21,7 +21,8 @@ except ConfigurationError as error:
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
 worker_class = "gthread"
-threads = settings.threads
+threads = settings.threads + settings.max_waiters  # made when needed; the turnstile lets `threads` of them work
+worker_connections = 1_000 + threads
 preload_app = False  # pools and threads belong to the worker that made them
 timeout = 30  # a worker whose main thread is silent for so long is replaced
 graceful_timeout = 10  # longer than any statement may take; then open requests are cut
@@ -42,7 +43,7 @@ gunicorn.util.write_error = write_problem  # what gunicorn itself refuses is ans
 def post_worker_init(worker: Any) -> None:
     from gateway.runtime import Runtime
 
-    Runtime.of(worker.wsgi).start()
+    Runtime.of(worker.wsgi).start(is_leaving=lambda: not worker.alive)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

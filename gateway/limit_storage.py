@@ -81,6 +81,12 @@ class LimitStorage(RedisStorage):
         self._hit(key, 0, expiry, 1)
         return _windows().get(key, (0.0, 0))[1]
 
+    @property
+    def client(self) -> "redis.Redis":
+        """The connection itself, for what else is counted in Redis; impatient, and raises RedisError."""
+        client: redis.Redis = self.storage
+        return client
+
     def check(self) -> bool:
         """Ask Redis now, breaker or not: for `/readyz`."""
         try:

@@ -36,6 +36,13 @@ class Metrics:
             "chat_api_keys_not_checked", "Requests refused because no key could be checked.", registry=self._registry
         )
 
+        self.wuzapi_events = Counter(
+            "chat_api_wuzapi_events",
+            "Signed WUZAPI events, by what became of them.",
+            ["result"],
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """Prometheus text: of all workers under gunicorn, else of this process."""
         directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")

@@ -35,7 +35,15 @@ def _ours(error: ProblemError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         cause = error.__cause__ or error
         _log.warning("request_not_served", cause=type(cause).__name__, error=" ".join(str(cause).split()))
-    return respond(error.status, error.code, error.title, error.detail, errors=error.errors, headers=error.headers)
+    return respond(
+        error.status,
+        error.code,
+        error.title,
+        error.detail,
+        errors=error.errors,
+        headers=error.headers,
+        fields=error.fields,
+    )
 
 
 def _from_http_exception(error: HTTPException) -> Response:
@@ -67,17 +75,26 @@ def respond(
     *,
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> Response:
     """`type` is a URI reference that never changes for a `code`; the rest is for people and logs."""
     return Response(
-        body(status, code, title, detail, str(g.get("request_id", "")), errors),
+        body(status, code, title, detail, str(g.get("request_id", "")), errors, fields),
         status=status,
         headers=dict(headers or {}),
         content_type="application/problem+json",
     )
 
 
-def body(status: int, code: str, title: str, detail: str, request_id: str, errors: Sequence[FieldError] = ()) -> str:
+def body(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    request_id: str,
+    errors: Sequence[FieldError] = (),
+    fields: Mapping[str, str] | None = None,
+) -> str:
     problem: dict[str, object] = {
         "type": f"/docs/problems/{code}",
         "title": title,
@@ -85,6 +102,7 @@ def body(status: int, code: str, title: str, detail: str, request_id: str, error
         "detail": detail,
         "code": code,
         "requestId": request_id,
+        **(fields or {}),
     }
     if errors:
         problem["errors"] = [

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from flask import Response
+from flask import Response, g
 
 
 def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -13,6 +13,7 @@ def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | 
 
 def many(representations: Iterable[str], pagination: Mapping[str, object]) -> Response:
     """`{"success": true, "data": […], "pagination": {…}}`."""
+    g.pagination = pagination  # for the gate that makes the Link header
     data = ", ".join(representations)
     return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', 200, None)
 

@@ -1,6 +1,6 @@
 """What a worker starts after it was forked and stops when it leaves. Made by `create_app`, driven by gunicorn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -8,6 +8,7 @@ from typing import Self
 from flask import Flask
 
 from gateway.db import Database
+from gateway.event_waiters import EventWaiters
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
 from gateway.provider_choice import ProviderChoice
@@ -21,12 +22,16 @@ class Runtime:
     key_sync: KeySync
     choices: ProviderChoice
     limits: LimitStorage
+    event_waiters: EventWaiters
 
-    def start(self) -> None:
+    def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
+        """`is_leaving` tells that the server was told to stop and wants its requests answered."""
         self.key_sync.start()
         self.choices.start()
+        self.event_waiters.start(is_leaving)
 
     def stop(self) -> None:
+        self.event_waiters.stop()
         self.choices.stop()
         self.key_sync.stop()
         self.database.close()

@@ -1,14 +1,17 @@
 """What the gateway is told by its environment. Read once, by gunicorn's configuration and by each worker."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.domain import Sides
+from gateway.storage.settings import StorageSettings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
 from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.wuzapi.servers import allowed_servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,11 @@ class Settings:
     sides: Sides = field(repr=False, default=Sides())
     secrets: SecretBox | None = field(default=None, repr=False)
     webhook_urls: UrlPolicy = field(default_factory=UrlPolicy)
+    max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
+    cors_origins: tuple[str, ...] = ()
+    env: str = "live"
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    wuzapi_servers: frozenset[str] = frozenset()
     log_level: str = "INFO"
     log_format: str = "json"
 
@@ -57,6 +65,11 @@ class Settings:
             sides=_sides(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
+            storage=StorageSettings.from_env(env),
+            wuzapi_servers=allowed_servers(env),
+            max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
+            cors_origins=_origins(env),
+            env=_env(env),
             log_level=_log_level(env),
             log_format=_log_format(env),
         )
@@ -70,6 +83,20 @@ def _sides(env: Environment) -> Sides:
         jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
         session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
     )
+
+
+def _origins(env: Environment) -> tuple[str, ...]:
+    origins = tuple(word.strip() for word in env.text("CROSSFADE_CORS_ORIGINS", default="").split(",") if word.strip())
+    if any(not re.fullmatch(r"https?://[^/?#\s*]+", origin) for origin in origins):
+        raise ConfigurationError("CROSSFADE_CORS_ORIGINS must be origins such as https://app.example.com, with commas.")
+    return origins
+
+
+def _env(env: Environment) -> str:
+    word = env.text("CROSSFADE_ENV", default="live")
+    if not re.fullmatch(r"[a-z]{1,16}", word):
+        raise ConfigurationError("CROSSFADE_ENV must be 1 to 16 lower-case letters.")
+    return word
 
 
 def _log_level(env: Environment) -> str:

@@ -64,7 +64,7 @@ def _raw_body() -> bytes:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send the body as Content-Type: application/json in UTF-8.")
-    most = current_app.config[MAX_BODY_BYTES]
+    most = (request.max_content_length or current_app.config[MAX_BODY_BYTES] + 1) - 1  # the view's own limit
     raw = request.get_data(cache=False)
     if len(raw) > most:
         raise PayloadTooLarge(f"Send at most {most} bytes.")
@@ -144,6 +144,11 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def body_errors(error: ValidationError) -> list[FieldError]:
+    """Return what is wrong with a part of a body, with pointers into that part."""
+    return [_body_error(fault) for fault in _faults(error)]
 
 
 def _faults(error: ValidationError) -> list[ErrorDetails]:

@@ -33,6 +33,7 @@ from realtime_bridge.settings import Provider, Settings, TransportName
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
+from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
@@ -44,10 +45,12 @@ from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.retention import WebhookJanitor
 from realtime_bridge.webhooks.sender import SLOTS, WebhookSender
+from realtime_bridge.wuzapi.client import WuzapiClient
+from realtime_bridge.wuzapi.sender import Sender
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 16  # two for each relay, four for subscriptions, two each for webhooks and the keeper, the rest for probes
+POOL_SIZE = 20  # two for each relay, four for subscriptions, the rest for what sends, judges and probes
 CANCEL_TIMEOUT_S = 3.0
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
@@ -73,13 +76,17 @@ async def run(settings: Settings) -> None:
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
     )
+    wuzapi = WuzapiClient()
+    wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
     server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
     await pool.open()
     if legacy:
         await legacy.start()
     caller, sender = create_sender(settings, pool)
-    tasks = _start(server.serve(), *(relay.run() for relay in relays), *([sender.run()] if sender else []))
+    tasks = _start(
+        server.serve(), *(relay.run() for relay in relays), *(part.run() for part in (sender, wuzapi_sender) if part)
+    )
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
@@ -94,8 +101,9 @@ async def run(settings: Settings) -> None:
     finally:
         for relay in relays:
             relay.stop()
-        if sender:
-            sender.stop()
+        for part in (sender, wuzapi_sender):
+            if part:
+                part.stop()
         if legacy:
             await legacy.stop()
         server.should_exit = True
@@ -105,6 +113,7 @@ async def run(settings: Settings) -> None:
         if caller:
             await caller.close()
         await transport.close()
+        await wuzapi.close()
         await pool.close()
         log.info("bridge stopped")
 
@@ -144,6 +153,7 @@ def create_relays(
     if legacy:
         sink = CountedSink(LegacySink(legacy))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
+    relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
         rollout.wake(relays)
     return relays
@@ -179,6 +189,13 @@ def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender
         return None, None
     caller = Caller(settings.webhook_urls, connections=SLOTS, timeout_s=settings.webhook_timeout_s)
     return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
+
+
+def create_wuzapi_sender(settings: Settings, pool: Pool, client: WuzapiClient) -> Sender | None:
+    """Without a key no channel can have been made here: what other bridges can send waits for them."""
+    if settings.secrets is None:
+        return None
+    return Sender(pool=pool, secrets=settings.secrets, servers=settings.wuzapi_servers, client=client)
 
 
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:

@@ -1,20 +1,22 @@
 -- name: append_message
--- One statement: number, row and event, under the conversation's row lock. `moment` is read after the lock was had, so
+-- One statement: number, row and event, under the conversation's row lock. The clock is read after the lock was had, so
 -- times do not run backwards along seq; the event id is taken after it, because the event needs the conversation's row.
+-- `updated_at` is the conversation's own in every change of a message, so a reader of events knows both from one.
 with conversation as (
     update conversations set
         last_seq = last_seq + 1,
         last_message_at = clock_timestamp(),
         updated_at = clock_timestamp(),
-        last_message_preview = left(%(content)s, 100),
+        last_message_preview = crossfade.preview(%(content)s, %(message_type)s),
         unread_count = unread_count + %(unread)s
     where id = %(conversation_id)s and user_id = %(account_id)s
-    returning id, user_id, last_seq, last_message_at
+    returning id, user_id, last_seq, last_message_at, updated_at
 ), message as (
-    insert into chat_messages (conversation_id, seq, event_id, direction, message_type, content, status,
-        client_message_id, sender_id, reply_to_id, metadata, created_at, updated_at)
-    select id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
-        %(client_message_id)s, %(sender_id)s, %(reply_to_id)s, %(metadata)s::jsonb, last_message_at, last_message_at
+    insert into chat_messages (account_id, conversation_id, seq, event_id, direction, message_type, content, status,
+        client_message_id, sender_id, reply_to_id, metadata, attachments, created_at, updated_at)
+    select user_id, id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
+        %(client_message_id)s, %(sender_id)s, %(reply_to_id)s, %(metadata)s::jsonb, %(attachments)s::jsonb,
+        last_message_at, updated_at
     from conversation
     returning *
 ), event as (
@@ -24,4 +26,4 @@ with conversation as (
     from message, conversation
     returning payload
 )
-select payload::text from event
+select (payload ->> 'id')::bigint as id, payload::text as representation from event

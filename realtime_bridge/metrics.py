@@ -70,3 +70,6 @@ def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -
     PARKED.labels(sink).inc(refused)
     HIGH_WATER.labels(sink).set(cursor.high_water)
     HOLES.labels(sink).set(cursor.hole_count)
+
+
+WUZAPI_SENDS = Counter("crossfade_wuzapi_sends", "Tries to send a text to WUZAPI, by what became of them.", ["outcome"])

@@ -7,6 +7,7 @@ from enum import StrEnum
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.wuzapi.servers import allowed_servers
 
 
 class Provider(StrEnum):
@@ -53,6 +54,7 @@ class Settings:
     host: str
     port: int
     cors_origins: tuple[str, ...]
+    wuzapi_servers: frozenset[str]
     event_retention_days: int
     canary: CanaryMode
     canary_rate_per_s: int
@@ -79,6 +81,7 @@ class Settings:
             host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
+            wuzapi_servers=allowed_servers(env),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
             canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),

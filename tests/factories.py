@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from gateway import api_keys
+from gateway.domain import Scope
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.sealing import secrets_context
@@ -44,12 +45,12 @@ def make_key(
     connection: psycopg.Connection[Any],
     account_id: UUID,
     *,
-    scopes: Sequence[str] = ("chat:read", "chat:write"),
+    scopes: Sequence[str] = tuple(Scope),
     rate_limit: int | None = 100_000,
     send_rate_limit: int | None = 100_000,
     expires_at: datetime | None = None,
 ) -> str:
-    """Create an API key, by default one that no limit stops; return its text."""
+    """Create an API key, by default one that may do everything and that no limit stops; return its text."""
     key = api_keys.mint("test")
     connection.execute(
         "insert into chat_api_keys (id, user_id, name, env, prefix, secret_hash, scopes, rate_limit, send_rate_limit,"

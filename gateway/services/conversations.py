@@ -1,16 +1,29 @@
-"""Conversations of one account: each function is one transaction."""
+"""Conversations of one account: each function is one transaction, row and event together."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
+from gateway.changes import (
+    UNSET,
+    Assignment,
+    ConversationPatch,
+    ConversationState,
+    Shown,
+    conversation_etag,
+)
 from gateway.db import Connection, Database
-from gateway.domain import ConversationFilter, ConversationPage, NewConversation, Position
+from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
 from gateway.errors import FieldError, NotFound, ValidationFailed
+from gateway.preconditions import IfMatch
 from gateway.store import conversations as store
+from realtime_bridge.events import EventType
 
 NO_SUCH = "There is no such conversation."
 UNKNOWN_USER = "Send the id of an existing user."
+MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`
 
 
 def append_conversation(database: Database, account_id: UUID, new: NewConversation) -> tuple[int, str]:
@@ -26,12 +39,102 @@ def append_conversation(database: Database, account_id: UUID, new: NewConversati
             ) from None
 
 
-def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> str:
+def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Shown:
     with database.connection() as connection:
-        representation = store.find_conversation(connection, account_id, conversation_id)
-    if representation is None:
+        found = store.find_conversation(connection, account_id, conversation_id)
+    if found is None:
         raise NotFound(NO_SUCH)
-    return representation
+    return _shown(conversation_id, found)
+
+
+def change_conversation(
+    database: Database, account_id: UUID, conversation_id: int, patch: ConversationPatch, precondition: IfMatch
+) -> Shown:
+    """Store what the patch names and append `conversation.updated`; what changes nothing appends nothing."""
+    with database.connection() as connection, connection.transaction():
+        known = lock(connection, account_id, conversation_id)
+        precondition.check(conversation_etag(conversation_id, known.last_seq))
+        return append_difference(
+            connection, account_id, conversation_id, known, _patched(known, patch), EventType.CONVERSATION_UPDATED
+        )
+
+
+def assign_conversation(
+    database: Database, account_id: UUID, conversation_id: int, assignment: Assignment, precondition: IfMatch
+) -> Shown:
+    """Store who is to answer and append `conversation.assigned`; the same again appends nothing."""
+    with database.connection() as connection, connection.transaction():
+        known = lock(connection, account_id, conversation_id)
+        precondition.check(conversation_etag(conversation_id, known.last_seq))
+        wanted = known
+        if assignment.agent_id is not UNSET:
+            wanted = replace(wanted, assigned_agent_id=assignment.agent_id)
+        if assignment.bot_id is not UNSET:
+            wanted = replace(wanted, assigned_bot_id=assignment.bot_id)
+        if wanted.assigned_agent_id is not None and store.find_unknown_users(connection, [wanted.assigned_agent_id]):
+            raise ValidationFailed(FieldError(pointer="/agentId", code="unknown_user", detail=UNKNOWN_USER))
+        return append_difference(
+            connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
+        )
+
+
+def lock(connection: Connection, account_id: UUID, conversation_id: int, no_such: str = NO_SUCH) -> ConversationState:
+    """Take the conversation's lock within the caller's transaction. Raises NotFound."""
+    known = store.lock_conversation(connection, account_id, conversation_id)
+    if known is None:
+        raise NotFound(no_such)
+    return known
+
+
+def append_difference(
+    connection: Connection,
+    account_id: UUID,
+    conversation_id: int,
+    known: ConversationState,
+    wanted: ConversationState,
+    event_type: EventType,
+) -> Shown:
+    """Append an event if there is a difference; show the conversation as it is now."""
+    if wanted != known:
+        return _shown(conversation_id, store.append_update(connection, conversation_id, uuid4(), event_type, wanted))
+    found = store.find_conversation(connection, account_id, conversation_id)
+    assert found is not None  # noqa: S101 it is locked
+    return _shown(conversation_id, found)
+
+
+def _shown(conversation_id: int, found: store.ShownAt) -> Shown:
+    return Shown(representation=found.representation, etag=conversation_etag(conversation_id, found.last_seq))
+
+
+def _patched(known: ConversationState, patch: ConversationPatch) -> ConversationState:
+    """Sleeping belongs to `snoozed`: another status ends it, and a time without that status is a mistake."""
+    wanted = known
+    if patch.contact_jid is not UNSET:
+        wanted = replace(wanted, contact_jid=patch.contact_jid)
+    if patch.contact_name is not UNSET:
+        wanted = replace(wanted, contact_name=patch.contact_name)
+    if patch.status is not UNSET:
+        wanted = replace(wanted, status=patch.status.value)
+    if patch.snoozed_until is not UNSET:
+        wanted = replace(wanted, snoozed_until=patch.snoozed_until)
+        _check_snooze(wanted)
+    if wanted.status != ConversationStatus.SNOOZED:
+        wanted = replace(wanted, snoozed_until=None)
+    return wanted
+
+
+def _check_snooze(wanted: ConversationState) -> None:
+    if wanted.snoozed_until is None:
+        return
+    now = datetime.now(UTC)
+    if wanted.status != ConversationStatus.SNOOZED:
+        fault = FieldError(pointer="/snoozedUntil", code="conflicting", detail="Send it with the status snoozed.")
+    elif not now < wanted.snoozed_until <= now + MAX_SNOOZE:
+        detail = "Send a time within the next 366 days."
+        fault = FieldError(pointer="/snoozedUntil", code="out_of_range", detail=detail)
+    else:
+        return
+    raise ValidationFailed(fault)
 
 
 def list_conversations(

@@ -1,21 +1,47 @@
 """Messages of one account's conversations: each function is one transaction, row and event together."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
+from gateway.changes import (
+    ConversationState,
+    Edit,
+    Rewrite,
+    Shown,
+    StoredMessage,
+    message_etag,
+)
 from gateway.db import Connection, Database
-from gateway.domain import Appended, Direction, MessagePage, MessageStatus, NewMessage, StatusChange
+from gateway.domain import (
+    Appended,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
+    Position,
+    SearchFilter,
+    SearchPage,
+    StatusChange,
+)
 from gateway.errors import (
     ClientMessageIdReused,
     FieldError,
+    MessageDeleted,
     NotFound,
     ProviderIdConflict,
     StatusConflict,
     ValidationFailed,
 )
-from gateway.services.conversations import NO_SUCH
+from gateway.preconditions import IfMatch
+from gateway.services import attachments
+from gateway.services.conversations import NO_SUCH, lock
+from gateway.store import conversations
 from gateway.store import messages as store
+from gateway.store import search as found
+from realtime_bridge.events import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
 CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"
@@ -29,7 +55,7 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
     """
     with database.connection() as connection:
         try:
-            representation = store.append_message(connection, account_id, conversation_id, uuid4(), new)
+            row = _append(connection, account_id, conversation_id, new)
         except UniqueViolation as error:
             if error.diag.constraint_name != CLIENT_MESSAGE_ID:
                 raise
@@ -39,9 +65,25 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
                 raise
             detail = "Send the id of a message of this conversation."
             raise ValidationFailed(FieldError(pointer="/replyToId", code="unknown_message", detail=detail)) from None
-    if representation is None:
+    if row is None:
         raise NotFound(NO_SUCH)
-    return Appended(representation=representation, replayed=False)
+    return Appended(representation=row.representation, replayed=False)
+
+
+def _append(
+    connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage
+) -> store.AppendedRow | None:
+    """One statement; with attachments one transaction, which takes them after the message has its place."""
+    if not new.attachment_ids:
+        return store.append_message(connection, account_id, conversation_id, uuid4(), new)
+    with connection.transaction():
+        lock(connection, account_id, conversation_id)
+        taken = attachments.find_sendable(connection, account_id, conversation_id, new)
+        shown = json.dumps([attachment.shown for attachment in taken])
+        row = store.append_message(connection, account_id, conversation_id, uuid4(), new, shown)
+        if row is not None:
+            attachments.claim(connection, new.attachment_ids, row.id)
+        return row
 
 
 def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> str:
@@ -73,30 +115,126 @@ def list_messages(
     return page
 
 
+def search_messages(
+    database: Database, account_id: UUID, chosen: SearchFilter, *, limit: int, after: Position | None
+) -> SearchPage:
+    """Return a page of the account's messages that have all the words, the newest first, with the words marked."""
+    with database.connection() as connection:
+        return found.search_messages(connection, account_id, chosen, limit=limit, after=after)
+
+
+def get_message(database: Database, account_id: UUID, conversation_id: int, message_id: int) -> Shown:
+    with database.connection() as connection:
+        return _shown(_find(connection, account_id, conversation_id, message_id))
+
+
+def list_versions(database: Database, account_id: UUID, conversation_id: int, message_id: int) -> Sequence[str]:
+    """Return what the message said before each edit and before its deletion, oldest first."""
+    with database.connection() as connection:
+        return store.list_versions(connection, _find(connection, account_id, conversation_id, message_id).id)
+
+
 def change_status(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, change: StatusChange
-) -> str:
+) -> Shown:
     """Move a message's status forward and append `message.status`; the same again changes nothing."""
     with database.connection() as connection, connection.transaction():
-        if not store.lock_conversation(connection, account_id, conversation_id):
-            raise NotFound(NO_SUCH_MESSAGE)
-        known = store.find_status(connection, conversation_id, message_id)
-        if known is None:
-            raise NotFound(NO_SUCH_MESSAGE)
-        if not _is_change(known, change):
-            return known.representation
-        return store.append_status(
-            connection,
-            account_id,
-            conversation_id,
-            message_id,
-            uuid4(),
-            change,
-            was_unread=known.direction == Direction.INCOMING and known.status != MessageStatus.READ,
+        known, message = _lock(connection, account_id, conversation_id, message_id)
+        if not _is_change(message, change):
+            return _as_it_is(message)
+        reads = message.is_unread and change.status is MessageStatus.READ
+        store.append_status(connection, conversation_id, message_id, uuid4(), change, was_unread=reads)
+        _append_difference(
+            connection, conversation_id, known, replace(known, unread_count=max(0, known.unread_count - reads))
         )
+        return _shown(_find(connection, account_id, conversation_id, message_id))
 
 
-def _is_change(known: store.StoredStatus, change: StatusChange) -> bool:
+def edit_message(
+    database: Database, account_id: UUID, conversation_id: int, message_id: int, edit: Edit, precondition: IfMatch
+) -> Shown:
+    """Store other words, keep the old ones, append `message.updated`; the same words change nothing."""
+    with database.connection() as connection, connection.transaction():
+        known, message = _lock(connection, account_id, conversation_id, message_id)
+        precondition.check(message_etag(message.id, message.version))
+        if message.is_deleted:
+            raise MessageDeleted("Send a new message; a deleted one cannot be edited.")
+        metadata = json.dumps(message.metadata) if edit.metadata is None else edit.metadata
+        if edit.content == message.content and json.loads(metadata) == message.metadata:
+            return _as_it_is(message)
+        if not edit.content and not message.attachments:
+            raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
+        rewrite = Rewrite(
+            event_type=EventType.MESSAGE_UPDATED,
+            content=edit.content,
+            metadata=metadata,
+            attachments=json.dumps(message.attachments),
+        )
+        return _rewrite(connection, conversation_id, known, message, rewrite)
+
+
+def delete_message(
+    database: Database, account_id: UUID, conversation_id: int, message_id: int, precondition: IfMatch
+) -> Shown:
+    """Take a message's words away, keep them aside, append `message.deleted`. The row stays, and so does its seq."""
+    with database.connection() as connection, connection.transaction():
+        known, message = _lock(connection, account_id, conversation_id, message_id)
+        if message.is_deleted:
+            return _as_it_is(message)
+        precondition.check(message_etag(message.id, message.version))
+        rewrite = Rewrite(event_type=EventType.MESSAGE_DELETED, content="", metadata="{}", attachments="[]")
+        return _rewrite(connection, conversation_id, known, message, rewrite)
+
+
+def _rewrite(
+    connection: Connection, conversation_id: int, known: ConversationState, message: StoredMessage, rewrite: Rewrite
+) -> Shown:
+    row = store.append_rewrite(connection, conversation_id, message.id, uuid4(), rewrite)
+    goes = message.is_unread and rewrite.event_type is EventType.MESSAGE_DELETED
+    preview = store.find_preview(connection, conversation_id)
+    wanted = replace(known, unread_count=max(0, known.unread_count - goes), last_message_preview=preview)
+    _append_difference(connection, conversation_id, known, wanted)
+    return _shown(row)
+
+
+def _append_difference(
+    connection: Connection, conversation_id: int, known: ConversationState, wanted: ConversationState
+) -> None:
+    """Tell of what a change to a message changed in the conversation by an event of its own.
+
+    So that clients replace what an event names, and need not know which change of a message counts for what.
+    """
+    if wanted != known:
+        event_type = EventType.CONVERSATION_UPDATED
+        conversations.append_update(connection, conversation_id, uuid4(), event_type, wanted)
+
+
+def _lock(
+    connection: Connection, account_id: UUID, conversation_id: int, message_id: int
+) -> tuple[ConversationState, StoredMessage]:
+    known = lock(connection, account_id, conversation_id, NO_SUCH_MESSAGE)
+    message = store.find_for_change(connection, conversation_id, message_id, read_seq=known.read_seq)
+    if message is None:
+        raise NotFound(NO_SUCH_MESSAGE)
+    return known, message
+
+
+def _find(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> store.ShownAt:
+    found = store.find_message(connection, account_id, conversation_id, message_id)
+    if found is None:
+        raise NotFound(NO_SUCH_MESSAGE)
+    return found
+
+
+def _shown(row: store.ShownAt) -> Shown:
+    return Shown(representation=row.representation, etag=message_etag(row.id, row.version))
+
+
+def _as_it_is(message: StoredMessage) -> Shown:
+    return Shown(representation=message.representation, etag=message_etag(message.id, message.version))
+
+
+def _is_change(known: StoredMessage, change: StatusChange) -> bool:
     """Return whether there is anything to store; raise when it may not be stored."""
     status = MessageStatus(known.status)
     wanted_id = change.provider_message_id

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import BaseRowFactory, kwargs_row
+from psycopg.rows import BaseRowFactory, kwargs_row, scalar_row
 
 from gateway.api_keys import KeyText
 from gateway.db import Connection
@@ -70,6 +70,34 @@ def revoke(connection: Connection, key_id: str) -> ApiKey | None:
     """Return the revoked key, or None when there is none of that id."""
     with connection.cursor(row_factory=_ROW) as cursor:
         return cursor.execute(_SQL["revoke"], {"id": key_id}).fetchone()
+
+
+def lock_account(connection: Connection, account_id: UUID) -> None:
+    connection.execute(_SQL["lock_account"], {"account_id": account_id})
+
+
+def count_active(connection: Connection, account_id: UUID) -> int:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(_SQL["count_active"], {"account_id": account_id}).fetchone() or 0)
+
+
+def list_page(connection: Connection, account_id: UUID, *, after: str | None, fetch: int) -> list[ApiKey]:
+    with connection.cursor(row_factory=_ROW) as cursor:
+        return cursor.execute(_SQL["list_page"], {"account_id": account_id, "after": after, "fetch": fetch}).fetchall()
+
+
+def lock(connection: Connection, account_id: UUID, key_id: str) -> ApiKey | None:
+    with connection.cursor(row_factory=_ROW) as cursor:
+        return cursor.execute(_SQL["lock"], {"account_id": account_id, "id": key_id}).fetchone()
+
+
+def replace(connection: Connection, key_id: str, replaced_by: str, expires_at: datetime) -> ApiKey:
+    """Point a locked key to its successor and let it end at `expires_at`, or earlier if it was to end earlier."""
+    values = {"id": key_id, "replaced_by": replaced_by, "expires_at": expires_at}
+    with connection.cursor(row_factory=_ROW) as cursor:
+        row = cursor.execute(_SQL["replace"], values).fetchone()
+    assert row is not None  # noqa: S101 the row is locked
+    return row
 
 
 def touch(connection: Connection, used: Mapping[str, datetime]) -> None:

@@ -1,14 +1,16 @@
 """Rows of `conversations` and their participants, always within one account. Called by services/conversations.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
+from gateway.changes import ConversationState
 from gateway.db import Connection
 from gateway.domain import ConversationFilter, ConversationPage, NewConversation, Position
 from realtime_bridge import sql
+from realtime_bridge.events import EventType
 
 COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
 
@@ -24,6 +26,14 @@ class _Shown:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed(_Shown):
     sort_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownAt:
+    """A conversation's representation, and the number of its last change."""
+
+    representation: str
+    last_seq: int
 
 
 def append_conversation(
@@ -53,10 +63,46 @@ def find_unknown_users(connection: Connection, user_ids: Sequence[UUID]) -> set[
         return set(cursor.execute(_SQL["find_unknown_users"], {"user_ids": list(user_ids)}).fetchall())
 
 
-def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> str | None:
+def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:
     values = {"account_id": account_id, "conversation_id": conversation_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
+    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
         return cursor.execute(_SQL["find_conversation"], values).fetchone()
+
+
+def lock_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ConversationState | None:
+    """Take the conversation's row lock until the transaction ends; None when the account has no such conversation."""
+    values = {"account_id": account_id, "conversation_id": conversation_id}
+    with connection.cursor(row_factory=class_row(ConversationState)) as cursor:
+        return cursor.execute(_SQL["lock_conversation"], values).fetchone()
+
+
+def append_update(
+    connection: Connection,
+    conversation_id: int,
+    event_id: UUID,
+    event_type: EventType,
+    wanted: ConversationState,
+    *,
+    with_participants: bool = False,
+) -> ShownAt:
+    """Store the wanted state with its event, under the lock that `lock_conversation` took."""
+    values = asdict(wanted) | {
+        "conversation_id": conversation_id,
+        "event_id": event_id,
+        "type": event_type.value,
+        "with_participants": with_participants,
+    }
+    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
+        row = cursor.execute(_SQL["append_update"], values).fetchone()
+    assert row is not None  # noqa: S101 the row is locked and was just read
+    return row
+
+
+def count_unread(connection: Connection, conversation_id: int, *, read_seq: int, upto_seq: int) -> int:
+    """Return how many unread messages lie past `read_seq` and not past `upto_seq`."""
+    values = {"conversation_id": conversation_id, "read_seq": read_seq, "upto_seq": upto_seq}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(_SQL["count_unread"], values).fetchone() or 0)
 
 
 def list_conversations(
@@ -76,6 +122,9 @@ def list_conversations(
         "account_id": account_id,
         "status": chosen.status.value if chosen.status else None,
         "assigned_to": chosen.assigned_to,
+        "channel": chosen.channel,
+        "unread": chosen.unread,
+        "updated_since": chosen.updated_since,
         "sort_us": after.sort_us if after else None,
         "before_id": after.id if after else None,
         "fetch": limit + 1,

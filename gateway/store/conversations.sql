@@ -14,24 +14,24 @@ with conversation as (
         select * from unnest(%(user_ids)s::uuid[], %(roles)s::text[])
     ) as person (user_id, role)
     returning user_id, role, last_read_seq, joined_at
+), participants as (
+    select jsonb_build_object('participants', jsonb_agg(jsonb_build_object(
+        'userId', p.user_id, 'role', p.role, 'lastReadSeq', p.last_read_seq, 'joinedAt', crossfade.iso8601(p.joined_at)
+    ) order by p.role <> 'owner', p.user_id)) as shown
+    from people p
 ), event as (
     insert into chat_events (event_id, account_id, conversation_id, seq, type, payload)
-    select %(event_id)s, user_id, id, 0, 'conversation.new', crossfade.conversation_payload(conversation, %(event_id)s, 0)
-    from conversation
+    select %(event_id)s, c.user_id, c.id, 0, 'conversation.new',
+        crossfade.conversation_payload(c, %(event_id)s, 0) || participants.shown
+    from conversation c, participants
 )
 select
     c.id,
     (
         crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
-        || jsonb_build_object('lastSeq', c.last_seq, 'participants', (
-            select jsonb_agg(jsonb_build_object(
-                'userId', p.user_id, 'role', p.role, 'lastReadSeq', p.last_read_seq,
-                'joinedAt', crossfade.iso8601(p.joined_at)
-            ) order by p.role <> 'owner', p.user_id)
-            from people p
-        ))
+        || jsonb_build_object('lastSeq', c.last_seq) || participants.shown
     )::text as representation
-from conversation c
+from conversation c, participants
 
 -- name: find_unknown_users
 -- Which of these ids no user has.
@@ -41,17 +41,57 @@ where not exists (select from auth.users where auth.users.id = u.id)
 -- name: find_conversation
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
-    || jsonb_build_object('lastSeq', c.last_seq, 'participants', (
-        select coalesce(jsonb_agg(jsonb_build_object(
-            'userId', p.user_id, 'role', p.role, 'lastReadSeq', p.last_read_seq,
-            'joinedAt', crossfade.iso8601(p.joined_at)
-        ) order by p.role <> 'owner', p.user_id), '[]')
-        from conversation_participants p
-        where p.conversation_id = c.id
-    ))
-)::text as representation
+    || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
+)::text as representation, c.last_seq
 from conversations c
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
+
+-- name: lock_conversation
+-- First lock of every change: conversation, then message, everywhere. What it reads stays true until the end.
+select contact_jid, contact_name, status, snoozed_until, assigned_agent_id, assigned_bot_id, last_message_at,
+    last_message_preview, unread_count, read_seq, first_seq, last_seq
+from conversations
+where id = %(conversation_id)s and user_id = %(account_id)s
+for no key update
+
+-- name: append_update
+-- The next number, the conversation as it is now, and the event that says so; with the participants if they changed.
+with conversation as (
+    update conversations set
+        last_seq = last_seq + 1,
+        updated_at = clock_timestamp(),
+        contact_jid = %(contact_jid)s,
+        contact_name = %(contact_name)s,
+        status = %(status)s,
+        snoozed_until = %(snoozed_until)s,
+        assigned_agent_id = %(assigned_agent_id)s,
+        assigned_bot_id = %(assigned_bot_id)s,
+        last_message_at = %(last_message_at)s,
+        last_message_preview = %(last_message_preview)s,
+        unread_count = %(unread_count)s,
+        read_seq = %(read_seq)s,
+        first_seq = %(first_seq)s
+    where id = %(conversation_id)s
+    returning *
+), event as (
+    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)
+    select %(event_id)s, c.user_id, c.id, c.last_seq, %(type)s,
+        crossfade.conversation_payload(c, %(event_id)s, c.last_seq) || case when %(with_participants)s
+            then jsonb_build_object('participants', crossfade.participants_json(c.id)) else '{}' end,
+        c.updated_at
+    from conversation c
+)
+select (
+    crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
+    || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
+)::text as representation, c.last_seq
+from conversation c
+
+-- name: count_unread
+-- How many unread messages lie up to a seq; they are read now. Only those past the old mark are looked at.
+select count(*) from chat_messages m
+where m.conversation_id = %(conversation_id)s and m.seq > %(read_seq)s and m.seq <= %(upto_seq)s
+    and crossfade.is_unread(m, %(read_seq)s)
 
 -- name: list_conversations
 -- Latest activity first. `fetch` is one more than the page shows, which tells whether there is a next one. Chosen first
@@ -68,6 +108,9 @@ from (
     where c.user_id = %(account_id)s
         and (%(status)s::text is null or c.status = %(status)s)
         and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
+        and (%(channel)s::text is null or c.channel = %(channel)s)
+        and (%(unread)s::boolean is null or (c.unread_count > 0) = %(unread)s)
+        and (%(updated_since)s::timestamptz is null or c.updated_at >= %(updated_since)s)
         and (coalesce(c.last_message_at, c.created_at), c.id) < (
             coalesce(
                 timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
@@ -89,5 +132,8 @@ select count(*) from (
     where c.user_id = %(account_id)s
         and (%(status)s::text is null or c.status = %(status)s)
         and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
+        and (%(channel)s::text is null or c.channel = %(channel)s)
+        and (%(unread)s::boolean is null or (c.unread_count > 0) = %(unread)s)
+        and (%(updated_since)s::timestamptz is null or c.updated_at >= %(updated_since)s)
     limit %(at_most)s
 ) as counted

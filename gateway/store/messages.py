@@ -1,18 +1,21 @@
 """Rows of `chat_messages`, always within one account. Called by services/messages.py."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
+from gateway.changes import Rewrite, StoredMessage
 from gateway.db import Connection
 from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
+from realtime_bridge.events import EventType
 
 NO_UPPER_BOUND = 2**63 - 1
-NO_LOWER_BOUND = -1
+NO_LOWER_BOUND = -(2**63)  # imported history lies below zero
 
 _SQL = sql.load(__file__)
 
@@ -24,10 +27,17 @@ class FirstAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredStatus:
-    status: str
-    provider_message_id: str | None
-    direction: str
+class ShownAt:
+    """A message's representation, and which version of it that is."""
+
+    representation: str
+    id: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendedRow:
+    id: int
     representation: str
 
 
@@ -39,9 +49,14 @@ class _Listed:
 
 
 def append_message(
-    connection: Connection, account_id: UUID, conversation_id: int, event_id: UUID, new: NewMessage
-) -> str | None:
-    """Commit message and event; return the representation, or None when the account has no such conversation.
+    connection: Connection,
+    account_id: UUID,
+    conversation_id: int,
+    event_id: UUID,
+    new: NewMessage,
+    attachments: str = "[]",
+) -> AppendedRow | None:
+    """Store message and event; return None when the account has no such conversation.
 
     Raises UniqueViolation for a clientMessageId that is taken, ForeignKeyViolation for an unknown reply target.
     """
@@ -49,8 +64,9 @@ def append_message(
         "event_id": event_id,
         "status": new.first_status.value,
         "unread": 1 if new.direction is Direction.INCOMING else 0,
+        "attachments": attachments,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
+    with connection.cursor(row_factory=class_row(AppendedRow)) as cursor:
         return cursor.execute(APPEND_MESSAGE, values).fetchone()
 
 
@@ -95,21 +111,35 @@ def find_messages(
     )
 
 
-def lock_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> bool:
-    """Take the conversation's row lock until the transaction ends; False when the account has no such conversation."""
-    values = {"account_id": account_id, "conversation_id": conversation_id}
-    return connection.execute(_SQL["lock_conversation"], values).fetchone() is not None
+def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> ShownAt | None:
+    values = {"account_id": account_id, "conversation_id": conversation_id, "message_id": message_id}
+    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
+        return cursor.execute(_SQL["find_message"], values).fetchone()
 
 
-def find_status(connection: Connection, conversation_id: int, message_id: int) -> StoredStatus | None:
-    values = {"conversation_id": conversation_id, "message_id": message_id}
-    with connection.cursor(row_factory=class_row(StoredStatus)) as cursor:
-        return cursor.execute(_SQL["find_status"], values).fetchone()
+def find_for_change(
+    connection: Connection, conversation_id: int, message_id: int, *, read_seq: int
+) -> StoredMessage | None:
+    """Return a message as it stays while the conversation is locked."""
+    values = {"conversation_id": conversation_id, "message_id": message_id, "read_seq": read_seq}
+    with connection.cursor(row_factory=class_row(StoredMessage)) as cursor:
+        return cursor.execute(_SQL["find_for_change"], values).fetchone()
+
+
+def find_preview(connection: Connection, conversation_id: int) -> str | None:
+    """Return what the newest message that was not deleted begins with."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_preview"], {"conversation_id": conversation_id}).fetchone()
+
+
+def list_versions(connection: Connection, message_id: int) -> tuple[str, ...]:
+    """Return what the message said before each change, oldest first."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return tuple(cursor.execute(_SQL["list_versions"], {"message_id": message_id}).fetchall())
 
 
 def append_status(
     connection: Connection,
-    account_id: UUID,
     conversation_id: int,
     message_id: int,
     event_id: UUID,
@@ -119,7 +149,6 @@ def append_status(
 ) -> str:
     """Store the change with its event, under the lock that `lock_conversation` took; return the representation."""
     values = {
-        "account_id": account_id,
         "conversation_id": conversation_id,
         "message_id": message_id,
         "event_id": event_id,
@@ -133,6 +162,23 @@ def append_status(
     return str(representation)
 
 
+def append_rewrite(
+    connection: Connection, conversation_id: int, message_id: int, event_id: UUID, rewrite: Rewrite
+) -> ShownAt:
+    """Store an edit or a deletion with its event and keep what was there, under the conversation's lock."""
+    values = asdict(rewrite) | {
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+        "event_id": event_id,
+        "type": rewrite.event_type.value,
+        "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
+    }
+    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
+        row = cursor.execute(_SQL["append_rewrite"], values).fetchone()
+    assert row is not None  # noqa: S101 the rows are locked and were just read
+    return row
+
+
 def _values(account_id: UUID, conversation_id: int, new: NewMessage) -> dict[str, object]:
     return {
         "account_id": account_id,
@@ -144,4 +190,5 @@ def _values(account_id: UUID, conversation_id: int, new: NewMessage) -> dict[str
         "sender_id": new.sender_id,
         "reply_to_id": new.reply_to_id,
         "metadata": new.metadata,
+        "attachment_ids": json.dumps([str(attachment_id) for attachment_id in new.attachment_ids]),
     }

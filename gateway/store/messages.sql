@@ -8,7 +8,8 @@ select
         and said.payload ->> 'messageType' = %(message_type)s
         and said.payload ->> 'senderId' is not distinct from %(sender_id)s
         and (said.payload ->> 'replyToId')::bigint is not distinct from %(reply_to_id)s
-        and said.payload -> 'metadata' = %(metadata)s::jsonb as same
+        and said.payload -> 'metadata' = %(metadata)s::jsonb
+        and jsonb_path_query_array(said.payload, '$.attachments[*].id') = %(attachment_ids)s::jsonb as same
 from conversations c
 join chat_messages m on m.conversation_id = c.id
 left join chat_events e on e.conversation_id = m.conversation_id and e.seq = m.seq
@@ -57,15 +58,33 @@ cross join lateral (
 ) as page
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
--- name: lock_conversation
--- First lock of every change to a message: conversation, then message, everywhere.
-select id from conversations where id = %(conversation_id)s and user_id = %(account_id)s for no key update
+-- name: find_message
+select crossfade.message_payload(m, m.event_id, m.seq)::text as representation, m.id, m.version
+from conversations c
+join chat_messages m on m.conversation_id = c.id
+where c.id = %(conversation_id)s and c.user_id = %(account_id)s and m.id = %(message_id)s
 
--- name: find_status
+-- name: find_for_change
 -- Under the conversation's lock, so it stays as read.
-select status, provider_message_id, direction, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
+select m.id, m.seq, m.version, m.status, m.provider_message_id, m.direction, m.content, m.message_type, m.metadata,
+    m.attachments, m.deleted_at is not null as is_deleted, crossfade.is_unread(m, %(read_seq)s) as is_unread,
+    crossfade.message_payload(m, m.event_id, m.seq)::text as representation
 from chat_messages m
 where m.conversation_id = %(conversation_id)s and m.id = %(message_id)s
+
+-- name: find_preview
+-- Of the newest message that was not deleted; none leaves null.
+select crossfade.preview(m.content, m.message_type) from chat_messages m
+where m.conversation_id = %(conversation_id)s and m.deleted_at is null
+order by m.seq desc limit 1
+
+-- name: list_versions
+-- What the message said before, oldest first.
+select jsonb_build_object('version', v.version, 'content', v.content, 'metadata', v.metadata,
+    'attachments', v.attachments, 'replacedBy', v.replaced_by, 'replacedAt', crossfade.iso8601(v.replaced_at))::text
+from chat_message_versions v
+where v.message_id = %(message_id)s
+order by v.version
 
 -- name: append_status
 -- The next number, the row's new status and the event of both.
@@ -74,7 +93,7 @@ with conversation as (
         last_seq = last_seq + 1,
         updated_at = clock_timestamp(),
         unread_count = greatest(0, unread_count - %(read)s)
-    where id = %(conversation_id)s and user_id = %(account_id)s
+    where id = %(conversation_id)s
     returning id, user_id, last_seq, updated_at
 ), message as (
     update chat_messages m set
@@ -91,3 +110,35 @@ with conversation as (
     from message, conversation
 )
 select crossfade.message_payload(message, message.event_id, message.seq)::text from message
+
+-- name: append_rewrite
+-- An edit or a deletion: the next number, the words kept aside, the row as it is now, and the event.
+with conversation as (
+    update conversations set last_seq = last_seq + 1, updated_at = clock_timestamp()
+    where id = %(conversation_id)s
+    returning id, user_id, last_seq, updated_at
+), kept as (
+    insert into chat_message_versions (message_id, version, content, metadata, attachments, replaced_by, replaced_at)
+    select m.id, m.version, m.content, m.metadata, m.attachments, %(replaced_by)s, conversation.updated_at
+    from chat_messages m, conversation
+    where m.id = %(message_id)s
+), message as (
+    update chat_messages m set
+        content = %(content)s,
+        metadata = %(metadata)s::jsonb,
+        attachments = %(attachments)s::jsonb,
+        edited_at = case when %(replaced_by)s = 'edit' then conversation.updated_at else m.edited_at end,
+        deleted_at = case when %(replaced_by)s = 'deletion' then conversation.updated_at else m.deleted_at end,
+        updated_at = conversation.updated_at
+    from conversation
+    where m.conversation_id = conversation.id and m.id = %(message_id)s
+    returning m.*
+), event as (
+    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)
+    select %(event_id)s, conversation.user_id, conversation.id, conversation.last_seq, %(type)s,
+        crossfade.message_payload(message, %(event_id)s, conversation.last_seq), conversation.updated_at
+    from message, conversation
+)
+select crossfade.message_payload(message, message.event_id, message.seq)::text as representation, message.id,
+    message.version
+from message

@@ -6,15 +6,19 @@ equal: `eventId` is that event's id and `seq` its number.
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
+from gateway import cursors, rendering
+from gateway.changes import Shown
 from gateway.db import Database
-from gateway.domain import MessagePage
+from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
+from gateway.v1.etags import read_if_match
+from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import ChangeStatus, ListMessages, NoQuery, SendMessage
 from gateway.validation import read_body, read_query
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
+MESSAGE = f"{MESSAGES}/<row_id:message_id>"
 
 
 def blueprint(database: Database) -> Blueprint:
@@ -30,16 +34,62 @@ def blueprint(database: Database) -> Blueprint:
     def list_messages(conversation_id: int) -> Response:
         return _list(database, conversation_id, read_query(ListMessages))
 
+    def get_message(conversation_id: int, message_id: int) -> Response:
+        read_query(NoQuery)
+        return _one(service.get_message(database, g.api_key.account_id, conversation_id, message_id))
+
+    def list_versions(conversation_id: int, message_id: int) -> Response:
+        read_query(NoQuery)
+        versions = service.list_versions(database, g.api_key.account_id, conversation_id, message_id)
+        whole = {"page": 1, "limit": None, "total": len(versions), "hasMore": False, "nextCursor": None}
+        return rendering.many(versions, whole)
+
+    def edit_message(conversation_id: int, message_id: int) -> Response:
+        read_query(NoQuery)
+        precondition, edit = read_if_match(required=True), read_body(EditMessage).to_domain()
+        account_id = g.api_key.account_id
+        return _one(service.edit_message(database, account_id, conversation_id, message_id, edit, precondition))
+
+    def delete_message(conversation_id: int, message_id: int) -> Response:
+        read_query(NoQuery)
+        account_id = g.api_key.account_id
+        return _one(service.delete_message(database, account_id, conversation_id, message_id, read_if_match()))
+
     def change_status(conversation_id: int, message_id: int) -> Response:
         read_query(NoQuery)
         change = read_body(ChangeStatus).to_domain()
         account_id = g.api_key.account_id
-        return rendering.one(service.change_status(database, account_id, conversation_id, message_id, change))
+        return _one(service.change_status(database, account_id, conversation_id, message_id, change))
+
+    def search_messages() -> Response:
+        return _search(database, read_query(SearchMessages))
 
     routes.add_url_rule(MESSAGES, view_func=send_message, methods=["POST"])
     routes.add_url_rule(MESSAGES, view_func=list_messages, methods=["GET"])
-    routes.add_url_rule(f"{MESSAGES}/<row_id:message_id>/status", view_func=change_status, methods=["PATCH"])
+    routes.add_url_rule(MESSAGE, view_func=get_message, methods=["GET"])
+    routes.add_url_rule(MESSAGE, view_func=edit_message, methods=["PATCH"])
+    routes.add_url_rule(MESSAGE, view_func=delete_message, methods=["DELETE"])
+    routes.add_url_rule(f"{MESSAGE}/versions", view_func=list_versions, methods=["GET"])
+    routes.add_url_rule(f"{MESSAGE}/status", view_func=change_status, methods=["PATCH"])
+    routes.add_url_rule("/messages/search", view_func=search_messages, methods=["GET"])
     return routes
+
+
+def _one(shown: Shown) -> Response:
+    return rendering.one(shown.representation, headers={"ETag": shown.etag})
+
+
+def _search(database: Database, query: SearchMessages) -> Response:
+    """Newest first; not counted; `highlight` is safe to show as HTML."""
+    account_id = g.api_key.account_id
+    chosen = SearchFilter(words=query.q, conversation_id=query.conversation_id)
+    after = cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
+    page = service.search_messages(database, account_id, chosen, limit=query.limit, after=after)
+    next_cursor = cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
+    return rendering.many(
+        page.items,
+        {"page": None, "limit": query.limit, "total": None, "hasMore": page.has_more, "nextCursor": next_cursor},
+    )
 
 
 def _list(database: Database, conversation_id: int, query: ListMessages) -> Response:

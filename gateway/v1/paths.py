@@ -7,6 +7,10 @@ from gateway.v1.schemas import MAX_BIGINT
 PREFIX = "/api/v1/chat"
 
 
+class KeyId(BaseConverter):
+    regex = "[0-9A-Za-z]{1,32}"
+
+
 class RowId(BaseConverter):
     regex = "[1-9][0-9]{0,18}"
 

@@ -1,10 +1,21 @@
 """What requests may say: field by field, camelCase, strict. Used by the views only."""
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -25,13 +36,15 @@ MAX_METADATA_BYTES = 4_096
 MAX_METADATA_DEPTH = 8
 MAX_PARTICIPANTS = 100
 MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
+MAX_ATTACHMENTS = 10
 MAX_BIGINT = 2**63 - 1
+MIN_BIGINT = -(2**63)
 MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
 
 T = TypeVar("T")
 
 
-def _not_blank(text: str) -> str:
+def not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "Write something other than white space.")
     return text
@@ -42,7 +55,7 @@ def _content(text: str) -> str:
     if size > MAX_CONTENT_BYTES:
         words = {"max": MAX_CONTENT_BYTES, "size": size}
         raise PydanticCustomError("too_long", "Send at most {max} bytes of UTF-8; this has {size}.", words)
-    return _not_blank(text)
+    return text
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +89,33 @@ def _digits(value: object) -> object:
     return value
 
 
+def _signed_digits(value: object) -> object:
+    if isinstance(value, str) and value.startswith("-"):
+        digits = _digits(value[1:])
+        return -digits if isinstance(digits, int) else digits
+    return _digits(value)
+
+
+def _yes_or_no(value: object) -> object:
+    words = {"true": True, "false": False}
+    if isinstance(value, str) and value not in words:
+        raise PydanticCustomError("not_allowed", "Send true or false.")
+    return words[value] if isinstance(value, str) else value
+
+
+_MOMENT = re.compile(r"(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+
+
+def _moment(value: object) -> object:
+    """RFC 3339 with its offset, from 1970 on: one spelling, and no guess at a time zone."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "Send a time as text.")
+    try:
+        return datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("not_a_time", "Send a time such as 2026-11-20T10:30:00Z.") from None
+
+
 def _hyphenated(value: object) -> object:
     """One spelling for ids: Python's UUID would also take braces, URNs and no hyphens."""
     if isinstance(value, str) and (len(value) != 36 or value.count("-") != 4):  # noqa: PLR2004 RFC 9562 §4
@@ -86,7 +126,11 @@ def _hyphenated(value: object) -> object:
 Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
 Word = Field(strict=False)  # JSON has no enums: their text is what is sent
 Number = BeforeValidator(_digits)
-Text255 = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_not_blank)]
+Seq = BeforeValidator(_signed_digits)
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Content = Annotated[str, AfterValidator(_content)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
+Text255 = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(not_blank)]
 Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -129,13 +173,28 @@ class CreateConversation(Body):
 
 
 class SendMessage(Body):
-    content: Annotated[str, AfterValidator(_content)]
+    """Content may be empty when there are attachments; then messageType says of what kind they are."""
+
+    attachment_ids: Annotated[list[Uuid], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
+    content: Content
     message_type: Annotated[MessageType, Word] = MessageType.TEXT
     direction: Annotated[Direction, Word] = Direction.OUTGOING
     client_message_id: Text128 | None = None
     sender_id: Text255 | None = None
     reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT)] | None = None
-    metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
+
+    @field_validator("attachment_ids")
+    @classmethod
+    def _once(cls, ids: list[UUID]) -> list[UUID]:
+        if len(set(ids)) < len(ids):
+            raise PydanticCustomError("duplicate", "Name each attachment once.")
+        return ids
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, info: ValidationInfo) -> str:
+        return content if info.data.get("attachment_ids") else not_blank(content)
 
     def to_domain(self) -> NewMessage:
         return NewMessage(
@@ -146,6 +205,7 @@ class SendMessage(Body):
             sender_id=self.sender_id,
             reply_to_id=self.reply_to_id,
             metadata=json.dumps(self.metadata, allow_nan=False),
+            attachment_ids=tuple(self.attachment_ids),
         )
 
 
@@ -169,14 +229,17 @@ class CreateRealtimeSession(Body):
 class ListConversations(Query):
     status: ConversationStatus | None = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo")] = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
+    unread: Annotated[bool | None, BeforeValidator(_yes_or_no)] = None
+    updated_since: Annotated[Moment | None, Field(alias="updatedSince")] = None
     limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
     page: Annotated[int | None, Number, Field(ge=1, le=MAX_PAGE)] = None
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
 class ListMessages(Query):
-    """`before_seq` and `after_seq` are both exclusive."""
+    """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
 
-    before_seq: Annotated[int | None, Number, Field(ge=0, le=MAX_BIGINT)] = None
-    after_seq: Annotated[int | None, Number, Field(ge=0, le=MAX_BIGINT)] = None
+    before_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
+    after_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
     limit: Annotated[int, Number, Field(ge=1, le=100)] = 50

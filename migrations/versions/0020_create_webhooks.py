@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0020"
-down_revision = "0005"
+down_revision = "0010"
 
 UP = """
 create table public.chat_external_webhooks (

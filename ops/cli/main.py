@@ -18,6 +18,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "relay": "ops.cli.relay",
     "rollout": "ops.cli.rollout",
     "parity": "ops.cli.parity",
+    "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
     "webhooks": "ops.cli.webhooks",
     "version": "ops.cli.version",

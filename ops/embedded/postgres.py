@@ -19,6 +19,7 @@ from ops.errors import OpsError
 
 SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
+LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
 REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
@@ -134,11 +135,19 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         if (self.data_dir / "PG_VERSION").exists():
             return
+        *preferred, last = LETTERS
+        for letters in preferred:
+            with contextlib.suppress(PostgresError):
+                self._make_cluster(letters)
+                return
+        self._make_cluster(last)
+
+    def _make_cluster(self, letters: str) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
         _give_to_system_user(self.data_dir)
         command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust"]
-        command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        command += ["--encoding=UTF8", "--locale=C", f"--lc-ctype={letters}", "--no-sync", "--no-instructions"]
         result = subprocess.run(
             command,
             capture_output=True,

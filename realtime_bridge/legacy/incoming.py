@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import DictRow, dict_row, scalar_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
@@ -90,15 +90,16 @@ async def _append(connection: AsyncConnection[Any], user_id: UUID, written: Writ
         "sender_id": str(user_id),
         "reply_to_id": None,
         "metadata": "{}",
+        "attachments": "[]",
     }
     try:
-        async with connection.cursor(row_factory=scalar_row) as cursor:
-            payload = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+        async with connection.cursor(row_factory=tuple_row) as cursor:
+            row = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
     except psycopg.errors.UniqueViolation:
         return await _first_receipt(connection, user_id, written)
-    if payload is None:
+    if row is None:
         raise not_found()
-    said = json.loads(payload)
+    said = json.loads(row[1])
     return Receipt(id=said["id"], seq=said["seq"], event_id=said["eventId"])
 
 

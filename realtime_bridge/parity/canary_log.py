@@ -6,7 +6,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from psycopg import AsyncConnection
-from psycopg.rows import scalar_row
+from psycopg.rows import scalar_row, tuple_row
 
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
@@ -57,11 +57,12 @@ async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent
         "sender_id": str(USER_ID),
         "reply_to_id": None,
         "metadata": "{}",
+        "attachments": "[]",
         "unread": 0,
     }
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        payload = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
-    return Sent(seq=json.loads(payload or "{}")["seq"], event_id=event_id)
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        row = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+    return Sent(seq=json.loads(row[1] if row else "{}")["seq"], event_id=event_id)
 
 
 async def find_settled(

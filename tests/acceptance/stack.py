@@ -87,13 +87,16 @@ class Stack:
         """Return what a process has logged so far, one JSON object per line."""
         return (self.data_dir / "logs" / f"{name}.log").read_text()
 
-    def create_key(self, *, per_minute: int = 100_000, account: str | None = None) -> str:
+    def create_key(
+        self, *, per_minute: int = 100_000, account: str | None = None, scopes: str = "chat:read,chat:write"
+    ) -> str:
         """Make an API key of the demo account, or of another, whose limits are out of the way of a load."""
         key = self.crossfade(
             "keys",
             "create",
             f"--account={account or self.ready['users'][0]['id']}",
             "--name=test",
+            f"--scopes={scopes}",
             f"--rate-limit={per_minute}",
             f"--send-rate-limit={per_minute}",
             "--json",

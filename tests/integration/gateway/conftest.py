@@ -18,10 +18,11 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.embedded.postgres import EmbeddedPostgres
-from realtime_bridge.secrets import new_key
 from tests.factories import make_key, make_user
 
 API = "/api/v1/chat"
+WUZAPI_URL = "http://wuzapi.test:8080"
+SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
@@ -49,6 +50,9 @@ class Account:
 
     def patch(self, path: str, body: Any = None, **values: Any) -> TestResponse:
         return self.open("PATCH", path, **({"json": body} if body is not None else {}), **values)
+
+    def delete(self, path: str, **values: Any) -> TestResponse:
+        return self.open("DELETE", path, **values)
 
     def open(self, method: str, path: str, headers: dict[str, str] | None = None, **values: Any) -> TestResponse:
         sent = {"X-API-Key": self.key} | (headers or {})
@@ -92,13 +96,16 @@ def limits_url(redis_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(gateway_url: str, limits_url: str) -> Settings:
+def settings(gateway_url: str, limits_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings.from_env(
         {
             "DATABASE_URL": gateway_url,
             "REDIS_URL": limits_url,
             "CROSSFADE_DB_POOL_SIZE": "16",
-            "CROSSFADE_SECRETS_KEY": new_key(),
+            "CROSSFADE_SECRETS_KEY": SECRETS_KEY,
+            "CROSSFADE_WUZAPI_URLS": WUZAPI_URL,
+            "CROSSFADE_STORAGE": "directory",
+            "CROSSFADE_STORAGE_DIR": str(tmp_path_factory.mktemp("files")),
         }
     )
 

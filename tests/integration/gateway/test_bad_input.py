@@ -207,7 +207,7 @@ NOWHERE = [
     "/conversations/1/",
     "/conversations/1/messages/",
     "/conversations//1",
-    "/conversations/1/messages/1",
+    "/conversations/1/messages/2",
     "/nothing",
     "/api/v2/chat/conversations",
 ]
@@ -229,7 +229,7 @@ def test_the_status_of_no_message_is_not_found(account: Account, conversation: i
 METHODS = [
     ("DELETE", CONVERSATIONS, {"GET", "HEAD", "POST"}),
     ("OPTIONS", CONVERSATIONS, {"GET", "HEAD", "POST"}),
-    ("PUT", "/conversations/1", {"GET", "HEAD"}),
+    ("PUT", "/conversations/1", {"GET", "HEAD", "PATCH"}),
     ("PATCH", MESSAGES, {"GET", "HEAD", "POST"}),
     ("GET", STATUS, {"PATCH"}),
     ("TRACE", STATUS, {"PATCH"}),

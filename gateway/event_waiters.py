@@ -1,0 +1,147 @@
+"""The worker's thread that wakes consumers in a long poll. Started after the fork, stopped when the worker leaves.
+
+A waiting consumer is a thread asleep: no connection, no query, no processor time. NOTIFY names the account of each
+commit, so a commit wakes the consumers of its account only.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from time import monotonic
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from gateway.db import Connection, connect
+
+CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
+CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go
+POLL_S = 5.0  # when notifications do not arrive, behind a pooler, say, everybody looks this often
+RETRY_S = 0.5  # after a lost connection
+JOIN_S = 3.0  # a worker that leaves waits no longer for this thread
+
+_log = structlog.get_logger(__name__)
+
+
+class Waiter:
+    """One consumer. `woken_at` is when it was told, on the clock of `monotonic`."""
+
+    def __init__(self, *, may_wait: bool, step_aside: Callable[[], None], is_stopping: Callable[[], bool]) -> None:
+        self._may_wait = may_wait
+        self._step_aside = step_aside
+        self._is_stopping = is_stopping
+        self._event = threading.Event()
+        self.woken_at = 0.0
+
+    def wake(self) -> None:
+        self.woken_at = monotonic()
+        self._event.set()
+
+    def wait(self, deadline: float) -> bool:
+        """Sleep until woken; True when it is worth looking again. False past the deadline or when the worker leaves."""
+        if not self._may_wait or self._is_stopping():
+            return False
+        self._step_aside()
+        if not self._event.wait(max(0.0, deadline - monotonic())):
+            return False
+        self._event.clear()
+        return not self._is_stopping()
+
+
+class EventWaiters:
+    """At most `capacity` consumers wait; one more is answered at once, as if it had not asked to wait."""
+
+    def __init__(self, database_url: str, *, capacity: int, step_aside: Callable[[], None]) -> None:
+        self._url = database_url
+        self._capacity = capacity
+        self._step_aside = step_aside
+        self._lock = threading.Lock()
+        self._waiters: dict[UUID, set[Waiter]] = {}
+        self._count = 0
+        self._stopping = threading.Event()
+        self._is_leaving: Callable[[], bool] = lambda: False
+        self._thread = threading.Thread(target=self.run, name="event-waiters", daemon=True)
+
+    def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
+        """`is_leaving` tells that the server wants its requests answered now."""
+        self._is_leaving = is_leaving
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake_all()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+
+    @contextlib.contextmanager
+    def waiting(self, account_id: UUID, wait_s: float) -> Iterator[Waiter]:
+        """Register before the first look, so that no commit falls between looking and waiting."""
+        with self._lock:
+            may_wait = wait_s > 0 and self._count < self._capacity
+            waiter = Waiter(may_wait=may_wait, step_aside=self._step_aside, is_stopping=self._stopping.is_set)
+            if may_wait:
+                self._waiters.setdefault(account_id, set()).add(waiter)
+                self._count += 1
+        try:
+            yield waiter
+        finally:
+            if may_wait:
+                self._forget(account_id, waiter)
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except psycopg.Error as error:
+                _log.warning("event_wakeups_lost", error=" ".join(str(error).split()))
+                self._stopping.wait(RETRY_S)
+
+    def _listen(self) -> None:
+        with contextlib.closing(connect(self._url, "crossfade-gateway-events")) as connection:
+            connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
+            self._wake_all()  # whatever was committed while nobody listened
+            polled_at = monotonic()
+            while not self._stopping.is_set():
+                for account in self._notified(connection):
+                    self._wake(account)
+                if self._is_leaving():
+                    self._stopping.set()
+                    self._wake_all()
+                elif monotonic() - polled_at >= POLL_S:
+                    polled_at = monotonic()
+                    self._wake_all()
+
+    @staticmethod
+    def _notified(connection: Connection) -> set[str]:
+        """The accounts of all notifications at hand, after the first or CHECK_S."""
+        return {notify.payload for notify in connection.notifies(timeout=CHECK_S, stop_after=1)}
+
+    def _wake(self, account: str) -> None:
+        try:
+            account_id = UUID(account)
+        except ValueError:  # a trigger of an older version
+            self._wake_all()
+            return
+        with self._lock:
+            waiters = tuple(self._waiters.get(account_id, ()))
+        for waiter in waiters:
+            waiter.wake()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            waiters = [waiter for some in self._waiters.values() for waiter in some]
+        for waiter in waiters:
+            waiter.wake()
+
+    def _forget(self, account_id: UUID, waiter: Waiter) -> None:
+        with self._lock:
+            others = self._waiters[account_id]
+            others.discard(waiter)
+            if not others:
+                del self._waiters[account_id]
+            self._count -= 1

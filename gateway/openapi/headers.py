@@ -1,0 +1,33 @@
+"""Headers that many routes have in common, described."""
+
+from typing import Any
+
+HEADERS: dict[str, Any] = {
+    "X-Request-Id": {
+        "description": "Names the request in our log; yours, if you sent one.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of each limit and when more comes (draft-ietf-httpapi-ratelimit-headers-11).",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {"description": "The limits of the key.", "schema": {"type": "string"}},
+}
+ANSWER_HEADERS = tuple(HEADERS)
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "A name you give this request, such as a UUID. For a day a repeat gets the first answer,"
+        " marked by `Idempotency-Replayed: true`; another payload is refused with 422.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,255}$"},
+    },
+    "If-Match": {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag of the version that you have seen, or `*`. Another one is answered with 412.",
+        "schema": {"type": "string", "pattern": '^(\\*|"[A-Za-z0-9._-]{1,64}")$'},
+    },
+}

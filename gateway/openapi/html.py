@@ -1,0 +1,200 @@
+"""The description as pages for people. No script, no font, no picture: nothing is fetched from anywhere."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from gateway.openapi.problem_table import ProblemType
+
+STYLE = """
+:root{color-scheme:light dark;--line:#8884;--soft:#8882;--key:#0a7}
+body{margin:0;font:16px/1.55 system-ui,sans-serif;display:grid;grid-template-columns:16rem minmax(0,52rem);gap:2.5rem}
+nav{position:sticky;top:0;height:100vh;overflow:auto;padding:1.5rem 1rem;box-sizing:border-box;
+border-right:1px solid var(--line);font-size:.9rem}
+nav a{display:block;color:inherit;text-decoration:none;padding:.1rem 0}nav a:hover{text-decoration:underline}
+nav h2{font-size:.8rem;text-transform:uppercase;letter-spacing:.05em;margin:1.2rem 0 .3rem;opacity:.7}
+main{padding:1.5rem 1rem 6rem;min-width:0}h1{margin-top:0}section{border-top:1px solid var(--line);padding:1rem 0}
+code,pre{font:.875em/1.5 ui-monospace,monospace}
+pre{background:var(--soft);padding:.8rem;overflow:auto;border-radius:6px}
+.method{display:inline-block;min-width:4.2em;color:var(--key);font-weight:700}
+table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.5rem 0}
+td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
+summary{cursor:pointer}.old{text-decoration:line-through}
+@media(max-width:60rem){body{display:block}nav{position:static;height:auto;border:0}}
+"""
+Schema = Mapping[str, Any]
+
+
+def api_page(document: Schema) -> str:
+    """Every route with its parameters, body, answers and a line for curl."""
+    operations = list(_operations(document))
+    menu = []
+    for tag in (entry["name"] for entry in document["tags"]):
+        menu.append(f"<h2>{escape(tag)}</h2>")
+        for path, method, operation in operations:
+            if tag in operation["tags"]:
+                anchor = escape(operation["operationId"])
+                menu.append(f'<a href="#{anchor}" title="{method} {escape(path)}">{escape(operation["summary"])}</a>')
+    menu.append('<h2>More</h2><a href="#webhooks">Events and webhooks</a><a href="#schemas">Schemas</a>')
+    menu.append('<a href="/docs/problems">Problems</a><a href="/api/v1/openapi.json">openapi.json</a>')
+    body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", QUICK_START]
+    body += [_operation(path, method, operation) for path, method, operation in operations]
+    body.append(
+        '<section id="webhooks"><h2>Events and webhooks</h2><p>The types in <code>/events</code> and in webhooks:'
+    )
+    body.append(", ".join(f"<code>{escape(name)}</code>" for name in document["webhooks"]) + ".</p></section>")
+    body.append('<section id="schemas"><h2>Schemas</h2>')
+    body += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
+    return _page("Crossfade API", "".join(menu), "".join(body) + "</section>")
+
+
+QUICK_START = """<section id="start"><h2>The first message</h2><p>With the key and the conversation that
+<code>./ops/up</code> prints:</p><pre>KEY=cf_dev_…
+API=http://127.0.0.1:8000/api/v1/chat
+# send
+curl -i $API/conversations/1/messages -H "X-API-Key: $KEY" -H 'Content-Type: application/json' \\
+  -d '{"content": "Hello"}'
+# edit: the ETag of the version you have seen
+curl -si $API/conversations/1/messages/1 -H "X-API-Key: $KEY" | grep -i etag
+curl -X PATCH $API/conversations/1/messages/1 -H "X-API-Key: $KEY" -H 'If-Match: *' \\
+  -H 'Content-Type: application/json' -d '{"content": "Hello again"}'
+# everything that happened, then wait for more
+curl "$API/events" -H "X-API-Key: $KEY"
+curl "$API/events?wait=20&amp;after=CURSOR" -H "X-API-Key: $KEY"</pre></section>"""
+
+
+def problems_page(types: Mapping[str, ProblemType]) -> str:
+    """The table of all problem types."""
+    rows = "".join(
+        f'<tr><td>{kind.status}</td><td><a href="/docs/problems/{kind.code}"><code>{kind.code}</code></a></td>'
+        f"<td>{escape(kind.title)}</td><td>{_inline(kind.advice)}</td></tr>"
+        for kind in types.values()
+    )
+    head = "<tr><th>status</th><th>code</th><th>title</th><th>what to do</th></tr>"
+    intro = (
+        "<p>Every error is <code>application/problem+json</code> (RFC 9457). <code>code</code> never changes;"
+        " <code>type</code> leads here; <code>requestId</code> names the request in our log.</p>"
+    )
+    return _page("Problems", _back(), f"<h1>Problems</h1>{intro}<table>{head}{rows}</table>")
+
+
+def problem_page(kind: ProblemType) -> str:
+    example = {"type": f"/docs/problems/{kind.code}", "title": kind.title, "status": kind.status, "code": kind.code}
+    shown = escape(json.dumps(example | {"detail": "…", "requestId": "…"}, indent=2, ensure_ascii=False))
+    body = f"<h1>{kind.status} <code>{kind.code}</code></h1><p>{escape(kind.title)}.</p><p>{_inline(kind.advice)}</p>"
+    return _page(kind.code, _back(), f"{body}<pre>{shown}</pre>")
+
+
+def _operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
+    order = [entry["name"] for entry in document["tags"]]
+    found = [
+        (path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    yield from sorted(found, key=lambda item: order.index(item[2]["tags"][0]))
+
+
+def _operation(path: str, method: str, operation: Schema) -> str:
+    old = ' class="old"' if operation.get("deprecated") else ""
+    parts = [
+        f'<section id="{escape(operation["operationId"])}"><h3{old}>{escape(operation["summary"])}</h3>',
+        f'<p><code><span class="method">{method}</span> {escape(path)}</code></p>{_text(operation["description"])}',
+        _parameters(operation["parameters"]),
+    ]
+    if "requestBody" in operation:
+        content = operation["requestBody"]["content"]["application/json"]
+        parts.append(f"<p>Body: {_kind(content['schema'])}</p>")
+        if "example" in content:
+            parts.append(f"<pre>{escape(_curl(path, method, content['example']))}</pre>")
+    rows = "".join(_answer(status, answer) for status, answer in operation["responses"].items())
+    parts.append(f"<details><summary>Answers</summary><table>{rows}</table></details></section>")
+    return "".join(parts)
+
+
+def _curl(path: str, method: str, example: object) -> str:
+    body = json.dumps(example, ensure_ascii=False)
+    verb = "" if method == "POST" else f" -X {method}"
+    headers = "-H 'X-API-Key: …' -H 'Content-Type: application/json'"
+    return f"curl{verb} http://127.0.0.1:8000{path} {headers} \\\n  -d '{body}'"
+
+
+def _parameters(parameters: list[Schema]) -> str:
+    if not parameters:
+        return ""
+    rows = "".join(
+        f"<tr><td><code>{escape(one['name'])}</code></td>"
+        f"<td>{one['in']}{', required' if one.get('required') else ''}</td>"
+        f"<td>{_kind(one['schema'])}</td><td>{_inline(one.get('description', ''))}</td></tr>"
+        for one in parameters
+    )
+    return f"<table>{rows}</table>"
+
+
+def _answer(status: str, answer: Schema) -> str:
+    schemas = [_kind(content["schema"]) for content in answer.get("content", {}).values()]
+    return f"<tr><td>{status}</td><td>{_inline(answer['description'])}</td><td>{' '.join(schemas)}</td></tr>"
+
+
+def _schema(name: str, schema: Schema) -> str:
+    required = schema.get("required", [])
+    rows = "".join(
+        f"<tr><td><code>{escape(field)}</code>{'' if field in required else ' <small>optional</small>'}</td>"
+        f"<td>{_kind(kind)}</td><td>{_inline(kind.get('description', ''))}</td></tr>"
+        for field, kind in schema.get("properties", {}).items()
+    )
+    words = f"<p>{_kind(schema)}</p>" if not rows else f"<table>{rows}</table>"
+    return f'<h3 id="schema-{escape(name)}">{escape(name)}</h3>{_text(schema.get("description", ""))}{words}'
+
+
+def _kind(schema: Schema) -> str:  # noqa: PLR0911 one for each way to write a schema
+    """One schema in a few words, with links to named ones."""
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#schema-{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_kind(kind) for kind in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(f"<code>{escape(str(word))}</code>" for word in schema["enum"])
+    if "const" in schema:
+        return f"<code>{escape(json.dumps(schema['const']))}</code>"
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    if "properties" in schema and "data" in schema["properties"]:
+        return _kind(schema["properties"]["data"])
+    limits = [f"{word} {schema[name]}" for name, word in LIMITS.items() if name in schema]
+    words = [str(schema.get("format") or schema.get("type", "anything")), *limits]
+    return escape(", ".join(words))
+
+
+LIMITS = {
+    "minimum": "from",
+    "maximum": "to",
+    "minLength": "at least",
+    "maxLength": "at most",
+    "default": "default",
+}
+
+
+def _text(words: str) -> str:
+    return "".join(f"<p>{_inline(part)}</p>" for part in words.strip().split("\n\n") if part)
+
+
+def _inline(words: str) -> str:
+    """Escape, then the two marks that our own texts use: `code` and [links](path)."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
+    return re.sub(r"\[([^\]]+)\]\((/[^)]*)\)", r'<a href="\2">\1</a>', marked)
+
+
+def _back() -> str:
+    return '<a href="/docs">The API</a><a href="/docs/problems">All problems</a>'
+
+
+def _page(title: str, menu: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><nav>{menu}</nav><main>{body}</main></body></html>"
+    )

@@ -1,0 +1,83 @@
+"""Channels of one account: each function is one transaction. Secrets go in sealed and are never shown again."""
+
+from secrets import token_urlsafe
+from uuid import UUID, uuid4
+
+from psycopg.errors import UniqueViolation
+
+from gateway.db import Database
+from gateway.domain import Channel, ChannelChange, NewChannel
+from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound, ValidationFailed
+from gateway.store import channels as store
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.wuzapi import hmac_context, token_context
+from realtime_bridge.wuzapi.servers import normalise
+
+NO_SUCH = "There is no such channel."
+HMAC_KEY_BYTES = 32  # 43 characters; WUZAPI asks for at least 32
+
+
+class Channels:
+    """`servers` are those that the operator lists; without `secrets` no channel can be made."""
+
+    def __init__(self, database: Database, secrets: SecretBox | None, servers: frozenset[str]) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._servers = servers
+
+    def create_channel(self, account_id: UUID, new: NewChannel) -> tuple[Channel, str]:
+        """Store a channel; return it with its HMAC key, which is made when none is given."""
+        self._check_server(new.base_url)
+        channel_id, hmac_key = uuid4(), new.hmac_key or token_urlsafe(HMAC_KEY_BYTES)
+        token = self._seal(new.token, token_context(channel_id))
+        sealed_key = self._seal(hmac_key, hmac_context(channel_id))
+        with self._database.connection() as connection:
+            try:
+                channel = store.insert(connection, account_id, channel_id, new, token, sealed_key)
+            except UniqueViolation:
+                raise ChannelNameTaken("Choose another name, or change the channel that has this one.") from None
+        return channel, hmac_key
+
+    def get_channel(self, account_id: UUID, channel_id: UUID) -> Channel:
+        with self._database.connection() as connection:
+            return _found(store.find(connection, account_id, channel_id))
+
+    def list_channels(self, account_id: UUID) -> list[Channel]:
+        with self._database.connection() as connection:
+            return store.list_all(connection, account_id)
+
+    def change_channel(self, account_id: UUID, channel_id: UUID, change: ChannelChange) -> Channel:
+        """Change what is given; a changed channel is tried again at once."""
+        if change.base_url is not None:
+            self._check_server(change.base_url)
+        token = self._seal(change.token, token_context(channel_id)) if change.token else None
+        hmac_key = self._seal(change.hmac_key, hmac_context(channel_id)) if change.hmac_key else None
+        with self._database.connection() as connection:
+            return _found(store.update(connection, account_id, channel_id, change, token, hmac_key))
+
+    def delete_channel(self, account_id: UUID, channel_id: UUID) -> None:
+        """Remove a channel; its conversations stay, and nothing more is sent or taken in."""
+        with self._database.connection() as connection:
+            if not store.delete(connection, account_id, channel_id):
+                raise NotFound(NO_SUCH)
+
+    def _check_server(self, base_url: str) -> None:
+        if base_url not in self._servers:
+            detail = "Name a WUZAPI server that the operator of this deployment has listed."
+            raise ValidationFailed(FieldError(pointer="/baseUrl", code="server_not_listed", detail=detail))
+
+    def _seal(self, secret: str, context: str) -> bytes:
+        if self._secrets is None:
+            raise NotConfigured("Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it.")
+        return self._secrets.seal(secret.encode(), context)
+
+
+def _found(channel: Channel | None) -> Channel:
+    if channel is None:
+        raise NotFound(NO_SUCH)
+    return channel
+
+
+def spelled(base_url: str) -> str:
+    """Return the one spelling of a server's URL; what cannot be one stays as it is, and is on no list."""
+    return normalise(base_url) or base_url

@@ -1,0 +1,101 @@
+"""Who takes part in a conversation, and up to where each has read. Each function is one transaction."""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from psycopg.errors import ForeignKeyViolation
+
+from gateway.changes import ConversationState, Participant, Shown, conversation_etag
+from gateway.db import Connection, Database
+from gateway.domain import Role
+from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
+from gateway.services.conversations import NO_SUCH, UNKNOWN_USER, append_difference, lock
+from gateway.store import conversations, participants
+from realtime_bridge.events import EventType
+
+MAX_PARTICIPANTS = 101  # the owner and a hundred others, as when a conversation is created
+NOT_HERE = "This user takes no part in a conversation of yours."
+
+
+def list_participants(database: Database, account_id: UUID, conversation_id: int) -> tuple[str, ...]:
+    """Return everybody's representation, the owner first."""
+    with database.connection() as connection:
+        if conversations.find_conversation(connection, account_id, conversation_id) is None:
+            raise NotFound(NO_SUCH)
+        return tuple(person.representation for person in participants.list_participants(connection, conversation_id))
+
+
+def put_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID, role: Role) -> Shown:
+    """Let a user in, or change a role, and append `conversation.updated`; the same again appends nothing."""
+    with database.connection() as connection, connection.transaction():
+        known = lock(connection, account_id, conversation_id)
+        people = {person.user_id: person for person in participants.list_participants(connection, conversation_id)}
+        if user_id == account_id:
+            raise OwnerStays("Name another user; the account's own user takes part as owner already.")
+        if user_id in people and people[user_id].role == role:
+            return _unchanged(connection, account_id, conversation_id, known)
+        if user_id not in people and len(people) >= MAX_PARTICIPANTS:
+            raise TooManyParticipants(f"Remove somebody first; at most {MAX_PARTICIPANTS} take part.")
+        try:
+            with connection.transaction():
+                participants.store_participant(connection, conversation_id, user_id, role)
+        except ForeignKeyViolation:
+            raise ValidationFailed(FieldError(pointer="/userId", code="unknown_user", detail=UNKNOWN_USER)) from None
+        return _append(connection, conversation_id, known)
+
+
+def remove_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID) -> Shown:
+    """Let a user take part no longer and append `conversation.updated`, which that user is not sent any more."""
+    with database.connection() as connection, connection.transaction():
+        known = lock(connection, account_id, conversation_id)
+        if _find(connection, conversation_id, user_id).is_owner:
+            raise OwnerStays("Leave the owner in; the conversation is the owner's.")
+        participants.remove_participant(connection, conversation_id, user_id)
+        return _append(connection, conversation_id, known)
+
+
+def mark_read(database: Database, account_id: UUID, conversation_id: int, user_id: UUID, seq: int) -> Shown:
+    """Note that a participant has read up to a seq. It never goes back.
+
+    What anybody but a client has read is read for the account: `readSeq` and `unreadCount` follow.
+    """
+    with database.connection() as connection, connection.transaction():
+        known = lock(connection, account_id, conversation_id)
+        person = _find(connection, conversation_id, user_id)
+        if seq > known.last_seq:
+            detail = f"Send at most {known.last_seq}, the newest there is."
+            raise ValidationFailed(FieldError(pointer="/seq", code="out_of_range", detail=detail))
+        if seq <= person.last_read_seq:
+            return _unchanged(connection, account_id, conversation_id, known)
+        participants.mark_read(connection, conversation_id, user_id, seq)
+        wanted = known
+        if person.reads_for_the_account and seq > known.read_seq:
+            read = conversations.count_unread(connection, conversation_id, read_seq=known.read_seq, upto_seq=seq)
+            wanted = replace(known, read_seq=seq, unread_count=max(0, known.unread_count - read))
+        return _append(connection, conversation_id, wanted)
+
+
+def check_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID) -> None:
+    """Raise NotFound unless the user takes part in a conversation of the account."""
+    with database.connection() as connection:
+        if conversations.find_conversation(connection, account_id, conversation_id) is None:
+            raise NotFound(NO_SUCH)
+        _find(connection, conversation_id, user_id)
+
+
+def _find(connection: Connection, conversation_id: int, user_id: UUID) -> Participant:
+    for person in participants.list_participants(connection, conversation_id):
+        if person.user_id == user_id:
+            return person
+    raise NotFound(NOT_HERE)
+
+
+def _append(connection: Connection, conversation_id: int, wanted: ConversationState) -> Shown:
+    row = conversations.append_update(
+        connection, conversation_id, uuid4(), EventType.CONVERSATION_UPDATED, wanted, with_participants=True
+    )
+    return Shown(representation=row.representation, etag=conversation_etag(conversation_id, row.last_seq))
+
+
+def _unchanged(connection: Connection, account_id: UUID, conversation_id: int, known: ConversationState) -> Shown:
+    return append_difference(connection, account_id, conversation_id, known, known, EventType.CONVERSATION_UPDATED)

@@ -1,0 +1,141 @@
+"""The embedded file store: a directory, for one machine. Its signed URLs lead to `gateway/v1/files.py`.
+
+The contract is Supabase Storage's: a signed URL takes one PUT, a second one is refused, and what was put there stays.
+"""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gateway.storage.base import UPLOAD_TTL_S, StoredFile, Upload
+
+PATH = "/files"
+KEY_FILE = ".signing-key"
+
+
+class TicketInvalid(Exception):
+    """Forged, for something else, or out of time."""
+
+
+class AlreadyUploaded(Exception):
+    """A signed URL takes one file."""
+
+
+class TooLarge(Exception):
+    """More bytes came than the URL was signed for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a signed URL allows: `put` or `get` of one key, until a moment in seconds since 1970."""
+
+    verb: str
+    key: str
+    content_type: str
+    size_bytes: int
+    file_name: str
+    ends_at: int
+
+
+class DirectoryStore:
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+        self._root = root
+        self._clock = clock
+        self._secret = b""
+
+    def create_upload(self, key: str, content_type: str, size_bytes: int) -> Upload:
+        ticket = Ticket(
+            verb="put",
+            key=key,
+            content_type=content_type,
+            size_bytes=size_bytes,
+            file_name="",
+            ends_at=int(self._clock()) + UPLOAD_TTL_S,
+        )
+        return Upload(url=f"{PATH}/{self._sign(ticket)}", headers={"Content-Type": content_type})
+
+    def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:
+        ticket = Ticket(
+            verb="get",
+            key=key,
+            content_type=content_type,
+            size_bytes=0,
+            file_name=file_name,
+            ends_at=int(self._clock()) + ttl_s,
+        )
+        return f"{PATH}/{self._sign(ticket)}"
+
+    def find(self, key: str, head_bytes: int) -> StoredFile | None:
+        try:
+            with self.path(key).open("rb") as file:
+                head = file.read(head_bytes)
+                return StoredFile(size_bytes=os.fstat(file.fileno()).st_size, head=head)
+        except FileNotFoundError:
+            return None
+
+    def delete(self, key: str) -> None:
+        self.path(key).unlink(missing_ok=True)
+
+    def path(self, key: str) -> Path:
+        """Keys are ours, `<uuid>/<uuid>`; a client names none."""
+        return self._root / key
+
+    def open_ticket(self, text: str, verb: str) -> Ticket:
+        """Return what a URL of ours allows. Raises TicketInvalid."""
+        body, _, signature = text.partition(".")
+        if not hmac.compare_digest(self._signature(body).encode(), signature.encode()):
+            raise TicketInvalid
+        try:
+            ticket = Ticket(**json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
+        except (ValueError, TypeError, binascii.Error):
+            raise TicketInvalid from None
+        if ticket.verb != verb or ticket.ends_at < self._clock():
+            raise TicketInvalid
+        return ticket
+
+    def put(self, ticket: Ticket, chunks: Iterable[bytes]) -> None:
+        """Store the file whole or not at all. Raises AlreadyUploaded, TooLarge."""
+        target = self.path(ticket.key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent) as arriving:
+            size_bytes = 0
+            for chunk in chunks:
+                size_bytes += len(chunk)
+                if size_bytes > ticket.size_bytes:
+                    raise TooLarge
+                arriving.write(chunk)
+            arriving.flush()
+            try:
+                os.link(arriving.name, target)  # unlike a rename it never replaces
+            except FileExistsError:
+                raise AlreadyUploaded from None
+
+    def _sign(self, ticket: Ticket) -> str:
+        body = base64.urlsafe_b64encode(json.dumps(asdict(ticket)).encode()).decode().rstrip("=")
+        return f"{body}.{self._signature(body)}"
+
+    def _signature(self, body: str) -> str:
+        return hmac.new(self._key(), body.encode(), hashlib.sha256).hexdigest()
+
+    def _key(self) -> bytes:
+        """One secret for all workers: made by the first that needs it, in the directory it protects."""
+        if not self._secret:
+            file = self._root / KEY_FILE
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._root) as made:  # readable by its owner only
+                made.write(secrets.token_bytes(32))
+                made.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(made.name, file)
+            self._secret = file.read_bytes()
+        return self._secret

@@ -1,0 +1,103 @@
+"""The log as one account sees it. Called by services/events.py; only reads, also what other code appends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from gateway.db import Connection
+from gateway.event_cursors import EventCursor, EventPage, unfinished_at
+from realtime_bridge import sql
+
+SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    oldest: EventCursor
+    newest: EventCursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    newest: int
+    floor: int
+    late_count: int
+    last_late: int | None
+    fresh_count: int
+    last_fresh: int | None
+    scanned_count: int
+    last_scanned: int | None
+    xmax: int
+    in_progress: list[int]
+    next_xid: int | None
+    representations: list[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    floor: int
+    newest: int
+    xmax: int
+    in_progress: list[int]
+    next_xid: int
+
+
+def read_events(
+    connection: Connection, account_id: UUID, after: EventCursor, *, types: Sequence[str] | None, limit: int
+) -> EventPage:
+    """Return up to `limit` events that the cursor has not shown; late ones first, and in the order of the log."""
+    scan = limit + 1 if types is None else SCAN_AT_MOST
+    values = {
+        "account_id": account_id,
+        "high_water": after.high_water,
+        "firsts": [found.first for found in after.unfinished],
+        "lasts": [found.last for found in after.unfinished],
+        "types": None if types is None else list(types),
+        "limit": limit,
+        "scan": scan,
+    }
+    with connection.cursor(row_factory=class_row(_Read)) as cursor:
+        row = cursor.execute(_SQL["read_events"], values).fetchone()
+    assert row is not None  # noqa: S101 `head` is always one row
+    high_water = _high_water(row, after, limit, scan)
+    has_more = row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
+    return EventPage(
+        items=tuple(row.representations or ()),
+        cursor=after if row.next_xid is None else _cursor(high_water, row.xmax, row.in_progress, row.next_xid),
+        has_more=has_more,
+        floor=row.floor,
+        newest=max(row.newest, row.floor),
+    )
+
+
+def find_ends(connection: Connection) -> Ends:
+    with connection.cursor(row_factory=class_row(_Ends)) as cursor:
+        row = cursor.execute(_SQL["find_ends"]).fetchone()
+    assert row is not None  # noqa: S101 a select without a table
+    return Ends(
+        oldest=EventCursor(high_water=row.floor),
+        newest=_cursor(max(row.newest, row.floor), row.xmax, row.in_progress, row.next_xid),
+    )
+
+
+def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:
+    """Return the mark up to which this page showed everything that can be seen.
+
+    When late events alone fill a page, the mark goes back to the last of them: what was shown between there and the old
+    mark is shown again. It takes more late events than a page has room for, that is a transaction of hundreds of them.
+    """
+    if row.late_count == limit:
+        return row.last_late or 0
+    if row.fresh_count == limit - row.late_count:
+        return row.last_fresh or after.high_water
+    if row.scanned_count == scan:
+        return row.last_scanned or after.high_water
+    return max(after.high_water, row.newest)
+
+
+def _cursor(high_water: int, xmax: int, in_progress: Sequence[int], next_xid: int) -> EventCursor:
+    return EventCursor(high_water=high_water, unfinished=unfinished_at(xmax, in_progress, next_xid))

@@ -1,0 +1,35 @@
+"""Rows of `idempotency_records`. Called by gateway/idempotency.py, always in the transaction of the request itself."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row, scalar_row
+
+from gateway.db import Connection
+from realtime_bridge import sql
+
+KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    fingerprint: bytes
+    sealed_answer: bytes
+
+
+def try_lock(connection: Connection, record_id: bytes) -> bool:
+    """Take the record's place until the transaction ends; False while another request holds it."""
+    lock = int.from_bytes(record_id[:8], "big", signed=True)
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(cursor.execute(_SQL["try_lock"], {"lock": lock}).fetchone())
+
+
+def find(connection: Connection, record_id: bytes) -> Remembered | None:
+    with connection.cursor(row_factory=class_row(Remembered)) as cursor:
+        return cursor.execute(_SQL["find"], {"id": record_id, "hours": KEEP_HOURS}).fetchone()
+
+
+def remember(connection: Connection, record_id: bytes, fingerprint: bytes, sealed_answer: bytes) -> None:
+    values = {"id": record_id, "fingerprint": fingerprint, "sealed_answer": sealed_answer}
+    connection.execute(_SQL["remember"], values)

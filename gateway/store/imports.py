@@ -1,0 +1,92 @@
+"""Many rows of `chat_messages` at once, under their conversation's lock. Called by services/imports.py."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from gateway.changes import ConversationState, ImportedMessage
+from gateway.db import Connection
+from realtime_bridge import sql
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    id: int
+    client_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedRow:
+    index: int
+    id: int
+    seq: int
+
+
+def find_known(connection: Connection, conversation_id: int, items: Sequence[ImportedMessage]) -> list[Known]:
+    """Return the rows that have one of the items' clientMessageIds, or that an item replies to."""
+    values = {
+        "conversation_id": conversation_id,
+        "client_message_ids": [item.client_message_id for item in items if item.client_message_id is not None],
+        "reply_to_ids": [item.reply_to_id for item in items if item.reply_to_id is not None],
+    }
+    with connection.cursor(row_factory=class_row(Known)) as cursor:
+        return cursor.execute(_SQL["find_known"], values).fetchall()
+
+
+def import_messages(
+    connection: Connection,
+    account_id: UUID,
+    conversation_id: int,
+    numbered: Sequence[tuple[int, ImportedMessage]],
+    *,
+    updated_at: datetime,
+    announce: bool,
+) -> list[ImportedRow]:
+    """Store the items under their seqs, with an event for each if they are announced."""
+    rows = [
+        {
+            "index": item.index,
+            "seq": seq,
+            "direction": item.direction.value,
+            "message_type": item.message_type.value,
+            "content": item.content,
+            "status": item.status.value,
+            "client_message_id": item.client_message_id,
+            "provider_message_id": item.provider_message_id,
+            "sender_id": item.sender_id,
+            "reply_to_id": item.reply_to_id,
+            "metadata": json.loads(item.metadata),
+            "created_at": item.created_at.isoformat(),
+        }
+        for seq, item in numbered
+    ]
+    values = {
+        "account_id": account_id,
+        "conversation_id": conversation_id,
+        "items": json.dumps(rows),
+        "updated_at": updated_at,
+        "announce": announce,
+    }
+    with connection.cursor(row_factory=class_row(ImportedRow)) as cursor:
+        return cursor.execute(_SQL["import_messages"], values).fetchall()
+
+
+def count_imported(connection: Connection, conversation_id: int, wanted: ConversationState) -> datetime:
+    """Store the numbers that announced messages take; return the conversation's time of change."""
+    values = {
+        "conversation_id": conversation_id,
+        "last_seq": wanted.last_seq,
+        "last_message_at": wanted.last_message_at,
+        "last_message_preview": wanted.last_message_preview,
+        "unread_count": wanted.unread_count,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        updated_at = cursor.execute(_SQL["count_imported"], values).fetchone()
+    assert isinstance(updated_at, datetime)  # noqa: S101 the row is locked
+    return updated_at

@@ -1,0 +1,55 @@
+"""Full-text search in `chat_messages`, within one account. Called by services/messages.py."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from gateway.db import Connection
+from gateway.domain import Position, SearchFilter, SearchPage
+from realtime_bridge import sql
+
+NEWEST = 2**63 - 1
+WALK = 1_000  # messages looked at before the index is: some ten milliseconds; a word in every fiftieth fills a page
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    id: int
+    representation: str
+
+
+def search_messages(
+    connection: Connection, account_id: UUID, chosen: SearchFilter, *, limit: int, after: Position | None
+) -> SearchPage:
+    """Return a page of messages that have all the words.
+
+    Not prepared: the best way to a frequent word is not the best way to a rare one.
+    """
+    values = {
+        "account_id": account_id,
+        "words": as_tsquery(chosen.words),
+        "conversation_id": chosen.conversation_id,
+        "before_id": after.id if after else NEWEST,
+        "fetch": limit + 1,
+        "walk": WALK,
+    }
+    with connection.cursor(row_factory=class_row(_Found)) as cursor:
+        rows = cursor.execute(_SQL["search_messages"], values, prepare=False).fetchall()
+    shown = rows[:limit]
+    return SearchPage(
+        items=tuple(row.representation for row in shown),
+        has_more=len(rows) > limit,
+        last=Position(sort_us=0, id=shown[-1].id) if shown else None,
+    )
+
+
+def as_tsquery(words: str) -> str:
+    """Return the text of a tsquery: every word, the last one as the beginning of a word.
+
+    Words go in quotes, where to_tsquery cuts them as it cut the content; within them two characters mean something.
+    """
+    quoted = ["'{}'".format(word.replace("\\", "\\\\").replace("'", "''")) for word in words.split()]
+    return " & ".join(quoted) + ":*"

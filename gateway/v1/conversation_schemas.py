@@ -1,0 +1,69 @@
+"""What requests may change in a conversation: fields, assignment, participants, reading marks, signs of typing."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.changes import UNSET, Assignment, ConversationPatch
+from gateway.domain import ConversationStatus, Role
+from gateway.v1.schemas import MAX_BIGINT, Body, Moment, Text128, Text255, Uuid, Word
+
+NOTHING = "Name at least one field to change."
+
+
+class PatchConversation(Body):
+    """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
+
+    contact_jid: Text255 = ""
+    contact_name: Text255 | None = None
+    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    snoozed_until: Moment | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", NOTHING)
+        return self
+
+    def to_domain(self) -> ConversationPatch:
+        named: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return ConversationPatch(**named)
+
+
+class AssignConversation(Body):
+    """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
+
+    agent_id: Uuid | None = None
+    bot_id: Text255 | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", NOTHING)
+        return self
+
+    def to_domain(self) -> Assignment:
+        named = self.model_fields_set
+        return Assignment(
+            agent_id=self.agent_id if "agent_id" in named else UNSET,
+            bot_id=self.bot_id if "bot_id" in named else UNSET,
+        )
+
+
+class PutParticipant(Body):
+    user_id: Uuid
+    role: Annotated[Role, Word] = Role.CLIENT
+
+
+class MarkRead(Body):
+    """Everything up to `seq`, by `userId`; by the account's own user when that is left out."""
+
+    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT)]
+    user_id: Uuid | None = None
+
+
+class Typing(Body):
+    user_id: Uuid | None = None
+    is_typing: bool = True
+    username: Text128 | None = None

@@ -1,0 +1,19 @@
+"""`If-Match` as it is sent (RFC 9110 §13.1.1). Called by the views that change something."""
+
+from flask import request
+
+from gateway.errors import PreconditionRequired
+from gateway.preconditions import ANY, IfMatch
+
+NEVER = ""  # no ETag is empty: what cannot be read matches nothing
+
+
+def read_if_match(*, required: bool = False) -> IfMatch:
+    """Return the ETags that the request accepts. Raises PreconditionRequired where one must be sent."""
+    if "If-Match" not in request.headers:
+        if required:
+            raise PreconditionRequired
+        return IfMatch()
+    sent = request.if_match
+    strong = tuple(f'"{tag}"' for tag in sent.as_set())
+    return IfMatch((ANY,) if sent.star_tag else strong or (NEVER,))

@@ -1,0 +1,61 @@
+"""What requests about API keys may say. Used by the views and by the description of the API."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from gateway.domain import Scope
+from gateway.v1.schemas import Body, Number, Query, Text255, Word
+
+MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
+MAX_OVERLAP_S = 30 * 86_400  # a month is enough to redeploy anything
+DEFAULT_OVERLAP_S = 86_400
+
+
+def _unique(scopes: list[Scope]) -> list[Scope]:
+    if len(set(scopes)) != len(scopes):
+        raise PydanticCustomError("duplicate", "Name each scope once.")
+    return scopes
+
+
+def _text(value: object) -> object:
+    """Numbers would be taken for seconds since 1970."""
+    if not isinstance(value, str | datetime):
+        raise PydanticCustomError("wrong_type", "Send a time such as 2027-01-31T12:00:00Z.")
+    return value
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)]
+PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN)]
+
+
+class CreateKey(Body):
+    name: Text255
+    scopes: Annotated[
+        list[Annotated[Scope, Word]],
+        Field(min_length=1, json_schema_extra={"uniqueItems": True}, description="Of those that the calling key has."),
+        AfterValidator(_unique),
+    ]
+    rate_limit: Annotated[PerMinute | None, Field(description="Requests per minute; at most the calling key's.")] = None
+    send_rate_limit: Annotated[PerMinute | None, Field(description="Messages per minute.")] = None
+    expires_at: Annotated[Moment | None, Field(description="In the future; never without it.")] = None
+
+
+class RotateKey(Body):
+    overlap_seconds: Annotated[
+        int, Field(ge=0, le=MAX_OVERLAP_S, description="How long the old key works beside the new one.")
+    ] = DEFAULT_OVERLAP_S
+
+
+class ListKeys(Query):
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    cursor: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$"),
+            Field(description="The `nextCursor` of the page before."),
+        ]
+        | None
+    ) = None

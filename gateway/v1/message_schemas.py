@@ -1,0 +1,115 @@
+"""What requests may say about messages that are there already, were elsewhere, or are looked for; and about files."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.attachments import MAX_BYTES, NewAttachment
+from gateway.changes import Edit, ImportedMessage
+from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.v1.schemas import (
+    MAX_BIGINT,
+    Body,
+    Content,
+    Metadata,
+    Moment,
+    Number,
+    Query,
+    Text128,
+    Text255,
+    Word,
+    not_blank,
+)
+
+MAX_IMPORT = 500
+MAX_IMPORT_BYTES = 4_194_304  # 500 messages of the largest content, with room for their metadata
+CLOCK_SKEW = timedelta(seconds=60)  # of the machine that a message comes from
+
+
+class EditMessage(Body):
+    """Other words; `metadata` stays when it is left out. Empty content is for messages with attachments."""
+
+    content: Content
+    metadata: Metadata | None = None
+
+    def to_domain(self) -> Edit:
+        return Edit(content=self.content, metadata=None if self.metadata is None else json.dumps(self.metadata))
+
+
+def _not_ahead(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + CLOCK_SKEW:
+        raise PydanticCustomError("out_of_range", "Send a time that has passed.")
+    return moment
+
+
+class ImportMessage(Body):
+    content: Annotated[Content, AfterValidator(not_blank)]
+    created_at: Annotated[Moment, AfterValidator(_not_ahead)]
+    direction: Annotated[Direction, Word]
+    message_type: Annotated[MessageType, Word] = MessageType.TEXT
+    status: Annotated[MessageStatus, Word] = MessageStatus.READ
+    client_message_id: Text128 | None = None
+    provider_message_id: Text255 | None = None
+    sender_id: Text255 | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT)] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+    def to_domain(self, index: int) -> ImportedMessage:
+        return ImportedMessage(
+            index=index,
+            content=self.content,
+            message_type=self.message_type,
+            direction=self.direction,
+            status=self.status,
+            created_at=self.created_at,
+            client_message_id=self.client_message_id,
+            provider_message_id=self.provider_message_id,
+            sender_id=self.sender_id,
+            reply_to_id=self.reply_to_id,
+            metadata=json.dumps(self.metadata, allow_nan=False),
+        )
+
+
+class ImportMessages(Body):
+    """The items are checked one by one, each against ImportMessage: one that is wrong leaves the others alone."""
+
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_IMPORT)]
+    announce: bool = False
+
+
+class SearchMessages(Query):
+    q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(not_blank)]
+    conversation_id: Annotated[int | None, Number, Field(alias="conversationId", ge=1, le=MAX_BIGINT)] = None
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+def _content_type(value: object) -> object:
+    """Without parameters, in lower case: what the list of allowed types has."""
+    return value.partition(";")[0].strip().lower() if isinstance(value, str) else value
+
+
+def _allowed(content_type: str) -> str:
+    if content_type not in MAX_BYTES:
+        raise PydanticCustomError("not_allowed", "Send one of {types}.", {"types": ", ".join(sorted(MAX_BYTES))})
+    return content_type
+
+
+class CreateAttachment(Body):
+    file_name: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f\"]{1,200}$"), AfterValidator(not_blank)]
+    content_type: Annotated[str, BeforeValidator(_content_type), AfterValidator(_allowed)]
+    size_bytes: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        most = MAX_BYTES[self.content_type]
+        if self.size_bytes > most:
+            words = {"max": most, "kind": self.content_type}
+            raise PydanticCustomError("too_large", "Send at most {max} bytes of {kind}.", words)
+        return self
+
+    def to_domain(self) -> NewAttachment:
+        return NewAttachment(file_name=self.file_name, content_type=self.content_type, size_bytes=self.size_bytes)

@@ -1,0 +1,118 @@
+"""Do what a webhook says, each in one transaction; only a new contact's conversation is made in one of its own.
+
+That order is also the order of locks: the channel's row is never held while a conversation's is waited for, because the
+bridge's senders take them the other way round.
+"""
+
+from enum import StrEnum
+from uuid import UUID, uuid4, uuid5
+
+import structlog
+
+from gateway.db import Connection, Database
+from gateway.domain import ConversationStatus, NewConversation
+from gateway.ephemeral import Ephemeral
+from gateway.store import conversations
+from gateway.wuzapi import store
+from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Typing, Understood
+from gateway.wuzapi.store import Channel
+from realtime_bridge.wuzapi import ORIGIN
+
+_log = structlog.get_logger(__name__)
+
+
+class Result(StrEnum):
+    """What became of a webhook: the answer's `result`."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    MOVED = "moved"
+    UNCHANGED = "unchanged"
+    TOLD = "told"
+    IGNORED = "ignored"
+
+
+def find_channel(database: Database, channel_id: UUID) -> Channel | None:
+    with database.connection() as connection:
+        return store.find_channel(connection, channel_id)
+
+
+def receive(database: Database, ephemeral: Ephemeral, channel: Channel, understood: Understood) -> Result:
+    """Store, move or tell; doing it again changes nothing."""
+    match understood:
+        case Inbound():
+            with database.connection() as connection:
+                return _store(connection, channel, understood)
+        case Receipt():
+            with database.connection() as connection:
+                return _move(connection, channel, understood)
+        case Typing():
+            return _tell(database, ephemeral, channel, understood)
+        case Ignored():
+            _log.debug("webhook_ignored", channel_id=str(channel.id), why=understood.why)
+            return Result.IGNORED
+
+
+def _store(connection: Connection, channel: Channel, inbound: Inbound) -> Result:
+    if store.is_known(connection, channel.id, inbound.provider_message_id):
+        return Result.DUPLICATE
+    conversation_id = _conversation_of(connection, channel, inbound)
+    with connection.transaction():
+        if not store.remember(connection, channel.id, conversation_id, inbound.provider_message_id):
+            return Result.DUPLICATE
+        for part in range(len(inbound.parts)):
+            store.append_message(connection, channel.id, conversation_id, inbound, part)
+    return Result.STORED
+
+
+def _conversation_of(connection: Connection, channel: Channel, inbound: Inbound) -> int:
+    """Return the contact's conversation; it is made when there is none, once."""
+    known = store.find_conversation(connection, channel.id, inbound.jids)
+    if known is not None:
+        if len(inbound.jids) > 1:
+            store.link_contacts(connection, channel.id, known, inbound.jids)
+        return known
+    with connection.transaction():
+        store.lock_channel(connection, channel.id)
+        found = store.find_conversation(connection, channel.id, inbound.jids)
+        if found is None:
+            found = store.find_named_conversation(connection, channel, inbound.jids)
+        if found is None:
+            found, _ = conversations.append_conversation(
+                connection, channel.account_id, uuid4(), _new(channel, inbound)
+            )
+        store.link_contacts(connection, channel.id, found, inbound.jids)
+        return found
+
+
+def _new(channel: Channel, inbound: Inbound) -> NewConversation:
+    is_group = inbound.jids[0].endswith(GROUP)  # its name is not the sender's
+    return NewConversation(
+        contact_jid=inbound.jids[0],
+        contact_name=None if is_group else inbound.name,
+        channel=channel.name,
+        status=ConversationStatus.OPEN,
+        assigned_agent_id=None,
+        assigned_bot_id=None,
+        participants=(),
+    )
+
+
+def _move(connection: Connection, channel: Channel, receipt: Receipt) -> Result:
+    with connection.transaction():
+        moved, named = store.append_statuses(connection, channel.id, receipt)
+    if len(named) == 1:  # a receipt may come from an address of the contact that was not known yet
+        store.link_contacts(connection, channel.id, next(iter(named)), [receipt.jid])
+    return Result.MOVED if moved else Result.UNCHANGED
+
+
+def _tell(database: Database, ephemeral: Ephemeral, channel: Channel, typing: Typing) -> Result:
+    """Pass a sign of typing on, at most one a second. A contact is no user: its id is made of channel and address."""
+    with database.connection() as connection:
+        conversation_id = store.find_conversation(connection, channel.id, [typing.jid])
+    contact_id = uuid5(channel.id, typing.sender)
+    if conversation_id is None or not ephemeral.take_typing(conversation_id, contact_id, is_typing=typing.is_typing):
+        return Result.IGNORED
+    username = typing.sender.partition("@")[0]
+    ephemeral.publish_unstored(conversation_id, contact_id, username, is_typing=typing.is_typing, origin=ORIGIN)
+    return Result.TOLD

@@ -1,0 +1,16 @@
+"""Check `x-hmac-signature`: lowercase hex of HMAC-SHA256 over the raw body, keyed with the key's text. Pure.
+
+It covers no time and no delivery id, so whoever has seen a request can send it again: repeats are harmless because
+messages are dropped by their id, statuses only move forward and signs of typing fade.
+"""
+
+import hashlib
+import hmac
+
+HEADER = "x-hmac-signature"
+
+
+def is_signed(body: bytes, signature: str, key: bytes) -> bool:
+    """Whether `signature` was made for exactly these bytes with `key`. In constant time; anything unusual is False."""
+    expected = hmac.new(key, body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape"))

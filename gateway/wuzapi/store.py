@@ -1,0 +1,111 @@
+"""Rows of a channel's contacts and messages. Called by wuzapi/service.py, which owns the transactions."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from psycopg.rows import class_row, scalar_row
+
+from gateway.db import Connection
+from gateway.domain import Direction, MessageStatus
+from gateway.wuzapi.events import PHONE, Inbound, Receipt
+from realtime_bridge import sql
+from realtime_bridge.wuzapi import ORIGIN
+
+_SQL = sql.load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    id: UUID
+    account_id: UUID
+    name: str
+    provider_user_id: str | None
+    sealed_hmac_key: bytes = field(repr=False)
+
+
+def find_channel(connection: Connection, channel_id: UUID) -> Channel | None:
+    """Return the channel unless it is unknown or switched off."""
+    with connection.cursor(row_factory=class_row(Channel)) as cursor:
+        return cursor.execute(_SQL["find_channel"], {"channel_id": channel_id}).fetchone()
+
+
+def is_known(connection: Connection, channel_id: UUID, provider_message_id: str) -> bool:
+    values = {"channel_id": channel_id, "provider_message_id": provider_message_id}
+    return connection.execute(_SQL["is_known"], values).fetchone() is not None
+
+
+def find_conversation(connection: Connection, channel_id: UUID, jids: Sequence[str]) -> int | None:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_conversation"], {"channel_id": channel_id, "jids": list(jids)}).fetchone()
+
+
+def lock_channel(connection: Connection, channel_id: UUID) -> None:
+    """Let nobody else make a conversation of this channel until the transaction ends."""
+    connection.execute(_SQL["lock_channel"], {"channel_id": channel_id})
+
+
+def find_named_conversation(connection: Connection, channel: Channel, jids: Sequence[str]) -> int | None:
+    """Return a conversation that was made for one of these contacts, under any spelling of a phone number."""
+    phones = [jid.removesuffix(PHONE) for jid in jids if jid.endswith(PHONE)]
+    spellings = [*jids, *phones, *(f"+{phone}" for phone in phones)]
+    values = {"account_id": channel.account_id, "channel": channel.name, "spellings": spellings}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_named_conversation"], values).fetchone()
+
+
+def link_contacts(connection: Connection, channel_id: UUID, conversation_id: int, jids: Sequence[str]) -> None:
+    """Let these addresses lead to the conversation; one that leads elsewhere already is left alone."""
+    values = {"channel_id": channel_id, "conversation_id": conversation_id, "jids": list(jids)}
+    connection.execute(_SQL["link_contacts"], values)
+
+
+def remember(connection: Connection, channel_id: UUID, conversation_id: int, provider_message_id: str) -> bool:
+    """Note a message's id before it is stored; False when it was noted before."""
+    values = {
+        "channel_id": channel_id,
+        "conversation_id": conversation_id,
+        "provider_message_id": provider_message_id,
+    }
+    return connection.execute(_SQL["remember"], values).fetchone() is not None
+
+
+def append_message(
+    connection: Connection, channel_id: UUID, conversation_id: int, inbound: Inbound, part: int
+) -> int | None:
+    """Store one part of a message with its event; None when the conversation is gone."""
+    is_incoming = inbound.direction is Direction.INCOMING
+    details: dict[str, object] = dict(inbound.details)
+    if len(inbound.parts) > 1:
+        details |= {"part": part + 1, "parts": len(inbound.parts)}
+    values = {
+        "channel_id": channel_id,
+        "conversation_id": conversation_id,
+        "event_id": uuid4(),
+        "direction": inbound.direction.value,
+        "message_type": inbound.message_type.value,
+        "content": inbound.parts[part],
+        "status": (MessageStatus.DELIVERED if is_incoming else MessageStatus.SENT).value,
+        "provider_message_id": inbound.provider_message_id,
+        "sender_id": inbound.sender,
+        "quoted_id": inbound.quoted_id,
+        "metadata": json.dumps({"wuzapi": details}),
+        "unread": 1 if is_incoming else 0,
+        "origin": ORIGIN,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["append_message"], values).fetchone()
+
+
+def append_statuses(connection: Connection, channel_id: UUID, receipt: Receipt) -> tuple[int, set[int]]:
+    """Move the statuses that a receipt is about; return how many moved, and the conversations it named."""
+    values = {
+        "channel_id": channel_id,
+        "message_ids": list(receipt.message_ids),
+        "status": receipt.status.value,
+        "direction": receipt.direction.value,
+        "origin": ORIGIN,
+    }
+    rows = connection.execute(_SQL["append_statuses"], values).fetchall()
+    return sum(moved for _, moved in rows), {conversation_id for conversation_id, _ in rows}

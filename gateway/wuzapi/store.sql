@@ -1,0 +1,87 @@
+-- name: find_channel
+select id, user_id as account_id, name, provider_user_id, sealed_hmac_key
+from chat_channels
+where id = %(channel_id)s and enabled and kind = 'wuzapi'
+
+-- name: is_known
+select true from chat_channel_messages
+where channel_id = %(channel_id)s and provider_message_id = %(provider_message_id)s
+
+-- name: find_conversation
+-- By any of the contact's addresses; the first one that leads somewhere decides.
+select conversation_id from chat_channel_contacts
+where channel_id = %(channel_id)s and jid = any(%(jids)s::text[])
+order by array_position(%(jids)s::text[], jid)
+limit 1
+
+-- name: lock_channel
+-- Two messages of a new contact arrive at once, for WUZAPI keeps no order: one of them makes the conversation.
+select id from chat_channels where id = %(channel_id)s for no key update
+
+-- name: find_named_conversation
+-- One that the API created, with the number as people write it.
+select id from conversations
+where user_id = %(account_id)s and channel = %(channel)s and contact_jid = any(%(spellings)s::text[])
+order by id desc
+limit 1
+
+-- name: link_contacts
+insert into chat_channel_contacts (channel_id, jid, conversation_id)
+select %(channel_id)s, jid, %(conversation_id)s from unnest(%(jids)s::text[]) as jid
+on conflict (channel_id, jid) do nothing
+
+-- name: remember
+-- No row comes back when the message was here before; a repeat that runs at the same time waits here for the first one.
+insert into chat_channel_messages (channel_id, provider_message_id, conversation_id)
+values (%(channel_id)s, %(provider_message_id)s, %(conversation_id)s)
+on conflict (channel_id, provider_message_id) do nothing
+returning true
+
+-- name: append_message
+-- As any message is appended (store/messages.sql), with the provider's id, and with where it came from, so that the sink
+-- does not send it back.
+with conversation as (
+    update conversations set
+        last_seq = last_seq + 1,
+        last_message_at = clock_timestamp(),
+        updated_at = clock_timestamp(),
+        last_message_preview = crossfade.preview(%(content)s, %(message_type)s),
+        unread_count = unread_count + %(unread)s
+    where id = %(conversation_id)s
+    returning id, user_id, last_seq, last_message_at, updated_at
+), message as (
+    insert into chat_messages (conversation_id, seq, event_id, direction, message_type, content, status,
+        provider_message_id, sender_id, reply_to_id, metadata, created_at, updated_at)
+    select id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
+        %(provider_message_id)s, %(sender_id)s, (
+            select quoted.message_id from chat_channel_messages quoted
+            where quoted.channel_id = %(channel_id)s and quoted.provider_message_id = %(quoted_id)s
+                and quoted.conversation_id = conversation.id
+        ), %(metadata)s::jsonb, last_message_at, updated_at
+    from conversation
+    returning *
+), event as (
+    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, origin, created_at)
+    select message.event_id, conversation.user_id, message.conversation_id, message.seq, 'message.new',
+        crossfade.message_payload(message, message.event_id, message.seq), %(origin)s, message.created_at
+    from message, conversation
+), named as (
+    -- A text in several parts is known by its first.
+    update chat_channel_messages known set message_id = message.id
+    from message
+    where known.channel_id = %(channel_id)s and known.provider_message_id = %(provider_message_id)s
+        and known.message_id is null
+)
+select id from message
+
+-- name: append_statuses
+-- In seq order; ids that are not known, and news that is old, move nothing.
+select moving.conversation_id, crossfade.append_provider_status(moving.id, %(status)s, null, null, %(origin)s) as moved
+from (
+    select m.id, m.conversation_id
+    from chat_channel_messages known
+    join chat_messages m on m.id = known.message_id
+    where known.channel_id = %(channel_id)s and known.provider_message_id = any(%(message_ids)s::text[])
+        and m.direction = %(direction)s
+    order by m.conversation_id, m.seq
+) as moving

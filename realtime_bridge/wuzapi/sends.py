@@ -1,0 +1,89 @@
+"""The queue of texts that channels have to send. Filled by the sink, emptied by the sender; a function is a statement.
+
+A row that is taken is given back by itself after LEASE_S, and `attempts` is the fence: what a sender reports late about
+a row that was taken again changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from realtime_bridge import sql
+from realtime_bridge.events import Event
+from realtime_bridge.wuzapi import ORIGIN
+
+_QUERIES = sql.load(__file__)
+LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait no longer than this
+PER_CHANNEL = 4  # conversations served at once: WhatsApp dislikes bursts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """A message that was taken, with what it needs to be sent. `recipient` is a JID, or what the contact is called."""
+
+    message_id: int
+    channel_id: UUID
+    base_url: str
+    sealed_token: bytes
+    recipient: str
+    content: str
+    message_type: str
+    is_deleted: bool
+    provider_message_id: str
+    attempts: int
+    created_at: datetime
+
+
+async def append(connection: AsyncConnection[Any], events: Sequence[Event]) -> int:
+    """Queue the messages whose conversation belongs to a channel; return how many. Again, it queues nothing twice."""
+    values = {
+        "message_ids": [event.payload["id"] for event in events],
+        "conversation_ids": [event.conversation_id for event in events],
+        "seqs": [event.seq for event in events],
+        "event_ids": [event.event_id for event in events],
+    }
+    return (await connection.execute(_QUERIES["append"], values)).rowcount
+
+
+async def claim(connection: AsyncConnection[Any], busy: Sequence[UUID], lease_s: float = LEASE_S) -> list[Send]:
+    """Take what is due: the oldest of each conversation, from channels that are not `busy`; one from a failing one."""
+    values = {"busy": list(busy), "lease_s": lease_s, "per_channel": PER_CHANNEL}
+    async with connection.cursor(row_factory=class_row(Send)) as reader:
+        await reader.execute(_QUERIES["claim"], values)
+        return await reader.fetchall()
+
+
+async def settle_sent(connection: AsyncConnection[Any], send: Send) -> None:
+    """The provider has it: the status becomes `sent`, and the channel is well."""
+    await connection.execute(_QUERIES["settle_sent"], _fence(send))
+
+
+async def settle_failed(connection: AsyncConnection[Any], send: Send, reason: str) -> None:
+    """It will never be sent: the status becomes `failed`, and metadata says why."""
+    await connection.execute(_QUERIES["settle_failed"], _fence(send) | {"reason": reason})
+
+
+async def settle_cancelled(connection: AsyncConnection[Any], send: Send) -> None:
+    """It was deleted before it was sent; nobody needs to be told."""
+    await connection.execute(_QUERIES["settle_cancelled"], _fence(send))
+
+
+async def put_back(connection: AsyncConnection[Any], send: Send, reason: str, wait_s: float, rest_s: float) -> None:
+    """Try this message again after `wait_s`, and the channel not before `rest_s`."""
+    values = _fence(send) | {"reason": reason, "wait_s": wait_s, "rest_s": rest_s}
+    await connection.execute(_QUERIES["put_back"], values)
+
+
+def _fence(send: Send) -> dict[str, object]:
+    return {
+        "message_id": send.message_id,
+        "attempts": send.attempts,
+        "channel_id": send.channel_id,
+        "provider_message_id": send.provider_message_id,
+        "origin": ORIGIN,
+    }

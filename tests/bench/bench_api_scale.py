@@ -1,0 +1,116 @@
+"""How lists, filters and search of a large account compare with the same on a small one: the ratio of their p95.
+
+Run by hand: `.venv/bin/python -m tests.bench.bench_api_scale [--conversations 200000] [--messages 2000000] [--keep DIR]
+[--rounds 200] [--json]`. Both databases are on one server; every round asks each of them every question once, so what
+the machine does meanwhile falls on both. Compare ratios, not milliseconds. The plans go to tests/bench/api_scale_plans.
+"""
+
+import argparse
+import contextlib
+import json
+import re
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from rich.progress import Progress
+
+from migrations.upgrade import upgrade
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.local_supabase.database import apply_shape
+from tests.bench.scale import PROBES, Account, Size, ensure_seeded, p95, plans, serving
+from tests.redis_server import RedisServer
+
+PLANS = Path(__file__).parent / "api_scale_plans"
+WARM_UP = 15  # rounds not counted: caches fill, and psycopg prepares what it has seen five times
+SMALL = Size("small", 2_000, 20_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--conversations", type=int, default=200_000)
+    parser.add_argument("--messages", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--keep", type=Path, help="Keep the databases there and use them again.")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    large = Size("large", options.conversations, options.messages)
+    with contextlib.ExitStack() as stack:
+        directory = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        directory.mkdir(parents=True, exist_ok=True)
+        server = EmbeddedPostgres(directory / "data", durable=False)
+        server.start()
+        stack.callback(server.stop)
+        redis = stack.enter_context(RedisServer(directory))
+        urls = {size.name: _database(server, size.name) for size in (SMALL, large)}
+        accounts = [_account(stack, urls[size.name], redis.url, size) for size in (SMALL, large)]
+        result = measure(accounts, options.rounds)
+        _save_plans(urls, accounts)
+    report(result, as_json=options.json)
+
+
+def _database(server: EmbeddedPostgres, name: str) -> str:
+    with psycopg.connect(server.admin_url(), autocommit=True) as admin:
+        if admin.execute("select from pg_database where datname = %s", (name,)).fetchone() is None:
+            admin.execute(f"create database {name}")
+    apply_shape(server.admin_url(name))
+    upgrade(server.url(name))
+    return server.url(name)
+
+
+def _account(stack: contextlib.ExitStack, url: str, redis_url: str, size: Size) -> Account:
+    with Progress() as bar:
+        task = bar.add_task(f"seeding {size.name}", total=size.messages)
+        account_id = ensure_seeded(url, size, lambda count: bar.advance(task, count))
+        bar.update(task, completed=size.messages)
+    account = stack.enter_context(serving(url, redis_url, size, account_id))
+    account.prepare()
+    return account
+
+
+def measure(accounts: list[Account], rounds: int) -> dict[str, dict[str, float]]:
+    took: dict[tuple[str, str], list[float]] = {}
+    for round_number, account, probe in _turns(accounts, rounds + WARM_UP):
+        milliseconds = account.ask(probe)
+        if round_number >= WARM_UP:
+            took.setdefault((probe, account.size.name), []).append(milliseconds)
+    return {
+        probe.name: {
+            f"{account.size.name}_{name}": figure(took[probe.name, account.size.name])
+            for account in accounts
+            for name, figure in (("p50_ms", statistics.median), ("p95_ms", p95))
+        }
+        for probe in PROBES
+    }
+
+
+def _turns(accounts: list[Account], rounds: int) -> Iterator[tuple[int, Account, str]]:
+    for round_number in range(rounds):
+        for probe in PROBES:
+            turn = accounts if round_number % 2 else accounts[::-1]
+            yield from ((round_number, account, probe.name) for account in turn)
+
+
+def _save_plans(urls: dict[str, str], accounts: list[Account]) -> None:
+    PLANS.mkdir(exist_ok=True)
+    for probe in PROBES:
+        texts = [plans(urls[account.size.name], account, probe.name) for account in accounts]
+        name = re.sub(r"\W+", "_", probe.name)
+        (PLANS / f"{name}.txt").write_text("\n".join(texts))
+
+
+def report(result: dict[str, dict[str, float]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))  # noqa: T201
+        return
+    print(f"{'':<40}{'small p50':>10}{'p95':>8}{'large p50':>11}{'p95':>8}{'ratio p95':>11}  ms")  # noqa: T201
+    for name, row in result.items():
+        ratio = row["large_p95_ms"] / row["small_p95_ms"]
+        figures = f"{row['small_p50_ms']:>10.2f}{row['small_p95_ms']:>8.2f}{row['large_p50_ms']:>11.2f}"
+        print(f"{name:<40}{figures}{row['large_p95_ms']:>8.2f}{ratio:>11.2f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Search finds the same, whichever of its two ways it goes."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gateway.store import search
+from tests.integration.gateway.conftest import Account, data
+
+
+def found(account: Account, **query: Any) -> list[str]:
+    """The contents on all pages, in order."""
+    contents: list[str] = []
+    cursor: str | None = None
+    while True:
+        step = query | ({"cursor": cursor} if cursor else {})
+        answer = account.get(f"/messages/search?{urlencode(step)}")
+        contents += [message["content"] for message in data(answer)]
+        cursor = answer.get_json()["pagination"]["nextCursor"]
+        if cursor is None:
+            return contents
+
+
+@pytest.mark.parametrize("walk", [1, 7, 1_000])
+def test_words_are_found_near_and_far(
+    account: Account, new_account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, walk: int
+) -> None:
+    """Newest first, each once, over pages, whether the walk reaches them or the index has to; nobody else's."""
+    monkeypatch.setattr(search, "WALK", walk)
+    stranger = new_account()
+    foreign = stranger.make_conversation()
+    first, second = account.make_conversation(), account.make_conversation()
+    for number in range(12):
+        account.send(first if number % 2 else second, f"word {'rare' if number in (1, 4, 11) else 'plain'} {number}")
+        stranger.send(foreign, "word rare foreign")
+    assert found(account, q="word", limit=5) == [
+        f"word {'rare' if number in (1, 4, 11) else 'plain'} {number}" for number in reversed(range(12))
+    ]
+    assert found(account, q="rar", limit=1) == ["word rare 11", "word rare 4", "word rare 1"]
+    assert found(account, q="rare", conversationId=first) == ["word rare 11", "word rare 1"]
+    assert found(account, q="nobody wrote this") == []

@@ -1,0 +1,307 @@
+"""State equals events, in the manner of Zulip's `verify_action`: who applies the events to an old copy has the new one.
+
+Random actions by random callers: two accounts with two keys each, a provider that reports, and the clock that wakes who
+sleeps. Consumers of each account: one reads GET /events; one hears what is broadcast to the account's inbox, some of it
+twice and late, and sometimes begins anew with a copy that is newer than what it hears first.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from psycopg.rows import DictRow
+
+from realtime_bridge.events import Event
+from realtime_bridge.service import broadcasts_of, inbox_topic
+from tests.chat_state import ChatState
+from tests.factories import make_key, make_user
+from tests.integration.gateway.conftest import Account, data
+
+EXAMPLES = int(os.environ.get("CROSSFADE_TEST_EXAMPLES", "12"))  # 500 were run at full size
+STEPS = 25
+REFUSED = {404, 409, 412, 422}  # an action may come too late; then nothing must have happened
+CONTENTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=150).filter(str.strip)
+NUMBERS = st.integers(0, 30)  # picks one of what is there
+TIMES = st.sampled_from(["2019-05-06T07:08:09Z", "2021-01-01T00:00:00.5Z", "2023-12-24T18:00:00+02:00"])
+
+
+class Consumer:
+    """Somebody with an old copy who hears of changes."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.state = ChatState.fetch(self.get)
+        self.cursor = self.get("/events?after=latest")["pagination"]["nextCursor"]
+
+    def get(self, path: str) -> Any:
+        answer = self.account.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+    def catch_up(self) -> None:
+        has_more = True
+        while has_more:
+            page = self.get(f"/events?after={self.cursor}&limit=7")
+            for event in page["data"]:
+                self.state.apply(event["type"], event["data"], self.get)
+            self.cursor, has_more = page["pagination"]["nextCursor"], page["pagination"]["hasMore"]
+
+    def hear(self, heard: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        for kind, payload in heard:
+            self.state.apply(kind, json.loads(json.dumps(payload)), self.get)
+
+
+class Desk(RuleBasedStateMachine):
+    """Set by the test: `conn` and `new_account`."""
+
+    conn: psycopg.Connection[DictRow]
+    new_account: Callable[..., Account]
+
+    @initialize()
+    def open(self) -> None:
+        self.conn.execute("delete from conversations")
+        self.callers: list[Account] = []
+        for _ in range(2):
+            owner = self.new_account()
+            again = Account(id=owner.id, key=make_key(self.conn, owner.id), client=owner.client)
+            self.callers += [owner, again]
+        self.people = [make_user(self.conn) for _ in range(2)]
+        for caller in self.callers[::2]:
+            conversation = caller.make_conversation()
+            caller.send(conversation, direction="incoming")
+        self.begun_at = self._newest()
+        self.by_events = [Consumer(caller) for caller in self.callers[::2]]
+        self.by_broadcast = [Consumer(caller) for caller in self.callers[::2]]
+        self.heard_upto = self.begun_at
+
+    @rule(caller=NUMBERS, participant=st.booleans(), agent=st.booleans())
+    def create(self, caller: int, participant: bool, agent: bool) -> None:
+        people = [{"userId": str(self.people[0]), "role": "agent"}] if participant else []
+        body = {"contactJid": "c@x", "participants": people}
+        body |= {"assignedAgentId": str(self.people[1])} if agent else {}
+        assert self._caller(caller).post("/conversations", body).status_code == 201
+
+    @rule(
+        caller=NUMBERS,
+        conversation=NUMBERS,
+        content=CONTENTS,
+        incoming=st.booleans(),
+        name=st.sampled_from([None, "a", "b"]),
+    )
+    def send(self, caller: int, conversation: int, content: str, incoming: bool, name: str | None) -> None:
+        body = {"content": content, "direction": "incoming" if incoming else "outgoing", "clientMessageId": name}
+        self._ask("POST", caller, conversation, "/messages", body)
+
+    @rule(
+        caller=NUMBERS,
+        conversation=NUMBERS,
+        message=NUMBERS,
+        status=st.sampled_from(["sent", "delivered", "read", "failed"]),
+        provider_id=st.sampled_from([None, "p1", "p2"]),
+    )
+    def move(self, caller: int, conversation: int, message: int, status: str, provider_id: str | None) -> None:
+        body = {"status": status, "providerMessageId": provider_id}
+        self._ask("PATCH", caller, conversation, f"/messages/{message}/status", body, message)
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS, content=CONTENTS)
+    def edit(self, caller: int, conversation: int, message: int, content: str) -> None:
+        self._ask("PATCH", caller, conversation, f"/messages/{message}", {"content": content}, message)
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS)
+    def delete(self, caller: int, conversation: int, message: int) -> None:
+        self._ask("DELETE", caller, conversation, f"/messages/{message}", None, message)
+
+    @rule(
+        caller=NUMBERS,
+        conversation=NUMBERS,
+        body=st.fixed_dictionaries(
+            {},
+            optional={
+                "status": st.sampled_from(["open", "pending", "resolved", "snoozed"]),
+                "contactName": st.none() | st.sampled_from(["Ann", "Ben"]),
+            },
+        ).filter(bool),
+    )
+    def patch(self, caller: int, conversation: int, body: dict[str, Any]) -> None:
+        self._ask("PATCH", caller, conversation, "", body)
+
+    @rule(caller=NUMBERS, conversation=NUMBERS)
+    def snooze_and_wake(self, caller: int, conversation: int) -> None:
+        """Somebody puts a conversation to sleep; then its time comes."""
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        body = {"status": "snoozed", "snoozedUntil": tomorrow.isoformat()}
+        chosen = self._ask("PATCH", caller, conversation, "", body)
+        self.conn.execute("update conversations set snoozed_until = now() where id = %s", (chosen,))
+        self.conn.execute("select crossfade.wake_conversations(10)")
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, agent=st.booleans(), bot=st.sampled_from([None, "helper"]))
+    def assign(self, caller: int, conversation: int, agent: bool, bot: str | None) -> None:
+        body = {"agentId": str(self.people[0]) if agent else None, "botId": bot}
+        self._ask("POST", caller, conversation, "/assign", body)
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1), role=st.sampled_from(["agent", "client"]))
+    def let_in(self, caller: int, conversation: int, who: int, role: str) -> None:
+        self._ask("POST", caller, conversation, "/participants", {"userId": str(self.people[who]), "role": role})
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1))
+    def let_go(self, caller: int, conversation: int, who: int) -> None:
+        self._ask("DELETE", caller, conversation, f"/participants/{self.people[who]}", None)
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, who=st.sampled_from([None, 0, 1]), seq=NUMBERS)
+    def read(self, caller: int, conversation: int, who: int | None, seq: int) -> None:
+        reader = {} if who is None else {"userId": str(self.people[who])}
+        self._ask("POST", caller, conversation, "/read", {"seq": seq, **reader})
+
+    @rule(
+        caller=NUMBERS,
+        conversation=NUMBERS,
+        times=st.lists(TIMES, min_size=1, max_size=3),
+        incoming=st.booleans(),
+        status=st.sampled_from(["delivered", "read"]),
+        announce=st.booleans(),
+        name=st.sampled_from([None, "a"]),
+    )
+    def bring(
+        self,
+        caller: int,
+        conversation: int,
+        times: list[str],
+        incoming: bool,
+        status: str,
+        announce: bool,
+        name: str | None,
+    ) -> None:
+        direction = "incoming" if incoming else "outgoing"
+        items = [
+            {
+                "content": f"then {at}",
+                "createdAt": at,
+                "direction": direction,
+                "status": status,
+                "clientMessageId": name,
+            }
+            for at in times
+        ]
+        self._ask("POST", caller, conversation, "/messages:import", {"messages": items, "announce": announce})
+
+    @rule(message=NUMBERS, status=st.sampled_from(["sent", "delivered", "read", "failed"]))
+    def report(self, message: int, status: str) -> None:
+        """A provider's receipt moves a message, not over HTTP."""
+        ids = [row["id"] for row in self.conn.execute("select id from chat_messages order by id")]
+        chosen = ids[message % len(ids)]
+        self.conn.execute("select crossfade.append_provider_status(%s, %s, null, null, 'wuzapi')", (chosen, status))
+
+    @rule()
+    def ask_anew(self) -> None:
+        """A consumer that reconnects takes a new copy, and then hears again what it heard before."""
+        for consumer in self.by_broadcast:
+            consumer.state = ChatState.fetch(consumer.get)
+        self.heard_upto = self.begun_at
+
+    @rule()
+    def compare(self) -> None:
+        """Whoever applied the events has what is fetched now."""
+        said = self._said_since(self.heard_upto)
+        self.heard_upto = self._newest()
+        for reader, hearer in zip(self.by_events, self.by_broadcast, strict=True):
+            fresh = ChatState.fetch(reader.get)
+            reader.catch_up()
+            mine = [event for event in said if event.account_id == reader.account.id]
+            hearer.hear(_inbox(mine, repeat=1))
+            hearer.hear(_inbox(mine, repeat=2))
+            for consumer in (reader, hearer):
+                assert consumer.state.conversations == fresh.conversations
+                assert consumer.state.messages == fresh.messages
+
+    @invariant()
+    def numbers_have_no_gap(self) -> None:
+        """In every conversation, events count from 0 to last_seq; and unread_count is what the rows say."""
+        wrong = self.conn.execute(
+            """
+            select c.id from conversations c
+            where c.last_seq + 1 <> (select count(distinct e.seq) from chat_events e where e.conversation_id = c.id)
+                or c.last_seq <> (select max(e.seq) from chat_events e where e.conversation_id = c.id)
+                or c.unread_count <> (
+                    select count(*) from chat_messages m
+                    where m.conversation_id = c.id and crossfade.is_unread(m, c.read_seq)
+                )
+            """
+        ).fetchall()
+        assert wrong == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "by_events"):
+            self.compare()
+
+    def _caller(self, number: int) -> Account:
+        return self.callers[number % len(self.callers)]
+
+    def _ask(
+        self, method: str, caller: int, conversation: int, path: str, body: Any, message: int | None = None
+    ) -> Any:
+        """Choose one of the caller's own conversations and messages, and ask; return the conversation."""
+        account = self._caller(caller)
+        query = "select id from conversations where user_id = %s order by id"
+        conversations = [row["id"] for row in self.conn.execute(query, (account.id,))]
+        chosen = conversations[conversation % len(conversations)]
+        if message is not None:
+            query = "select id from chat_messages where conversation_id = %s order by id"
+            messages = [row["id"] for row in self.conn.execute(query, (chosen,))]
+            if not messages:
+                return None
+            path = path.replace(f"/messages/{message}", f"/messages/{messages[message % len(messages)]}")
+        sent = {} if body is None else {"json": deepcopy(body)}
+        answer = account.open(method, f"/conversations/{chosen}{path}", headers={"If-Match": "*"}, **sent)
+        assert answer.status_code in (200, 201) or answer.status_code in REFUSED, answer.text
+        return chosen
+
+    def _newest(self) -> int:
+        row = self.conn.execute("select coalesce(max(id), 0) as id from chat_events").fetchone()
+        return int(row["id"]) if row else 0
+
+    def _said_since(self, after: int) -> list[Event]:
+        rows = self.conn.execute(
+            "select id, event_id, account_id, conversation_id, seq, type, payload, origin, created_at from chat_events"
+            " where id > %s order by id",
+            (after,),
+        ).fetchall()
+        return [Event(**row, participants=(row["account_id"],)) for row in rows]
+
+
+def _inbox(events: list[Event], *, repeat: int) -> Iterable[tuple[str, dict[str, Any]]]:
+    """What the account's own inbox is sent of these events."""
+    for event in events:
+        for broadcast in broadcasts_of(event):
+            if broadcast.topic == inbox_topic(event.account_id):
+                yield from [(broadcast.event, dict(broadcast.payload))] * repeat
+
+
+def test_state_equals_events(conn: psycopg.Connection[DictRow], new_account: Callable[..., Account]) -> None:
+    """Random actions by random callers: applying the events to an old copy gives what is fetched afresh."""
+    Desk.conn, Desk.new_account = conn, staticmethod(new_account)
+    run_state_machine_as_test(
+        Desk,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_conversation_and_its_messages_are_told_whole(account: Account) -> None:
+    """The consumer's copy is not equal for want of content: all fields of the answers are in it."""
+    conversation = account.make_conversation()
+    sent = account.send(conversation, clientMessageId=str(uuid4()))
+    state = ChatState.fetch(lambda path: account.get(path).get_json())
+    assert state.conversations[conversation] == data(account.get(f"/conversations/{conversation}"))
+    assert state.messages[conversation][sent["id"]].keys() == sent.keys() - {"seq", "eventId"}
