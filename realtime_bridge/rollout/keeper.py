@@ -29,6 +29,7 @@ POLL_S = 0.5  # the outage rule acts within this; windows come every SLOT_S at m
 RETRY_S = 1.0
 OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
 FORGET_S = 3_600.0
+ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a second
 NOT_JUDGED = frozenset({StageName.OFF})
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
@@ -43,7 +44,8 @@ class GateKeeper:
         self._owner = owner
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
-        self._alarmed: tuple[int, str] | None = None
+        self._alarmed_at = float("-inf")
+        self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
         dial.listen(self._changed.set)
 
@@ -75,7 +77,9 @@ class GateKeeper:
             if keeping is None:
                 return 0
             verdict, dial = await evaluate(connection, flag)
-            await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
+            if verdict != self._noted:
+                await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
+                self._noted = verdict
             metrics.show_verdict(flag, verdict.outcome)
             turned = await self._act(connection, dial, verdict)
             await self._dial.run_once(connection)
@@ -94,8 +98,9 @@ class GateKeeper:
         why = " ".join(verdict.reasons)
         figures = verdict.figures()
         if dial.stage.name is StageName.COMPLETE:
-            if self._alarmed != (dial.version, verdict.reasons[0]):
-                self._alarmed = (dial.version, verdict.reasons[0])
+            now = asyncio.get_running_loop().time()
+            if now >= self._alarmed_at + ALARM_S:
+                self._alarmed_at = now
                 metrics.ALARMS.labels(dial.flag).inc()
                 log.error("gate fails at complete: legacy is not fed, so an operator has to decide", why=why)
                 await changes.note_alarm(connection, dial.flag, dial.version, why=why, figures=figures)

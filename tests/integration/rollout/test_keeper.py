@@ -112,9 +112,14 @@ def test_at_complete_it_raises_an_alarm_and_leaves_the_dial(
     """Legacy is not fed any more, so going back is an operator's decision; the figures are kept."""
     put_stage(conn, "complete")
     put_slots(conn, lost_count=1)
-    assert judge_once(database_url) == 0
+
+    async def judge_twice() -> None:
+        async with keeping(database_url) as (keeper, _):
+            assert [await keeper.run_once() for _ in range(2)] == [0, 0]
+
+    run(judge_twice)
     assert dial(conn)[0] == "complete"
-    assert (audit(conn)[0]["action"], audit(conn)[0]["to_stage"]) == ("gate_failed", None)
+    assert [(line["action"], line["to_stage"]) for line in audit(conn)] == [("gate_failed", None)]
 
 
 def test_few_samples_hold_the_plan(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
