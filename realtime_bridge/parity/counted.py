@@ -11,7 +11,6 @@ from realtime_bridge.events import Event
 from realtime_bridge.rollout.windows import Sample, Side
 from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
 
-
 FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was not fed meanwhile, and a run ends
 
 
