@@ -5,7 +5,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health, problems
 from gateway.db import Database
-from gateway.domain import Scope
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body_size import BodySizeGate
 from gateway.gates.failed_keys import FailedKeys
@@ -21,7 +20,6 @@ from gateway.settings import Settings
 from gateway.v1 import conversations, messages, realtime_sessions
 from gateway.v1.paths import RowId
 
-SCOPES = {"realtime_sessions.create_session": Scope.SESSION}  # every other route: by its method
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
 
 
@@ -51,7 +49,7 @@ def create_app(settings: Settings) -> Flask:
         RequestIdGate(metrics),
         ApiKeyGate(database, cache, failed, metrics),
         rate_limit,
-        ScopeGate(SCOPES),
+        ScopeGate(),
         BodySizeGate(settings.max_body_bytes),
     ):
         gate.install(app)

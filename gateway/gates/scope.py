@@ -1,6 +1,4 @@
-"""Fourth gate: may this key do this. By method, so that a new route cannot forget it; a few routes want another."""
-
-from collections.abc import Mapping
+"""Fourth gate: may this key do this. By blueprint or method, so that a new route cannot forget it."""
 
 from flask import Flask, g, request
 
@@ -8,13 +6,11 @@ from gateway.domain import Scope
 from gateway.errors import ScopeMissing
 
 READING = frozenset({"GET", "HEAD"})
+OWN_SCOPES = {"realtime_sessions": Scope.SESSION}  # blueprints whose every route needs a scope of its own
 
 
 class ScopeGate:
     """After the limits, so that refusals are counted, too."""
-
-    def __init__(self, by_endpoint: Mapping[str, Scope]) -> None:
-        self._by_endpoint = by_endpoint
 
     def install(self, app: Flask) -> None:
         app.before_request(self._check)
@@ -22,7 +18,7 @@ class ScopeGate:
     def _check(self) -> None:
         if request.url_rule is None or "api_key" not in g:
             return
-        by_method = Scope.READ if request.method in READING else Scope.WRITE
-        scope = self._by_endpoint.get(request.endpoint or "", by_method)
+        general = Scope.READ if request.method in READING else Scope.WRITE
+        scope = OWN_SCOPES.get(request.blueprint or "", general)
         if scope not in g.api_key.scopes:
             raise ScopeMissing(scope)
