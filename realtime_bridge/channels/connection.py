@@ -39,6 +39,7 @@ class Seat:
     receive: Receive
     on_people: OnPeople | None = None
     channel: AsyncRealtimeChannel | None = None
+    was_joined: bool = False
     failures: int = 0
     not_before: float = 0.0
 
@@ -69,7 +70,7 @@ class Connection:
                 await client.set_auth(self.token())
                 self.is_connected, self._retries = True, 0
                 renew_at = time.monotonic() + TOKEN_RENEW_S
-                while client.is_connected:
+                while _is_alive(client):
                     if time.monotonic() > renew_at:
                         await client.set_auth(self.token())
                         renew_at = time.monotonic() + TOKEN_RENEW_S
@@ -107,6 +108,9 @@ class Connection:
         return False
 
     async def _reconcile(self, client: AsyncRealtimeClient) -> None:
+        lost = next((seat.topic for seat in self.seats.values() if seat.was_joined and not seat.is_joined), None)
+        if lost:  # joined twice on one socket, the client takes the server's goodbye to the first for the second's
+            raise ConnectionError(f"The channel {lost} was closed.")
         now = time.monotonic()
         wanted = {f"realtime:{topic}" for topic in self.seats}
         for channel in [channel for topic, channel in client.channels.items() if topic not in wanted]:
@@ -130,7 +134,7 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(channel.subscribe(), JOIN_TIMEOUT_S)
         if channel.is_joined:
-            seat.failures = 0
+            seat.was_joined, seat.failures = True, 0
             return
         _forget(client, channel)
         seat.not_before = time.monotonic() + RETRY_S[min(seat.failures, len(RETRY_S) - 1)]
@@ -138,9 +142,15 @@ class Connection:
 
     async def _drop(self, client: AsyncRealtimeClient) -> None:
         for seat in self.seats.values():
-            seat.channel, seat.not_before = None, 0.0
+            seat.channel, seat.was_joined, seat.not_before = None, False, 0.0
         with contextlib.suppress(Exception):
             await asyncio.wait_for(client.close(), 1.0)
+
+
+def _is_alive(client: AsyncRealtimeClient) -> bool:
+    """Whether it is connected and also reads: what its reading task breaks on is told to nobody."""
+    reading = client._listen_task  # noqa: SLF001 - there is no public way to know
+    return client.is_connected and reading is not None and not reading.done()
 
 
 def _forget(client: AsyncRealtimeClient, channel: AsyncRealtimeChannel) -> None:

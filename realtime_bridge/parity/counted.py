@@ -1,6 +1,7 @@
 """A sink that counts: every try to deliver an event, and every failed one. Wraps a sink where relays are made."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,12 +11,16 @@ from realtime_bridge.events import Event
 from realtime_bridge.rollout.windows import Sample, Side
 from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
 
+FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was not fed meanwhile, and a run ends
+
 
 class CountedSink:
-    """Delivers like the sink inside. `consecutive` is the run of failed calls that stands now."""
+    """Delivers like the sink inside. A run of failures belongs to the slots in which its calls failed."""
 
-    def __init__(self, inner: Sink) -> None:
+    def __init__(self, inner: Sink, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.inner = inner
+        self._clock = clock
+        self._failed_at = float("-inf")
         self.name = inner.name
         self._attempts = 0
         self._errors = 0
@@ -49,10 +54,9 @@ class CountedSink:
             side=Side(self.name),
             attempts=self._attempts,
             errors=self._errors,
-            consecutive_failures=max(self._worst, self._consecutive),
+            consecutive_failures=self._worst,
         )
-        self._attempts = self._errors = 0
-        self._worst = self._consecutive
+        self._attempts = self._errors = self._worst = 0
         return sample
 
     def _count(self, delivered: int, *, failed: int) -> None:
@@ -61,5 +65,7 @@ class CountedSink:
         metrics.BROADCAST_SUCCESS.labels(self.name).inc(delivered)
         metrics.BROADCAST_FAILURE.labels(self.name).inc(failed)
         if failed:
-            self._consecutive += 1
+            now = self._clock()
+            self._consecutive = 1 if now - self._failed_at > FORGET_AFTER_S else self._consecutive + 1
+            self._failed_at = now
             self._worst = max(self._worst, self._consecutive)

@@ -87,6 +87,7 @@ class Ledger:
         state = self._sides[side]
         state.waiting.clear()
         state.suspects = frozenset()
+        state.lost_in_a_row = 0
         state.highest = -1
 
     def unseen(self, side: Side, now: float) -> list[int]:

@@ -51,11 +51,21 @@ class Announcer:
         self._legacy = legacy
         self._ask = ask
 
-    async def announce(self, reading: Reading) -> int:
-        """Tell everybody who holds another answer than `reading` gives; return how many."""
+    async def announce(self, reading: Reading, is_current: Callable[[], bool] = lambda: True) -> int:
+        """Tell everybody who holds another answer than `reading` gives; return how many.
+
+        Stops when `reading` is not current any more: the next announcement finds whoever is left. A side that takes
+        nothing for all tries is left out of the rest.
+        """
         count = 0
+        silent: set[Side] = set()
         async for batch in self._affected(reading):
-            await asyncio.gather(self._tell_supabase(reading, batch), self._tell_legacy(reading, batch))
+            if not is_current():
+                break
+            tell = {Side.SUPABASE: self._tell_supabase, Side.LEGACY: self._tell_legacy}
+            sides = [side for side in Side if side not in silent]
+            taken = await asyncio.gather(*(tell[side](reading, batch) for side in sides))
+            silent.update(side for side, ok in zip(sides, taken, strict=True) if not ok)
             count += len(batch)
         if count:
             log.info("rollout announced", stage=reading.stage.label, version=reading.version, users=count)
@@ -83,10 +93,10 @@ class Announcer:
                 return
             after = (rows[-1]["user_id"], rows[-1]["account_id"])
 
-    async def _tell_supabase(self, reading: Reading, users: Sequence[UUID]) -> None:
+    async def _tell_supabase(self, reading: Reading, users: Sequence[UUID]) -> bool:
         transport = self._transport
         if transport is None:
-            return
+            return False
         notices = [
             Broadcast(topic=inbox_topic(user), event=EVENT, payload=_payload(reading, event_id), id=event_id)
             for user in users
@@ -101,19 +111,20 @@ class Announcer:
             async with self._pool.connection() as connection, connection.transaction():
                 await transport.send(notices, connection)
 
-        await self._persist(Side.SUPABASE, reading, len(users), send)
+        return await self._persist(Side.SUPABASE, reading, len(users), send)
 
-    async def _tell_legacy(self, reading: Reading, users: Sequence[UUID]) -> None:
+    async def _tell_legacy(self, reading: Reading, users: Sequence[UUID]) -> bool:
         legacy = self._legacy
         if legacy is None:
-            return
+            return False
         emits = [
             Emit(event=EVENT, data=_payload(reading, uuid4()), rooms=(user_room(user),), conversation_id=0)
             for user in users
         ]
-        await self._persist(Side.LEGACY, reading, len(users), lambda: legacy.publish(emits))
+        return await self._persist(Side.LEGACY, reading, len(users), lambda: legacy.publish(emits))
 
-    async def _persist(self, side: Side, reading: Reading, count: int, send: Callable[[], Any]) -> None:
+    async def _persist(self, side: Side, reading: Reading, count: int, send: Callable[[], Any]) -> bool:
+        """Return whether the side took it, after some tries."""
         for number in range(TRIES):
             try:
                 await send()
@@ -123,8 +134,9 @@ class Announcer:
                     await asyncio.sleep(RETRY_S)
             else:
                 metrics.NOTICES.labels(reading.flag, side.value).inc(count)
-                return
+                return True
         metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(count)
+        return False
 
 
 def _payload(reading: Reading, event_id: UUID) -> dict[str, Any]:

@@ -26,9 +26,12 @@ from realtime_bridge.rollout.windows import SLOT_S, Side
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.5  # the outage rule acts within this; windows come every SLOT_S at most
+ANNOUNCE_POLL_S = 0.1  # of a variable; clients are told this long after the keeper knows
 RETRY_S = 1.0
+END_S = 2.0  # an announcement that is cut short is made again by the next keeper
 OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
 FORGET_S = 3_600.0
+ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a second
 NOT_JUDGED = frozenset({StageName.OFF})
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
@@ -43,7 +46,10 @@ class GateKeeper:
         self._owner = owner
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
-        self._alarmed: tuple[int, str] | None = None
+        self._keeping: Keeping | None = None
+        self._announced = 0
+        self._alarmed_at = float("-inf")
+        self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
         dial.listen(self._changed.set)
 
@@ -52,7 +58,8 @@ class GateKeeper:
         self._changed.set()
 
     async def run(self) -> None:
-        """Judge until `stop()`; survives every failure of the database."""
+        """Judge until `stop()`; survives every failure of the database. Announces beside it: that may take a while."""
+        announcing = asyncio.create_task(self._keep_announcing())
         try:
             while not self._stopping.is_set():
                 pause_s = POLL_S
@@ -63,6 +70,8 @@ class GateKeeper:
                     pause_s = RETRY_S
                 await self._wait(pause_s)
         finally:
+            announcing.cancel()
+            await asyncio.wait([announcing], timeout=END_S)
             with contextlib.suppress(psycopg.Error):
                 async with self._pool.connection() as connection:
                     await judging.release(connection, self._dial.flag, self._owner)
@@ -71,15 +80,16 @@ class GateKeeper:
         """Judge and act once; return how many changes of the dial that made."""
         flag = self._dial.flag
         async with self._pool.connection() as connection:
-            keeping = await judging.claim(connection, flag, self._owner)
+            self._keeping = keeping = await judging.claim(connection, flag, self._owner)
             if keeping is None:
                 return 0
             verdict, dial = await evaluate(connection, flag)
-            await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
+            if verdict != self._noted:
+                await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
+                self._noted = verdict
             metrics.show_verdict(flag, verdict.outcome)
             turned = await self._act(connection, dial, verdict)
             await self._dial.run_once(connection)
-        await self._announce(keeping)
         await self._forget()
         return turned
 
@@ -94,8 +104,9 @@ class GateKeeper:
         why = " ".join(verdict.reasons)
         figures = verdict.figures()
         if dial.stage.name is StageName.COMPLETE:
-            if self._alarmed != (dial.version, verdict.reasons[0]):
-                self._alarmed = (dial.version, verdict.reasons[0])
+            now = asyncio.get_running_loop().time()
+            if now >= self._alarmed_at + ALARM_S:
+                self._alarmed_at = now
                 metrics.ALARMS.labels(dial.flag).inc()
                 log.error("gate fails at complete: legacy is not fed, so an operator has to decide", why=why)
                 await changes.note_alarm(connection, dial.flag, dial.version, why=why, figures=figures)
@@ -140,15 +151,26 @@ class GateKeeper:
         log.info("plan advanced", stage=step.stage.label, version=version)
         return 1
 
-    async def _announce(self, keeping: Keeping) -> None:
-        reading = self._dial.reading
-        if reading is None or reading.revision <= keeping.announced_revision:
-            return
-        await self._announcer.announce(reading)
+    async def announce_once(self) -> int:
+        """Tell clients of what has changed since the last time; return how many were told."""
+        keeping, reading = self._keeping, self._dial.reading
+        if keeping is None or reading is None or reading.revision <= max(self._announced, keeping.announced_revision):
+            return 0
+        count = await self._announcer.announce(reading, lambda: self._dial.reading is reading)
+        self._announced = reading.revision
         async with self._pool.connection() as connection:
             await judging.note_announced(
                 connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
             )
+        return count
+
+    async def _keep_announcing(self) -> None:
+        while True:
+            try:
+                await self.announce_once()
+            except (psycopg.Error, TimeoutError) as error:
+                log.warning("rollout not announced", error=str(error).strip())
+            await asyncio.sleep(ANNOUNCE_POLL_S)
 
     async def _forget(self) -> None:
         now = asyncio.get_running_loop().time()

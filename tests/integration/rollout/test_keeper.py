@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import changes, judging
+from realtime_bridge.rollout import announcer, changes, judging
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.dial import Dial
@@ -51,8 +51,8 @@ async def keeping(
 ) -> AsyncIterator[tuple[GateKeeper, Pool]]:
     """A keeper that the test drives with `run_once`."""
     async with open_pool(database_url) as pool:
-        announcer = Announcer(pool, transport=transport, legacy=None)
-        yield GateKeeper(pool=pool, dial=Dial(database_url), announcer=announcer, owner=owner), pool
+        told_by = Announcer(pool, transport=transport, legacy=None)
+        yield GateKeeper(pool=pool, dial=Dial(database_url), announcer=told_by, owner=owner), pool
 
 
 def judge_once(database_url: str, transport: RecordingTransport | None = None) -> int:
@@ -62,6 +62,7 @@ def judge_once(database_url: str, transport: RecordingTransport | None = None) -
     async def once() -> None:
         async with keeping(database_url, transport) as (keeper, _):
             turned.append(await keeper.run_once())
+            await keeper.announce_once()
 
     run(once)
     return turned[0]
@@ -112,9 +113,14 @@ def test_at_complete_it_raises_an_alarm_and_leaves_the_dial(
     """Legacy is not fed any more, so going back is an operator's decision; the figures are kept."""
     put_stage(conn, "complete")
     put_slots(conn, lost_count=1)
-    assert judge_once(database_url) == 0
+
+    async def judge_twice() -> None:
+        async with keeping(database_url) as (keeper, _):
+            assert [await keeper.run_once() for _ in range(2)] == [0, 0]
+
+    run(judge_twice)
     assert dial(conn)[0] == "complete"
-    assert (audit(conn)[0]["action"], audit(conn)[0]["to_stage"]) == ("gate_failed", None)
+    assert [(line["action"], line["to_stage"]) for line in audit(conn)] == [("gate_failed", None)]
 
 
 def test_few_samples_hold_the_plan(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
@@ -242,6 +248,22 @@ def test_those_whose_answer_changed_are_asked_to_ask_again(
     conn.execute("insert into rollout_overrides values (%s, 'user', %s, 'supabase', 'w', 'me')", (FLAG, late))
     judge_once(database_url, transport)
     assert [notice.topic for notice in transport.sent[1:]] == [f"user:{late}:inbox"]
+
+
+def test_a_side_that_takes_nothing_is_not_asked_for_everybody(
+    database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all its tries for the first batch the rest is left to the clients' own tokens."""
+    monkeypatch.setattr(announcer, "BATCH", 1)
+    monkeypatch.setattr(announcer, "RETRY_S", 0.0)
+    for _ in range(3):
+        told(conn, "socketio", early=True)
+    transport = RecordingTransport()
+    judge_once(database_url, transport)
+    put_stage(conn, "50", minutes_ago=0)
+    transport.failures = 100
+    judge_once(database_url, transport)
+    assert transport.failures == 100 - announcer.TRIES
 
 
 def test_a_dial_survives_a_dead_database(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

@@ -35,8 +35,21 @@ def test_consecutive_failures_last_until_a_success() -> None:
         assert (taken.attempts, taken.errors, taken.consecutive_failures) == (1, 1, expected)
     inner.unavailable = None
     asyncio.run(sink.deliver(EVENTS, None))
-    assert sink.take().consecutive_failures == 6  # the run reached into this slot
     assert sink.take().consecutive_failures == 0
+
+
+def test_a_run_does_not_outlast_a_time_without_feeding() -> None:
+    """After a rollback a side is not tried; the first failure when it is fed again is the first of a new run."""
+    now = 0.0
+    inner = RecordingSink()
+    inner.unavailable = SinkUnavailable("away")
+    sink = CountedSink(inner, clock=lambda: now)
+    runs = []
+    for now in (1.0, 2.0, 62.0, 200.0):  # noqa: B007 - the clock reads it
+        with pytest.raises(SinkUnavailable):
+            asyncio.run(sink.deliver(EVENTS[:1], None))
+        runs.append(sink.take().consecutive_failures)
+    assert runs == [1, 2, 3, 1]
 
 
 def test_waiting_for_listeners_is_no_failure() -> None:
