@@ -9,7 +9,8 @@ OpsError
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
 ├── KeysError          there is no such key or account            (ops.cli.keys)
-├── WebhooksError      a command about webhooks cannot be done    (ops.cli.webhooks)
+├── WebhooksError      there is no such webhook, or not now       (ops.cli.webhooks)
+├── ListenError        the API gives no events to forward         (ops.cli.webhook_listener)
 ├── PlotError          matplotlib is not installed                (ops.cli.parity_plot)
 └── LauncherError      the local Supabase could not be started    (ops.local_supabase.launcher)
 """

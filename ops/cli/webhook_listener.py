@@ -1,73 +1,80 @@
-"""What `crossfade webhooks listen` does: read the log, sign, post to this machine. Stores nothing."""
+"""What `crossfade webhooks listen` does: take events from a source, sign them, post them here. Stores nothing.
 
+Two sources: the API's catch-up by long poll, for whoever has a key; the event log itself, for whoever has the database.
+"""
+
+import json
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from http import HTTPStatus
+from typing import Any, Protocol
 from uuid import UUID
 
-import click
 import psycopg
 import requests
 from psycopg.rows import DictRow
 
+from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.webhooks import signing
 
 _QUERIES = sql.load(__file__)
 POLL_S = 0.25
+WAIT_S = 20  # of a long poll; below the time after which proxies give up
+API_TIMEOUT_S = WAIT_S + 10.0
+RETRY_S = 2.0
 POST_TIMEOUT_S = 15.0  # as in earnest
 LOOK_BACK = 1_000  # ids below the newest that may still appear: a transaction takes its id before it commits
 
 
-class Listener:
-    """Forwards events one at a time, in the log's order."""
+class ListenError(OpsError):
+    """The source does not give events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """One event as a request carries it."""
+
+    event_id: str
+    type: str
+    seq: int | None
+    body: bytes
+
+
+class Source(Protocol):
+    def events(self) -> Iterator[Carried]: ...
+
+
+class LogSource:
+    """Reads the log of an account from the database, in its order, without end."""
 
     def __init__(
         self,
         connection: psycopg.Connection[DictRow],
         *,
-        target: str,
         account_id: UUID,
         patterns: Sequence[str],
-        secret: str | None,
         after: int | None,
     ) -> None:
         self._connection = connection
-        self._target = target
         self._account_id = account_id
         self._patterns = list(patterns)
-        self.secret = secret or signing.new_secret()
-        self._keys = [signing.key_of(self.secret)]
         self._start = self._newest() if after is None else after
         self._seen: deque[int] = deque(maxlen=LOOK_BACK)
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business between two programs of one machine
 
-    def introduce(self, *, as_json: bool) -> None:
-        """Say on stderr what is forwarded where, and the secret to verify with."""
-        if not as_json:
-            click.echo(f"Events of {self._account_id} go to {self._target}. Verify with {self.secret}", err=True)
-
-    def forward(self, count: int | None) -> Iterator[dict[str, Any]]:
-        """Yield what became of each event, until `count` were sent."""
-        sent = 0
+    def events(self) -> Iterator[Carried]:
         while True:
             rows = self._read()
             for row in rows:
                 self._seen.append(row["id"])
-                if not row["wanted"]:
-                    continue
-                yield self._post(row)
-                sent += 1
-                if sent == count:
-                    return
+                if row["wanted"]:
+                    body = row["body"].encode()
+                    yield Carried(event_id=str(row["event_id"]), type=row["type"], seq=row["id"], body=body)
             if not rows:
                 time.sleep(POLL_S)
-
-    @staticmethod
-    def line(shown: dict[str, Any]) -> str:
-        return f"{shown['seq']:>8}  {shown['type']:<22} {shown['eventId']}  {shown['status'] or shown['error']}"
 
     def _newest(self) -> int:
         row = self._connection.execute(_QUERIES["newest"]).fetchone()
@@ -83,19 +90,81 @@ class Listener:
         }
         return self._connection.execute(_QUERIES["read"], values).fetchall()
 
-    def _post(self, row: DictRow) -> dict[str, Any]:
-        body = row["body"].encode()
+
+class ApiSource:
+    """Asks `GET /api/v1/chat/events` from now on, by long poll, without end."""
+
+    def __init__(self, url: str, api_key: str, patterns: Sequence[str]) -> None:
+        self._url = f"{url.rstrip('/')}/api/v1/chat/events"
+        self._patterns = tuple(patterns)
+        self._session = requests.Session()
+        self._session.headers["X-API-Key"] = api_key
+
+    def events(self) -> Iterator[Carried]:
+        cursor = "latest"
+        while True:
+            answer = self._ask(cursor)
+            for event in answer["data"]:
+                if any(fnmatchcase(event["type"], pattern) for pattern in self._patterns):
+                    body = json.dumps(event, ensure_ascii=False).encode()
+                    yield Carried(event_id=event["eventId"], type=event["type"], seq=event.get("seq"), body=body)
+            cursor = answer["pagination"]["nextCursor"]
+
+    def _ask(self, cursor: str) -> dict[str, Any]:
+        """Return a page; waits and asks again while the gateway is away or busy."""
+        while True:
+            try:
+                answer = self._session.get(
+                    self._url, params={"after": cursor, "wait": str(WAIT_S)}, timeout=API_TIMEOUT_S
+                )
+            except requests.RequestException:
+                time.sleep(RETRY_S)
+                continue
+            if answer.status_code == HTTPStatus.OK:
+                page: dict[str, Any] = answer.json()
+                return page
+            if (
+                answer.status_code != HTTPStatus.TOO_MANY_REQUESTS
+                and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+            ):
+                raise ListenError(f"The API answered {answer.status_code}: {answer.text[:300]}")
+            time.sleep(RETRY_S)
+
+
+class Listener:
+    """Forwards events one at a time, in the source's order."""
+
+    def __init__(self, source: Source, *, target: str, secret: str | None) -> None:
+        self._source = source
+        self._target = target
+        self.secret = secret or signing.new_secret()
+        self._keys = [signing.key_of(self.secret)]
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy has no business between two programs of one machine
+
+    def forward(self, count: int | None) -> Iterator[dict[str, Any]]:
+        """Yield what became of each event, until `count` were sent."""
+        for sent, event in enumerate(self._source.events(), 1):
+            yield self._post(event)
+            if sent == count:
+                return
+
+    @staticmethod
+    def line(shown: dict[str, Any]) -> str:
+        return f"{shown['seq'] or '':>8}  {shown['type']:<22} {shown['eventId']}  {shown['status'] or shown['error']}"
+
+    def _post(self, event: Carried) -> dict[str, Any]:
         now = int(time.time())
         headers = {
             "Content-Type": "application/json",
-            signing.ID_HEADER: str(row["event_id"]),
+            signing.ID_HEADER: event.event_id,
             signing.TIMESTAMP_HEADER: str(now),
-            signing.SIGNATURE_HEADER: signing.sign(self._keys, str(row["event_id"]), now, body),
+            signing.SIGNATURE_HEADER: signing.sign(self._keys, event.event_id, now, event.body),
         }
-        shown = {"seq": row["id"], "type": row["type"], "eventId": str(row["event_id"]), "status": None, "error": None}
+        shown = {"seq": event.seq, "type": event.type, "eventId": event.event_id, "status": None, "error": None}
         try:
             answer = self._session.post(
-                self._target, data=body, headers=headers, timeout=POST_TIMEOUT_S, allow_redirects=False
+                self._target, data=event.body, headers=headers, timeout=POST_TIMEOUT_S, allow_redirects=False
             )
         except requests.RequestException as error:
             return shown | {"error": type(error).__name__}

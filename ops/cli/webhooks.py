@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -21,7 +21,7 @@ from gateway.webhook_domain import Recovered, Recovery
 from ops.cli.options import database_option, database_url, json_option
 from ops.errors import OpsError
 from realtime_bridge import sql
-from realtime_bridge.webhooks import catalogue
+from realtime_bridge.webhooks import catalogue, signing
 from realtime_bridge.webhooks.outcomes import Outcome
 
 _QUERIES = sql.load(__file__)
@@ -175,6 +175,8 @@ def recover(
 @click.option(
     "--forward-to", "target", required=True, help="Where your receiver listens, say http://127.0.0.1:3000/hooks."
 )
+@click.option("--api-url", help="Ask this gateway by long poll; with --api-key, no database is needed.")
+@click.option("--api-key", help="A key with chat:read, for --api-url.")
 @click.option("--account", "account_id", type=click.UUID, help="Whose events.  [default: the demo account's]")
 @click.option("--type", "patterns", multiple=True, default=["*"], show_default=True, help="A type, family.* or *.")
 @click.option("--secret", help="Sign with this; without it a new one is made and shown.")
@@ -185,6 +187,8 @@ def recover(
 def listen(
     *,
     target: str,
+    api_url: str | None,
+    api_key: str | None,
     account_id: UUID | None,
     patterns: tuple[str, ...],
     secret: str | None,
@@ -195,25 +199,38 @@ def listen(
 ) -> None:
     """Forward events to a receiver on this machine, signed as webhooks are; no public URL is needed.
 
-    Reads the event log from now on and posts each event as it comes, until Ctrl-C. Nothing is stored: what your
-    receiver refuses is shown and not tried again.
+    Takes events from now on, from the API or from the database, and posts each as it comes, until Ctrl-C. Nothing is
+    stored: what your receiver refuses is shown and not tried again.
     """
-    from ops.cli.webhook_listener import Listener
+    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source
 
     if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
         raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
-    with _connect(data_dir) as connection:
-        listener = Listener(
-            connection,
-            target=target,
-            account_id=account_id or _demo_account(connection),
-            patterns=patterns,
-            secret=secret,
-            after=after,
-        )
-        listener.introduce(as_json=as_json)
+    if bool(api_url) != bool(api_key):
+        raise click.UsageError("Give --api-url and --api-key together.")
+    chosen = _checked(secret)
+    with ExitStack() as stack:
+        source: Source
+        if api_url and api_key:
+            source = ApiSource(api_url, api_key, patterns)
+        else:
+            connection = stack.enter_context(_connect(data_dir))
+            account = account_id or _demo_account(connection)
+            source = LogSource(connection, account_id=account, patterns=patterns, after=after)
+        listener = Listener(source, target=target, secret=chosen)
+        if not as_json:
+            click.echo(f"Events go to {target}. Verify them with {listener.secret}", err=True)
         for shown in listener.forward(count):
             click.echo(json.dumps(shown) if as_json else Listener.line(shown))
+
+
+def _checked(secret: str | None) -> str | None:
+    if secret is not None:
+        try:
+            signing.key_of(secret)
+        except signing.MalformedSecret as error:
+            raise click.UsageError(str(error)) from None
+    return secret
 
 
 def _state(row: DictRow) -> str:
@@ -232,7 +249,7 @@ def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
 def _demo_account(connection: psycopg.Connection[DictRow]) -> UUID:
     row = connection.execute(_QUERIES["owner_of_demo"]).fetchone()
     if row is None:
-        raise WebhooksError("Say whose events: --account UUID.")
+        raise WebhooksError("Say whose events: --account UUID, or --api-url and --api-key.")
     account_id: UUID = row["id"]
     return account_id
 

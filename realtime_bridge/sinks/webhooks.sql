@@ -11,7 +11,7 @@ for key share of q
 -- All events of a page for all endpoints that want them. A pattern is a type, `family.*` or `*`.
 insert into public.webhook_deliveries
     (webhook_id, account_id, event_id, log_id, logged_at, conversation_id, seq, type, fifo, next_at)
-select w.id, e.account_id, e.event_id, e.log_id, e.logged_at, e.conversation_id, e.seq, e.type, w.fifo, clock_timestamp()
+select w.id, e.account_id, e.event_id, e.log_id, e.logged_at, e.conversation_id, e.seq, e.type, w.fifo, statement_timestamp()
 from unnest(
     %(log_ids)s::bigint[], %(logged_at)s::timestamptz[], %(event_ids)s::uuid[], %(account_ids)s::uuid[],
     %(conversation_ids)s::bigint[], %(seqs)s::bigint[], %(types)s::text[]
@@ -25,12 +25,12 @@ order by e.log_id
 -- After the insert, and never before the end of a rest. Locked in id order, as senders do when they settle.
 with resting as (
     select q.webhook_id from public.webhook_queues q
-    where q.webhook_id = any(%(webhook_ids)s) and q.due_at > greatest(q.not_before, clock_timestamp())
+    where q.webhook_id = any(%(webhook_ids)s) and q.due_at > greatest(q.not_before, statement_timestamp())
     order by q.webhook_id
     for no key update
 ), due as (
     update public.webhook_queues q
-    set due_at = greatest(q.not_before, clock_timestamp())
+    set due_at = greatest(q.not_before, statement_timestamp())
     from resting
     where q.webhook_id = resting.webhook_id
 )

@@ -22,7 +22,6 @@ Lookup = Callable[[str, int, int], list[str]]
 DNS_CACHE_S = 10  # an endpoint that moves is followed soon; the guard looks at every new connection in any case
 DNS_THREADS = 32  # a slow name server must not hold up other names
 KEEPALIVE_S = 15.0
-CONNECTIONS_PER_HOST = 100  # the highest concurrency an endpoint may ask for
 
 
 def getaddrinfo(host: str, port: int, family: int) -> list[str]:
@@ -77,7 +76,7 @@ def create_connector(guard: AddressGuard, *, limit: int, lookup: Lookup = getadd
         resolver=GuardedResolver(guard, lookup),
         socket_factory=guarded_socket,
         limit=limit,
-        limit_per_host=CONNECTIONS_PER_HOST,
+        limit_per_host=0,  # endpoints of one host are not each other's business; their own limits hold
         ttl_dns_cache=DNS_CACHE_S,
         keepalive_timeout=KEEPALIVE_S,
         happy_eyeballs_delay=None,  # addresses in turn: a refusal then ends the attempt instead of losing a race

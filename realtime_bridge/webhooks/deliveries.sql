@@ -1,10 +1,11 @@
 -- name: lock_due
+-- Times are the statement's: clock_timestamp() is volatile, so no index could be asked about it.
 -- Endpoints with something due; a lock that another sender holds is passed over. `full` are those whose slots this
 -- sender has taken itself. Longest due first, so that none is forgotten.
 select q.webhook_id
 from public.webhook_queues q
 join public.chat_external_webhooks w on w.id = q.webhook_id
-where q.due_at <= clock_timestamp() and q.health <> 'disabled' and not w.paused
+where q.due_at <= statement_timestamp() and q.health <> 'disabled' and not w.paused
     and not q.webhook_id = any(%(full)s)
 order by q.due_at
 limit %(endpoints)s
@@ -21,10 +22,10 @@ with room as materialized (
             case when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
                 select count(*) from public.webhook_deliveries d
                 where d.webhook_id = q.webhook_id and d.state = 'sending'
-                    and d.next_at > clock_timestamp() + make_interval(secs => %(lease_s)s / 2)
+                    and d.next_at > statement_timestamp() + make_interval(secs => %(lease_s)s / 2)
             ),
             case when w.max_per_second is null then %(limit)s else floor(
-                least(w.max_per_second, q.tokens + w.max_per_second * extract(epoch from clock_timestamp() - q.tokens_at))
+                least(w.max_per_second, q.tokens + w.max_per_second * extract(epoch from statement_timestamp() - q.tokens_at))
             ) end
         )::integer as room
     from public.webhook_queues q
@@ -36,14 +37,14 @@ with room as materialized (
     cross join lateral (
         (
             select d.id, d.logged_at, d.lane, d.next_at, 0 as place from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'sending' and d.next_at <= clock_timestamp()
+            where d.webhook_id = r.webhook_id and d.state = 'sending' and d.next_at <= statement_timestamp()
             order by d.next_at limit greatest(r.room, 0)
         )
         union all
         (
-            select d.id, d.logged_at, d.lane, d.next_at, case when d.next_at < clock_timestamp() - interval '30 seconds' then 1 else 3 end
+            select d.id, d.logged_at, d.lane, d.next_at, case when d.next_at < statement_timestamp() - interval '30 seconds' then 1 else 3 end
             from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= clock_timestamp()
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
                 and %(late_limit)s > 0
                 and not (d.fifo and exists (
                     select from public.webhook_deliveries h
@@ -55,7 +56,7 @@ with room as materialized (
         union all
         (
             select d.id, d.logged_at, d.lane, d.next_at, 2 from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 0 and d.next_at <= clock_timestamp()
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 0 and d.next_at <= statement_timestamp()
                 and not (d.fifo and exists (
                     select from public.webhook_deliveries h
                     where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
@@ -66,7 +67,7 @@ with room as materialized (
         union all
         (
             select d.id, d.logged_at, d.lane, d.next_at, 4 from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= clock_timestamp()
+            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
                 and %(late_limit)s > 0
                 and not (d.fifo and exists (
                     select from public.webhook_deliveries h
@@ -88,16 +89,16 @@ with room as materialized (
     limit %(limit)s
 ), claimed as (
     update public.webhook_deliveries d
-    set state = 'sending', fence = d.fence + 1, next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+    set state = 'sending', fence = d.fence + 1, next_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
     from picked p
     where d.id = p.id and d.logged_at = p.logged_at
-        and (d.state = 'open' or d.state = 'sending' and d.next_at <= clock_timestamp())
+        and (d.state = 'open' or d.state = 'sending' and d.next_at <= statement_timestamp())
     returning d.id, d.logged_at, d.webhook_id, d.event_id, d.log_id, d.conversation_id, d.seq, d.type, d.payload,
         d.lane, d.fifo, d.replay, d.attempts, d.fence, d.created_at
 ), spent as (
     update public.webhook_queues q
-    set tokens_at = clock_timestamp(), tokens = least(
-        w.max_per_second, q.tokens + w.max_per_second * extract(epoch from clock_timestamp() - q.tokens_at)
+    set tokens_at = statement_timestamp(), tokens = least(
+        w.max_per_second, q.tokens + w.max_per_second * extract(epoch from statement_timestamp() - q.tokens_at)
     ) - (select count(*) from claimed c where c.webhook_id = q.webhook_id)
     from public.chat_external_webhooks w
     where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s) and w.max_per_second is not null
@@ -124,7 +125,7 @@ select webhook_id from public.webhook_queues where webhook_id = any(%(webhook_id
 -- A statement of its own, hence a snapshot taken after the lock. Something may be due and not claimable (no room, no
 -- token, a conversation's head is being sent): then it is looked at again in a moment.
 update public.webhook_queues q
-set due_at = greatest(q.not_before, clock_timestamp() + make_interval(secs => %(again_s)s), coalesce(least(
+set due_at = greatest(q.not_before, statement_timestamp() + make_interval(secs => %(again_s)s), coalesce(least(
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 0),
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 1),
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'sending')
@@ -147,8 +148,8 @@ with result as (
     update public.webhook_deliveries d
     set state = r.state, lane = r.lane, attempts = d.attempts + r.counted,
         replay = d.replay and r.state = 'open',
-        next_at = clock_timestamp() + make_interval(secs => r.delay_s),
-        settled_at = case when r.state = 'open' then null else clock_timestamp() end
+        next_at = statement_timestamp() + make_interval(secs => r.delay_s),
+        settled_at = case when r.state = 'open' then null else statement_timestamp() end
     from result r
     where d.id = r.id and d.logged_at = r.logged_at and d.state = 'sending' and d.fence = r.fence
     returning d.id
@@ -166,21 +167,21 @@ select id from settled
 -- name: hold_conversations
 -- In a FIFO queue what follows a failed head is not looked at before the head is due again.
 update public.webhook_deliveries d
-set next_at = clock_timestamp() + make_interval(secs => h.delay_s)
+set next_at = statement_timestamp() + make_interval(secs => h.delay_s)
 from unnest(%(webhook_ids)s::bigint[], %(conversation_ids)s::bigint[], %(delays)s::float8[]) as h (webhook_id, conversation_id, delay_s)
 where d.webhook_id = h.webhook_id and d.conversation_id = h.conversation_id and d.fifo and d.state = 'open'
-    and d.next_at < clock_timestamp() + make_interval(secs => h.delay_s)
+    and d.next_at < statement_timestamp() + make_interval(secs => h.delay_s)
 
 -- name: renew
 -- Slow requests keep their claim while their sender lives.
 update public.webhook_deliveries d
-set next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
+set next_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
 from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[]) as c (id, logged_at, fence)
 where d.id = c.id and d.logged_at = c.logged_at and d.state = 'sending' and d.fence = c.fence
 
 -- name: release
 -- A sender that is stopped gives back what it has not sent.
 update public.webhook_deliveries d
-set state = 'open', next_at = clock_timestamp()
+set state = 'open', next_at = statement_timestamp()
 from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[]) as c (id, logged_at, fence)
 where d.id = c.id and d.logged_at = c.logged_at and d.state = 'sending' and d.fence = c.fence

@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -231,6 +231,10 @@ class WebhookSender:
         while self._done:
             try:
                 await self.settle()
+            except psycopg.DataError as error:  # no answer of a receiver may stop the others' results
+                log.warning("results written without answers", error=str(error).strip())
+                self._done[:SETTLE_BATCH] = [without_answer(one) for one in self._done[:SETTLE_BATCH]]
+                await asyncio.sleep(RETRY_S)
             except (psycopg.Error, PoolTimeout) as error:
                 log.warning("results not written", error=str(error).strip(), waiting=len(self._done))
                 await asyncio.sleep(RETRY_S)
@@ -246,6 +250,12 @@ class WebhookSender:
             if self._held:
                 async with self._pool.connection() as connection:
                     await deliveries.release(connection, [delivery for delivery, _ in self._held.values()])
+
+
+def without_answer(one: Done) -> Done:
+    """Return the result without what the receiver said."""
+    attempt = replace(one.attempt, error=one.attempt.outcome.value, response_headers=None, response_body=None)
+    return replace(one, attempt=attempt)
 
 
 def _columns(verdict: Verdict) -> dict[str, Any]:

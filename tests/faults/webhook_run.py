@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psycopg
 
@@ -96,6 +95,7 @@ def run(
     events: int,
     endpoints: int,
     *,
+    accounts: int = 1,
     seed: int = 1,
     most_kills: int = 1_000_000,
     timeout_s: float = 3_600.0,
@@ -117,6 +117,7 @@ def run(
                     events,
                     endpoints,
                     chance,
+                    accounts=accounts,
                     most_kills=most_kills,
                     timeout_s=timeout_s,
                     say=say,
@@ -133,6 +134,7 @@ def _run(
     endpoints: int,
     chance: random.Random,
     *,
+    accounts: int,
     most_kills: float,
     timeout_s: float,
     say: Callable[[str], None] | None,
@@ -143,11 +145,18 @@ def _run(
     box = SecretBox.from_env(Environment({"CROSSFADE_SECRETS_KEY": key}))
     assert box is not None
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        account = make_user(connection)
-        conversations = [make_conversation(connection, account) for _ in range(20)]
+        people = [make_user(connection) for _ in range(accounts)]
+        conversations = [make_conversation(connection, people[number % accounts]) for number in range(20)]
         for number in range(endpoints):
             patterns = PATTERNS[number % len(PATTERNS)]
-            make_webhook(connection, account, f"{url}/{number}", box, event_types=patterns, max_in_flight=50)
+            make_webhook(
+                connection,
+                people[number // len(PATTERNS) % accounts],
+                f"{url}/{number}",
+                box,
+                event_types=patterns,
+                max_in_flight=50,
+            )
     environment = os.environ | {
         "DATABASE_URL": server.url(),
         "SUPABASE_JWT_SECRET": "s" * 40,
@@ -161,7 +170,7 @@ def _run(
     started = time.monotonic()
     bridge = Bridge(environment, directory / "bridge.log")
     written = threading.Event()
-    writer = threading.Thread(target=_write, args=(server.url(), account, conversations, events, written))
+    writer = threading.Thread(target=_write, args=(server.url(), conversations, events, written))
     writer.start()
     restarts = 0
     try:
@@ -188,7 +197,7 @@ def _run(
     return _ledger(server.url(), directory, events, endpoints, bridge.kills, restarts, time.monotonic() - started)
 
 
-def _write(url: str, account: UUID, conversations: list[int], events: int, written: threading.Event) -> None:
+def _write(url: str, conversations: list[int], events: int, written: threading.Event) -> None:
     """Phase one: commit all events, in batches, through the restart of the database."""
     done = 0
     try:
@@ -196,7 +205,7 @@ def _write(url: str, account: UUID, conversations: list[int], events: int, writt
             size = min(BATCH, events - done)
             try:
                 with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection, connection.transaction():
-                    _append(connection, account, conversations, done, size)
+                    _append(connection, conversations, done, size)
             except psycopg.OperationalError:
                 time.sleep(0.3)
                 with contextlib.suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
@@ -208,16 +217,17 @@ def _write(url: str, account: UUID, conversations: list[int], events: int, writt
         written.set()
 
 
-def _append(connection: psycopg.Connection[Any], account: UUID, conversations: list[int], done: int, size: int) -> None:
+def _append(connection: psycopg.Connection[Any], conversations: list[int], done: int, size: int) -> None:
     connection.execute(
         """
         insert into chat_events (event_id, account_id, conversation_id, seq, type, payload)
-        select gen_random_uuid(), %(account)s, (%(conversations)s::bigint[])[1 + n %% 20], n / 20 + 1,
-            (%(types)s::text[])[1 + n %% 2], jsonb_build_object('content', 'message ' || n)
+        select gen_random_uuid(), c.user_id, c.id, n / 20 + 1, (%(types)s::text[])[1 + n / 20 %% 2],
+            jsonb_build_object('content', 'message ' || n)
         from generate_series(%(first)s::int, %(last)s::int) n
+        join conversations c on c.id = (%(conversations)s::bigint[])[1 + n %% 20]
+        order by n
         """,
         {
-            "account": account,
             "conversations": conversations,
             "types": list(TYPES),
             "first": done,
@@ -258,14 +268,17 @@ def _ledger(
 ) -> Ledger:
     """Phase two: compare what arrived with what should have."""
     with psycopg.connect(url) as connection:
-        found = connection.execute("select type, event_id::text from chat_events").fetchall()
+        found = connection.execute("select account_id, type, event_id::text from chat_events").fetchall()
+        owners = connection.execute("select url, account_id, event_types from chat_external_webhooks").fetchall()
     assert len(found) == events, f"{len(found)} events were committed"
     seen = Counter((directory / "received").read_text().splitlines())
     expected: set[str] = set()
-    for number in range(endpoints):
-        patterns = PATTERNS[number % len(PATTERNS)]
+    for endpoint, owner, patterns in owners:
+        path = "/" + endpoint.rpartition("/")[2]
         wanted = {t for t in TYPES if t in patterns or "*" in patterns or f"{t.split('.')[0]}.*" in patterns}
-        expected.update(f"/{number} {event_id}" for type_, event_id in found if type_ in wanted)
+        expected.update(
+            f"{path} {event_id}" for account, type_, event_id in found if account == owner and type_ in wanted
+        )
     repeats = sum(seen.values()) - len(seen)
     return Ledger(
         events=events,
@@ -308,9 +321,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--endpoints", type=int, default=20)
+    parser.add_argument("--accounts", type=int, default=5)
     options = parser.parse_args()
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731, T201
-    print(json.dumps(asdict(run(options.events, options.endpoints, say=say)), indent=2))  # noqa: T201
+    print(json.dumps(asdict(run(options.events, options.endpoints, accounts=options.accounts, say=say)), indent=2))  # noqa: T201
 
 
 if __name__ == "__main__":

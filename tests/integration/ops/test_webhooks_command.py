@@ -100,6 +100,8 @@ def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: 
         (["recover", "7"], 2, "--since"),
         (["listen", "--forward-to", "http://127.0.0.1:1", "--type", "nope"], 2, "is not an event type"),
         (["listen", "--forward-to", "http://127.0.0.1:1"], 1, "--account"),
+        (["listen", "--forward-to", "http://127.0.0.1:1", "--api-url", "http://127.0.0.1:1"], 2, "--api-key"),
+        (["listen", "--forward-to", "http://127.0.0.1:1", "--secret", "hunter2"], 2, "whsec_"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[str], code: int, sentence: str) -> None:
@@ -110,9 +112,19 @@ def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[
 
 
 class Told(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
+    """Keeps what it is sent; as a gateway it tells two events, one of each family, and then refuses the key."""
 
     received: list[tuple[dict[str, str], bytes]]
+
+    def do_GET(self) -> None:
+        first = "after=latest" in self.path
+        events = [
+            {"type": f"{family}.new", "eventId": str(UUID(int=1)), "seq": 7} for family in ("message", "conversation")
+        ]
+        page = {"success": True, "data": events, "pagination": {"nextCursor": "next", "hasMore": False}}
+        self.send_response(200 if first else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps(page).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -159,3 +171,15 @@ def test_listen_forwards_signed_events_to_a_local_port(
     assert [event["data"]["content"] for event in events] == ["message 0", "message 1", "message 2"]
     assert [event["eventId"] for event in events] == [line["eventId"] for line in shown]
     assert datetime.fromisoformat(events[0]["timestamp"]) > datetime.now(UTC) - timedelta(minutes=5)
+
+
+def test_listen_needs_no_database_with_a_key(local: tuple[str, list[tuple[dict[str, str], bytes]]]) -> None:
+    """It long-polls the API's catch-up, filters by type, and says why when the API refuses."""
+    url, received = local
+    secret = signing.new_secret()
+    arguments = ["--forward-to", url, "--api-url", url, "--api-key", "cf_x", "--type", "message.*", "--secret", secret]
+    code, output = crossfade("postgresql://nobody@127.0.0.1:1/x", "listen", *arguments)
+    assert code == 1
+    assert "The API answered 401" in output
+    ((headers, body),) = received
+    assert verify(body, headers, secret)["type"] == "message.new"

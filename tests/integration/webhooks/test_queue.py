@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import Counter
+from dataclasses import replace
 
 import psycopg
 from aiohttp import web
@@ -131,3 +132,24 @@ def test_retention_drops_old_partitions_whole(database_url: str, conn: Conn) -> 
             assert await janitor.run_once() == 0
 
     run(scenario)
+
+
+def test_an_answer_that_cannot_be_stored_stops_nobody(database_url: str, conn: Conn, box: SecretBox) -> None:
+    """The result is written without it."""
+    account = make_user(conn)
+
+    async def scenario() -> None:
+        async with receiver() as told, webhooks(database_url) as hooks:
+            make_webhook(conn, account, told.url, box)
+            append_message(conn, make_conversation(conn, account))
+            await hooks.fan_out()
+            await hooks.sender.claim()
+            await eventually(lambda: hooks.sender._done, "the answer")
+            hooks.sender._done[:] = [
+                replace(done, attempt=replace(done.attempt, response_body="\0")) for done in hooks.sender._done
+            ]
+            await hooks.sender._settle_all()
+
+    run(scenario)
+    assert one(conn, "select state from webhook_deliveries")["state"] == "delivered"
+    assert one(conn, "select response_body from webhook_attempts")["response_body"] is None

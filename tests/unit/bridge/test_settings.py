@@ -49,3 +49,28 @@ def test_a_complaint_names_the_variable_and_hides_its_secret(changes: dict[str, 
     assert named in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CROSSFADE_SECRETS_KEY", "hunter2"),
+        ("CROSSFADE_WEBHOOK_ALLOWED_NETWORKS", "10.0.0.1/8"),
+        ("CROSSFADE_WEBHOOK_ALLOWED_NETWORKS", "intranet"),
+        ("CROSSFADE_WEBHOOK_PLAIN_HTTP", "maybe"),
+        ("CROSSFADE_WEBHOOK_TIMEOUT_S", "0"),
+    ],
+)
+def test_a_bad_webhook_variable_is_named(name: str, value: str) -> None:
+    """By bridge and gateway alike, which read them with the same code."""
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        Settings.from_env(GOOD | {name: value})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_webhooks_go_to_public_addresses_over_tls_by_default() -> None:
+    """Nothing private and nothing plain, unless an operator says so."""
+    settings = Settings.from_env(GOOD)
+    assert settings.secrets is None
+    assert not settings.webhook_urls.plain_http
+    assert settings.webhook_urls.guard.allowed == ()
