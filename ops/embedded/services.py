@@ -24,6 +24,7 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_ENV": "dev",
     "CROSSFADE_LOG_LEVEL": "INFO",
     "CROSSFADE_LOG_FORMAT": "json",
+    "CROSSFADE_STORAGE": "directory",
 }
 FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")  # of a real project; they would win over ours
 
@@ -112,10 +113,11 @@ def bridge_spec(addresses: Addresses, environment: Mapping[str, str]) -> Process
     )
 
 
-def environment(addresses: Addresses, credentials: Credentials) -> dict[str, str]:
+def environment(addresses: Addresses, credentials: Credentials, files_dir: Path) -> dict[str, str]:
     """Variables for gateway, bridge and endpoint: the caller's, then ours over them."""
     return {
         **DEFAULTS,
+        "CROSSFADE_STORAGE_DIR": str(files_dir),
         **{name: value for name, value in _base().items() if name not in FOREIGN},
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.redis_url,

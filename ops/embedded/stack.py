@@ -99,7 +99,7 @@ class Stack:
         with self._step("Database in Supabase's shape, schema up to date"):
             apply_shape(addresses.database_admin_url)
             migration.migrate(addresses.database_url)
-        environment = services.environment(addresses, self._credentials)
+        environment = services.environment(addresses, self._credentials, self._data_dir / "files")
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
             self._supervisor.start(
                 services.supabase_spec(addresses, environment),
