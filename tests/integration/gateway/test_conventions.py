@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from flask import Flask, Response
@@ -24,7 +25,7 @@ def other_app(settings: Settings, app: Flask) -> Iterator[Callable[..., Flask]]:
     """Make the app with other settings, on the same stores."""
     made: list[Flask] = []
 
-    def make(**variables: object) -> Flask:
+    def make(**variables: Any) -> Flask:
         made.append(create_app(replace(settings, **variables)))
         return made[-1]
 
