@@ -10,3 +10,7 @@ select crossfade.drop_event_partitions(greatest(
         where e.id > (select min(high_water) from public.relay_cursors where lease_until > now())
     ), now())
 )) as changed
+
+-- name: wake_conversations
+-- Rows and events together; any number of bridges may ask at once.
+select crossfade.wake_conversations(%(at_most)s) as woken

@@ -37,6 +37,7 @@ ANY = (
     errors.RateLimited,
     errors.ServiceUnavailable,
 )
+ANYWHERE = {"405": "method_not_allowed", "414": "uri_too_long", "431": "header_fields_too_large"}  # the server's own
 WITH_BODY = (errors.MalformedJson, errors.PayloadTooLarge, errors.UnsupportedMediaType)
 PATHS = {
     "row_id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
@@ -174,10 +175,9 @@ def _responses(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
         codes = ", ".join(f"[`{problem.code}`](/docs/problems/{problem.code})" for problem in problems)
         content = {"application/problem+json": {"schema": schemas[answers.Problem]}}
         responses[str(status)] = {"description": codes, "content": content}
-    responses["405"] = {
-        "description": "[`method_not_allowed`](/docs/problems/method_not_allowed)",
-        "content": {"application/problem+json": {"schema": schemas[answers.Problem]}},
-    }
+    for number, code in ANYWHERE.items():
+        content = {"application/problem+json": {"schema": schemas[answers.Problem]}}
+        responses[number] = {"description": f"[`{code}`](/docs/problems/{code})", "content": content}
     return dict(sorted(responses.items()))
 
 

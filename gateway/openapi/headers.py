@@ -21,7 +21,7 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "required": False,
         "description": "A name you give this request, such as a UUID. For a day a repeat gets the first answer,"
         " marked by `Idempotency-Replayed: true`; another payload is refused with 422.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,255}$"},
+        "schema": {"type": "string", "pattern": r'^("([ !#-\[\]-~]|\\["\\])+"|[!#-~][ -~]{0,254})$'},
     },
     "If-Match": {
         "name": "If-Match",

@@ -1,4 +1,7 @@
-"""Supabase Storage, through the official package: a private bucket, signed URLs, the first bytes by a ranged GET."""
+"""Supabase Storage, through the official package's client: a private bucket, signed URLs, first bytes by a ranged GET.
+
+The part for storage alone (`storage3`), because the client around it cannot be told a timeout without a warning.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,9 +9,9 @@ from contextlib import contextmanager
 
 import httpx
 import requests
+from storage3 import SyncStorageClient
 from storage3._sync.file_api import SyncBucketProxy
 from storage3.exceptions import StorageApiError
-from supabase import Client, ClientOptions, create_client
 
 from gateway.errors import ServiceUnavailable
 from gateway.storage.base import StoredFile, Upload
@@ -22,7 +25,7 @@ class SupabaseStore:
         self._url = url
         self._secret_key = secret_key
         self._bucket = bucket
-        self._client: Client | None = None
+        self._client: SyncStorageClient | None = None
 
     def create_upload(self, key: str, content_type: str, size_bytes: int) -> Upload:  # noqa: ARG002 the bucket's limit
         with _answers():
@@ -53,10 +56,12 @@ class SupabaseStore:
             self._files().remove([key])
 
     def _files(self) -> SyncBucketProxy:
-        if self._client is None:
-            options = ClientOptions(storage_client_timeout=TIMEOUT_S, auto_refresh_token=False, persist_session=False)
-            self._client = create_client(self._url, self._secret_key, options)
-        return self._client.storage.from_(self._bucket)
+        if self._client is None:  # not before the fork: connections belong to the worker
+            headers = {"apikey": self._secret_key, "Authorization": f"Bearer {self._secret_key}"}
+            base_url = f"{self._url.rstrip('/')}/storage/v1/"
+            http = httpx.Client(timeout=TIMEOUT_S, http2=False, follow_redirects=False)
+            self._client = SyncStorageClient(base_url, headers, http_client=http)
+        return self._client.from_(self._bucket)
 
 
 class _Missing(Exception):

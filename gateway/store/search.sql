@@ -1,9 +1,9 @@
 -- name: search_messages
 -- Newest first, in one of two ways, and not left to the planner's guess of how frequent the words are, which is wrong by
 -- thousands for the beginning of a word: a walk back through the newest messages fills the page when the words are
--- frequent; when it does not, they are rare, and the index of words finds them all. `is not distinct from` and `+ 0` keep
--- the planner from walking there, too. The marks are control characters, which the content is freed of first, so that
--- after escaping `<mark>` is the only element in `highlight`.
+-- frequent; when it does not, they are rare in this account, and the index finds them all: it has the account as one more
+-- word. `is not distinct from` and `+ 0` keep the planner from walking there, too. The marks are control characters, which
+-- the content is freed of first, so that after escaping `<mark>` is the only element in `highlight`.
 with newest as materialized (
     select m.id, m.content from chat_messages m
     where m.account_id = %(account_id)s
@@ -19,7 +19,10 @@ with newest as materialized (
 ), older as materialized (
     select m.id from chat_messages m
     where (select count(*) from recent) < %(fetch)s
-        and to_tsvector('simple', m.content) @@ to_tsquery('simple', %(words)s)
+        and (select count(*) from newest) = %(walk)s
+        and numnode(to_tsquery('simple', %(words)s)) > 0
+        and crossfade.search_document(m.content, m.account_id)
+            @@ (to_tsquery('simple', %(words)s) && ('''@' || %(account_id)s::uuid::text || '''')::tsquery)
         and m.account_id is not distinct from %(account_id)s
         and (%(conversation_id)s::bigint is null or m.conversation_id is not distinct from %(conversation_id)s)
         and m.id + 0 < (select min(newest.id) from newest)

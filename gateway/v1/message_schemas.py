@@ -80,8 +80,14 @@ class ImportMessages(Body):
     announce: bool = False
 
 
+def _storable(words: str) -> str:
+    if "\0" in words:
+        raise PydanticCustomError("nul_character", "Remove the NUL character.")
+    return not_blank(words)
+
+
 class SearchMessages(Query):
-    q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(not_blank)]
+    q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
     conversation_id: Annotated[int | None, Number, Field(alias="conversationId", ge=1, le=MAX_BIGINT)] = None
     limit: Annotated[int, Number, Field(ge=1, le=100)] = 20
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None

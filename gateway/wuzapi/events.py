@@ -14,6 +14,7 @@ from gateway.domain import Direction, MessageStatus, MessageType
 
 PHONE, LID, GROUP = "@s.whatsapp.net", "@lid", "@g.us"
 PART_BYTES = 4_096  # of a message's content, by check constraint; WhatsApp allows 65,536 characters
+REVOKE, EDIT = 0, 14  # waE2E.ProtocolMessage.Type; 0 is left out by some encoders
 MAX_JID = 255
 MAX_IDS = 500  # a receipt for a long unread conversation names a few dozen
 MAX_SHOWN = 255  # characters of a name, a file name, a link
@@ -49,6 +50,19 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """The sender took a message back (`text` is None), or says something else instead."""
+
+    provider_message_id: str
+    target_id: str
+    text: str | None
+    direction: Direction
+    senders: tuple[str, ...]
+    """Who may have written the target; in a group somebody else could name it."""
+    is_group: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     jid: str
     message_ids: tuple[str, ...]
@@ -68,7 +82,7 @@ class Ignored:
     why: str
 
 
-Understood: TypeAlias = Inbound | Receipt | Typing | Ignored
+Understood: TypeAlias = Inbound | Rewritten | Receipt | Typing | Ignored
 
 
 def _clean(text: str) -> str:
@@ -133,9 +147,11 @@ def _message(event: _Message, document: dict[str, Any]) -> Understood:
     info = event.Info
     if not info.Chat.endswith((PHONE, LID, GROUP)):
         return Ignored(why="not_a_chat")  # status broadcasts, newsletters
+    if protocol := _part(event.Message, "protocolMessage"):
+        return _rewritten(info, protocol)
     found = _content(event.Message)
     if found is None:
-        return Ignored(why="message_kind")  # reactions, deletions, calls, keys
+        return Ignored(why="message_kind")  # reactions, calls, keys
     message_type, text, details = found
     other = info.RecipientAlt if info.IsFromMe else info.SenderAlt
     jids = (info.Chat,) if info.Chat.endswith(GROUP) else _preferred(info.Chat, other)
@@ -150,6 +166,25 @@ def _message(event: _Message, document: dict[str, Any]) -> Understood:
         parts=split(text),
         quoted_id=_quoted(event.Message),
         details={name: value[:MAX_SHOWN] for name, value in details.items() if value},
+    )
+
+
+def _rewritten(info: _Info, protocol: dict[str, Any]) -> Understood:
+    """A protocol message is about another message: `key.ID` is that one's."""
+    target_id = _text(_part(protocol, "key"), "ID")[:MAX_JID]
+    edited = _content(_part(protocol, "editedMessage")) if protocol.get("type") == EDIT else None
+    if not target_id or (edited is None and protocol.get("type", REVOKE) != REVOKE):
+        return Ignored(why="protocol_message")
+    text = edited[1] if edited else None
+    if text is not None and len(text.encode()) > PART_BYTES:
+        return Ignored(why="edit_too_long")
+    return Rewritten(
+        provider_message_id=info.ID,
+        target_id=target_id,
+        text=text,
+        direction=Direction.OUTGOING if info.IsFromMe else Direction.INCOMING,
+        senders=_preferred(info.Sender, info.SenderAlt),
+        is_group=info.Chat.endswith(GROUP),
     )
 
 

@@ -9,12 +9,15 @@ from uuid import UUID, uuid4, uuid5
 
 import structlog
 
+from gateway.changes import Edit
 from gateway.db import Connection, Database
 from gateway.domain import ConversationStatus, NewConversation
 from gateway.ephemeral import Ephemeral
+from gateway.preconditions import IfMatch
+from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store
-from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Typing, Understood
+from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Rewritten, Typing, Understood
 from gateway.wuzapi.store import Channel
 from realtime_bridge.wuzapi import ORIGIN
 
@@ -26,6 +29,7 @@ class Result(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    CHANGED = "changed"
     MOVED = "moved"
     UNCHANGED = "unchanged"
     TOLD = "told"
@@ -43,6 +47,9 @@ def receive(database: Database, ephemeral: Ephemeral, channel: Channel, understo
         case Inbound():
             with database.connection() as connection:
                 return _store(connection, channel, understood)
+        case Rewritten():
+            with database.joined() as connection:
+                return _rewrite(database, connection, channel, understood)
         case Receipt():
             with database.connection() as connection:
                 return _move(connection, channel, understood)
@@ -96,6 +103,28 @@ def _new(channel: Channel, inbound: Inbound) -> NewConversation:
         assigned_bot_id=None,
         participants=(),
     )
+
+
+def _rewrite(database: Database, connection: Connection, channel: Channel, rewritten: Rewritten) -> Result:
+    """Edit or delete as the API does, once: the history keeps what was said, and events tell of it."""
+    targets = [
+        target
+        for target in store.find_targets(connection, channel.id, rewritten.target_id)
+        if target.direction == rewritten.direction
+        and (not rewritten.is_group or target.sender_id in (*rewritten.senders, None))
+    ]
+    if not targets:
+        return Result.IGNORED
+    first = targets[0]
+    if not store.remember(connection, channel.id, first.conversation_id, rewritten.provider_message_id):
+        return Result.DUPLICATE
+    if rewritten.text is not None:
+        edit = Edit(content=rewritten.text, metadata=None)
+        messages.edit_message(database, channel.account_id, first.conversation_id, first.id, edit, IfMatch())
+        targets = targets[1:]  # the new text is whole in the first part
+    for target in targets:
+        messages.delete_message(database, channel.account_id, target.conversation_id, target.id, IfMatch())
+    return Result.CHANGED
 
 
 def _move(connection: Connection, channel: Channel, receipt: Receipt) -> Result:

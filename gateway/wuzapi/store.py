@@ -98,6 +98,20 @@ def append_message(
         return cursor.execute(_SQL["append_message"], values).fetchone()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    conversation_id: int
+    id: int
+    direction: str
+    sender_id: str | None
+
+
+def find_targets(connection: Connection, channel_id: UUID, target_id: str) -> list[Target]:
+    """Return the parts of the message that the provider calls so, in order; none when it is unknown or deleted."""
+    with connection.cursor(row_factory=class_row(Target)) as cursor:
+        return cursor.execute(_SQL["find_targets"], {"channel_id": channel_id, "target_id": target_id}).fetchall()
+
+
 def append_statuses(connection: Connection, channel_id: UUID, receipt: Receipt) -> tuple[int, set[int]]:
     """Move the statuses that a receipt is about; return how many moved, and the conversations it named."""
     values = {

@@ -74,6 +74,16 @@ with conversation as (
 )
 select id from message
 
+-- name: find_targets
+-- The message that the provider calls so, all of its parts, as long as it is there.
+select m.conversation_id, m.id, m.direction, m.sender_id
+from chat_channel_messages known
+join chat_messages named on named.id = known.message_id
+join chat_messages m on m.conversation_id = named.conversation_id
+    and (m.id = named.id or m.provider_message_id = known.provider_message_id)
+where known.channel_id = %(channel_id)s and known.provider_message_id = %(target_id)s and m.deleted_at is null
+order by m.seq
+
 -- name: append_statuses
 -- In seq order; ids that are not known, and news that is old, move nothing.
 select moving.conversation_id, crossfade.append_provider_status(moving.id, %(status)s, null, null, %(origin)s) as moved

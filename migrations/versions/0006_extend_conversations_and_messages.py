@@ -87,6 +87,14 @@ language sql immutable parallel safe as $$
     select case when content = '' then '[' || message_type || ']' else left(content, 100) end
 $$;
 
+-- What the index of words holds of a message: its words, and its account as one more. No word of a text begins with '@',
+-- so nobody finds anything by writing an account's id.
+create function crossfade.search_document(content text, account_id uuid) returns tsvector
+language sql immutable parallel safe as $$
+    select to_tsvector('pg_catalog.simple'::regconfig, content)
+        || array_to_tsvector(array['@' || coalesce(account_id::text, '')])
+$$;
+
 create function crossfade.participants_json(conversation bigint) returns jsonb
 language sql stable parallel safe as $$
     select coalesce(jsonb_agg(jsonb_build_object(
@@ -217,6 +225,7 @@ returns jsonb language sql stable parallel safe as $$
         'updatedAt', crossfade.iso8601(conversation.updated_at)
     )
 $$;
+drop function crossfade.search_document(text, uuid);
 drop function crossfade.participants_json(bigint);
 drop function crossfade.preview(text, text);
 drop function crossfade.is_unread(public.chat_messages, bigint);

@@ -13,7 +13,7 @@ where c.id = m.conversation_id and m.account_id is null and m.id > %(after)s and
 
 # The vector is an expression of the index: a generated column would rewrite the whole table under an exclusive lock.
 INDEXES = {
-    "chat_messages_search": "public.chat_messages using gin (to_tsvector('simple', content))",
+    "chat_messages_search": "public.chat_messages using gin (crossfade.search_document(content, account_id))",
     "chat_messages_account": "public.chat_messages (account_id, id)",
     "conversations_account_channel": "public.conversations"
     " (user_id, channel, (coalesce(last_message_at, created_at)) desc, id desc)",

@@ -64,6 +64,7 @@ create table public.chat_channel_sends (
 comment on column public.chat_channel_sends.next_at is 'Moved ahead by a sender that takes the row: a crash gives it back.';
 create index chat_channel_sends_due on public.chat_channel_sends (channel_id, next_at) where state = 'queued';
 create index chat_channel_sends_order on public.chat_channel_sends (conversation_id, seq) where state = 'queued';
+create index chat_channel_sends_settled on public.chat_channel_sends (settled_at) where state <> 'queued';
 
 alter table public.chat_channels enable row level security;
 alter table public.chat_channel_contacts enable row level security;

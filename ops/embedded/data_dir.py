@@ -22,7 +22,7 @@ MARKER = "crossfade.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
 LOCK = "up.lock"
 NEIGHBOURS = (LOCK, "supabase")  # `crossfade supabase start` keeps its directory in our default one
-OURS = ("postgres", "redis", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
+OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
 
 
 class DataDirError(OpsError):

@@ -26,6 +26,7 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_LOG_FORMAT": "json",
     "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",  # a newcomer's receiver listens on this machine
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
+    "CROSSFADE_STORAGE": "directory",
 }
 FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")  # of a real project; they would win over ours
 
@@ -114,11 +115,12 @@ def bridge_spec(addresses: Addresses, environment: Mapping[str, str]) -> Process
     )
 
 
-def environment(addresses: Addresses, credentials: Credentials, *, secrets_key: str) -> dict[str, str]:
+def environment(addresses: Addresses, credentials: Credentials, *, secrets_key: str, files_dir: Path) -> dict[str, str]:
     """Variables for gateway, bridge and endpoint: the caller's, then ours over them."""
     return {
         **DEFAULTS,
         "CROSSFADE_SECRETS_KEY": secrets_key,
+        "CROSSFADE_STORAGE_DIR": str(files_dir),
         **{name: value for name, value in _base().items() if name not in FOREIGN},
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.redis_url,

@@ -100,7 +100,10 @@ class Stack:
             apply_shape(addresses.database_admin_url)
             migration.migrate(addresses.database_url)
         environment = services.environment(
-            addresses, self._credentials, secrets_key=secrets_key.ensure(self._data_dir / "secrets.key")
+            addresses,
+            self._credentials,
+            secrets_key=secrets_key.ensure(self._data_dir / "secrets.key"),
+            files_dir=self._data_dir / "files",
         )
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
             self._supervisor.start(

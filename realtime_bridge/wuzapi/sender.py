@@ -5,6 +5,7 @@ A channel is served by one task at a time and no task waits for another: a serve
 
 import asyncio
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.25  # one indexed read for each channel; a person does not notice it
 DATABASE_RETRY_S = 1.0
+FORGET_S = 600.0  # how often settled messages are looked through for old ones
 FIRST_WAIT_S = 2.0
 MAX_WAIT_S = 300.0  # a server that is back is used again within five minutes
 MAX_REST_S = 30.0  # a channel's own pause is shorter, for what failed may have been the message and not the server
@@ -50,6 +52,7 @@ class Sender:
         self._give_up = give_up
         self._busy: dict[UUID, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._forgot_at = time.monotonic()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -61,6 +64,7 @@ class Sender:
                 pause_s = POLL_S
                 try:
                     await self.run_once()
+                    await self._forget()
                 except psycopg.Error as error:
                     log.warning("queue of sends not read", error=str(error).strip())
                     pause_s = DATABASE_RETRY_S
@@ -81,6 +85,12 @@ class Sender:
             self._busy[channel_id] = task
             task.add_done_callback(lambda _, channel=channel_id: self._busy.pop(channel, None))  # type: ignore[misc]
         return len(taken)
+
+    async def _forget(self) -> None:
+        if time.monotonic() - self._forgot_at >= FORGET_S:
+            self._forgot_at = time.monotonic()
+            async with self._pool.connection() as connection:
+                await sends.forget_settled(connection)
 
     async def drain(self) -> None:
         """Wait until everything that was begun is settled; the client's timeout bounds it."""

@@ -19,6 +19,8 @@ from realtime_bridge.wuzapi import ORIGIN
 
 _QUERIES = sql.load(__file__)
 LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait no longer than this
+KEEP_DAYS = 7  # much longer than a relay may have to go back in the log
+FORGET_AT_MOST = 10_000  # a second of deleting, then the senders have their turn again
 PER_CHANNEL = 4  # conversations served at once: WhatsApp dislikes bursts
 
 
@@ -71,6 +73,12 @@ async def settle_failed(connection: AsyncConnection[Any], send: Send, reason: st
 async def settle_cancelled(connection: AsyncConnection[Any], send: Send) -> None:
     """It was deleted before it was sent; nobody needs to be told."""
     await connection.execute(_QUERIES["settle_cancelled"], _fence(send))
+
+
+async def forget_settled(connection: AsyncConnection[Any]) -> int:
+    """Remove a batch of what was settled more than KEEP_DAYS ago; return how many."""
+    values = {"keep_days": KEEP_DAYS, "at_most": FORGET_AT_MOST}
+    return (await connection.execute(_QUERIES["forget_settled"], values)).rowcount
 
 
 async def put_back(connection: AsyncConnection[Any], send: Send, reason: str, wait_s: float, rest_s: float) -> None:

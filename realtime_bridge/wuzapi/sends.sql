@@ -77,6 +77,15 @@ select crossfade.append_provider_status(message_id, 'failed', null, %(reason)s, 
 update public.chat_channel_sends set state = 'cancelled', settled_at = clock_timestamp()
 where message_id = %(message_id)s and attempts = %(attempts)s and state = 'queued'
 
+-- name: forget_settled
+-- They are kept for a while so that an event that is delivered again does not queue its message again.
+delete from public.chat_channel_sends
+where message_id in (
+    select message_id from public.chat_channel_sends
+    where state <> 'queued' and settled_at < clock_timestamp() - make_interval(days => %(keep_days)s)
+    limit %(at_most)s
+)
+
 -- name: put_back
 with waiting as (
     update public.chat_channel_sends

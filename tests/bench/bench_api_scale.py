@@ -48,7 +48,8 @@ def main() -> None:
         accounts = [_account(stack, urls[size.name], redis.url, size) for size in (SMALL, large)]
         result = measure(accounts, options.rounds)
         _save_plans(urls, accounts)
-    report(result, as_json=options.json)
+        (PLANS / "figures.txt").write_text(f"{large} against {SMALL}, {options.rounds} rounds\n\n{table(result)}\n")
+    print(json.dumps(result) if options.json else table(result))  # noqa: T201
 
 
 def _database(server: EmbeddedPostgres, name: str) -> str:
@@ -101,15 +102,13 @@ def _save_plans(urls: dict[str, str], accounts: list[Account]) -> None:
         (PLANS / f"{name}.txt").write_text("\n".join(texts))
 
 
-def report(result: dict[str, dict[str, float]], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result))  # noqa: T201
-        return
-    print(f"{'':<40}{'small p50':>10}{'p95':>8}{'large p50':>11}{'p95':>8}{'ratio p95':>11}  ms")  # noqa: T201
+def table(result: dict[str, dict[str, float]]) -> str:
+    lines = [f"{'milliseconds':<38}{'small p50':>10}{'p95':>8}{'large p50':>11}{'p95':>8}{'ratio p95':>11}"]
     for name, row in result.items():
         ratio = row["large_p95_ms"] / row["small_p95_ms"]
         figures = f"{row['small_p50_ms']:>10.2f}{row['small_p95_ms']:>8.2f}{row['large_p50_ms']:>11.2f}"
-        print(f"{name:<40}{figures}{row['large_p95_ms']:>8.2f}{ratio:>11.2f}")  # noqa: T201
+        lines.append(f"{name:<38}{figures}{row['large_p95_ms']:>8.2f}{ratio:>11.2f}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

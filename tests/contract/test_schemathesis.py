@@ -37,7 +37,7 @@ def test_every_answer_is_described(
         "CROSSFADE_WUZAPI_URLS": "https://wuzapi.example.com",
     }
     with serve(tmp_path, database_url, f"{redis_url}?db=7", **variables) as server:
-        command = [
+        command: list[str | Path] = [
             Path(sys.executable).with_name("schemathesis"),
             "--config-file", HERE / "schemathesis.toml",
             "run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json",

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 from realtime_bridge.relay import Relay
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.wuzapi import token_context
+from realtime_bridge.wuzapi import sends, token_context
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 from tests.conftest import one
@@ -330,3 +330,23 @@ def test_a_phone_number_is_preferred_to_a_lid(database_url: str, conn: psycopg.C
             assert server.shown("5491155553934") == ["hi"]
 
     run(scenario)
+
+
+def test_old_settled_messages_are_forgotten(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """The queue does not grow for ever; what waits, and what was settled lately, stays."""
+    account = make_user(conn)
+
+    async def scenario() -> None:
+        async with WuzapiServer().serve() as server, path_to_phones(database_url, server.url) as (relay, sender):
+            make_channel(conn, account, server.url)
+            for contact in (ANA, BOB):
+                append_message(conn, whatsapp_conversation(conn, account, contact))
+            await relay.run_once()
+            await send_all(sender)
+            conn.execute("update chat_channel_sends set settled_at = now() - interval '8 days' where message_id = 1")
+            async with open_pool(database_url) as pool, pool.connection() as connection:
+                assert await sends.forget_settled(connection) == 1
+                assert await sends.forget_settled(connection) == 0
+
+    run(scenario)
+    assert one(conn, "select count(*) as n from chat_channel_sends")["n"] == 1

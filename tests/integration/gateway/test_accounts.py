@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 from werkzeug.routing import Rule
 
-from gateway.gates.api_key import OPEN_PATHS, SIGNED_BLUEPRINTS, SIGNED_ENDPOINTS
+from gateway.gates.api_key import OPEN_BLUEPRINTS, OPEN_PATHS, SIGNED_BLUEPRINTS, SIGNED_ENDPOINTS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, problem
 
 SECRET = "the secret of account A"
@@ -33,6 +33,7 @@ TABLES = (
     "chat_attachments",
     "chat_events",
     "chat_channels",
+    "chat_api_keys",
 )
 # A body that the owner's own request would succeed with, for every route that takes one.
 BODIES: dict[str, dict[str, Any]] = {
@@ -55,6 +56,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "channels.create_channel": CHANNEL_BODY,
     "channels.change_channel": {"enabled": True},
     "channels.delete_channel": {},
+    "keys.create_key": {"name": "from B", "scopes": ["chat:read"]},
+    "keys.rotate_key": {},
+    "keys.revoke_key": {},
 }
 
 
@@ -66,6 +70,11 @@ def victim(account: Account, conn: psycopg.Connection[DictRow]) -> Account:
         "insert into chat_attachments (id, account_id, file_name, content_type, size_bytes, storage_key, state)"
         " values (%s, %s, %s, 'application/pdf', 9, 'a/b', 'ready')",
         (FILE, account.id, SECRET),
+    )
+    conn.execute(
+        "insert into chat_api_keys (id, user_id, name, env, prefix, secret_hash, scopes)"
+        " select 'k' || n, %s, %s, 'test', 'x', sha256(n::text::bytea), '{chat:read}' from generate_series(1, 2) n",
+        (account.id, SECRET),
     )
     account.make_conversation(contactJid=SECRET, contactName=SECRET)
     account.send(1, SECRET, clientMessageId="c1", metadata={"k": SECRET})
@@ -85,6 +94,7 @@ def _state(conn: psycopg.Connection[DictRow], account_id: UUID) -> list[list[Dic
         "chat_attachments": "account_id = %s",
         "chat_events": "account_id = %s",
         "chat_channels": "user_id = %s",
+        "chat_api_keys": "user_id = %s and id in ('k1', 'k2')",
     }
     return [
         conn.execute(f"select * from {table} where {where[table]} order by 1, 2", (account_id,)).fetchall()
@@ -97,7 +107,7 @@ def _requests(app: Flask) -> list[tuple[Rule, str]]:
         (rule, method)
         for rule in app.url_map.iter_rules()
         if rule.rule not in OPEN_PATHS and rule.endpoint not in SIGNED_ENDPOINTS
-        if rule.endpoint.partition(".")[0] not in SIGNED_BLUEPRINTS
+        if rule.endpoint.partition(".")[0] not in SIGNED_BLUEPRINTS | OPEN_BLUEPRINTS
         if not rule.endpoint.startswith("webhooks.")  # the same walk, with its own rows, is in test_webhooks.py
         for method in sorted(rule.methods or ())
     ]
@@ -108,6 +118,8 @@ def _path(rule: Rule, conversation: int, message: int) -> str:
     path = path.replace("<uuid:channel_id>", CHANNEL if conversation == 1 else NO_CHANNEL)
     path = path.replace("<uuid:user_id>", PERSON if conversation == 1 else NOBODY)
     path = path.replace("<uuid:attachment_id>", FILE if conversation == 1 else NO_FILE)
+    key = "k2" if rule.endpoint == "keys.rotate_key" else "k1"  # what was revoked cannot be rotated
+    path = path.replace("<key_id:key_id>", key if conversation == 1 else "k3")
     assert "<" not in path, f"say here how to fill in {rule.rule}"
     return f"{path}?q=secret" if rule.endpoint == "messages.search_messages" else path
 

@@ -11,7 +11,7 @@ from flask import Flask
 from psycopg.rows import DictRow
 
 from gateway import api_keys
-from gateway.gates.api_key import OPEN_PATHS
+from gateway.gates.api_key import OPEN_BLUEPRINTS, OPEN_PATHS, SIGNED_BLUEPRINTS
 from tests.conftest import one
 from tests.factories import make_key
 from tests.integration.gateway.conftest import API, Account, problem
@@ -93,15 +93,18 @@ def test_scopes_are_named_when_missing(new_account: Callable[..., Account], conn
     assert writer.post("/conversations", {"contactJid": "x"}).status_code == 201
 
 
-def test_only_health_and_metrics_are_open(app: Flask) -> None:
-    """Every other route of the app wants a key, also those that will be added."""
+def test_only_health_and_documents_are_open(app: Flask) -> None:
+    """Every other route of the app wants a key, or a signature, also those that will be added."""
     client = app.test_client()
     for rule in app.url_map.iter_rules():
         path = re.sub("<uuid:[a-z_]+>", str(UUID(int=1)), re.sub("<row_id:[a-z_]+>", "1", rule.rule))
+        path = re.sub("<(key_id:)?[a-z_]+>", "x", path)
         assert "<" not in path
+        blueprint = rule.endpoint.partition(".")[0]
+        is_open = rule.rule in OPEN_PATHS or blueprint in OPEN_BLUEPRINTS | SIGNED_BLUEPRINTS
         for method in rule.methods or ():
             answer = client.open(path, method=method)
-            assert (answer.status_code == 401) is (rule.rule not in OPEN_PATHS), (method, path)
+            assert (answer.status_code == 401) is not is_open, (method, path)
 
 
 def test_guessing_is_bounded_by_address(account: Account, conn: psycopg.Connection[DictRow]) -> None:

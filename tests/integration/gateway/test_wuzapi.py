@@ -230,6 +230,51 @@ def test_a_quoted_message_is_replied_to(account: Account, webhook: Webhook) -> N
     assert (second["content"], second["replyToId"], third["replyToId"]) == ("answer", first["id"], None)
 
 
+def protocol(message_id: str, target: str, kind: int, text: str | None = None, **info: Any) -> dict[str, Any]:
+    """A message about a message: 0 takes it back, 14 replaces its text."""
+    document = message(message_id, **info)
+    edited = {} if text is None else {"editedMessage": {"conversation": text}}
+    document["event"]["Message"] = {"protocolMessage": {"type": kind, "key": {"ID": target}, **edited}}
+    return document
+
+
+def test_what_is_taken_back_or_edited_on_the_phone_follows(
+    account: Account, webhook: Webhook, conn: psycopg.Connection[DictRow]
+) -> None:
+    """As over the API: words change or go, events say so, a repeat changes nothing, and only its sender may."""
+    webhook.tell(message("A", "first"))
+    assert webhook.tell(protocol("E", "A", 14, "second", IsFromMe=True)) == "ignored"
+    assert webhook.tell(protocol("E", "A", 14, "second")) == "changed"
+    assert webhook.tell(protocol("E2", "A", 14, "third")) == "changed"
+    assert webhook.tell(protocol("E", "A", 14, "second")) == "duplicate"
+    conversation_id = conversations(account)[0]["id"]
+    (shown,) = messages(account, conversation_id)
+    assert (shown["content"], shown["editedAt"] is not None) == ("third", True)
+    assert webhook.tell(protocol("R", "A", 0)) == "changed"
+    assert webhook.tell(protocol("R", "A", 0)) == "ignored"
+    assert webhook.tell(protocol("R2", "unknown", 0)) == "ignored"
+    (shown,) = messages(account, conversation_id)
+    assert (shown["content"], shown["deletedAt"] is not None) == ("", True)
+    types = conn.execute("select type from chat_events where type like 'message.%%' order by id").fetchall()
+    assert [row["type"] for row in types] == ["message.new", "message.updated", "message.updated", "message.deleted"]
+
+
+def test_a_long_message_is_taken_back_whole(account: Account, webhook: Webhook) -> None:
+    """All parts of a text that came in parts go with it."""
+    webhook.tell(message("A", "x" * 10_000))
+    assert webhook.tell(protocol("R", "A", 0)) == "changed"
+    found = messages(account, conversations(account)[0]["id"])
+    assert [item["content"] for item in found] == ["", "", ""]
+
+
+def test_nobody_takes_back_what_another_wrote_in_a_group(account: Account, webhook: Webhook) -> None:
+    """In a group all know a message's id; only its sender may take it back."""
+    group = {"Chat": "1203@g.us", "IsGroup": True}
+    webhook.tell(message("A", Sender=PHONE, **group))
+    assert webhook.tell(protocol("R", "A", 0, Sender="5491100000000@s.whatsapp.net", **group)) == "ignored"
+    assert webhook.tell(protocol("R", "A", 0, Sender=LID, SenderAlt=PHONE, **group)) == "changed"
+
+
 @pytest.mark.parametrize(
     ("part", "message_type"),
     [("imageMessage", "image"), ("audioMessage", "audio"), ("videoMessage", "video"), ("documentMessage", "document")],

@@ -1,0 +1,179 @@
+"""The description is of this API: every route is in it, with the models that its view reads, and pages need nothing."""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from gateway.domain import Scope
+from gateway.gates.scope import OWN_SCOPES
+from gateway.openapi.catalogue import OPERATIONS, WEBHOOKS
+from gateway.openapi.document import routes
+from gateway.openapi.problem_table import ADVICE, problem_types
+from realtime_bridge.events import EventType
+from tests.integration.gateway.conftest import Account, data, problem
+
+TESTS = Path(__file__).parents[2]
+# Of an id that nobody has: the table is about who may ask, and what is not there is 404 for whoever may.
+NOBODY = "b0000000-0000-4000-8000-000000000009"
+IDS = {"key_id": "nobody", "user_id": NOBODY, "attachment_id": NOBODY, "channel_id": NOBODY}
+
+
+@pytest.fixture(scope="module")
+def document(running_app: Flask) -> dict[str, Any]:
+    answer = running_app.test_client().get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def _described(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def test_every_route_is_described(app: Flask) -> None:
+    """A new route without a description fails here, and so does a description without a route."""
+    assert {rule.endpoint for rule, _ in routes(app)} == set(OPERATIONS)
+
+
+def test_a_view_reads_what_its_description_says(app: Flask) -> None:
+    """Query and body, by the very models: the document cannot drift from what is checked."""
+    for endpoint, operation in OPERATIONS.items():
+        source = inspect.getsource(inspect.unwrap(app.view_functions[endpoint]))
+        queries, bodies = re.findall(r"read_query\((\w+)\)", source), re.findall(r"read_body\((\w+)\)", source)
+        assert queries == [operation.query.__name__], endpoint
+        assert bodies == ([operation.body.__name__] if operation.body else []), endpoint
+
+
+def test_every_route_wants_its_scope_and_no_other(
+    document: dict[str, Any], new_account: Callable[..., Account]
+) -> None:
+    """Each path and method of the document with a key of each single scope: one opens it, the others are 403."""
+    accounts = {scope: new_account(scopes=[scope.value]) for scope in Scope}
+    for path, method, operation in _described(document):
+        url = re.sub(r"\{(\w+)\}", lambda found: str(IDS.get(found[1], 999_999)), path)
+        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        sent = {} if example is None else {"json": example}
+        opened = set()
+        for scope, account in accounts.items():
+            answer = account.open(method, url, headers={"If-Match": "*"}, **sent)
+            assert answer.status_code < 500, (method, path)
+            if answer.status_code == 403 and answer.get_json(force=True)["code"] == "scope_missing":
+                assert f'scope="{_wanted(operation)}"' in answer.headers["WWW-Authenticate"]
+            else:
+                opened.add(scope.value)
+        assert opened == {_wanted(operation)}, (method, path)
+
+
+def _wanted(operation: dict[str, Any]) -> str:
+    found = re.search(r"Needs the scope `([a-z:]+)`", operation["description"])
+    assert found is not None
+    return found[1]
+
+
+def test_every_scope_is_of_use() -> None:
+    """Each one that a key can have opens something, here or in a blueprint that is known by name."""
+    assert set(OWN_SCOPES.values()) | {Scope.READ, Scope.WRITE} == set(Scope)
+
+
+def test_what_belongs_to_others_is_not_there(
+    document: dict[str, Any], account: Account, new_account: Callable[..., Account]
+) -> None:
+    """Each path with ids, with the ids of another account: 404, as for ids that nobody has."""
+    conversation = account.make_conversation()
+    message = account.send(conversation)["id"]
+    key = data(account.post("/keys", {"name": "x", "scopes": ["chat:read"]}))["id"]
+    file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": 9}
+    attachment = data(account.post("/attachments", file))["id"]
+    ids = {"conversation_id": conversation, "message_id": message, "key_id": key, "attachment_id": attachment}
+    ids |= {"user_id": account.id, "channel_id": NOBODY}
+    stranger = new_account()
+    for path, method, operation in _described(document):
+        if "{" not in path:
+            continue
+        url = re.sub(r"\{(\w+)\}", lambda found: str(ids[found[1]]), path)
+        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        sent = {} if example is None else {"json": example}
+        problem(stranger.open(method, url, headers={"If-Match": "*"}, **sent), 404, "not_found")
+
+
+def test_every_example_is_accepted_by_its_model() -> None:
+    """Whoever copies an example gets no 422 for its form."""
+    for endpoint, operation in OPERATIONS.items():
+        if (
+            operation.body is not None and endpoint != "channels.create_channel"
+        ):  # only where operators allow the server
+            assert operation.example is not None or not operation.body.model_json_schema().get("required"), endpoint
+            operation.body.model_validate(dict(operation.example or {}))
+
+
+def test_links_lead_to_routes(document: dict[str, Any]) -> None:
+    """Each link names an operation and all of its path parameters."""
+    wanted = {
+        operation["operationId"]: {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+        for _, _, operation in _described(document)
+    }
+    for _, _, operation in _described(document):
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                assert set(link["parameters"]) == wanted[link["operationId"]]
+
+
+def test_webhooks_are_the_events_of_the_log() -> None:
+    """The document's `webhooks` has every event type; areas with more add theirs."""
+    assert {event_type.value for event_type in EventType} <= set(WEBHOOKS)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/problems/not_found"])
+def test_pages_reach_for_nothing(app: Flask, path: str) -> None:
+    """No script, no font, no picture, no other host; and nothing could be loaded if there were."""
+    answer = app.test_client().get(path)
+    assert answer.status_code == 200
+    text = answer.text
+    assert not re.search(r"<(script|link|img|iframe|object|embed)\b|@import|url\(", text)
+    assert not re.search(r'(src|href)="(?!/|#)', text)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_the_page_shows_every_route(app: Flask, document: dict[str, Any]) -> None:
+    """With its path, summary, parameters and example."""
+    text = app.test_client().get("/docs").text
+    for path, method, operation in _described(document):
+        assert f'<span class="method">{method}</span> {path}</code>' in text
+        assert f'id="{operation["operationId"]}"' in text
+    anchors = set(re.findall(r'id="([^"]+)"', text))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= anchors
+
+
+def test_every_problem_has_a_page(app: Flask) -> None:
+    """And the table of them all; each says what to do."""
+    client = app.test_client()
+    table = client.get("/docs/problems").text
+    assert set(ADVICE) == set(problem_types())
+    for code, kind in problem_types().items():
+        page = client.get(f"/docs/problems/{code}")
+        assert page.status_code == 200
+        assert str(kind.status) in page.text
+        assert f'href="/docs/problems/{code}"' in table
+    assert client.get("/docs/problems/nothing").status_code == 404
+
+
+def test_every_problem_is_provoked_by_a_test() -> None:
+    """A code that no test asks for by name is one that nobody has seen."""
+    here = Path(__file__).name
+    texts = [file.read_text() for file in TESTS.rglob("test_*.py") if file.name != here]
+    unseen = {code for code in problem_types() if not any(f'"{code}"' in text for text in texts)}
+    assert unseen <= {"conflict", "forbidden"}, unseen  # a base class, and what gunicorn alone may say
+
+
+def test_the_document_is_small_enough_to_read(document: dict[str, Any]) -> None:
+    """Named schemas are shared, not repeated."""
+    assert len(json.dumps(document)) < 300_000
+    assert document["openapi"] == "3.1.0"
