@@ -42,8 +42,26 @@ class Outcome:
     seconds: float
 
 
+class Terminated(BaseException):
+    """Somebody asked this process alone to end; Ctrl-C in a terminal reaches its children, too."""
+
+
 def main(arguments: Sequence[str]) -> int:
+    """Run all checks; when stopped, promise the same as at the end: nothing is left behind."""
     _adopt_orphans()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run_all(arguments)
+    except (KeyboardInterrupt, Terminated):
+        print(f"\nstopped; {_check_nothing_left().failure or 'nothing is left running'}", flush=True)
+        return 130
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise Terminated
+
+
+def _run_all(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     pytest = " ".join(["pytest", *arguments])
     print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, apt-get chromium, {pytest}", flush=True)
@@ -70,9 +88,16 @@ def _run(name: str, command: Sequence[str | Path], timeout_s: float, cwd: Path =
     started = time.monotonic()
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}  # npm calls `node`
     with subprocess.Popen([str(word) for word in command], cwd=cwd, env=environment, stdin=subprocess.DEVNULL) as child:
-        while child.poll() is None and time.monotonic() < started + timeout_s:
-            _reap_orphans(child.pid)
-            time.sleep(POLL_S)
+        try:
+            while child.poll() is None and time.monotonic() < started + timeout_s:
+                _reap_orphans(child.pid)
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            _wait(child)
+            raise
+        except Terminated:
+            _interrupt(child)
+            raise
         if child.poll() is None:
             _interrupt(child)
             failure = f"not done after {timeout_s:.0f} s"
@@ -92,6 +117,10 @@ def _reap_orphans(own: int) -> None:
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGINT)
+    _wait(process)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(INTERRUPT_TIMEOUT_S)
     except subprocess.TimeoutExpired:
