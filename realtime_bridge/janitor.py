@@ -13,6 +13,7 @@ log = structlog.get_logger(__name__)
 _QUERIES = sql.load(__file__)
 WEEKS_AHEAD = 4  # the bridge may be off for a month before rows land in the default partition
 INTERVAL_S = 3_600.0
+FORGET_AT_MOST = 5_000  # rows of one statement: some milliseconds
 RETRY_S = 60.0
 WAKE_S = 5.0  # how late a snoozed conversation may open; asking costs an index lookup
 WAKE_AT_MOST = 100  # in one transaction, so that a Monday morning locks few rows at a time
@@ -64,6 +65,8 @@ class Janitor:
             dropped = await (
                 await connection.execute(_QUERIES["drop_expired"], {"retention_days": self._retention_days})
             ).fetchone()
+            while (await connection.execute(_QUERIES["forget_answers"], {"at_most": FORGET_AT_MOST})).rowcount > 0:
+                pass
         counts = (made[0] if made else 0, dropped[0] if dropped else 0)
         log.info("event partitions kept", made=counts[0], dropped=counts[1])
         return sum(counts)

@@ -14,3 +14,9 @@ select crossfade.drop_event_partitions(greatest(
 -- name: wake_conversations
 -- Rows and events together; any number of bridges may ask at once.
 select crossfade.wake_conversations(%(at_most)s) as woken
+
+-- name: forget_answers
+-- Answers kept for an Idempotency-Key, once nobody may ask for them; a batch, so that no row is locked for long.
+delete from public.idempotency_records where id in (
+    select id from public.idempotency_records where created_at < now() - interval '24 hours' limit %(at_most)s
+)

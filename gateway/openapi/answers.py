@@ -88,6 +88,10 @@ class Message(Answer):
     deleted_at: datetime | None
 
 
+class ShownMessage(Message):
+    content_html: Annotated[str | None, Field(description="With `include=contentHtml`: safe to put on a page.")] = None
+
+
 class FoundMessage(Message):
     highlight: Annotated[str, Field(description="The content, safe as HTML, with <mark> around what was looked for.")]
 

@@ -41,11 +41,13 @@ OPERATIONS = {
         tag=TAG,
         is_list=True,
         query=schemas.ListMessages,
-        answer=answers.Message,
+        answer=answers.ShownMessage,
         description="Always ascending by seq: the newest page, the one before `before_seq`, or the one after"
         " `after_seq`; both exclusive.",
     ),
-    "messages.get_message": Operation(summary="Get a message", tag=TAG, answer=answers.Message),
+    "messages.get_message": Operation(
+        summary="Get a message", tag=TAG, query=schemas.ShowMessages, answer=answers.ShownMessage
+    ),
     "messages.edit_message": Operation(
         summary="Edit a message",
         tag=TAG,

@@ -8,13 +8,14 @@ from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
 from gateway.changes import Shown
+from gateway.content_html import with_html
 from gateway.db import Database
 from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
 from gateway.v1.etags import read_if_match
 from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, NoQuery, SendMessage
+from gateway.v1.schemas import ChangeStatus, ListMessages, NoQuery, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
@@ -35,8 +36,11 @@ def blueprint(database: Database) -> Blueprint:
         return _list(database, conversation_id, read_query(ListMessages))
 
     def get_message(conversation_id: int, message_id: int) -> Response:
-        read_query(NoQuery)
-        return _one(service.get_message(database, g.api_key.account_id, conversation_id, message_id))
+        query = read_query(ShowMessages)
+        shown = service.get_message(database, g.api_key.account_id, conversation_id, message_id)
+        if query.include is None:
+            return _one(shown)
+        return rendering.one(*with_html([shown.representation]))  # not the representation that the strong tag names
 
     def list_versions(conversation_id: int, message_id: int) -> Response:
         read_query(NoQuery)
@@ -103,7 +107,7 @@ def _list(database: Database, conversation_id: int, query: ListMessages) -> Resp
         limit=query.limit,
     )
     return rendering.many(
-        page.items,
+        page.items if query.include is None else with_html(page.items),
         {
             "page": None,
             "limit": query.limit,

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -237,7 +237,13 @@ class ListConversations(Query):
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
-class ListMessages(Query):
+class ShowMessages(Query):
+    """How messages are shown: with `contentHtml`, which is safe to put on a page, when asked for."""
+
+    include: Annotated[Literal["contentHtml"] | None, Field(description="Adds the content as sanitised HTML.")] = None
+
+
+class ListMessages(ShowMessages):
     """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
 
     before_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None

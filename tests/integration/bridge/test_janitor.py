@@ -29,3 +29,18 @@ def test_many_bridges_wake_each_conversation_once(database_url: str, conn: psyco
     ).fetchall()
     assert sorted(row["id"] for row in rows) == ids[1:]
     assert one(conn, "select status from conversations where id = %(id)s", id=ids[0])["status"] == "snoozed"
+
+
+def test_answers_are_forgotten_after_a_day(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """What an Idempotency-Key kept goes when nobody may ask for it any more, and not before."""
+    conn.execute(
+        "insert into idempotency_records (id, fingerprint, sealed_answer, created_at)"
+        " select sha256(n::text::bytea), sha256('x'), 'x', now() - n * interval '1 hour' from generate_series(1, 30) n"
+    )
+
+    async def scenario() -> None:
+        async with open_pool(database_url) as pool:
+            await Janitor(pool, retention_days=30).run_once()
+
+    asyncio.run(scenario())
+    assert one(conn, "select count(*) as n from idempotency_records")["n"] == 23

@@ -269,7 +269,7 @@ def test_a_long_message_is_taken_back_whole(account: Account, webhook: Webhook) 
 
 def test_nobody_takes_back_what_another_wrote_in_a_group(account: Account, webhook: Webhook) -> None:
     """In a group all know a message's id; only its sender may take it back."""
-    group = {"Chat": "1203@g.us", "IsGroup": True}
+    group: dict[str, Any] = {"Chat": "1203@g.us", "IsGroup": True}
     webhook.tell(message("A", Sender=PHONE, **group))
     assert webhook.tell(protocol("R", "A", 0, Sender="5491100000000@s.whatsapp.net", **group)) == "ignored"
     assert webhook.tell(protocol("R", "A", 0, Sender=LID, SenderAlt=PHONE, **group)) == "changed"
