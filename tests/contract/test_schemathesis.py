@@ -25,7 +25,7 @@ MAX_TIME_S = int(os.environ.get("CROSSFADE_CONTRACT_SECONDS", "40"))
 def test_every_answer_is_described(
     tmp_path: Path, database_url: str, redis_url: str, conn: psycopg.Connection[DictRow]
 ) -> None:
-    """All checks, which is the default: examples, edge cases, random ones, walks along links; nothing is undescribed."""
+    """All checks (the default): examples, edge cases, random ones, walks along links; nothing is undescribed."""
     account = make_user(conn)
     key = make_key(conn, account)
     append_message(conn, make_conversation(conn, account))
