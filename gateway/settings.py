@@ -70,8 +70,8 @@ class Settings:
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=_origins(env),
             env=_env(env),
-            log_level=_log_level(env),
-            log_format=_log_format(env),
+            log_level=env.log_level(),
+            log_format=env.log_format(),
         )
 
 
@@ -97,17 +97,3 @@ def _env(env: Environment) -> str:
     if not re.fullmatch(r"[a-z]{1,16}", word):
         raise ConfigurationError("CROSSFADE_ENV must be 1 to 16 lower-case letters.")
     return word
-
-
-def _log_level(env: Environment) -> str:
-    level = env.text("CROSSFADE_LOG_LEVEL", default="INFO").upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ConfigurationError(f"CROSSFADE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}.")
-    return level
-
-
-def _log_format(env: Environment) -> str:
-    fmt = env.text("CROSSFADE_LOG_FORMAT", default="json")
-    if fmt not in ("json", "console"):
-        raise ConfigurationError(f"CROSSFADE_LOG_FORMAT must be json or console, not {fmt!r}.")
-    return fmt

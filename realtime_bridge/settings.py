@@ -1,7 +1,7 @@
 """Settings of the bridge process, read once from the environment; errors name the variable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
@@ -44,13 +44,13 @@ class CanaryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    database_url: str
-    jwt_secret: str
+    database_url: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
     provider: Provider
     transport: TransportName
     supabase_url: str | None
-    supabase_secret_key: str | None
-    redis_url: str | None
+    supabase_secret_key: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
     host: str
     port: int
     cors_origins: tuple[str, ...]
@@ -77,7 +77,7 @@ class Settings:
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
             supabase_url=env.optional("SUPABASE_URL"),
             supabase_secret_key=env.optional("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
-            redis_url=env.optional("REDIS_URL"),
+            redis_url=_redis_url(env),
             host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
@@ -90,8 +90,8 @@ class Settings:
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
             webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
-            log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
-            log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
+            log_level=env.log_level(),
+            log_format=env.log_format(),
         )
         settings._check_http_transport()
         settings._check_cohort()
@@ -122,3 +122,7 @@ class Settings:
         for name, value in (("SUPABASE_URL", self.supabase_url), ("SUPABASE_SECRET_KEY", self.supabase_secret_key)):
             if not value:
                 raise ConfigurationError(f"Set {name}: CROSSFADE_SUPABASE_TRANSPORT=http needs it.")
+
+
+def _redis_url(env: Environment) -> str | None:
+    return env.url("REDIS_URL", schemes=("redis", "rediss", "unix")) if env.optional("REDIS_URL") else None

@@ -72,6 +72,18 @@ def test_event_partitions_are_made_ahead_and_dropped_behind(conn: psycopg.Connec
     assert one(conn, "select crossfade.drop_event_partitions('30 days') as dropped")["dropped"] == 0
 
 
+def test_rows_of_a_missing_partition_move_into_it(conn: psycopg.Connection[DictRow]) -> None:
+    """What was written while nobody made partitions lies in the default one, and moves when its week is made."""
+    conversation = make_conversation(conn, make_user(conn))
+    week = one(conn, "select to_char(date_trunc('week', now() at time zone 'utc'), 'YYYY_MM_DD') as name")["name"]
+    conn.execute(f"drop table crossfade.chat_events_{week}".encode())
+    append_message(conn, conversation)
+    assert one(conn, "select count(*) as n from crossfade.chat_events_default")["n"] == 1
+    assert one(conn, "select crossfade.ensure_event_partitions(4) as made")["made"] == 1
+    assert one(conn, "select count(*) as n from crossfade.chat_events_default")["n"] == 0
+    assert one(conn, "select count(*) as n from chat_events")["n"] == 1
+
+
 def test_members_read_their_conversations_and_others_nothing(conn: psycopg.Connection[DictRow]) -> None:
     """Through row level security a member sees the conversation and its messages; a stranger sees neither."""
     owner, member, stranger = make_user(conn), make_user(conn), make_user(conn)
