@@ -27,9 +27,17 @@ def test_stranger_gets_the_answer_for_an_unknown_conversation(bridge: Bridge, cl
     assert (stranger.received("message"), stranger.received("conversation")) == ([], [])
 
 
+def test_an_id_may_be_the_number_that_rest_shows(bridge: Bridge, clients: Clients, room: Room) -> None:
+    """REST says `"id": 7`, the dialect says `"7"`: both subscribe."""
+    client = clients.connect(bridge.url, room.member)
+    assert client.ask("subscribe:conversation", room.id)["conversationId"] == str(room.id)
+    bridge.deliver(room.append("hello"))
+    assert client.wait_event("message")["content"] == "hello"
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [[], [7], [None], [True], [["1"]], [{"id": "1"}], ["1" * 65], [""], ["1", 5], ["1", {"afterSeq": "5"}],
+    [[], [1.5], [None], [True], [["1"]], [{"id": "1"}], ["1" * 65], [""], ["1", 5], ["1", {"afterSeq": "5"}],
      ["1", {"afterSeq": -1}], ["1", {"afterSeq": True}], ["1", {"afterSeq": 1.5}], ["1", {"afterSeq": 2**70}],
      ["1", {}, 3], ["1", []]],
 )  # fmt: skip

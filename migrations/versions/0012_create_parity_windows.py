@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0030"
-down_revision = "0020"
+revision = "0012"
+down_revision = "0011"
 
 UP = """
 -- One row per flag, side and time slot. Writers add to it (realtime_bridge/rollout/windows.py), so several may write.

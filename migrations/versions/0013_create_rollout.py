@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0031"
-down_revision = "0030"
+revision = "0013"
+down_revision = "0012"
 
 UP = """
 -- One row per flag is the whole truth about a rollout. `version` counts changes of the stage: whoever changes it says

@@ -2,7 +2,7 @@
 
 from migrations import sql
 
-revision = "0020"
+revision = "0011"
 down_revision = "0010"
 
 UP = """
