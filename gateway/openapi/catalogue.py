@@ -18,7 +18,10 @@ OPERATIONS: Mapping[str, Operation] = {
     **messages.OPERATIONS,
     **accounts.OPERATIONS,
 }
-UNDESCRIBED_BLUEPRINTS = frozenset({"documents", "health", "files", "wuzapi"})  # not for consumers with a key
+UNDESCRIBED_BLUEPRINTS = frozenset(
+    {"documents", "health", "files", "wuzapi"}  # not for consumers with a key
+    | {"realtime_sessions", "webhooks"}  # described in the README
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
