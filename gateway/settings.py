@@ -43,20 +43,6 @@ class Settings:
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
-            log_level=_log_level(env),
-            log_format=_log_format(env),
+            log_level=env.log_level(),
+            log_format=env.log_format(),
         )
-
-
-def _log_level(env: Environment) -> str:
-    level = env.text("CROSSFADE_LOG_LEVEL", default="INFO").upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ConfigurationError(f"CROSSFADE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}.")
-    return level
-
-
-def _log_format(env: Environment) -> str:
-    fmt = env.text("CROSSFADE_LOG_FORMAT", default="json")
-    if fmt not in ("json", "console"):
-        raise ConfigurationError(f"CROSSFADE_LOG_FORMAT must be json or console, not {fmt!r}.")
-    return fmt

@@ -2,10 +2,12 @@
 
 Ids come from a sequence and are taken before their transaction commits, so a lower id can appear after a higher one.
 Reading `id > last` loses such rows; waiting for every older transaction stalls behind any long one. Hence the holes:
-a missing id below the high-water mark is remembered together with the snapshot's xmax. It closes when its row appears,
-or when a later snapshot's xmin has reached that xmax: whoever took the id has then ended, and had it committed, its
-row would have been visible to that very snapshot. Two things carry the proof: the snapshot is taken by the statement
-that reads (log.sql), and a writer owns its transaction id before it takes a log id (it locks the conversation first).
+a missing id below the high-water mark is remembered together with a bound: a transaction id that was given out after
+the snapshot was taken. It closes when its row appears, or when a later snapshot's xmin has reached that bound:
+whoever took the id has then ended, and had it committed, its row would have been visible to that very snapshot. (A
+snapshot's own xmax is no such bound: it is one past the newest transaction that had *ended*, and a younger one may
+hold an id already.) Two things carry the proof: the snapshot is taken by the statement that reads (log.sql), and a
+writer owns its transaction id before it takes a log id (it locks the conversation first).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,10 +26,10 @@ class Hole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the reading statement could see: all transactions below `xmin` had ended, none from `xmax` on had begun."""
+    """What the reading statement could see: all transactions below `xmin` had ended, none from `bound` on had begun."""
 
     xmin: int
-    xmax: int
+    bound: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Cursor:
         """
         kept = [part for hole in self.holes for part in _still_missing(hole, settled, snapshot, up_to)]
         fresh = [
-            Hole(first=before + 1, last=after - 1, xmax=snapshot.xmax)
+            Hole(first=before + 1, last=after - 1, xmax=snapshot.bound)
             for before, after in pairwise([self.high_water, *(id_ for id_ in settled if id_ > self.high_water)])
             if after - before > 1
         ]

@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 CONNECT_TIMEOUT_S = 5  # a restarting Postgres refuses at once; only a dead network takes longer
 POOL_TIMEOUT_S = 5.0  # a relay that gets no connection backs off and says so
 STATEMENT_TIMEOUT_MS = 15_000  # the largest page of a relay takes well under a second
-LOCK_TIMEOUT_MS = 3_000  # making a partition locks the log: better late than writers queueing behind it
+LOCK_TIMEOUT_MS = 3_000  # a row that somebody holds longer is tried again later
 IDLE_TRANSACTION_TIMEOUT_MS = 15_000  # a hung bridge must not hold the cursor's row
 
 
@@ -37,6 +37,7 @@ def bounded(database_url: str, name: str) -> str:
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
+        tcp_user_timeout=10_000,  # what was sent and not even acknowledged for so long went to nobody
     )
 
 

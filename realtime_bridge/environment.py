@@ -58,6 +58,18 @@ class Environment:
         except ValueError:
             raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {raw!r}.") from None
 
+    def log_level(self) -> str:
+        level = self.text("CROSSFADE_LOG_LEVEL", default="INFO").upper()
+        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ConfigurationError(f"CROSSFADE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}.")
+        return level
+
+    def log_format(self) -> str:
+        fmt = self.text("CROSSFADE_LOG_FORMAT", default="json")
+        if fmt not in ("json", "console"):
+            raise ConfigurationError(f"CROSSFADE_LOG_FORMAT must be json or console, not {fmt!r}.")
+        return fmt
+
     def url(self, *names: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         """Return a URL of one of `schemes`. The complaint never repeats the value, which may hold a password."""
         value = self.text(*names, default=default)

@@ -38,7 +38,7 @@ async def read_page(connection: AsyncConnection[Any], sink: str, cursor: Cursor,
     events = tuple(event_of(row) for row in rows if row["id"] is not None)
     return Page(
         events=events,
-        snapshot=Snapshot(xmin=rows[0]["xmin"], xmax=rows[0]["xmax"]),
+        snapshot=Snapshot(xmin=rows[0]["xmin"], bound=rows[0]["bound"]),
         is_full=len(events) == limit,
         replay_requested=rows[0]["replay_requested"],
     )

@@ -1,5 +1,7 @@
 -- name: read_page
--- One statement, so that the snapshot is the one the rows were read with; see cursor.py for why that matters.
+-- One statement, so that the snapshot is the one the rows were read with; see cursor.py for why that matters. `bound`
+-- is a transaction id taken after the snapshot, so every id missing on the page belongs to an older one. The snapshot's
+-- own xmax does not promise that: it is one past the newest transaction that had ended. An empty page has no new holes.
 with page as (
     select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload, e.origin, e.created_at
     from public.chat_events e
@@ -13,7 +15,12 @@ with page as (
 )
 select
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax,
+    (
+        select case
+            when exists (select from page) then pg_current_xact_id()
+            else pg_snapshot_xmax(pg_current_snapshot())
+        end::text::bigint
+    ) as bound,
     exists (
         select from public.parked_events p where p.sink = %(sink)s and p.replay_requested_at is not null
     ) as replay_requested,

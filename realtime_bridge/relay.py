@@ -26,8 +26,9 @@ from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavail
 log = structlog.get_logger(__name__)
 
 PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
-PROBE = 1  # events tried while the breaker is open
+PROBE = 10  # events tried while the breaker is open: enough to tell a bad event from a side that refuses all
 POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
+ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
 RENEWAL_END_S = 2.0  # a renewal caught half way gives up with its statement; the release does not wait for more
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
@@ -128,6 +129,8 @@ class Relay:
             await parked.unpark(connection, self.sink.name, done)
             await parked.park(connection, self.sink.name, delivery.refused)
         log.info("parked events replayed", sink=self.sink.name, delivered=len(done), refused=len(refused))
+        if delivery.unavailable:
+            raise delivery.unavailable
 
     @contextlib.asynccontextmanager
     async def _delivery(self, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
@@ -145,7 +148,8 @@ class Relay:
         try:
             if self.lease is None and not await self.acquire():
                 return Pause(STANDBY_POLL_S)
-            settled = await self.run_once()
+            async with asyncio.timeout(ROUND_S):
+                settled = await self.run_once()
         except SinkNotReady as reason:
             return Pause(reason.retry_after_s or POLL_S, until_woken=False)
         except SinkUnavailable as reason:
@@ -154,7 +158,7 @@ class Relay:
             log.warning("lease lost", sink=self.sink.name, reason=str(reason))
             self._forget_lease()
             return Pause(STANDBY_POLL_S)
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError) as error:
             self._forget_lease()  # whether the last commit went through is only known to the database: read it again
             log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
             return Pause(DATABASE_RETRY_S, until_woken=False)

@@ -1,7 +1,7 @@
 """Settings of the bridge process, read once from the environment; errors name the variable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
@@ -24,8 +24,8 @@ class TransportName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    database_url: str
-    jwt_secret: str
+    database_url: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
     provider: Provider
     transport: TransportName
     supabase_url: str | None
@@ -54,8 +54,8 @@ class Settings:
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
-            log_level=env.text("CROSSFADE_LOG_LEVEL", default="INFO"),
-            log_format=env.text("CROSSFADE_LOG_FORMAT", default="json"),
+            log_level=env.log_level(),
+            log_format=env.log_format(),
         )
         settings._check_http_transport()
         return settings

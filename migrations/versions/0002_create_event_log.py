@@ -30,32 +30,40 @@ create table crossfade.chat_events_default partition of public.chat_events defau
 alter table crossfade.chat_events_default enable row level security;
 
 -- Partitions live in the unexposed schema: row level security of a parent does not cover direct access to a partition.
+-- Made beside the log and then attached, which unlike `partition of` does not lock writers out; whatever had to land in
+-- the default partition moves over. A lock that is not had at once is given up: nobody shall queue behind it.
 create function crossfade.ensure_event_partitions(weeks_ahead integer) returns integer
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set lock_timeout = '200ms' as $$
 declare
     first_day date := date_trunc('week', now() at time zone 'utc')::date;
-    week date;
+    starts timestamptz;
+    ends timestamptz;
+    name text;
     created integer := 0;
 begin
     for step in 0..weeks_ahead loop
-        week := first_day + step * 7;
-        if to_regclass(format('crossfade.chat_events_%s', to_char(week, 'YYYY_MM_DD'))) is null then
-            execute format(
-                'create table crossfade.%I partition of public.chat_events for values from (%L) to (%L)',
-                'chat_events_' || to_char(week, 'YYYY_MM_DD'),
-                week::timestamp at time zone 'utc',
-                (week + 7)::timestamp at time zone 'utc'
-            );
-            execute format('alter table crossfade.%I enable row level security', 'chat_events_' || to_char(week, 'YYYY_MM_DD'));
-            created := created + 1;
-        end if;
+        starts := (first_day + step * 7)::timestamp at time zone 'utc';
+        ends := (first_day + step * 7 + 7)::timestamp at time zone 'utc';
+        name := 'chat_events_' || to_char(first_day + step * 7, 'YYYY_MM_DD');
+        continue when to_regclass(format('crossfade.%I', name)) is not null;
+        execute format('create table crossfade.%I (like public.chat_events including all)', name);
+        execute format('alter table crossfade.%I enable row level security', name);
+        execute format(
+            'with moved as (delete from crossfade.chat_events_default where created_at >= %L and created_at < %L'
+            ' returning *) insert into crossfade.%I select * from moved', starts, ends, name
+        );
+        execute format(
+            'alter table public.chat_events attach partition crossfade.%I for values from (%L) to (%L)',
+            name, starts, ends
+        );
+        created := created + 1;
     end loop;
     return created;
 end
 $$;
 
 create function crossfade.drop_event_partitions(keep interval) returns integer
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set lock_timeout = '200ms' as $$
 declare
     old record;
     dropped integer := 0;

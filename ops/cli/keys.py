@@ -117,7 +117,7 @@ def create(
     if as_json:
         click.echo(json.dumps({"key": text.text, **_as_dict(key)}))
         return
-    Console(highlight=False, soft_wrap=True).print(f"[bold]{text.text}[/bold]\n{SHOWN_ONCE}")
+    Console(highlight=False, soft_wrap=True).print(f"[bold]{text.text}[/bold]\n{SHOWN_ONCE} Its id is {key.id}.")
 
 
 @keys.command(name="list")
@@ -131,13 +131,17 @@ def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) 
     if as_json:
         click.echo(json.dumps([_as_dict(key) for key in found]))
         return
-    table = Table("id", "name", "prefix", "account", "scopes", "limits/min", "last used", "expires", "state")
+    table = Table("name", "scopes", "limits/min", "last used", "expires", "state")
+    table.add_column("id", no_wrap=True)  # what revoke takes: never cut
     for key in found:
         limits = f"{key.rate_limit or 'default'}, sending {key.send_rate_limit or 'default'}"
         used, expires = _moment(key.last_used_at) or "never", _moment(key.expires_at) or "never"
         scopes = " ".join(key.scopes)
-        table.add_row(key.id, key.name, key.prefix, str(key.account_id), scopes, limits, used, expires, _state(key))
+        table.add_row(key.name, scopes, limits, used, expires, _state(key), key.id)
     Console(highlight=False).print(table)
+    for owner in sorted({key.account_id for key in found}):
+        names = ", ".join(key.name for key in found if key.account_id == owner)
+        click.echo(f"account {owner}: {names}")
 
 
 @keys.command()

@@ -33,7 +33,9 @@ def database_url(data_dir: Path | None) -> str:
         try:
             return read_ready(DEFAULT_DATA_DIR).database_url
         except NotReady:
-            raise NotReady("Set DATABASE_URL, or start the embedded stack with ./ops/up.") from None
+            raise NotReady(
+                "Set DATABASE_URL, name the --data-dir of a running stack, or start one with ./ops/up."
+            ) from None
     if data_dir is not None:
         return read_ready(data_dir).database_url
     return Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))

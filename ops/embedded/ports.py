@@ -20,6 +20,11 @@ def choose_ports(wanted: Mapping[str, int]) -> dict[str, int]:
 
     All are held open until the last is chosen, so that no two names get the same.
     """
+    fixed = [port for port in wanted.values() if port]
+    for port in fixed:
+        if fixed.count(port) > 1:
+            names = " and ".join(f"--{name}-port" for name, other in wanted.items() if other == port)
+            raise PortError(f"{names} are both {port}: give each its own (0 takes any free one).")
     with contextlib.ExitStack() as held:
         chosen = {}
         for name, port in sorted(wanted.items(), key=lambda item: item[1] == 0):  # the fixed ones first

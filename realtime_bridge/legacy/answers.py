@@ -24,10 +24,12 @@ def not_found() -> Mistake:
 
 
 def conversation_id(arguments: tuple[object, ...]) -> int:
-    """Read `"<id>"`. A text that is no id is an unknown conversation; anything else is a mistake of the program."""
+    """Read `"<id>"` or the number. A text that is no id is an unknown conversation, anything else a mistake."""
     value = arguments[0] if len(arguments) == 1 else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # as REST shows it
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARS:
-        raise Mistake("invalid", "Send the conversation's id as a text.")
+        raise Mistake("invalid", "Send the conversation's id.")
     if not (value.isascii() and value.isdigit()) or int(value) > MAX_BIGINT:
         raise not_found()
     return int(value)

@@ -28,7 +28,7 @@ class SupabaseSink:
         refused: list[Refusal] = []
         for batch in _batches(events, self._service.transport.max_batch):
             try:
-                refused += await self._send(batch, connection)
+                refused += _blame(batch, await self._send(batch, connection))
             except SinkUnavailable as reason:
                 if settled == 0:
                     raise
@@ -46,6 +46,13 @@ class SupabaseSink:
             first = await self._send(batch[:middle], connection)
             return first + await self._send(batch[middle:], connection)
         return []
+
+
+def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
+    """Return the refusals, unless everything was refused: then the other side is at fault, and nothing is parked."""
+    if len(refused) == len(batch) > 1:
+        raise SinkUnavailable(f"refused all of {len(batch)} events; the last: {refused[-1].reason}")
+    return refused
 
 
 def _batches(events: Sequence[Event], limit: int) -> Iterator[Sequence[Event]]:

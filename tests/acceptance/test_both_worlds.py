@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,9 @@ def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Accoun
             )
 
     print(f"resends: {team.resends}")  # noqa: T201
+    broadcast = stored_broadcasts(stack, account)
+    promised_ids = {answer.event_id for number in account.conversations for answer in team.promised(number)}
+    assert {event_id: broadcast[event_id] for event_id in promised_ids} == dict.fromkeys(promised_ids, 1)
     for user, script in listeners.items():
         print(summary(f"user {user[:8]}", shown(script)))  # noqa: T201
         for (side, conversation_id), entry in ledger(shown(script)).items():
@@ -231,6 +235,14 @@ def sink_state(stack: Stack, sink: str) -> dict[str, Any]:
     """What `crossfade relay status` says of a sink."""
     rows = json.loads(stack.crossfade("relay", "status", "--json").stdout)
     return next(row for row in rows if row["sink"] == sink)
+
+
+def stored_broadcasts(stack: Stack, account: Account) -> Counter[str]:
+    """How often each event was handed to Realtime on a conversation's channel: what no client's catch-up can hide."""
+    query = "select payload ->> 'eventId' from realtime.messages where topic = any(%s) and event = 'message.new'"
+    topics = [f"conversation:{number}" for number in account.conversations]
+    with psycopg.connect(stack.ready["databaseUrl"]) as connection:
+        return Counter(row[0] for row in connection.execute(query, (topics,)))
 
 
 def kill(stack: Stack, name: str) -> None:

@@ -134,6 +134,24 @@ def test_a_refused_batch_parks_only_the_culprit(
     assert one(conn, "select payload->>'content' as content from parked_events")["content"] == "5"
 
 
+def test_a_side_that_refuses_everything_is_at_fault_itself(
+    database_url: str, conn: psycopg.Connection[DictRow], conversation: int
+) -> None:
+    """A proxy that answers 400 to all of a page stops the sink; no event is parked for it."""
+    for number in range(5):
+        append_message(conn, conversation, str(number))
+
+    async def scenario() -> None:
+        async with Supabase().serve() as supabase, http_sink(supabase) as sink:
+            supabase.answer = lambda _: web.Response(status=400)
+            async with held_relay(database_url, sink) as relay:
+                with pytest.raises(SinkUnavailable, match="refused all of 5"):
+                    await relay.run_once()
+
+    run(scenario)
+    assert one(conn, "select count(*) as n from parked_events")["n"] == 0
+
+
 def test_a_server_that_hangs_or_is_gone_is_unavailable(
     database_url: str, conn: psycopg.Connection[DictRow], conversation: int
 ) -> None:

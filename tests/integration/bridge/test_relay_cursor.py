@@ -36,6 +36,30 @@ def test_a_lower_id_that_commits_later_is_still_delivered(database_url: str, con
     run(scenario)
 
 
+def test_an_older_transaction_with_a_higher_id_hides_nothing(
+    database_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """A snapshot's xmax is one past the newest *ended* transaction: a younger one may hold a lower id already."""
+    account = make_user(conn)
+    slow, fast = make_conversation(conn, account), make_conversation(conn, account)
+
+    async def scenario() -> None:
+        sink = RecordingSink()
+        async with held_relay(database_url, sink) as relay:
+            with psycopg.connect(database_url) as older, psycopg.connect(database_url) as younger:
+                older.execute("select pg_current_xact_id()")
+                append_message(younger, slow, "late")  # the younger transaction takes the lower id …
+                append_message(older, fast, "early")
+                older.commit()  # … and nothing as young as it has ended yet
+                assert await relay.run_once() == 1
+                assert await relay.run_once() == 0
+                younger.commit()
+            assert await relay.run_once() == 1
+            assert sink.contents == ["early", "late"]
+
+    run(scenario)
+
+
 def test_an_open_write_transaction_delays_nobody(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """While another connection keeps a transaction with an event open, everyone else's events go out at once."""
     account = make_user(conn)

@@ -29,7 +29,7 @@ def test_stranger_gets_the_answer_for_an_unknown_conversation(bridge: Bridge, cl
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], [7], [None], [True], [["1"]], [{"id": "1"}], ["1" * 65], [""], ["1", 5], ["1", {"afterSeq": "5"}],
+    [[], [1.5], [None], [True], [["1"]], [{"id": "1"}], ["1" * 65], [""], ["1", 5], ["1", {"afterSeq": "5"}],
      ["1", {"afterSeq": -1}], ["1", {"afterSeq": True}], ["1", {"afterSeq": 1.5}], ["1", {"afterSeq": 2**70}],
      ["1", {}, 3], ["1", []]],
 )  # fmt: skip

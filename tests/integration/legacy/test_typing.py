@@ -58,7 +58,7 @@ def test_typist_who_vanishes_stops_typing(bridge: Bridge, clients: Clients, room
 
 
 @pytest.mark.parametrize(
-    "sign", [None, "1", {}, {"conversationId": "1"}, {"conversationId": 1, "isTyping": True},
+    "sign", [None, "1", {}, {"conversationId": "1"}, {"conversationId": 1.5, "isTyping": True},
              {"conversationId": "1", "isTyping": "yes"}, {"conversationId": ["1"], "isTyping": True}],
 )  # fmt: skip
 def test_wrong_signs_are_answered(bridge: Bridge, clients: Clients, room: Room, sign: Any) -> None:

@@ -10,28 +10,28 @@ from realtime_bridge.cursor import Cursor, Hole, Snapshot
 
 def test_a_lower_id_that_commits_later_stays_a_hole_until_it_appears() -> None:
     """Id 2 is missing while its transaction runs; it is waited for, delivered, and then forgotten."""
-    cursor = Cursor(high_water=1).advance([3], Snapshot(xmin=10, xmax=12), up_to=None)
+    cursor = Cursor(high_water=1).advance([3], Snapshot(xmin=10, bound=12), up_to=None)
     assert cursor == Cursor(high_water=3, holes=(Hole(first=2, last=2, xmax=12),))
-    assert cursor.advance([], Snapshot(xmin=11, xmax=13), up_to=None) == cursor
-    assert cursor.advance([2], Snapshot(xmin=11, xmax=14), up_to=None) == Cursor(high_water=3)
+    assert cursor.advance([], Snapshot(xmin=11, bound=13), up_to=None) == cursor
+    assert cursor.advance([2], Snapshot(xmin=11, bound=14), up_to=None) == Cursor(high_water=3)
 
 
 def test_a_rolled_back_id_is_forgotten_once_its_transaction_has_ended() -> None:
     """A hole closes when every transaction that could have taken the id has ended without showing the row."""
-    cursor = Cursor(high_water=0).advance([2], Snapshot(xmin=10, xmax=12), up_to=None)
-    assert cursor.advance([], Snapshot(xmin=12, xmax=12), up_to=None).holes == ()
+    cursor = Cursor(high_water=0).advance([2], Snapshot(xmin=10, bound=12), up_to=None)
+    assert cursor.advance([], Snapshot(xmin=12, bound=12), up_to=None).holes == ()
 
 
 def test_a_cut_page_concludes_nothing_about_what_it_did_not_read() -> None:
     """Beyond the last id of a full page a hole stays open, however old its transaction is."""
     cursor = Cursor(high_water=9, holes=(Hole(first=2, last=8, xmax=5),))
-    cut = cursor.advance([3, 4], Snapshot(xmin=50, xmax=50), up_to=4)
+    cut = cursor.advance([3, 4], Snapshot(xmin=50, bound=50), up_to=4)
     assert cut == Cursor(high_water=9, holes=(Hole(first=5, last=8, xmax=5),))
 
 
 def test_a_jump_of_the_sequence_is_one_hole() -> None:
     """A billion skipped ids cost one entry, not a billion."""
-    cursor = Cursor(high_water=1).advance([1_000_000_001], Snapshot(xmin=7, xmax=7), up_to=None)
+    cursor = Cursor(high_water=1).advance([1_000_000_001], Snapshot(xmin=7, bound=7), up_to=None)
     assert len(cursor.holes) == 1
     assert cursor.hole_count == 999_999_999
 
@@ -61,7 +61,7 @@ class Database:
                 self.visible += ids
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(xmin=min(self.running, default=self.next_xid), xmax=self.next_xid)
+        return Snapshot(xmin=min(self.running, default=self.next_xid), bound=self.next_xid)
 
     def _pick(self, index: int) -> int:
         return sorted(self.running)[index % len(self.running)]
