@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
