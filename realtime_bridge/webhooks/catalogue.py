@@ -64,11 +64,13 @@ _MESSAGE = _object(
     seq={"type": "integer"},
     eventId=_UUID,
     messageSeq={"type": "integer"},
+    version={"type": "integer"},
     content=_TEXT,
     direction={"enum": ["incoming", "outgoing"]},
     status={"enum": ["pending", "sent", "delivered", "read", "failed"]},
     messageType={"enum": ["text", "image", "audio", "video", "document"]},
     metadata={"type": "object"},
+    attachments={"type": "array"},
     clientMessageId=_nullable(_TEXT),
     providerMessageId=_nullable(_TEXT),
     senderId=_nullable(_TEXT),
@@ -86,11 +88,14 @@ _CONVERSATION = _object(
     contactName=_nullable(_TEXT),
     channel=_TEXT,
     status={"enum": ["open", "pending", "resolved", "snoozed"]},
+    snoozedUntil=_nullable(_TIME),
     assignedAgentId=_nullable(_UUID),
     assignedBotId=_nullable(_TEXT),
     lastMessageAt=_nullable(_TIME),
     lastMessagePreview=_nullable(_TEXT),
     unreadCount={"type": "integer", "minimum": 0},
+    readSeq={"type": "integer"},
+    firstSeq={"type": "integer"},
     createdAt=_TIME,
     updatedAt=_TIME,
 )
@@ -98,15 +103,18 @@ _NOTICE = _object(webhookId=_ID, url=_TEXT, reason=_TEXT, at=_TIME)
 _PING = _object(webhookId=_ID, message=_TEXT)
 
 _MESSAGE_EXAMPLE: dict[str, Any] = {
-    "id": 1, "conversationId": 1, "seq": 1, "eventId": _EXAMPLE_ID, "messageSeq": 1, "content": "This is a test.",
-    "direction": "incoming", "status": "delivered", "messageType": "text", "metadata": {}, "clientMessageId": None,
+    "id": 1, "conversationId": 1, "seq": 1, "eventId": _EXAMPLE_ID, "messageSeq": 1, "version": 1,
+    "content": "This is a test.",
+    "direction": "incoming", "status": "delivered", "messageType": "text", "metadata": {},
+    "attachments": [], "clientMessageId": None,
     "providerMessageId": None, "senderId": None, "replyToId": None, "createdAt": _MOMENT, "updatedAt": _MOMENT,
     "editedAt": None, "deletedAt": None,
 }  # fmt: skip
 _CONVERSATION_EXAMPLE: dict[str, Any] = {
     "id": 1, "seq": 0, "eventId": _EXAMPLE_ID, "contactJid": "contact@example.com", "contactName": "Ann",
-    "channel": "api", "status": "open", "assignedAgentId": None, "assignedBotId": None, "lastMessageAt": None,
-    "lastMessagePreview": None, "unreadCount": 0, "createdAt": _MOMENT, "updatedAt": _MOMENT,
+    "channel": "api", "status": "open", "snoozedUntil": None, "assignedAgentId": None, "assignedBotId": None, "lastMessageAt": None,
+    "lastMessagePreview": None, "unreadCount": 0,
+    "readSeq": 0, "firstSeq": 1, "createdAt": _MOMENT, "updatedAt": _MOMENT,
 }  # fmt: skip
 _NOTICE_EXAMPLE = {
     "webhookId": 1,

@@ -332,7 +332,7 @@ def test_every_route_is_in_the_table_above(app: Flask) -> None:
 
 def test_webhooks_need_a_scope_of_their_own(new_account: Callable[..., Account]) -> None:
     """A key that reads and writes chat may not look at webhooks; one for webhooks may not read chat."""
-    problem(new_account().get("/webhooks"), 403, "scope_missing")
+    problem(new_account(scopes=("chat:read", "chat:write")).get("/webhooks"), 403, "scope_missing")
     only = new_account(scopes=("webhooks:manage",))
     assert only.get("/webhooks").status_code == 200
     problem(only.get("/conversations"), 403, "scope_missing")

@@ -224,7 +224,7 @@ def test_figures_are_those_of_all_workers(gateway: GatewayServer, conn: psycopg.
     counted = sum(
         float(line.rpartition(" ")[2])
         for line in text.splitlines()
-        if line.startswith("chat_api_requests_total") and f'route="{LIST}"' in line
+        if line.startswith("chat_api_request_count_total") and f'route="{LIST}"' in line
     )
     assert counted == answered > 0
 
