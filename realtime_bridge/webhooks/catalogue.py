@@ -112,8 +112,8 @@ _MESSAGE_EXAMPLE: dict[str, Any] = {
 }  # fmt: skip
 _CONVERSATION_EXAMPLE: dict[str, Any] = {
     "id": 1, "seq": 0, "eventId": _EXAMPLE_ID, "contactJid": "contact@example.com", "contactName": "Ann",
-    "channel": "api", "status": "open", "snoozedUntil": None, "assignedAgentId": None, "assignedBotId": None, "lastMessageAt": None,
-    "lastMessagePreview": None, "unreadCount": 0,
+    "channel": "api", "status": "open", "snoozedUntil": None, "assignedAgentId": None,
+    "assignedBotId": None, "lastMessageAt": None, "lastMessagePreview": None, "unreadCount": 0,
     "readSeq": 0, "firstSeq": 1, "createdAt": _MOMENT, "updatedAt": _MOMENT,
 }  # fmt: skip
 _NOTICE_EXAMPLE = {
