@@ -69,7 +69,7 @@ def test_strangers_write_nothing(bridge: Bridge, clients: Clients, room: Room) -
         ({"type": ["text"]}, "invalid"),
         ({"clientMessageId": ""}, "invalid"),
         ({"clientMessageId": "x" * 129}, "invalid"),
-        ({"conversationId": 1}, "invalid"),
+        ({"conversationId": 1.5}, "invalid"),
     ],
 )
 def test_bad_messages_are_refused(
