@@ -20,7 +20,7 @@ insert into crossfade.event_floor default values;
 alter table crossfade.event_floor enable row level security;
 
 create or replace function crossfade.drop_event_partitions(keep interval) returns integer
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set lock_timeout = '200ms' as $$
 declare
     old record;
     newest bigint;
@@ -85,7 +85,7 @@ $$;
 create trigger announce_events after insert on public.chat_events
     for each statement execute function crossfade.announce_events();
 create or replace function crossfade.drop_event_partitions(keep interval) returns integer
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set lock_timeout = '200ms' as $$
 declare
     old record;
     dropped integer := 0;

@@ -7,21 +7,6 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-# 422 for data that fits its schema is only about what is stored, or about more than one field at once.
-MEANINGS = {
-    "conflicting",
-    "cursor_invalid",
-    "duplicate",
-    "empty",
-    "in_the_past",
-    "not_allowed",
-    "out_of_range",
-    "too_large",
-    "unknown_attachment",
-    "unknown_message",
-    "unknown_user",
-    "wrong_combination",
-}
 MOMENTS = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1970)
 
 schemathesis.openapi.format("date-time", MOMENTS.map(lambda moment: moment.isoformat().replace("+00:00", "Z")))

@@ -72,6 +72,15 @@ def test_event_partitions_are_made_ahead_and_dropped_behind(conn: psycopg.Connec
     assert one(conn, "select crossfade.drop_event_partitions('30 days') as dropped")["dropped"] == 0
 
 
+def test_housekeeping_never_queues_writers_behind_it(conn: psycopg.Connection[DictRow]) -> None:
+    """Whatever version defined them last, the functions that lock the log give up a lock they cannot have at once."""
+    rows = conn.execute(
+        "select proname, proconfig from pg_proc where proname in ('ensure_event_partitions', 'drop_event_partitions')"
+    ).fetchall()
+    assert len(rows) == 2
+    assert all("lock_timeout=200ms" in row["proconfig"] for row in rows)
+
+
 def test_rows_of_a_missing_partition_move_into_it(conn: psycopg.Connection[DictRow]) -> None:
     """What was written while nobody made partitions lies in the default one, and moves when its week is made."""
     conversation = make_conversation(conn, make_user(conn))

@@ -1,5 +1,6 @@
 """What goes to many sockets at once: encoded on first need, once per version, however many receive it."""
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ from ops.local_supabase.wire.frames import Encoding, Outgoing, Version
 _UNPARSABLE = b'%{error: "unable to parse response"}'  # what v1 sockets get on the real server, to the letter
 
 
-class Fanout:
+class Fanout(ABC):
     """A message on one topic. `message_id` names rows of realtime.messages, so that replays are not repeated."""
 
     def __init__(self, topic: str, *, message_id: str | None = None) -> None:
@@ -20,13 +21,13 @@ class Fanout:
         """The frame for a version, None when it is never sent to that version; ValueError when it does not fit."""
         return self.v2_frame if version is Version.V2 else self.v1_frame
 
-    @cached_property
-    def v1_frame(self) -> Outgoing | None:
-        raise NotImplementedError
+    @property
+    @abstractmethod
+    def v1_frame(self) -> Outgoing | None: ...
 
-    @cached_property
-    def v2_frame(self) -> Outgoing | None:
-        raise NotImplementedError
+    @property
+    @abstractmethod
+    def v2_frame(self) -> Outgoing | None: ...
 
 
 class TextFanout(Fanout):
