@@ -78,7 +78,12 @@ def create_app(settings: Settings) -> Flask:
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
     turnstile = TurnstileGate(settings.threads)
-    event_waiters = EventWaiters(settings.database_url, capacity=settings.max_waiters, step_aside=turnstile.step_aside)
+    event_waiters = EventWaiters(
+        settings.database_url,
+        capacity=settings.max_waiters,
+        step_aside=turnstile.step_aside,
+        gauge=metrics.waiting_consumers,
+    )
     rate_limit = RateLimitGate(
         settings.redis_url,
         requests_per_min=settings.rate_limit_per_min,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from prometheus_client import Gauge
 
 from gateway.db import Connection, connect
 
@@ -52,10 +53,11 @@ class Waiter:
 class EventWaiters:
     """At most `capacity` consumers wait; one more is answered at once, as if it had not asked to wait."""
 
-    def __init__(self, database_url: str, *, capacity: int, step_aside: Callable[[], None]) -> None:
+    def __init__(self, database_url: str, *, capacity: int, step_aside: Callable[[], None], gauge: Gauge) -> None:
         self._url = database_url
         self._capacity = capacity
         self._step_aside = step_aside
+        self._gauge = gauge
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
         self._count = 0
@@ -83,6 +85,7 @@ class EventWaiters:
             if may_wait:
                 self._waiters.setdefault(account_id, set()).add(waiter)
                 self._count += 1
+                self._gauge.inc()
         try:
             yield waiter
         finally:
@@ -145,3 +148,4 @@ class EventWaiters:
             if not others:
                 del self._waiters[account_id]
             self._count -= 1
+            self._gauge.dec()

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -35,7 +35,12 @@ class Metrics:
         self.keys_not_checked = Counter(
             "chat_api_keys_not_checked", "Requests refused because no key could be checked.", registry=self._registry
         )
-
+        self.waiting_consumers = Gauge(
+            "chat_api_waiting_consumers",
+            "Requests for events that stay open until one comes.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self.wuzapi_events = Counter(
             "chat_api_wuzapi_events",
             "Signed WUZAPI events, by what became of them.",

@@ -40,6 +40,14 @@ class GatewayServer:
             text = answer.read()
             return answer.status, json.loads(text) if text else {}, answer.headers
 
+    def metric(self, name: str) -> float | None:
+        """One figure without labels, of all workers; None while nobody counted it."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)) as connection:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else None
+
     def lines(self) -> list[dict[str, Any]]:
         """Every line of the log so far; a line that is not JSON fails the test."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

@@ -47,8 +47,7 @@ def test_a_stop_answers_those_who_wait(
         path = f"{EVENTS}?after={_cursor(server, key)}&wait=25"
         began = time.monotonic()
         waiting = pool.submit(server.request, "GET", path, key)
-        query = "select count(*) as n from pg_stat_activity where application_name = 'crossfade-gateway'"
-        wait_for(lambda: conn.execute(query).fetchone() != {"n": 0}, "the request to have looked once")
+        wait_for(lambda: server.metric("chat_api_waiting_consumers") == 1.0, "the request to be among the waiting")
         server.process.send_signal(signal.SIGTERM)
         status, document, _ = waiting.result(20)
         assert (status, document["data"]) == (200, [])
