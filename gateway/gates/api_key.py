@@ -21,6 +21,18 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones witho
 SIGNED_ENDPOINTS = frozenset({"wuzapi.receive_event"})  # who sends is proven by the body's signature, in the view
 SIGNED_BLUEPRINTS = frozenset({"files"})  # the URL itself is the permission, and says for what
 OPEN_BLUEPRINTS = frozenset({"documents"})  # the description of the API is for those who have no key yet
+
+
+def needs_key(path: str, endpoint: str | None) -> bool:
+    """Whether a route is for consumers with a key; the description of the API asks here, too."""
+    blueprint = (endpoint or "").partition(".")[0]
+    return (
+        path not in OPEN_PATHS
+        and endpoint not in SIGNED_ENDPOINTS
+        and blueprint not in SIGNED_BLUEPRINTS | OPEN_BLUEPRINTS
+    )
+
+
 HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
 
 
@@ -46,9 +58,7 @@ class ApiKeyGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        if request.path in OPEN_PATHS or request.blueprint in OPEN_BLUEPRINTS:
-            return
-        if request.blueprint in SIGNED_BLUEPRINTS or request.endpoint in SIGNED_ENDPOINTS:
+        if not needs_key(request.path, request.endpoint):
             return
         text = self._presented()
         try:

@@ -10,6 +10,7 @@ it, and go on with it for as long as events are kept. An event that commits late
 within a conversation the order is that of `conversationSeq`. An event may, rarely, come twice: drop it by `eventId`.
 
 To begin with a state: take a cursor with `after=latest`, fetch the state, then go on from the cursor."""
+LOG_ENTRY = "LogEntry"
 EVENTS = "Events"
 KEYS = "API keys"
 CHANNELS = "Channels"
@@ -30,7 +31,7 @@ OPERATIONS = {
         tag=EVENTS,
         is_list=True,
         query=event_schemas.ListEvents,
-        answer=answers.LogEntry,
+        answer=LOG_ENTRY,
         problems=(errors.CursorExpired,),
         description=CATCH_UP,
     ),

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType, Scope
-from realtime_bridge.events import EventType
 
 Id = Annotated[int, Field(ge=1)]
 
@@ -55,14 +54,6 @@ class ListedConversation(ConversationFields):
 
 class Conversation(ListedConversation):
     participants: list[Participant]
-
-
-class ConversationEvent(ConversationFields):
-    """A conversation as it was after the event."""
-
-    seq: Annotated[int, Field(ge=0)]
-    event_id: UUID
-    participants: list[Participant] = Field(default_factory=list)
 
 
 class Message(Answer):
@@ -122,7 +113,7 @@ class Imported(Answer):
     results: list[ImportedItem]
 
 
-class Told(Answer):
+class TypingTold(Answer):
     told: Annotated[bool, Field(description="False for one too many within a second.")]
 
 
@@ -155,17 +146,6 @@ class NewAttachment(AttachmentState):
 
 class ShownAttachment(AttachmentState):
     download: Download | None
-
-
-class LogEntry(Answer):
-    """One event, as webhooks send it, too."""
-
-    type: EventType
-    timestamp: Annotated[datetime, Field(description="When it was committed.")]
-    data: Annotated[Message | ConversationEvent, Field(description="What it is about, as it was after the event.")]
-    event_id: Annotated[UUID, Field(description="Drop repeats by it.")]
-    seq: Annotated[int, Field(ge=1, description="Place in the log: unique, with gaps.")]
-    conversation_seq: Annotated[int, Field(description="Place in the conversation, without gaps.")]
 
 
 class Key(Answer):

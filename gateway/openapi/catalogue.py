@@ -1,38 +1,42 @@
-"""Everything that is described: operations by view, and the requests that we send as webhooks by event type.
+"""Everything that is described: operations by view, and the events, which are also the requests that we send.
 
 A new area adds its module here; tests say which route was forgotten.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
-from gateway.openapi import accounts, answers, conversations, messages
-from gateway.openapi.operation import Operation
+from gateway.openapi import accounts, conversations, messages, realtime, webhooks
+from gateway.openapi.operation import REF, Operation
 from realtime_bridge.events import EventType
+from realtime_bridge.webhooks.catalogue import KINDS, Kind
 
 OPERATIONS: Mapping[str, Operation] = {
     **conversations.OPERATIONS,
     **messages.OPERATIONS,
     **accounts.OPERATIONS,
+    **realtime.OPERATIONS,
+    **webhooks.OPERATIONS,
 }
-UNDESCRIBED_BLUEPRINTS = frozenset(
-    {"documents", "health", "files", "wuzapi"}  # not for consumers with a key
-    | {"realtime_sessions", "webhooks"}  # described in the README
-)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One kind of request that we send. `schema` is the JSON Schema of its body, or `model` stands for it."""
-
-    summary: str
-    model: type[BaseModel] | None = None
-    schema: Mapping[str, Any] | None = None
+def component_of(kind: Kind) -> str:
+    """Return the name of an event type's schema: `MessageNewEvent`."""
+    return f"{kind.type.title().replace('.', '')}Event"
 
 
-WEBHOOKS: Mapping[str, Sent] = {
-    event_type.value: Sent(summary=f"The event {event_type.value}", model=answers.LogEntry) for event_type in EventType
-}
+def event_components() -> dict[str, Any]:
+    """Return the named schemas of all events: each type, what each family holds, and any one of the log."""
+    components: dict[str, Any] = {}
+    for kind in KINDS:
+        data = f"{kind.family.title()}EventData"
+        components[data] = kind.data
+        described = {"description": kind.description} | kind.schema_with({"$ref": REF.format(model=data)})
+        components[component_of(kind)] = described
+    logged = {kind.type: REF.format(model=component_of(kind)) for kind in KINDS if kind.type in set(EventType)}
+    components[accounts.LOG_ENTRY] = {
+        "description": "One event, with the body that webhooks have, too.",
+        "oneOf": [{"$ref": reference} for reference in logged.values()],
+        "discriminator": {"propertyName": "type", "mapping": logged},
+    }
+    return components

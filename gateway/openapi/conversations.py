@@ -87,7 +87,7 @@ OPERATIONS = {
         tag=PEOPLE,
         status=202,
         body=changes.Typing,
-        answer=answers.Told,
+        answer=answers.TypingTold,
         example={"isTyping": True, "username": "Ana"},
         description="Reaches who is connected and is never stored; at most one a second and user.",
     ),

@@ -12,15 +12,16 @@ from werkzeug.routing import Rule
 
 from gateway import errors
 from gateway.errors import ProblemError
+from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
 from gateway.gates.scope import scope_of
 from gateway.openapi import answers
-from gateway.openapi.catalogue import UNDESCRIBED_BLUEPRINTS, WEBHOOKS
-from gateway.openapi.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS
-from gateway.openapi.operation import Operation
+from gateway.openapi.catalogue import component_of, event_components
+from gateway.openapi.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
+from gateway.openapi.operation import REF, Operation
+from realtime_bridge.webhooks.catalogue import KINDS, Kind
 
 VERSION = "1.0.0"
-REF = "#/components/schemas/{model}"
 INTRODUCTION = """Conversations and messages for your own software.
 
 Send your key in `X-API-Key`, or as `Authorization: Bearer`. Answers are `{"success": true, "data": …}`; lists add
@@ -75,37 +76,47 @@ def build(
         "security": [{"apiKey": []}, {"bearer": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations.values())],
         "paths": paths,
-        "webhooks": dict(_webhooks(schemas)),
+        "webhooks": {kind.type: _sent(kind) for kind in KINDS},
         "components": {
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
             "headers": HEADERS,
-            "schemas": definitions,
+            "responses": {code: _problem_answer([code], schemas) for code in ANYWHERE.values()},
+            "schemas": definitions | event_components(),
         },
     }
 
 
 def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
-    """Every route for consumers, once for each method."""
+    """Every route for consumers, which is every one that takes a key, once for each method."""
     for rule in sorted(app.url_map.iter_rules(), key=lambda found: found.rule):
-        if rule.endpoint.partition(".")[0] not in UNDESCRIBED_BLUEPRINTS:
+        if needs_key(rule.rule, rule.endpoint):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield rule, method
 
 
 def _schemas(operations: Iterable[Operation]) -> tuple[dict[type[BaseModel], Schema], Schema]:
-    requests = {model for operation in operations for model in (operation.body, operation.query) if model is not None}
+    queries = {operation.query for operation in operations}
+    requests = queries | {operation.body for operation in operations if operation.body is not None}
     shown: set[type[BaseModel]] = {answers.Pagination, answers.Problem}
-    shown |= {model for operation in operations if (model := operation.answer) is not None}
-    shown |= {model for sent in WEBHOOKS.values() if (model := sent.model) is not None}
+    shown |= {model for operation in operations if isinstance(model := operation.answer, type)}
+    requests |= {model for operation in operations for model in operation.mentions}
     # What is sent may leave out what has a default; what is answered is always there.
     inputs = [(model, "validation") for model in sorted(requests, key=lambda model: model.__name__)]
     outputs = [(model, "serialization") for model in sorted(shown, key=lambda model: model.__name__)]
     found, definitions = models_json_schema([*inputs, *outputs], ref_template=REF)  # type: ignore[list-item]
     schemas = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
-    return schemas, definitions["$defs"]
+    names = {schemas[query]["$ref"].rpartition("/")[2] for query in queries}  # what they hold is in `parameters`
+    return schemas, {name: _untitled(schema) for name, schema in definitions["$defs"].items() if name not in names}
+
+
+def _untitled(schema: Schema) -> Schema:
+    """Without the titles that pydantic makes of the fields' names."""
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+    return schema
 
 
 def _operation(rule: Rule, method: str, operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
@@ -160,7 +171,9 @@ def _responses(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
         "description": HTTPStatus(operation.status).phrase,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ANSWER_HEADERS},
     }
-    if operation.answer is not None:
+    if operation.as_lines:
+        success["content"] = {"application/x-ndjson": {"schema": {"type": "string"}}}
+    elif operation.answer is not None:
         success["content"] = {"application/json": {"schema": _envelope(operation, schemas)}}
     if operation.follows:
         success["links"] = {
@@ -172,13 +185,14 @@ def _responses(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
     for problem in _problems(rule, method, operation):
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
-        codes = ", ".join(f"[`{problem.code}`](/docs/problems/{problem.code})" for problem in problems)
-        content = {"application/problem+json": {"schema": schemas[answers.Problem]}}
-        responses[str(status)] = {"description": codes, "content": content}
-    for number, code in ANYWHERE.items():
-        content = {"application/problem+json": {"schema": schemas[answers.Problem]}}
-        responses[number] = {"description": f"[`{code}`](/docs/problems/{code})", "content": content}
+        responses[str(status)] = _problem_answer([problem.code for problem in problems], schemas)
+    responses |= {number: {"$ref": f"#/components/responses/{code}"} for number, code in ANYWHERE.items()}
     return dict(sorted(responses.items()))
+
+
+def _problem_answer(codes: Iterable[str], schemas: Mapping[type[BaseModel], Schema]) -> Schema:
+    described = ", ".join(f"[`{code}`](/docs/problems/{code})" for code in codes)
+    return {"description": described, "content": {"application/problem+json": {"schema": schemas[answers.Problem]}}}
 
 
 def _problems(rule: Rule, method: str, operation: Operation) -> Iterable[type[ProblemError]]:
@@ -198,7 +212,8 @@ def _problems(rule: Rule, method: str, operation: Operation) -> Iterable[type[Pr
 
 def _envelope(operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
     assert operation.answer is not None  # noqa: S101 asked by the caller
-    item = schemas[operation.answer]
+    answer = operation.answer
+    item = {"$ref": REF.format(model=answer)} if isinstance(answer, str) else schemas[answer]
     data = {"type": "array", "items": item} if operation.is_list else item
     properties: Schema = {"success": {"const": True}, "data": data}
     if operation.is_list:
@@ -206,17 +221,20 @@ def _envelope(operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
 
-def _webhooks(schemas: Mapping[type[BaseModel], Schema]) -> Iterator[tuple[str, Schema]]:
-    for name, sent in WEBHOOKS.items():
-        schema = schemas[sent.model] if sent.model else dict(sent.schema or {})
-        yield (
-            name,
-            {
-                "post": {
-                    "operationId": f"webhook.{name}",
-                    "summary": sent.summary,
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-                    "responses": {"2XX": {"description": "Taken; anything else is tried again."}},
-                }
+def _sent(kind: Kind) -> Schema:
+    """One kind of request that we send."""
+    content = {"schema": {"$ref": REF.format(model=component_of(kind))}, "example": kind.request}
+    return {
+        "post": {
+            "operationId": f"webhook.{kind.type}",
+            "summary": kind.description,
+            "parameters": SENT_HEADERS,
+            "requestBody": {"required": True, "content": {"application/json": content}},
+            "responses": {
+                "2XX": {"description": "Taken. Answer within 15 seconds, then do the work."},
+                "410": {"description": "Disables the webhook; nothing more is sent."},
+                "429": {"description": "Tried again, no sooner than `Retry-After` says; so is 502, 503 and 504."},
+                "default": {"description": "Tried again, nine times within three days. Redirects are not followed."},
             },
-        )
+        }
+    }

@@ -31,3 +31,27 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
 }
+SENT_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "webhook-id",
+        "in": "header",
+        "required": True,
+        "description": "The `eventId`: the same on every attempt. Drop repeats by it.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "webhook-timestamp",
+        "in": "header",
+        "required": True,
+        "description": "When this attempt was made, in seconds since 1970. Refuse what is older than five minutes.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "webhook-signature",
+        "in": "header",
+        "required": True,
+        "description": "One `v1,…` for each live secret, separated by spaces: HMAC-SHA256 of id, timestamp and raw"
+        " body, joined by dots (Standard Webhooks 1.0).",
+        "schema": {"type": "string"},
+    },
+]

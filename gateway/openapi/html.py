@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
+from gateway.openapi.guide import EVENTS, QUICK_START
 from gateway.openapi.problem_table import ProblemType
 
 STYLE = """
@@ -40,29 +41,14 @@ def api_page(document: Schema) -> str:
     menu.append('<h2>More</h2><a href="#webhooks">Events and webhooks</a><a href="#schemas">Schemas</a>')
     menu.append('<a href="/docs/problems">Problems</a><a href="/api/v1/openapi.json">openapi.json</a>')
     body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", QUICK_START]
-    body += [_operation(path, method, operation) for path, method, operation in operations]
-    body.append(
-        '<section id="webhooks"><h2>Events and webhooks</h2><p>The types in <code>/events</code> and in webhooks:'
-    )
-    body.append(", ".join(f"<code>{escape(name)}</code>" for name in document["webhooks"]) + ".</p></section>")
+    answers = document["components"]["responses"]
+    body += [_operation(path, method, operation, answers) for path, method, operation in operations]
+    body.append(f'<section id="webhooks"><h2>Events and webhooks</h2>{_text(EVENTS)}')
+    body += [_event(name, methods["post"]) for name, methods in document["webhooks"].items()]
+    body.append("</section>")
     body.append('<section id="schemas"><h2>Schemas</h2>')
     body += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
     return _page("Crossfade API", "".join(menu), "".join(body) + "</section>")
-
-
-QUICK_START = """<section id="start"><h2>The first message</h2><p>With the key and the conversation that
-<code>./ops/up</code> prints:</p><pre>KEY=cf_dev_…
-API=http://127.0.0.1:8000/api/v1/chat
-# send
-curl -i $API/conversations/1/messages -H "X-API-Key: $KEY" -H 'Content-Type: application/json' \\
-  -d '{"content": "Hello"}'
-# edit: the ETag of the version you have seen
-curl -si $API/conversations/1/messages/1 -H "X-API-Key: $KEY" | grep -i etag
-curl -X PATCH $API/conversations/1/messages/1 -H "X-API-Key: $KEY" -H 'If-Match: *' \\
-  -H 'Content-Type: application/json' -d '{"content": "Hello again"}'
-# everything that happened, then wait for more
-curl "$API/events" -H "X-API-Key: $KEY"
-curl "$API/events?wait=20&amp;after=CURSOR" -H "X-API-Key: $KEY"</pre></section>"""
 
 
 def problems_page(types: Mapping[str, ProblemType]) -> str:
@@ -97,28 +83,40 @@ def _operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
     yield from sorted(found, key=lambda item: order.index(item[2]["tags"][0]))
 
 
-def _operation(path: str, method: str, operation: Schema) -> str:
+def _operation(path: str, method: str, operation: Schema, shared: Schema) -> str:
     old = ' class="old"' if operation.get("deprecated") else ""
     parts = [
         f'<section id="{escape(operation["operationId"])}"><h3{old}>{escape(operation["summary"])}</h3>',
         f'<p><code><span class="method">{method}</span> {escape(path)}</code></p>{_text(operation["description"])}',
         _parameters(operation["parameters"]),
     ]
-    if "requestBody" in operation:
-        content = operation["requestBody"]["content"]["application/json"]
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if content:
         parts.append(f"<p>Body: {_kind(content['schema'])}</p>")
-        if "example" in content:
-            parts.append(f"<pre>{escape(_curl(path, method, content['example']))}</pre>")
-    rows = "".join(_answer(status, answer) for status, answer in operation["responses"].items())
+    parts.append(f"<pre>{escape(_curl(path, method, operation, content.get('example')))}</pre>")
+    rows = "".join(_answer(status, answer, shared) for status, answer in operation["responses"].items())
     parts.append(f"<details><summary>Answers</summary><table>{rows}</table></details></section>")
     return "".join(parts)
 
 
-def _curl(path: str, method: str, example: object) -> str:
-    body = json.dumps(example, ensure_ascii=False)
-    verb = "" if method == "POST" else f" -X {method}"
-    headers = "-H 'X-API-Key: …' -H 'Content-Type: application/json'"
-    return f"curl{verb} http://127.0.0.1:8000{path} {headers} \\\n  -d '{body}'"
+def _curl(path: str, method: str, operation: Schema, example: object) -> str:
+    verb = "" if method == ("GET" if example is None else "POST") else f" -X {method}"
+    headers = "-H 'X-API-Key: …'"
+    if any(one["name"] == "If-Match" for one in operation["parameters"]):
+        headers += " -H 'If-Match: *'"
+    line = f"curl{verb} http://127.0.0.1:8000{path} {headers}"
+    if example is None:
+        return line
+    return f"{line} -H 'Content-Type: application/json' \\\n  -d '{json.dumps(example, ensure_ascii=False)}'"
+
+
+def _event(name: str, sent: Schema) -> str:
+    content = sent["requestBody"]["content"]["application/json"]
+    shown = escape(json.dumps(content["example"], indent=2, ensure_ascii=False))
+    return (
+        f'<h3 id="event-{escape(name)}"><code>{escape(name)}</code></h3><p>{escape(sent["summary"])}'
+        f" {_kind(content['schema'])}</p><details><summary>Example</summary><pre>{shown}</pre></details>"
+    )
 
 
 def _parameters(parameters: list[Schema]) -> str:
@@ -133,7 +131,9 @@ def _parameters(parameters: list[Schema]) -> str:
     return f"<table>{rows}</table>"
 
 
-def _answer(status: str, answer: Schema) -> str:
+def _answer(status: str, answer: Schema, shared: Schema) -> str:
+    if "$ref" in answer:
+        answer = shared[answer["$ref"].rpartition("/")[2]]
     schemas = [_kind(content["schema"]) for content in answer.get("content", {}).values()]
     return f"<tr><td>{status}</td><td>{_inline(answer['description'])}</td><td>{' '.join(schemas)}</td></tr>"
 
@@ -154,8 +154,8 @@ def _kind(schema: Schema) -> str:  # noqa: PLR0911 one for each way to write a s
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#schema-{name}">{name}</a>'
-    if "anyOf" in schema:
-        return " or ".join(_kind(kind) for kind in schema["anyOf"])
+    if kinds := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(_kind(kind) for kind in kinds)
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(word))}</code>" for word in schema["enum"])
     if "const" in schema:
@@ -165,8 +165,9 @@ def _kind(schema: Schema) -> str:  # noqa: PLR0911 one for each way to write a s
     if "properties" in schema and "data" in schema["properties"]:
         return _kind(schema["properties"]["data"])
     limits = [f"{word} {schema[name]}" for name, word in LIMITS.items() if name in schema]
-    words = [str(schema.get("format") or schema.get("type", "anything")), *limits]
-    return escape(", ".join(words))
+    types = schema.get("type", "anything")
+    kind = " or ".join(types) if isinstance(types, list) else str(types)
+    return escape(", ".join([str(schema.get("format") or kind), *limits]))
 
 
 LIMITS = {

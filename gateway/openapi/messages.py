@@ -90,11 +90,13 @@ OPERATIONS = {
         tag=TAG,
         body=changes.ImportMessages,
         answer=answers.Imported,
+        mentions=(changes.ImportMessage,),
         example={
             "messages": [{"content": "Hi", "direction": "incoming", "createdAt": "2020-01-01T10:00:00Z"}],
             "announce": False,
         },
-        description="Up to 500, each with its own `createdAt` and its own result. Events only with `announce`.",
+        description="Up to 500, each an [ImportMessage](/docs#schema-ImportMessage) with its own `createdAt` and its"
+        " own result: one that is wrong leaves the others alone. Events only with `announce`.",
     ),
     "attachments.create_attachment": Operation(
         summary="Announce a file",

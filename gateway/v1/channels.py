@@ -5,18 +5,18 @@ A conversation belongs to a channel when its `channel` is the channel's name: wh
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import Blueprint, Response, g
-from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway import rendering
 from gateway.domain import Channel, ChannelChange, NewChannel
 from gateway.services.channels import Channels, spelled
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import Body, NoQuery, Text128, Text255
+from gateway.v1.schemas import Body, Changes, NoQuery, Text128, Text255
 from gateway.validation import read_body, read_query
 from gateway.wuzapi.views import PREFIX as HOOKS
 
@@ -56,18 +56,12 @@ class CreateChannel(Body):
         )
 
 
-class ChangeChannel(Body):
+class ChangeChannel(Changes):
     base_url: BaseUrl | None = None
     token: HeaderText | None = None
     hmac_key: HmacKey | None = None
     provider_user_id: Text128 | None = None
     enabled: bool | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty", "Send at least one field to change.")
-        return self
 
     def to_domain(self) -> ChannelChange:
         return ChannelChange(

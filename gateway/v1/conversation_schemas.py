@@ -1,18 +1,15 @@
 """What requests may change in a conversation: fields, assignment, participants, reading marks, signs of typing."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from gateway.changes import UNSET, Assignment, ConversationPatch
 from gateway.domain import ConversationStatus, Role
-from gateway.v1.schemas import MAX_BIGINT, Body, Moment, Text128, Text255, Uuid, Word
-
-NOTHING = "Name at least one field to change."
+from gateway.v1.schemas import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Word
 
 
-class PatchConversation(Body):
+class PatchConversation(Changes):
     """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
 
     contact_jid: Text255 = ""
@@ -20,28 +17,16 @@ class PatchConversation(Body):
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
     snoozed_until: Moment | None = None
 
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty", NOTHING)
-        return self
-
     def to_domain(self) -> ConversationPatch:
         named: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         return ConversationPatch(**named)
 
 
-class AssignConversation(Body):
+class AssignConversation(Changes):
     """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
 
     agent_id: Uuid | None = None
     bot_id: Text255 | None = None
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty", NOTHING)
-        return self
 
     def to_domain(self) -> Assignment:
         named = self.model_fields_set

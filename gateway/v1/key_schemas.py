@@ -1,13 +1,12 @@
 """What requests about API keys may say. Used by the views and by the description of the API."""
 
-from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.domain import Scope
-from gateway.v1.schemas import Body, Number, Query, Text255, Word
+from gateway.v1.schemas import Body, Moment, Number, Query, Text255, Word
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_OVERLAP_S = 30 * 86_400  # a month is enough to redeploy anything
@@ -20,14 +19,6 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
     return scopes
 
 
-def _text(value: object) -> object:
-    """Numbers would be taken for seconds since 1970."""
-    if not isinstance(value, str | datetime):
-        raise PydanticCustomError("wrong_type", "Send a time such as 2027-01-31T12:00:00Z.")
-    return value
-
-
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)]
 PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN)]
 
 

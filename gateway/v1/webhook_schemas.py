@@ -4,10 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.v1.schemas import Body, Number, Query
+from gateway.v1.schemas import Body, Changes, Moment, Number, Query
 from gateway.webhook_domain import (
     AttemptFilter,
     DeliveryFilter,
@@ -32,7 +32,6 @@ OURS = (  # what a request means or how it travels is not for the endpoint to sa
     "host", "content-", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "proxy-", "expect",
     "accept-encoding", "user-agent", "cookie", "webhook-", "x-signature", "sec-", "x-forwarded-", "forwarded", "via",
 )  # fmt: skip
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _pattern(word: str) -> str:
@@ -72,21 +71,6 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _moment(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value) if _MOMENT.fullmatch(value) else None
-            return moment.astimezone(UTC) if moment else _no_moment()
-        except (ValueError, OverflowError):
-            _no_moment()
-    return value
-
-
-def _no_moment() -> object:
-    raise PydanticCustomError("not_a_time", "Send a time with its zone, such as 2026-11-20T10:00:00Z.")
-
-
-Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_moment)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
 Description = Annotated[str, StringConstraints(max_length=500)]
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(min_length=1, max_length=MAX_PATTERNS)]
@@ -122,7 +106,7 @@ class CreateWebhook(Body):
         return NewWebhook(settings=settings, secret=self.secret)
 
 
-class ChangeWebhook(Body):
+class ChangeWebhook(Changes):
     """What is left out stays; `description` and `maxPerSecond` may be null."""
 
     url: Url = ""
@@ -185,14 +169,17 @@ class ListDeliveries(Query):
         return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
 
 
-class ListAttempts(Query):
+class FilterAttempts(Query):
     outcome: Outcome | None = None
     type: Annotated[str, AfterValidator(_type)] | None = None
     since: Moment | None = None
     until: Moment | None = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     def to_domain(self) -> AttemptFilter:
         outcome = self.outcome.value if self.outcome else None
         return AttemptFilter(outcome=outcome, type=self.type, since=self.since, until=self.until)
+
+
+class ListAttempts(FilterAttempts):
+    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None

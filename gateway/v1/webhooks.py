@@ -18,6 +18,7 @@ from gateway.v1.schemas import NoQuery
 from gateway.v1.webhook_schemas import (
     ChangeWebhook,
     CreateWebhook,
+    FilterAttempts,
     ListAttempts,
     ListDeliveries,
     Recover,
@@ -162,7 +163,7 @@ def _add_deliveries(routes: Blueprint, database: Database) -> None:
 
     def export_attempts(webhook_id: int) -> Response:
         """All that match, one JSON object a line, newest first."""
-        query = read_query(ListAttempts)
+        query = read_query(FilterAttempts)
         account_id, chosen = g.api_key.account_id, query.to_domain()
         first = deliveries.list_attempts(database, account_id, webhook_id, chosen, limit=EXPORT_PAGE, after=None)
 

@@ -24,20 +24,41 @@ class Kind:
     example: dict[str, Any]
 
     @property
+    def family(self) -> str:
+        """`message` of `message.new`. All of a family have the same `data`."""
+        return self.type.partition(".")[0]
+
+    @property
     def schema(self) -> Schema:
         """JSON Schema (draft 2020-12) of the whole request body."""
+        return self.schema_with(self.data)
+
+    def schema_with(self, data: Schema) -> Schema:
+        """Return the schema with another one for `data`, such as a reference to it."""
         return {
             "type": "object",
             "required": ["type", "timestamp", "data", "eventId", "seq", "conversationSeq"],
             "properties": {
                 "type": {"const": self.type},
                 "timestamp": _TIME | {"description": "When the event was committed; the same on every attempt."},
-                "data": self.data,
+                "data": data,
                 "eventId": _UUID | {"description": "Names the event; also the header webhook-id. Drop repeats by it."},
                 "seq": _ORDER
                 | {"description": "Place in the account's log: ascending, with gaps. Null outside the log."},
                 "conversationSeq": _ORDER | {"description": "Place in the conversation: ascending, without gaps."},
             },
+        }
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """An example of the whole request body."""
+        return {
+            "type": self.type,
+            "timestamp": _MOMENT,
+            "data": self.example,
+            "eventId": _EXAMPLE_ID,
+            "seq": 17 if "seq" in self.example else None,
+            "conversationSeq": self.example.get("seq"),
         }
 
 
@@ -46,6 +67,7 @@ _UUID: Schema = {"type": "string", "format": "uuid"}
 _ORDER: Schema = {"type": ["integer", "null"], "minimum": 0}
 _ID: Schema = {"type": "integer", "minimum": 1}
 _TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer"}
 _MOMENT = "2026-11-20T10:00:00.000000Z"
 _EXAMPLE_ID = "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"
 
@@ -58,19 +80,27 @@ def _object(**properties: Schema) -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+def _list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_ATTACHMENT = _object(id=_UUID, fileName=_TEXT, contentType=_TEXT, sizeBytes=_WHOLE)
+_PARTICIPANT = _object(
+    userId=_UUID, role={"enum": ["owner", "agent", "client", "supervisor"]}, lastReadSeq=_WHOLE, joinedAt=_TIME
+)
 _MESSAGE = _object(
     id=_ID,
     conversationId=_ID,
-    seq={"type": "integer"},
+    seq=_WHOLE,
     eventId=_UUID,
-    messageSeq={"type": "integer"},
-    version={"type": "integer"},
+    messageSeq=_WHOLE,
+    version=_WHOLE,
     content=_TEXT,
     direction={"enum": ["incoming", "outgoing"]},
     status={"enum": ["pending", "sent", "delivered", "read", "failed"]},
     messageType={"enum": ["text", "image", "audio", "video", "document"]},
     metadata={"type": "object"},
-    attachments={"type": "array"},
+    attachments=_list_of(_ATTACHMENT),
     clientMessageId=_nullable(_TEXT),
     providerMessageId=_nullable(_TEXT),
     senderId=_nullable(_TEXT),
@@ -82,7 +112,7 @@ _MESSAGE = _object(
 )
 _CONVERSATION = _object(
     id=_ID,
-    seq={"type": "integer"},
+    seq=_WHOLE,
     eventId=_UUID,
     contactJid=_TEXT,
     contactName=_nullable(_TEXT),
@@ -94,11 +124,14 @@ _CONVERSATION = _object(
     lastMessageAt=_nullable(_TIME),
     lastMessagePreview=_nullable(_TEXT),
     unreadCount={"type": "integer", "minimum": 0},
-    readSeq={"type": "integer"},
-    firstSeq={"type": "integer"},
+    readSeq=_WHOLE,
+    firstSeq=_WHOLE,
     createdAt=_TIME,
     updatedAt=_TIME,
 )
+_CONVERSATION["properties"]["participants"] = _list_of(_PARTICIPANT) | {
+    "description": "Only when they, or their reading marks, have changed."
+}
 _NOTICE = _object(webhookId=_ID, url=_TEXT, reason=_TEXT, at=_TIME)
 _PING = _object(webhookId=_ID, message=_TEXT)
 

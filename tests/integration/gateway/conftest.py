@@ -23,6 +23,7 @@ from tests.factories import make_key, make_user
 API = "/api/v1/chat"
 WUZAPI_URL = "http://wuzapi.test:8080"
 SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+JWT_SECRET = "a-secret-of-at-least-thirty-two-characters"
 EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
@@ -31,6 +32,9 @@ EMPTY: tuple[LiteralString, ...] = (
     "delete from webhook_attempts",
     "alter table conversations alter column id restart",
     "alter table chat_messages alter column id restart",
+    "alter table chat_external_webhooks alter column id restart",
+    "alter table webhook_secrets alter column id restart",
+    "alter sequence webhook_deliveries_id_seq restart",
 )
 
 
@@ -104,6 +108,7 @@ def settings(gateway_url: str, limits_url: str, tmp_path_factory: pytest.TempPat
             "CROSSFADE_DB_POOL_SIZE": "16",
             "CROSSFADE_SECRETS_KEY": SECRETS_KEY,
             "CROSSFADE_WUZAPI_URLS": WUZAPI_URL,
+            "SUPABASE_JWT_SECRET": JWT_SECRET,
             "CROSSFADE_STORAGE": "directory",
             "CROSSFADE_STORAGE_DIR": str(tmp_path_factory.mktemp("files")),
         }

@@ -1,6 +1,7 @@
 """Nobody reaches another account's data, over any route, present or future."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 from werkzeug.routing import Rule
 
-from gateway.gates.api_key import OPEN_BLUEPRINTS, OPEN_PATHS, SIGNED_BLUEPRINTS, SIGNED_ENDPOINTS
+from gateway.gates.api_key import needs_key
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, problem
 
 SECRET = "the secret of account A"
@@ -34,6 +35,10 @@ TABLES = (
     "chat_events",
     "chat_channels",
     "chat_api_keys",
+    "chat_external_webhooks",
+    "webhook_secrets",
+    "webhook_queues",
+    "webhook_deliveries",
 )
 # A body that the owner's own request would succeed with, for every route that takes one.
 BODIES: dict[str, dict[str, Any]] = {
@@ -59,16 +64,26 @@ BODIES: dict[str, dict[str, Any]] = {
     "keys.create_key": {"name": "from B", "scopes": ["chat:read"]},
     "keys.rotate_key": {},
     "keys.revoke_key": {},
+    "realtime_sessions.create_session": {"userId": PERSON},
+    "webhooks.create_webhook": {"url": "https://example.com/b"},
+    "webhooks.change_webhook": {"description": "from B"},
+    "webhooks.delete_webhook": {},
+    "webhooks.pause_webhook": {},
+    "webhooks.resume_webhook": {},
+    "webhooks.enable_webhook": {},
+    "webhooks.ping_webhook": {},
+    "webhooks.test_webhook": {},
+    "webhooks.rotate_secret": {},
+    "webhooks.delete_secret": {},
+    "webhooks.replay_delivery": {},
+    "webhooks.recover_webhook": {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
 }
-
-
-# With rows and settings of their own: test_webhooks.py, test_realtime_sessions.py.
-WALKED_ELSEWHERE = {"webhooks", "realtime_sessions"}
+NAMED_IN_BODY = {"realtime_sessions.create_session"}  # whose body, not path, says whom it is about
 
 
 @pytest.fixture
 def victim(account: Account, conn: psycopg.Connection[DictRow]) -> Account:
-    """Account A with a conversation, a message with a clientMessageId, an event for each, a channel and a file."""
+    """Account A with a conversation, a message with a clientMessageId, events, a channel, a file and two webhooks."""
     conn.execute("insert into auth.users (id, email) values (%s, 'person@example.com')", (PERSON,))
     conn.execute(
         "insert into chat_attachments (id, account_id, file_name, content_type, size_bytes, storage_key, state)"
@@ -80,16 +95,19 @@ def victim(account: Account, conn: psycopg.Connection[DictRow]) -> Account:
         " select 'k' || n, %s, %s, 'test', 'x', sha256(n::text::bytea), '{chat:read}' from generate_series(1, 2) n",
         (account.id, SECRET),
     )
-    account.make_conversation(contactJid=SECRET, contactName=SECRET)
+    account.make_conversation(contactJid=SECRET, contactName=SECRET, participants=[{"userId": PERSON}])
     account.send(1, SECRET, clientMessageId="c1", metadata={"k": SECRET})
     account.post("/channels", CHANNEL_BODY | {"name": "a", "providerUserId": SECRET})
     conn.execute("update chat_channels set id = %s", (CHANNEL,))
+    for _ in range(2):
+        account.post("/webhooks", {"url": "https://example.com/a", "description": SECRET})
     return account
 
 
 def _state(conn: psycopg.Connection[DictRow], account_id: UUID) -> list[list[DictRow]]:
     """Everything that belongs to the account, row by row."""
     owned = "select id from conversations where user_id = %s"
+    webhooks = "select id from chat_external_webhooks where account_id = %s"
     where = {
         "conversations": "user_id = %s",
         "conversation_participants": f"conversation_id in ({owned})",
@@ -99,9 +117,13 @@ def _state(conn: psycopg.Connection[DictRow], account_id: UUID) -> list[list[Dic
         "chat_events": "account_id = %s",
         "chat_channels": "user_id = %s",
         "chat_api_keys": "user_id = %s and id in ('k1', 'k2')",
+        "chat_external_webhooks": "account_id = %s",
+        "webhook_secrets": f"webhook_id in ({webhooks})",
+        "webhook_queues": f"webhook_id in ({webhooks})",
+        "webhook_deliveries": "account_id = %s",
     }
     return [
-        conn.execute(f"select * from {table} where {where[table]} order by 1, 2", (account_id,)).fetchall()
+        conn.execute(f"select t::text from {table} t where {where[table]} order by 1", (account_id,)).fetchall()
         for table in TABLES
     ]
 
@@ -110,9 +132,7 @@ def _requests(app: Flask) -> list[tuple[Rule, str]]:
     return [
         (rule, method)
         for rule in app.url_map.iter_rules()
-        if rule.rule not in OPEN_PATHS and rule.endpoint not in SIGNED_ENDPOINTS
-        if rule.endpoint.partition(".")[0] not in SIGNED_BLUEPRINTS | OPEN_BLUEPRINTS
-        if rule.endpoint.partition(".")[0] not in WALKED_ELSEWHERE
+        if needs_key(rule.rule, rule.endpoint)
         for method in sorted(rule.methods or ())
     ]
 
@@ -124,6 +144,9 @@ def _path(rule: Rule, conversation: int, message: int) -> str:
     path = path.replace("<uuid:attachment_id>", FILE if conversation == 1 else NO_FILE)
     key = "k2" if rule.endpoint == "keys.rotate_key" else "k1"  # what was revoked cannot be rotated
     path = path.replace("<key_id:key_id>", key if conversation == 1 else "k3")
+    webhook = 2 if rule.endpoint == "webhooks.delete_webhook" and conversation == 1 else conversation
+    path = path.replace("<row_id:webhook_id>", str(webhook)).replace("<row_id:secret_id>", str(message))
+    path = path.replace("<row_id:delivery_id>", str(message))
     assert "<" not in path, f"say here how to fill in {rule.rule}"
     return f"{path}?q=secret" if rule.endpoint == "messages.search_messages" else path
 
@@ -156,6 +179,8 @@ def test_no_route_shows_or_changes_anything_of_another_account(
             assert answer.status_code == 404
             if method != "HEAD":
                 problem(answer, 404, "not_found")
+        if rule.endpoint in NAMED_IN_BODY:
+            problem(answer, 404, "not_found")
     assert _state(conn, victim.id) == before
 
 

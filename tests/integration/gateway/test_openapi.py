@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from flask import Flask
 
 from gateway.domain import Scope
 from gateway.gates.scope import OWN_SCOPES
-from gateway.openapi.catalogue import OPERATIONS, WEBHOOKS
-from gateway.openapi.document import routes
+from gateway.openapi.catalogue import OPERATIONS
+from gateway.openapi.document import build, routes
 from gateway.openapi.problem_table import ADVICE, problem_types
-from realtime_bridge.events import EventType
-from tests.integration.gateway.conftest import Account, data, problem
+from realtime_bridge.webhooks.catalogue import KINDS
+from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
 TESTS = Path(__file__).parents[2]
 # Of an id that nobody has: the table is about who may ask, and what is not there is 404 for whoever may.
@@ -41,6 +42,15 @@ def _described(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def test_every_route_is_described(app: Flask) -> None:
     """A new route without a description fails here, and so does a description without a route."""
     assert {rule.endpoint for rule, _ in routes(app)} == set(OPERATIONS)
+
+
+def test_a_forgotten_route_is_noticed() -> None:
+    """Every view that takes a key belongs into the document; there is no list of exceptions."""
+    app = Flask(__name__, static_folder=None)
+    app.add_url_rule("/api/v1/chat/new", endpoint="news.list_news", view_func=lambda: "")
+    assert [rule.endpoint for rule, _ in routes(app)] == ["news.list_news"]
+    with pytest.raises(KeyError, match=r"news\.list_news"):
+        build(app, OPERATIONS)
 
 
 def test_a_view_reads_what_its_description_says(app: Flask) -> None:
@@ -92,8 +102,13 @@ def test_what_belongs_to_others_is_not_there(
     key = data(account.post("/keys", {"name": "x", "scopes": ["chat:read"]}))["id"]
     file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": 9}
     attachment = data(account.post("/attachments", file))["id"]
+    webhook = data(account.post("/webhooks", {"url": "https://example.com/hooks"}))["id"]
+    (secret,) = data(account.get(f"/webhooks/{webhook}/secrets"))
+    (delivery,) = data(account.get(f"/webhooks/{webhook}/deliveries"))
+    channel = data(account.post("/channels", {"name": "a", "baseUrl": WUZAPI_URL, "token": "t"}))["id"]
     ids = {"conversation_id": conversation, "message_id": message, "key_id": key, "attachment_id": attachment}
-    ids |= {"user_id": account.id, "channel_id": NOBODY}
+    ids |= {"user_id": account.id, "channel_id": channel, "webhook_id": webhook}
+    ids |= {"secret_id": secret["id"], "delivery_id": delivery["id"]}
     stranger = new_account()
     for path, method, operation in _described(document):
         if "{" not in path:
@@ -126,9 +141,23 @@ def test_links_lead_to_routes(document: dict[str, Any]) -> None:
                 assert set(link["parameters"]) == wanted[link["operationId"]]
 
 
-def test_webhooks_are_the_events_of_the_log() -> None:
-    """The document's `webhooks` has every event type; areas with more add theirs."""
-    assert {event_type.value for event_type in EventType} <= set(WEBHOOKS)
+def test_webhooks_are_the_catalogue(document: dict[str, Any]) -> None:
+    """Every kind of request that we send, with its schema and an example that the schema takes."""
+    assert set(document["webhooks"]) == {kind.type for kind in KINDS}
+    for name, methods in document["webhooks"].items():
+        content = methods["post"]["requestBody"]["content"]["application/json"]
+        schema = {**content["schema"], "components": document["components"]}
+        assert jsonschema_rs.is_valid(schema, content["example"]), name
+        assert not jsonschema_rs.is_valid(schema, content["example"] | {"type": "another"}), name
+
+
+def test_an_event_says_of_a_thing_what_its_own_route_says(document: dict[str, Any]) -> None:
+    """Field by field: what is shown is written down by hand, what is sent comes from the catalogue."""
+    schemas = document["components"]["schemas"]
+    message, sent = schemas["Message"]["properties"], schemas["MessageEventData"]["properties"]
+    assert message.keys() == sent.keys()
+    conversation, sent = schemas["Conversation"]["properties"], schemas["ConversationEventData"]["properties"]
+    assert conversation.keys() - {"lastSeq"} == sent.keys() - {"seq", "eventId"}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/problems/not_found"])
@@ -148,6 +177,8 @@ def test_the_page_shows_every_route(app: Flask, document: dict[str, Any]) -> Non
     for path, method, operation in _described(document):
         assert f'<span class="method">{method}</span> {path}</code>' in text
         assert f'id="{operation["operationId"]}"' in text
+    for name in document["webhooks"]:
+        assert f'id="event-{name}"' in text
     anchors = set(re.findall(r'id="([^"]+)"', text))
     assert set(re.findall(r'href="#([^"]+)"', text)) <= anchors
 

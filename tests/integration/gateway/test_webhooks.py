@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
 from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
@@ -183,7 +182,7 @@ def test_the_catalogues_schema_is_that_of_real_events(owner: Account, conn: Conn
     kinds = {kind["type"]: kind["schema"]["properties"]["data"] for kind in data(owner.get("/webhooks/event-types"))}
     for row in conn.execute("select type, payload from chat_events").fetchall():
         schema, payload = kinds[row["type"]], row["payload"]
-        assert set(schema["required"]) <= set(payload)
+        assert set(schema["required"]) <= set(payload) <= set(schema["properties"])
         for name, value in payload.items():
             expected = schema["properties"].get(name, {}).get("type", [])
             if value is None:
@@ -269,65 +268,6 @@ def test_deleting_takes_everything_along(owner: Account, conn: Conn) -> None:
     problem(owner.get(path), 404, "not_found")
     assert one(conn, "select count(*) as n from webhook_queues")["n"] == 0
     assert one(conn, "select count(*) as n from webhook_secrets")["n"] == 0
-
-
-ROUTES = [
-    ("GET", ""),
-    ("PATCH", ""),
-    ("DELETE", ""),
-    ("POST", "/pause"),
-    ("POST", "/resume"),
-    ("POST", "/enable"),
-    ("POST", "/ping"),
-    ("POST", "/test"),
-    ("GET", "/notices"),
-    ("POST", "/secrets"),
-    ("GET", "/secrets"),
-    ("DELETE", "/secrets/1"),
-    ("GET", "/deliveries"),
-    ("GET", "/deliveries/1"),
-    ("POST", "/deliveries/1/replay"),
-    ("GET", "/attempts"),
-    ("GET", "/attempts/export"),
-    ("POST", "/recover"),
-]
-BODIES: dict[str, Any] = {
-    "": {},
-    "/test": {},
-    "/secrets": {},
-    "/recover": {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"},
-}
-
-
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_another_accounts_webhook_does_not_exist(
-    owner: Account, stranger: Account, conn: Conn, method: str, path: str
-) -> None:
-    """Every route answers 404 to a stranger, and nothing changed."""
-    webhook_id = make(owner)["id"]
-    before = one(conn, "select w::text || q::text as row from chat_external_webhooks w, webhook_queues q")
-    body = {"json": BODIES[path]} if method in ("POST", "PATCH") and path in BODIES else {}
-    problem(stranger.open(method, f"/webhooks/{webhook_id}{path}", **body), 404, "not_found")
-    assert data(stranger.get("/webhooks")) == []
-    assert one(conn, "select w::text || q::text as row from chat_external_webhooks w, webhook_queues q") == before
-
-
-def test_every_route_is_in_the_table_above(app: Flask) -> None:
-    """A new route cannot be forgotten there."""
-    prefix = "/api/v1/chat/webhooks"
-    rules = {
-        (method, rule.rule.removeprefix(prefix))
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(prefix)
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    names = {"secrets/1": "secrets/<row_id:secret_id>", "deliveries/1": "deliveries/<row_id:delivery_id>"}
-    expected = {("POST", ""), ("GET", ""), ("GET", "/event-types")}
-    for method, path in ROUTES:
-        for plain, name in names.items():
-            path = path.replace(plain, name)  # noqa: PLW2901
-        expected.add((method, f"/<row_id:webhook_id>{path}"))
-    assert rules == expected
 
 
 def test_webhooks_need_a_scope_of_their_own(new_account: Callable[..., Account]) -> None:
@@ -424,17 +364,3 @@ def test_bad_filters_are_refused_by_name(owner: Account, query: str) -> None:
     webhook_id = make(owner)["id"]
     told = problem(owner.get(f"/webhooks/{webhook_id}/deliveries?{query}"), 422, "validation_failed")
     assert told["errors"][0]["parameter"] == query.partition("=")[0]
-
-
-def test_the_owner_reaches_every_route(owner: Account, conn: Conn) -> None:
-    """The table of refusals means something only if the same requests succeed with the owner's key."""
-    for method, path in ROUTES:
-        webhook_id = make(owner)["id"]
-        secret_id = data(owner.post(f"/webhooks/{webhook_id}/secrets", {}))["id"]
-        (delivery,) = data(owner.get(f"/webhooks/{webhook_id}/deliveries"))
-        filled = path.replace("/secrets/1", f"/secrets/{secret_id}")
-        filled = filled.replace("/deliveries/1", f"/deliveries/{delivery['id']}")
-        body = {"json": BODIES[path]} if method in ("POST", "PATCH") and path in BODIES else {}
-        answer = owner.open(method, f"/webhooks/{webhook_id}{filled}", **body)
-        assert answer.status_code in (200, 201, 202, 204), (method, path, answer.text)
-        conn.execute("delete from chat_external_webhooks")

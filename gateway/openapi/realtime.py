@@ -1,0 +1,63 @@
+"""Realtime sessions, described."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from gateway import errors
+from gateway.openapi.answers import Answer, Id
+from gateway.openapi.operation import Operation
+from gateway.v1.schemas import CreateRealtimeSession
+from realtime_bridge.rollout.decision import Source, Told
+from realtime_bridge.rollout.stages import StageName
+
+_USER = "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"
+
+
+class ProviderReason(Answer):
+    """Why this provider: what decided, and the figures it decided by."""
+
+    source: Source
+    stage: StageName | None
+    percentage: float | None
+    bucket: Annotated[int, Field(ge=0, lt=10_000, description="Of the user; always the same.")]
+
+
+class CatchUpPlace(Answer):
+    conversation_id: Id
+    seq: Annotated[int, Field(ge=0, description="Fetch what comes after the last one you have seen, up to here.")]
+
+
+class RealtimeSession(Answer):
+    provider: Told
+    reason: ProviderReason
+    version: Annotated[int | None, Field(description="Rises with every change of the dial.")]
+    user_id: UUID
+    url: Annotated[str | None, Field(description="Null: the address of the legacy sockets, which clients know.")]
+    path: Annotated[str | None, Field(description="Of Socket.IO.")]
+    public_key: Annotated[str | None, Field(description="Supabase's publishable key.")]
+    token: Annotated[str, Field(description="A JWT of the user. Ask for a new session before it ends.")]
+    expires_at: datetime
+    topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
+    catch_up: Annotated[list[CatchUpPlace], Field(description="The newest `seq` of each conversation.")]
+
+
+OPERATIONS = {
+    "realtime_sessions.create_session": Operation(
+        summary="Make a realtime session",
+        tag="Realtime",
+        status=201,
+        body=CreateRealtimeSession,
+        answer=RealtimeSession,
+        example={"userId": _USER},
+        problems=(errors.NotFound, errors.RealtimeNotConfigured),
+        description="For your backend, on behalf of a signed-in user who takes part in conversations of yours: which"
+        " provider to connect to, why, with which token, which channels to join, and where to catch up.\n\n"
+        "With `supabase`: `createClient(url, publicKey)`, `await supabase.realtime.setAuth(token)`, then subscribe to"
+        " each of `topics` as a private channel. With `socketio`: `io(url, {path, auth: {token}})`, then"
+        " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. When"
+        " `rollout.changed` arrives, ask again.",
+    ),
+}
