@@ -6,30 +6,11 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from gateway.faults import MAX_ERRORS, MAX_POINTER_CHARS, body_errors, escape, is_unicode, query_errors
 
 MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
-MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
-MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
-
-CODES = {
-    "missing": "required",
-    "extra_forbidden": "unknown_field",
-    "enum": "not_allowed",
-    "string_pattern_mismatch": "wrong_form",
-    "model_type": "wrong_type",
-    "string_too_short": "too_short",
-    "string_too_long": "too_long",
-    "too_long": "too_long",
-    "greater_than": "out_of_range",
-    "greater_than_equal": "out_of_range",
-    "less_than": "out_of_range",
-    "less_than_equal": "out_of_range",
-    "uuid_parsing": "not_a_uuid",
-    "uuid_type": "wrong_type",
-}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,7 +22,7 @@ def read_body(model: type[Model]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise ValidationFailed(*(_body_error(fault) for fault in _faults(error))) from None
+        raise ValidationFailed(*body_errors(error)) from None
 
 
 def read_query(model: type[Model]) -> Model:
@@ -57,7 +38,7 @@ def read_query(model: type[Model]) -> Model:
     try:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:
-        raise ValidationFailed(*(_query_error(fault) for fault in _faults(error))) from None
+        raise ValidationFailed(*query_errors(error)) from None
 
 
 def _raw_body() -> bytes:
@@ -114,7 +95,7 @@ def check_text(document: Any) -> None:
     for pointer, text in _texts(document, ""):
         if "\0" in text:
             errors.append(FieldError(pointer=pointer, code="nul_character", detail="Remove the NUL character."))
-        elif not _is_unicode(text):
+        elif not is_unicode(text):
             errors.append(FieldError(pointer=pointer, code="lone_surrogate", detail="Send whole Unicode characters."))
         if len(errors) == MAX_ERRORS:
             break
@@ -131,51 +112,8 @@ def _texts(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield place, current
         elif isinstance(current, dict):
             for name, value in current.items():
-                below = f"{place}/{_escape(name)}"[:MAX_POINTER_CHARS]
+                below = f"{place}/{escape(name)}"[:MAX_POINTER_CHARS]
                 yield below, name
                 waiting.append((value, below))
         elif isinstance(current, list):
             waiting.extend((value, f"{place}/{index}"[:MAX_POINTER_CHARS]) for index, value in enumerate(current))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def body_errors(error: ValidationError) -> list[FieldError]:
-    """Return what is wrong with a part of a body, with pointers into that part."""
-    return [_body_error(fault) for fault in _faults(error)]
-
-
-def _faults(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-
-
-def _body_error(fault: ErrorDetails) -> FieldError:
-    pointer = "".join(f"/{_escape(str(part))}" for part in fault["loc"])[:MAX_POINTER_CHARS]
-    return FieldError(pointer=pointer, code=_code(fault["type"]), detail=_sentence(fault["msg"]))
-
-
-def _query_error(fault: ErrorDetails) -> FieldError:
-    name = ".".join(str(part) for part in fault["loc"])[:MAX_POINTER_CHARS]
-    code = "unknown_parameter" if fault["type"] == "extra_forbidden" else _code(fault["type"])
-    return FieldError(parameter=name, code=code, detail=_sentence(fault["msg"]))
-
-
-def _code(kind: str) -> str:
-    """Our word for pydantic's; what a schema of ours raised keeps its own."""
-    return CODES.get(kind) or ("wrong_type" if kind.endswith("_type") else kind)
-
-
-def _sentence(message: str) -> str:
-    return message if message.endswith(".") else f"{message}."
-
-
-def _escape(name: str) -> str:
-    """RFC 6901 §3; unusual characters are shown escaped, so that the answer itself is clean."""
-    clean = name if _is_unicode(name) else ascii(name)[1:-1]
-    return clean.replace("~", "~0").replace("/", "~1")

@@ -54,8 +54,8 @@ def not_blank(text: str) -> str:
 def _content(text: str) -> str:
     size = len(text.encode())
     if size > MAX_CONTENT_BYTES:
-        words = {"max": MAX_CONTENT_BYTES, "size": size}
-        raise PydanticCustomError("too_long", "Send at most {max} bytes of UTF-8; this has {size}.", words)
+        words = {"max": MAX_CONTENT_BYTES, "size": size, "kind": "UTF-8"}
+        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
     return text
 
 
@@ -64,8 +64,8 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
         raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
     size = len(json.dumps(value, ensure_ascii=False).encode())
     if size > MAX_METADATA_BYTES:
-        words = {"max": MAX_METADATA_BYTES, "size": size}
-        raise PydanticCustomError("too_long", "Send at most {max} bytes of JSON; this has {size}.", words)
+        words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON"}
+        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
     return value
 
 
