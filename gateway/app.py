@@ -51,6 +51,14 @@ from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
 
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
+CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, another flag provider
+    {
+        "attachments.create_attachment",
+        "attachments.confirm_attachment",
+        "participants.tell_typing",
+        "realtime_sessions.create_session",
+    }
+)
 LIVE_ENDPOINTS = frozenset({"events.list_events"})
 NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "events.list_events": lambda _: "after",
@@ -134,7 +142,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(files.blueprint(file_store))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
     app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics))
-    Idempotency(database).install(app)  # last: it wraps every view that takes POST
+    Idempotency(database, CALLING_ENDPOINTS).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,
         key_sync=KeySync(settings.database_url, cache),

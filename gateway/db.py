@@ -136,6 +136,19 @@ class Database:
                 self._joined.connection = None
                 connection.cursor_factory = ordinary
 
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Connection]:
+        """Make all that this thread does through `connection()` within the block use one connection.
+
+        No transaction spans the block: what is done within it may call others over the network in between.
+        """
+        with self.connection() as connection:
+            self._joined.connection = connection
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
+
     def _take(self) -> Connection:
         with contextlib.suppress(IndexError):  # the newest first, so that the rest may stay idle
             while True:

@@ -1,16 +1,21 @@
 """`Idempotency-Key` on every POST: the first answer is kept for a day, and a repeat of the request gets it again.
 
 draft-ietf-httpapi-idempotency-key-header-07, and Stripe where it leaves room. The record commits in the transaction of
-the write it tells of, so there is never one without the other. Kept are successes and what the state refused (404, 409,
-410, 412); what was not carried out for other reasons (a bad body, limits, an outage) may be sent again as if for the
-first time. A record opens with the API key of its caller only: an answer may hold a secret that is shown once.
+the write it tells of, so there is never one without the other. Views that call somebody over the network have no such
+transaction: their record is written afterwards, and doing them once more, after a crash in between, does no harm.
+
+Kept are successes and what the state refused (404, 409, 410, 412); what was not carried out for other reasons (a bad
+body, limits, an outage) may be sent again as if for the first time. A record opens with the API key of its caller only:
+an answer may hold a secret that is shown once.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import urandom
 from typing import Any
@@ -18,7 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, Response, current_app, g, request
 
-from gateway.db import Database
+from gateway.db import Connection, Database
 from gateway.errors import (
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
@@ -49,8 +54,11 @@ class _Place:
 
 
 class Idempotency:
-    def __init__(self, database: Database) -> None:
+    """`calling` names the views that call somebody over the network: no transaction may be open meanwhile."""
+
+    def __init__(self, database: Database, calling: frozenset[str]) -> None:
         self._database = database
+        self._calling = calling
 
     def install(self, app: Flask) -> None:
         """Wrap every view that takes POST, also one that was added yesterday. Called after all of them are known."""
@@ -64,27 +72,39 @@ class Idempotency:
             text = request.headers.get(HEADER)
             if text is None or request.method != "POST" or "api_key" not in g:
                 return view(**arguments)  # type: ignore[no-any-return]
-            return self._once(_place(parse(text)), functools.partial(view, **arguments))
+            once = self._apart if request.endpoint in self._calling else self._together
+            return once(_place(parse(text)), functools.partial(view, **arguments))
 
         return wrapped
 
-    def _once(self, place: _Place, view: View) -> Response:
+    def _together(self, place: _Place, view: View) -> Response:
         with self._database.joined() as connection:
             if not store.try_lock(connection, place.id):
                 raise IdempotencyInFlight
-            known = store.find(connection, place.id)
-            if known is not None:
-                return _replay(place, known)
-            try:
-                with connection.transaction():  # what a refused request wrote goes, its answer stays
-                    response = view()
-            except ServiceUnavailable:
-                raise
-            except ProblemError as error:
-                response = current_app.make_response(current_app.handle_user_exception(error))
-            if response.status_code in KEPT_STATUSES:
-                store.remember(connection, place.id, place.fingerprint, _seal(place, response))
-        return response
+            return _once(connection, place, view, connection.transaction())
+
+    def _apart(self, place: _Place, view: View) -> Response:
+        with self._database.pinned() as connection, store.hold(connection, place.id) as is_ours:
+            if not is_ours:
+                raise IdempotencyInFlight
+            return _once(connection, place, view, contextlib.nullcontext())
+
+
+def _once(connection: Connection, place: _Place, view: View, whole: AbstractContextManager[object]) -> Response:
+    """Ask the view, unless it was asked before. What a refused request wrote in `whole` goes, its answer stays."""
+    known = store.find(connection, place.id)
+    if known is not None:
+        return _replay(place, known)
+    try:
+        with whole:
+            response = view()
+    except ServiceUnavailable:
+        raise
+    except ProblemError as error:
+        response = current_app.make_response(current_app.handle_user_exception(error))
+    if response.status_code in KEPT_STATUSES:
+        store.remember(connection, place.id, place.fingerprint, _seal(place, response))
+    return response
 
 
 def parse(text: str) -> str:

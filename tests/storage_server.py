@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(slots=True)
 class StorageServer:
-    """`files` by bucket and path; `broken` answers 503 to everything."""
+    """`files` by bucket and path; `broken` answers 503 to everything; `meanwhile` runs during each of our calls."""
 
     url: str = ""
     secret_key: str = "secret-key"
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     broken: bool = False
+    meanwhile: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -95,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         return urlsplit(self.path).path.removeprefix("/storage/v1")
 
     def _has_key(self) -> bool:
+        self.storage.meanwhile()
         if self.storage.broken:
             self._say(503, {"statusCode": "503", "error": "unavailable", "message": "try later"})
             return False

@@ -150,7 +150,7 @@ OPERATIONS = {
         summary="Send a delivery again",
         tag=LOG,
         status=202,
-        answer=answers.Delivery,
+        answer=answers.DeliveryWithAttempts,
         problems=(errors.WebhookDisabled,),
         description="Under the same `webhook-id`. One that is still open is on its way already and stays as it is.",
     ),

@@ -55,8 +55,8 @@ def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: i
     """Send one delivery again, with the same id; one that is still open is on its way already."""
     with database.connection() as connection, connection.transaction():
         _lock_enabled(connection, account_id, webhook_id)
-        shown = store.replay(connection, account_id, webhook_id, delivery_id)
-        shown = shown or store.find_delivery(connection, account_id, webhook_id, delivery_id)
+        store.replay(connection, account_id, webhook_id, delivery_id)
+        shown = store.find_delivery(connection, account_id, webhook_id, delivery_id)
         if shown is None:
             raise NotFound(NO_SUCH_DELIVERY)
         store.announce(connection, webhook_id)

@@ -1,7 +1,10 @@
-"""Rows of `idempotency_records`. Called by gateway/idempotency.py, always in the transaction of the request itself."""
+"""Rows of `idempotency_records`. Called by gateway/idempotency.py only."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psycopg
 from psycopg.rows import class_row, scalar_row
 
 from gateway.db import Connection
@@ -20,9 +23,28 @@ class Remembered:
 
 def try_lock(connection: Connection, record_id: bytes) -> bool:
     """Take the record's place until the transaction ends; False while another request holds it."""
+    return _ask(connection, "try_lock", record_id)
+
+
+@contextlib.contextmanager
+def hold(connection: Connection, record_id: bytes) -> Iterator[bool]:
+    """Take the record's place for the block, without a transaction; False while another request holds it."""
+    if not _ask(connection, "try_hold", record_id):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        try:
+            _ask(connection, "let_go", record_id)
+        except psycopg.Error:
+            connection.close()  # with its session the place is free, too
+
+
+def _ask(connection: Connection, name: str, record_id: bytes) -> bool:
     lock = int.from_bytes(record_id[:8], "big", signed=True)
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(cursor.execute(_SQL["try_lock"], {"lock": lock}).fetchone())
+        return bool(cursor.execute(_SQL[name], {"lock": lock}).fetchone())
 
 
 def find(connection: Connection, record_id: bytes) -> Remembered | None:

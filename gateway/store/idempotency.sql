@@ -2,6 +2,13 @@
 -- Held until the transaction ends. Whoever does not get it knows that the first request is still under way.
 select pg_try_advisory_xact_lock(%(lock)s)
 
+-- name: try_hold
+-- The same place, held by the session: for requests that no one transaction spans.
+select pg_try_advisory_lock(%(lock)s)
+
+-- name: let_go
+select pg_advisory_unlock(%(lock)s)
+
 -- name: find
 -- A statement of its own, after the lock was had, so that it sees what the holder before committed.
 select fingerprint, sealed_answer from idempotency_records

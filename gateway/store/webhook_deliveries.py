@@ -80,11 +80,10 @@ def find_delivery(connection: Connection, account_id: UUID, webhook_id: int, del
         return cursor.execute(_SQL["find_delivery"], values).fetchone()
 
 
-def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
-    """Queue a settled delivery once more; None when there is none that is settled."""
+def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> None:
+    """Queue a settled delivery once more."""
     values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["replay"], values).fetchone()
+    connection.execute(_SQL["replay"], values)
 
 
 def reopen_failed(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:

@@ -46,14 +46,10 @@ where d.id = %(delivery_id)s and d.webhook_id = %(webhook_id)s and d.account_id 
 
 -- name: replay
 -- One more attempt, in the late lane; one that is open already is left as it is.
-with delivery as (
-    update webhook_deliveries d
-    set state = 'open', replay = true, lane = 1, next_at = clock_timestamp(), settled_at = null
-    where d.id = %(delivery_id)s and d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
-        and d.state in ('delivered', 'failed')
-    returning *
-)
-select crossfade.webhook_delivery_shown(d)::text from delivery d
+update webhook_deliveries
+set state = 'open', replay = true, lane = 1, next_at = clock_timestamp(), settled_at = null
+where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(account_id)s
+    and state in ('delivered', 'failed')
 
 -- name: reopen_failed
 -- All attempts again, from the first on.

@@ -40,6 +40,7 @@ MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it as
 MAX_ATTACHMENTS = 10
 MAX_BIGINT = 2**63 - 1
 MIN_BIGINT = -(2**63)
+VISIBLE = r"[^\s\x1c-\x1f\x85]"  # somewhere in it: what `not_blank` wants, for readers of the schema
 MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
 
 T = TypeVar("T")
@@ -129,9 +130,14 @@ Word = Field(strict=False)  # JSON has no enums: their text is what is sent
 Number = BeforeValidator(_digits)
 Seq = BeforeValidator(_signed_digits)
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-Content = Annotated[str, AfterValidator(_content)]
+Content = Annotated[str, AfterValidator(_content), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})]
 Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-Text255 = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(not_blank)]
+Text255 = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(not_blank),
+    Field(json_schema_extra={"pattern": VISIBLE}),
+]
 Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 

@@ -35,6 +35,8 @@ def test_every_answer_is_described(
         "CROSSFADE_STORAGE_DIR": str(tmp_path / "files"),
         "CROSSFADE_SECRETS_KEY": base64.b64encode(b"k" * 32).decode(),
         "CROSSFADE_WUZAPI_URLS": "https://wuzapi.example.com",
+        "SUPABASE_URL": "https://project.supabase.example",
+        "SUPABASE_JWT_SECRET": "a-secret-of-at-least-thirty-two-characters",
     }
     with serve(tmp_path, database_url, f"{redis_url}?db=7", **variables) as server:
         command: list[str | Path] = [
