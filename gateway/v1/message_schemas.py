@@ -20,6 +20,7 @@ from gateway.v1.schemas import (
     Query,
     Text128,
     Text255,
+    Whole,
     Word,
     not_blank,
 )
@@ -54,7 +55,7 @@ class ImportMessage(Body):
     client_message_id: Text128 | None = None
     provider_message_id: Text255 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     def to_domain(self, index: int) -> ImportedMessage:
@@ -107,7 +108,7 @@ def _allowed(content_type: str) -> str:
 class CreateAttachment(Body):
     file_name: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f\"]{1,200}$"), AfterValidator(not_blank)]
     content_type: Annotated[str, BeforeValidator(_content_type), AfterValidator(_allowed)]
-    size_bytes: Annotated[int, Field(ge=1)]
+    size_bytes: Annotated[int, Whole, Field(ge=1)]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -91,6 +91,11 @@ def _digits(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    """To JSON, 3.0 is the number 3 (RFC 8259 §6), and to JSON Schema a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _signed_digits(value: object) -> object:
     if isinstance(value, str) and value.startswith("-"):
         digits = _digits(value[1:])
@@ -127,6 +132,7 @@ def _hyphenated(value: object) -> object:
 
 Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
 Word = Field(strict=False)  # JSON has no enums: their text is what is sent
+Whole = BeforeValidator(_whole)
 Number = BeforeValidator(_digits)
 Seq = BeforeValidator(_signed_digits)
 Moment = Annotated[datetime, BeforeValidator(_moment)]
@@ -206,7 +212,7 @@ class SendMessage(Body):
     direction: Annotated[Direction, Word] = Direction.OUTGOING
     client_message_id: Text128 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     @field_validator("attachment_ids")
@@ -247,7 +253,8 @@ class CreateRealtimeSession(Body):
 
     user_id: Uuid
     conversation_ids: (
-        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT)]], Field(max_length=MAX_SESSION_CONVERSATIONS)] | None
+        Annotated[list[Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
+        | None
     ) = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.v1.schemas import Body, Changes, Moment, Number, Query
+from gateway.v1.schemas import Body, Changes, Moment, Number, Query, Whole
 from gateway.webhook_domain import (
     AttemptFilter,
     DeliveryFilter,
@@ -71,14 +71,32 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2_048),
+    Field(description="`https://`, with a public host.", json_schema_extra={"format": "uri"}),
+]
 Description = Annotated[str, StringConstraints(max_length=500)]
-Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(min_length=1, max_length=MAX_PATTERNS)]
-Types = Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(max_length=MAX_PATTERNS)]
+_DIGIT = "[A-Za-z0-9+/]"  # of base64; below, 24 to 64 bytes of it
+_SECRET_FORM = (
+    f"^whsec_(({_DIGIT}{{4}}){{8,21}}|({_DIGIT}{{4}}){{8,20}}{_DIGIT}{{3}}=|({_DIGIT}{{4}}){{8,21}}{_DIGIT}{{2}}==)$"
+)
+Type = Annotated[str, AfterValidator(_type), Field(json_schema_extra={"enum": list(catalogue.BY_TYPE)})]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"enum": list(catalogue.PATTERNS)})]
+Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS)]
+Types = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
 Headers = Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(_headers)]
-Secret = Annotated[str, StringConstraints(max_length=200), AfterValidator(_secret)]
-InFlight = Annotated[int, Field(ge=1, le=100)]
-PerSecond = Annotated[int, Field(ge=1, le=1_000)]
+Secret = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(_secret),
+    Field(
+        description="Of your choice: `whsec_` and 24 to 64 bytes in base64. Left out, we make one.",
+        json_schema_extra={"pattern": _SECRET_FORM},
+    ),
+]
+InFlight = Annotated[int, Whole, Field(ge=1, le=100)]
+PerSecond = Annotated[int, Whole, Field(ge=1, le=1_000)]
 
 
 class CreateWebhook(Body):
@@ -128,14 +146,14 @@ class ChangeWebhook(Changes):
 
 class RotateSecret(Body):
     secret: Secret | None = None
-    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = DEFAULT_OVERLAP_S
+    overlap_seconds: Annotated[int, Whole, Field(ge=0, le=MAX_OVERLAP_S)] = DEFAULT_OVERLAP_S
 
     def to_domain(self) -> Rotation:
         return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
 
 
 class SendTest(Body):
-    type: Annotated[str, AfterValidator(_type)] = "message.new"
+    type: Type = "message.new"
 
 
 class Recover(Body):
@@ -159,7 +177,7 @@ class Recover(Body):
 
 class ListDeliveries(Query):
     state: DeliveryState | None = None
-    type: Annotated[str, AfterValidator(_type)] | None = None
+    type: Type | None = None
     since: Moment | None = None
     until: Moment | None = None
     limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
@@ -171,7 +189,7 @@ class ListDeliveries(Query):
 
 class FilterAttempts(Query):
     outcome: Outcome | None = None
-    type: Annotated[str, AfterValidator(_type)] | None = None
+    type: Type | None = None
     since: Moment | None = None
     until: Moment | None = None
 

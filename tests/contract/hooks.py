@@ -1,8 +1,10 @@
 """What schemathesis is told about this API beyond the document. Loaded by its own process, by name."""
 
 import os
+import re
 from datetime import UTC
 from typing import Any
+from uuid import uuid4
 
 import schemathesis
 from hypothesis import strategies as st
@@ -14,6 +16,12 @@ schemathesis.openapi.format("date-time", MOMENTS.map(lambda moment: moment.isofo
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, _kwargs: Any) -> None:
-    """Nobody saws off the branch they sit on: the key of this run is neither revoked nor rotated."""
+    """Nobody saws off the branch they sit on: the key of this run is neither revoked nor rotated.
+
+    And each Idempotency-Key names one request; another payload under the same one has tests of its own.
+    """
     if case.path_parameters.get("key_id") == os.environ["CROSSFADE_CONTRACT_KEY_ID"]:
         case.path_parameters["key_id"] = "another"
+    headers = case.headers or {}
+    if re.fullmatch("[!-~]{1,200}", headers.get("Idempotency-Key", '"')) and '"' not in headers["Idempotency-Key"]:
+        headers["Idempotency-Key"] += uuid4().hex

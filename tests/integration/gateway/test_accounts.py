@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 
 from gateway.gates.api_key import needs_key
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, problem
+from tests.integration.gateway.test_state_equals_events import SILENT, WRITING
 
 SECRET = "the secret of account A"
 CHANNEL = "a0000000-0000-4000-8000-000000000001"
@@ -151,14 +152,17 @@ def _path(rule: Rule, conversation: int, message: int) -> str:
     return f"{path}?q=secret" if rule.endpoint == "messages.search_messages" else path
 
 
-def test_the_owner_reaches_every_route(app: Flask, victim: Account) -> None:
-    """The other test means something only if the same requests succeed with A's own key."""
+def test_the_owner_reaches_every_route(app: Flask, victim: Account, conn: psycopg.Connection[DictRow]) -> None:
+    """The other test means something only if the same requests succeed with A's own key; and SILENT is what it says."""
     for rule, method in _requests(app):
         body = {"json": BODIES[rule.endpoint]} if method not in ("GET", "HEAD") else {}
         if rule.endpoint == "messages.send_message":
             body["json"] = body["json"] | {"clientMessageId": f"mine-{method}"}
+        before = _state(conn, victim.id)[TABLES.index("chat_events")]
         answer = victim.open(method, _path(rule, 1, 1), headers=ANY_VERSION, **body)
         assert answer.status_code in (200, 201, 202, 204), (method, rule.rule, answer.text)
+        if method not in WRITING or rule.endpoint in SILENT:
+            assert _state(conn, victim.id)[TABLES.index("chat_events")] == before, rule.endpoint
 
 
 def test_no_route_shows_or_changes_anything_of_another_account(

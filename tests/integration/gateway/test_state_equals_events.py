@@ -1,36 +1,89 @@
 """State equals events, in the manner of Zulip's `verify_action`: who applies the events to an old copy has the new one.
 
-Random actions by random callers: two accounts with two keys each, a provider that reports, and the clock that wakes who
-sleeps. Consumers of each account: one reads GET /events; one hears what is broadcast to the account's inbox, some of it
-twice and late, and sometimes begins anew with a copy that is newer than what it hears first.
+Random actions by random callers: two accounts with two keys each, a messenger that brings and reports, and the clock
+that wakes who sleeps. Consumers of each account: one reads GET /events; one hears what is broadcast to the account's
+inbox, some of it twice and late, and sometimes begins anew with a copy that is newer than what it hears first.
 """
 
+import inspect
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
+from typing import Any, LiteralString
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import psycopg
+from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from psycopg.rows import DictRow
 
+from gateway.openapi.document import routes
 from realtime_bridge.events import Event
 from realtime_bridge.service import broadcasts_of, inbox_topic
 from tests.chat_state import ChatState
 from tests.factories import make_key, make_user
-from tests.integration.gateway.conftest import Account, data
+from tests.integration.gateway.conftest import WUZAPI_URL, Account, data
+from tests.wuzapi_server import HMAC_KEY, json_body, sign
+from tests.wuzapi_server import message as wuzapi_message
+from tests.wuzapi_server import receipt as wuzapi_receipt
 
-EXAMPLES = int(os.environ.get("CROSSFADE_TEST_EXAMPLES", "12"))  # 500 were run at full size
+EXAMPLES = int(os.environ.get("CROSSFADE_TEST_EXAMPLES", "12"))  # 500 are the full size
 STEPS = 25
 REFUSED = {404, 409, 412, 422}  # an action may come too late; then nothing must have happened
 CONTENTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=150).filter(str.strip)
 NUMBERS = st.integers(0, 30)  # picks one of what is there
 TIMES = st.sampled_from(["2019-05-06T07:08:09Z", "2021-01-01T00:00:00.5Z", "2023-12-24T18:00:00+02:00"])
+
+
+WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PDF = b"%PDF-1.7 and so on"
+SILENT = frozenset(  # change no conversation; that they tell of nothing is checked where every route is walked
+    {
+        "attachments.create_attachment",
+        "attachments.confirm_attachment",
+        "channels.create_channel",
+        "channels.change_channel",
+        "channels.delete_channel",
+        "keys.create_key",
+        "keys.rotate_key",
+        "keys.revoke_key",
+        "participants.tell_typing",
+        "realtime_sessions.create_session",
+        "webhooks.create_webhook",
+        "webhooks.change_webhook",
+        "webhooks.delete_webhook",
+        "webhooks.pause_webhook",
+        "webhooks.resume_webhook",
+        "webhooks.enable_webhook",
+        "webhooks.ping_webhook",
+        "webhooks.test_webhook",
+        "webhooks.rotate_secret",
+        "webhooks.delete_secret",
+        "webhooks.replay_delivery",
+        "webhooks.recover_webhook",
+    }
+)
+
+
+class Channel:
+    """A messenger's webhook of an account."""
+
+    def __init__(self, account: Account) -> None:
+        channel = {"name": "whatsapp", "baseUrl": WUZAPI_URL, "token": "t", "hmacKey": HMAC_KEY}
+        self.path = data(account.post("/channels", channel))["webhookPath"]
+        self.client = account.client
+
+    def tell(self, document: dict[str, Any]) -> None:
+        body, content_type = json_body(document)
+        headers = {"x-hmac-signature": sign(body), "Content-Type": content_type}
+        answer = self.client.post(self.path, data=body, headers=headers)
+        assert answer.status_code == 200, answer.text
 
 
 class Consumer:
@@ -60,8 +113,9 @@ class Consumer:
 
 
 class Desk(RuleBasedStateMachine):
-    """Set by the test: `conn` and `new_account`."""
+    """Set by the test: `app`, `conn` and `new_account`."""
 
+    app: Flask
     conn: psycopg.Connection[DictRow]
     new_account: Callable[..., Account]
 
@@ -73,6 +127,7 @@ class Desk(RuleBasedStateMachine):
             owner = self.new_account()
             again = Account(id=owner.id, key=make_key(self.conn, owner.id), client=owner.client)
             self.callers += [owner, again]
+        self.channels = [Channel(caller) for caller in self.callers[::2]]
         self.people = [make_user(self.conn) for _ in range(2)]
         for caller in self.callers[::2]:
             conversation = caller.make_conversation()
@@ -87,7 +142,7 @@ class Desk(RuleBasedStateMachine):
         people = [{"userId": str(self.people[0]), "role": "agent"}] if participant else []
         body = {"contactJid": "c@x", "participants": people}
         body |= {"assignedAgentId": str(self.people[1])} if agent else {}
-        assert self._caller(caller).post("/conversations", body).status_code == 201
+        self._ask("conversations.create_conversation", caller, None, body)
 
     @rule(
         caller=NUMBERS,
@@ -98,7 +153,7 @@ class Desk(RuleBasedStateMachine):
     )
     def send(self, caller: int, conversation: int, content: str, incoming: bool, name: str | None) -> None:
         body = {"content": content, "direction": "incoming" if incoming else "outgoing", "clientMessageId": name}
-        self._ask("POST", caller, conversation, "/messages", body)
+        self._ask("messages.send_message", caller, conversation, body)
 
     @rule(
         caller=NUMBERS,
@@ -109,15 +164,15 @@ class Desk(RuleBasedStateMachine):
     )
     def move(self, caller: int, conversation: int, message: int, status: str, provider_id: str | None) -> None:
         body = {"status": status, "providerMessageId": provider_id}
-        self._ask("PATCH", caller, conversation, f"/messages/{message}/status", body, message)
+        self._ask("messages.change_status", caller, conversation, body, message=message)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS, content=CONTENTS)
     def edit(self, caller: int, conversation: int, message: int, content: str) -> None:
-        self._ask("PATCH", caller, conversation, f"/messages/{message}", {"content": content}, message)
+        self._ask("messages.edit_message", caller, conversation, {"content": content}, message=message)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS)
     def delete(self, caller: int, conversation: int, message: int) -> None:
-        self._ask("DELETE", caller, conversation, f"/messages/{message}", None, message)
+        self._ask("messages.delete_message", caller, conversation, None, message=message)
 
     @rule(
         caller=NUMBERS,
@@ -131,34 +186,34 @@ class Desk(RuleBasedStateMachine):
         ).filter(bool),
     )
     def patch(self, caller: int, conversation: int, body: dict[str, Any]) -> None:
-        self._ask("PATCH", caller, conversation, "", body)
+        self._ask("conversations.change_conversation", caller, conversation, body)
 
     @rule(caller=NUMBERS, conversation=NUMBERS)
     def snooze_and_wake(self, caller: int, conversation: int) -> None:
         """Somebody puts a conversation to sleep; then its time comes."""
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         body = {"status": "snoozed", "snoozedUntil": tomorrow.isoformat()}
-        chosen = self._ask("PATCH", caller, conversation, "", body)
+        chosen = self._ask("conversations.change_conversation", caller, conversation, body)
         self.conn.execute("update conversations set snoozed_until = now() where id = %s", (chosen,))
         self.conn.execute("select crossfade.wake_conversations(10)")
 
     @rule(caller=NUMBERS, conversation=NUMBERS, agent=st.booleans(), bot=st.sampled_from([None, "helper"]))
     def assign(self, caller: int, conversation: int, agent: bool, bot: str | None) -> None:
         body = {"agentId": str(self.people[0]) if agent else None, "botId": bot}
-        self._ask("POST", caller, conversation, "/assign", body)
+        self._ask("conversations.assign_conversation", caller, conversation, body)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1), role=st.sampled_from(["agent", "client"]))
     def let_in(self, caller: int, conversation: int, who: int, role: str) -> None:
-        self._ask("POST", caller, conversation, "/participants", {"userId": str(self.people[who]), "role": role})
+        self._ask("participants.put_participant", caller, conversation, {"userId": str(self.people[who]), "role": role})
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1))
     def let_go(self, caller: int, conversation: int, who: int) -> None:
-        self._ask("DELETE", caller, conversation, f"/participants/{self.people[who]}", None)
+        self._ask("participants.remove_participant", caller, conversation, None, user_id=self.people[who])
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.sampled_from([None, 0, 1]), seq=NUMBERS)
     def read(self, caller: int, conversation: int, who: int | None, seq: int) -> None:
         reader = {} if who is None else {"userId": str(self.people[who])}
-        self._ask("POST", caller, conversation, "/read", {"seq": seq, **reader})
+        self._ask("participants.mark_read", caller, conversation, {"seq": seq, **reader})
 
     @rule(
         caller=NUMBERS,
@@ -190,7 +245,29 @@ class Desk(RuleBasedStateMachine):
             }
             for at in times
         ]
-        self._ask("POST", caller, conversation, "/messages:import", {"messages": items, "announce": announce})
+        self._ask("imports.import_messages", caller, conversation, {"messages": items, "announce": announce})
+
+    @rule(caller=NUMBERS, conversation=NUMBERS, name=st.sampled_from([None, "a"]))
+    def send_file(self, caller: int, conversation: int, name: str | None) -> None:
+        """Announced, uploaded, confirmed and sent; with a name that was used, it may be refused."""
+        account = self._caller(caller)
+        file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": len(PDF)}
+        announced = data(account.post("/attachments", file))
+        upload = announced["upload"]
+        account.client.put(urlsplit(upload["url"]).path, data=PDF, headers=upload["headers"])
+        assert account.post(f"/attachments/{announced['id']}/confirm").status_code == 200
+        body = {"content": "", "messageType": "document", "attachmentIds": [announced["id"]], "clientMessageId": name}
+        self._ask("messages.send_message", caller, conversation, body)
+
+    @rule(channel=st.integers(0, 1), number=st.integers(0, 3), text=CONTENTS)
+    def write_in(self, channel: int, number: int, text: str) -> None:
+        """A customer writes by messenger: a conversation of its own, and now and then the same message twice."""
+        self.channels[channel].tell(wuzapi_message(f"3EB{number}", text))
+
+    @rule(channel=st.integers(0, 1), state=st.sampled_from(["Delivered", "Read", "ReadSelf"]))
+    def receive(self, channel: int, state: str) -> None:
+        """The messenger tells what became of messages, of its own and of those that `move` gave an id of it."""
+        self.channels[channel].tell(wuzapi_receipt(state, "3EB0", "3EB1", "p1", "p2"))
 
     @rule(message=NUMBERS, status=st.sampled_from(["sent", "delivered", "read", "failed"]))
     def report(self, message: int, status: str) -> None:
@@ -245,23 +322,40 @@ class Desk(RuleBasedStateMachine):
         return self.callers[number % len(self.callers)]
 
     def _ask(
-        self, method: str, caller: int, conversation: int, path: str, body: Any, message: int | None = None
+        self,
+        endpoint: str,
+        caller: int,
+        conversation: int | None,
+        body: Any,
+        *,
+        message: int | None = None,
+        user_id: UUID | None = None,
     ) -> Any:
         """Choose one of the caller's own conversations and messages, and ask; return the conversation."""
-        account = self._caller(caller)
-        query = "select id from conversations where user_id = %s order by id"
-        conversations = [row["id"] for row in self.conn.execute(query, (account.id,))]
-        chosen = conversations[conversation % len(conversations)]
+        account, ids = self._caller(caller), {} if user_id is None else {"user_id": user_id}
+        if conversation is not None:
+            query = "select id from conversations where user_id = %s order by id"
+            ids["conversation_id"] = self._pick(conversation, query, account.id)
         if message is not None:
             query = "select id from chat_messages where conversation_id = %s order by id"
-            messages = [row["id"] for row in self.conn.execute(query, (chosen,))]
-            if not messages:
+            ids["message_id"] = self._pick(message, query, ids["conversation_id"])
+            if ids["message_id"] is None:
                 return None
-            path = path.replace(f"/messages/{message}", f"/messages/{messages[message % len(messages)]}")
         sent = {} if body is None else {"json": deepcopy(body)}
-        answer = account.open(method, f"/conversations/{chosen}{path}", headers={"If-Match": "*"}, **sent)
+        method, path = self._route(endpoint, ids)
+        answer = account.open(method, path, headers={"If-Match": "*"}, **sent)
         assert answer.status_code in (200, 201) or answer.status_code in REFUSED, answer.text
-        return chosen
+        return ids.get("conversation_id")
+
+    def _pick(self, number: int, query: LiteralString, value: object) -> Any:
+        found = [row["id"] for row in self.conn.execute(query, (value,))]
+        return found[number % len(found)] if found else None
+
+    def _route(self, endpoint: str, ids: dict[str, Any]) -> tuple[str, str]:
+        """Return the method and path of the view that changes something."""
+        rules = self.app.url_map
+        (method,) = {m for r in rules.iter_rules(endpoint) for m in r.methods or () if m in WRITING}
+        return method, rules.bind("").build(endpoint, ids, method=method)
 
     def _newest(self) -> int:
         row = self.conn.execute("select coalesce(max(id), 0) as id from chat_events").fetchone()
@@ -284,9 +378,18 @@ def _inbox(events: list[Event], *, repeat: int) -> Iterable[tuple[str, dict[str,
                 yield from [(broadcast.event, dict(broadcast.payload))] * repeat
 
 
-def test_state_equals_events(conn: psycopg.Connection[DictRow], new_account: Callable[..., Account]) -> None:
+def test_no_action_is_forgotten(app: Flask) -> None:
+    """Every route that changes something is either among the random actions, or known to tell of nothing."""
+    asked = set(re.findall(r'self\._ask\(\s*"([\w.]+)"', inspect.getsource(Desk)))
+    changing = {rule.endpoint for rule, method in routes(app) if method in WRITING}
+    assert changing - SILENT == asked
+
+
+def test_state_equals_events(
+    app: Flask, conn: psycopg.Connection[DictRow], new_account: Callable[..., Account]
+) -> None:
     """Random actions by random callers: applying the events to an old copy gives what is fetched afresh."""
-    Desk.conn, Desk.new_account = conn, staticmethod(new_account)
+    Desk.app, Desk.conn, Desk.new_account = app, conn, staticmethod(new_account)
     run_state_machine_as_test(
         Desk,
         settings=settings(
