@@ -23,6 +23,7 @@ from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
+MAX_NAME_CHARS = 255  # what the API allows, too
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 MAX_LIFETIME = timedelta(days=3650)
 SHOWN_ONCE = "This is the only time the key is shown; only a hash of it is kept."
@@ -53,6 +54,15 @@ class Lifetime(click.ParamType[timedelta]):
         return lifetime
 
 
+class Name(click.ParamType[str]):
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not str(value).strip() or len(str(value)) > MAX_NAME_CHARS or not str(value).isprintable():
+            self.fail(f"{value!r} is not a name: write 1 to {MAX_NAME_CHARS} characters that can be seen.", param, ctx)
+        return str(value)
+
+
 class Env(click.ParamType[str]):
     name = "word"
 
@@ -76,7 +86,7 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--account", "account_id", type=click.UUID, required=True, help="The user whose data the key opens.")
-@click.option("--name", required=True, help="What people call the key.")
+@click.option("--name", type=Name(), required=True, help="What people call the key.")
 @click.option("--scopes", type=Scopes(), default="chat:read,chat:write", show_default=True, help="What the key may do.")
 @click.option("--expires-in", type=Lifetime(), help="Stop working after, say, 30d, 12h or 90m; never without it.")
 @click.option("--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute.")

@@ -22,6 +22,7 @@ def before_call(context: Any, case: Any, _kwargs: Any) -> None:
     """
     if case.path_parameters.get("key_id") == os.environ["CROSSFADE_CONTRACT_KEY_ID"]:
         case.path_parameters["key_id"] = "another"
-    headers = case.headers or {}
-    if re.fullmatch("[!-~]{1,200}", headers.get("Idempotency-Key", '"')) and '"' not in headers["Idempotency-Key"]:
-        headers["Idempotency-Key"] += uuid4().hex
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch(r'[!#-~]{1,200}|"[ !#-~]{1,200}"', key):  # what is refused stays so
+        end = '"' if key.startswith('"') else ""
+        case.headers["Idempotency-Key"] = f"{key.removesuffix(end)}{uuid4().hex}{end}"

@@ -132,6 +132,7 @@ def test_an_account_has_so_many_keys(account: Account, conn: psycopg.Connection[
         ("scopes", ["chat:everything"], "not_allowed"),
         ("scopes", ["chat:read", "chat:read"], "duplicate"),
         ("name", " ", "blank"),
+        ("name", "", "too_short"),
         ("expiresAt", "2020-01-01T00:00:00Z", "in_the_past"),
         ("expiresAt", "2040-01-01T00:00:00", "not_a_time"),
         ("expiresAt", 4_000_000_000, "wrong_type"),

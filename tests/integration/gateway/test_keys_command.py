@@ -87,6 +87,10 @@ def test_revoking_twice_keeps_the_first_moment(keys: Keys, conn: psycopg.Connect
     [
         (["create", "--account", str(uuid4()), "--name", "x"], 1, "no user"),
         (["revoke", "nothing"], 1, "no key"),
+        (["create", "--account", str(uuid4()), "--name", ""], 2, "'' is not a name"),
+        (["create", "--account", str(uuid4()), "--name", " "], 2, "write 1 to 255 characters"),
+        (["create", "--account", str(uuid4()), "--name", "x" * 256], 2, "write 1 to 255 characters"),
+        (["create", "--account", str(uuid4()), "--name", "a\0b"], 2, "write 1 to 255 characters"),
         (["create", "--account", "x", "--name", "x"], 2, "--account"),
         (["create", "--name", "x"], 2, "--account"),
         (["create", "--account", str(uuid4()), "--name", "x", "--scopes", "chat:all"], 2, "chat:read"),
