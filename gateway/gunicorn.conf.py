@@ -9,12 +9,14 @@ from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
 
+from gateway.flag_check import check_flag_provider
 from gateway.gunicorn_problems import write_problem
 from gateway.settings import Settings
 from realtime_bridge.environment import ConfigurationError
 
 try:
     settings = Settings.from_env(os.environ)
+    check_flag_provider(settings)
 except ConfigurationError as error:
     sys.exit(str(error))
 

@@ -12,6 +12,7 @@ from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.dial_thread import DialThread
 from realtime_bridge.rollout.errors import FlagProviderError
 from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import Provider
 
 PINNED = {  # legacy first: feeding both sides moves nobody
@@ -28,6 +29,8 @@ class Choice:
     provider: Told
     source: Source
     bucket: int
+    has_standby: bool = False
+    """Whether legacy is fed beside Supabase, so that a client that holds on to it misses nothing whichever fails."""
     stage: str | None = None
     percentage: float | None = None
     version: int | None = None
@@ -68,6 +71,7 @@ class ProviderChoice:
             provider=decision.provider,
             source=decision.source,
             bucket=decision.bucket,
+            has_standby=decision.provider is Told.SUPABASE and Side.LEGACY in decision.stage.feeds,
             stage=decision.stage.name.value,
             percentage=decision.stage.percentage,
             version=decision.version,

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -39,7 +39,7 @@ from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
-from realtime_bridge.wakeup import DELIVERIES_CHANNEL, Wakeup
+from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
@@ -75,6 +75,7 @@ async def run(settings: Settings) -> None:
         sinks=[relay.sink for relay in relays if isinstance(relay.sink, CountedSink)],
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
+        tell_unheard=create_teller(relays),
     )
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
@@ -92,6 +93,7 @@ async def run(settings: Settings) -> None:
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         *(rollout.runs if rollout else ()),
+        *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
         *([Wakeup(settings.database_url, [sender.wake], DELIVERIES_CHANNEL).run()] if sender else []),
     )
@@ -180,6 +182,17 @@ def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
         is_rolling_out=lambda: False,
         may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
     )
+
+
+def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[None]]:
+    """Return who is told how many probes over HTTP failed in a row: the relay that feeds Supabase."""
+
+    async def tell(count: int, reason: str) -> None:
+        for relay in relays:
+            if relay.sink.name == Side.SUPABASE:
+                await relay.health.unheard(relay.lease, count, reason)
+
+    return tell
 
 
 def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:

@@ -31,16 +31,20 @@ where sink = %(sink)s and lease_token = %(token)s
 returning sink
 
 -- name: report
--- What `crossfade relay status` shows of the breaker.
-update public.relay_cursors
-set breaker = %(breaker)s,
-    consecutive_failures = %(failures)s,
-    retry_at = case when %(retry_in_s)s::float8 is null then null
-        else clock_timestamp() + make_interval(secs => %(retry_in_s)s::float8) end,
-    last_error = coalesce(%(error)s, last_error),
-    last_error_at = case when %(error)s::text is null then last_error_at else clock_timestamp() end,
-    updated_at = clock_timestamp()
-where sink = %(sink)s and lease_token = %(token)s
+-- What `crossfade relay status` shows of a sink's health. A failure is announced: the dial's gate does not wait for it.
+with reported as (
+    update public.relay_cursors
+    set breaker = %(breaker)s,
+        consecutive_failures = %(failures)s,
+        retry_at = case when %(retry_in_s)s::float8 is null then null
+            else clock_timestamp() + make_interval(secs => %(retry_in_s)s::float8) end,
+        last_error = coalesce(%(error)s, last_error),
+        last_error_at = case when %(error)s::text is null then last_error_at else clock_timestamp() end,
+        updated_at = clock_timestamp()
+    where sink = %(sink)s and lease_token = %(token)s
+    returning sink
+)
+select pg_notify('sink_failures', sink) from reported where %(failures)s > 0
 
 -- name: ensure
 -- A sink that is new to this database starts at the end of the log: history is not news.

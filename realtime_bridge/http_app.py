@@ -41,4 +41,4 @@ def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | 
 def _state(relay: Relay) -> str:
     if relay.lease is None:
         return "standby"
-    return "degraded" if relay.breaker.failures else "active"
+    return "degraded" if relay.health.failures else "active"

@@ -5,7 +5,7 @@ Called by `__main__` only, and part of its wiring: everything here gets what it 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
+from realtime_bridge.parity.http_probe import HttpProbe
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.probe import Probe
 from realtime_bridge.parity.samples import Samples
@@ -72,10 +73,12 @@ def create(
     sinks: Sequence[CountedSink],
     dialled: Dialled,
     delivers: Callable[[Side], bool],
+    tell_unheard: Callable[[int, str], Awaitable[None]],
 ) -> Observation:
     """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit.
 
-    `delivers` says whether this bridge holds the lease of a side's sink now.
+    `delivers` says whether this bridge holds the lease of a side's sink now; `tell_unheard` takes the number of probes
+    over HTTP that failed in a row, and the reason.
     """
     made = Observation()
     ledger = Ledger()
@@ -86,6 +89,19 @@ def create(
             made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
         if isinstance(transport, FallbackTransport):
             made.parts.append(_probe(pool, service, transport, name).run())
+
+        def is_wanted() -> bool:
+            return not transport.transactional and Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE)
+
+        http_probe = HttpProbe(
+            transport=transport,
+            seats=service,
+            name=name,
+            is_wanted=is_wanted,
+            is_urgent=dialled.is_rolling_out,
+            tell=tell_unheard,
+        )
+        made.parts.append(http_probe.run())
     if legacy:
         signs = ApiSigns(
             database_url=settings.database_url,

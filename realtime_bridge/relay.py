@@ -21,7 +21,8 @@ from realtime_bridge.cursors import Lease, LeaseLost
 from realtime_bridge.events import Event
 from realtime_bridge.feed import Everything, Feed
 from realtime_bridge.log import Page, read_page
-from realtime_bridge.retry import Breaker, BreakerState
+from realtime_bridge.retry import BreakerState
+from realtime_bridge.sink_health import SinkHealth
 from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 class Pause:
     seconds: float
     until_woken: bool = True
-    """Whether news of an event ends it early; a back-off is served in full."""
+    """Whether news of an event ends it early; a back-off only ends early by `retry()`."""
 
 
 class Relay:
@@ -51,21 +52,27 @@ class Relay:
         self.sink = sink
         self.feed: Feed = feed or Everything()
         self.lease: Lease | None = None
-        self.breaker = Breaker()
+        self.health = SinkHealth(sink.name, pool)
         self._pool = pool
         self._owner = owner
         self._page = page
         self._last_token = -1
         self._news = asyncio.Event()
+        self._again = asyncio.Event()
         self._stopping = asyncio.Event()
 
     def wake(self) -> None:
         """Say that there may be events."""
         self._news.set()
 
+    def retry(self) -> None:
+        """Say that something has changed: look at once, whether or not the sink failed just now."""
+        self._news.set()
+        self._again.set()
+
     def stop(self) -> None:
         self._stopping.set()
-        self._news.set()
+        self.retry()
 
     async def run(self) -> None:
         """Hold the lease and deliver until `stop()`; survives every failure of the database and of the sink."""
@@ -85,15 +92,15 @@ class Relay:
         """
         lease = self._held()
         is_fed = self.feed.is_open
-        limit = self._page if self.breaker.state is BreakerState.CLOSED or not is_fed else PROBE
+        limit = self._page if self.health.breaker.state is BreakerState.CLOSED or not is_fed else PROBE
         async with self._pool.connection() as connection:
             page = await read_page(connection, self.sink.name, lease.cursor, limit)
             chosen = self.feed.choose(page.events)
             if page.replay_requested and is_fed:
                 await self._replay(connection, lease, limit)
             settled = await self._settle(connection, lease, page, chosen)
-        if (chosen or not page.events or not is_fed) and self.breaker.succeeded():
-            await self._report(error=None, retry_in_s=None)
+        if chosen or not page.events or not is_fed:
+            await self.health.delivered(self.lease)
         return settled
 
     async def acquire(self) -> bool:
@@ -163,7 +170,7 @@ class Relay:
         except SinkNotReady as reason:
             return Pause(reason.retry_after_s or POLL_S, until_woken=False)
         except SinkUnavailable as reason:
-            return await self._back_off(reason)
+            return Pause(await self.health.failed(self.lease, reason), until_woken=False)
         except LeaseLost as reason:
             log.warning("lease lost", sink=self.sink.name, reason=str(reason))
             self._forget_lease()
@@ -175,37 +182,11 @@ class Relay:
         return Pause(0.0 if settled == self._page else POLL_S)
 
     async def _wait(self, pause: Pause) -> None:
-        waiter = self._news if pause.until_woken else self._stopping
+        waiter = self._news if pause.until_woken else self._again
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(waiter.wait(), pause.seconds)
         self._news.clear()
-
-    async def _back_off(self, reason: SinkUnavailable) -> Pause:
-        delay_s = self.breaker.failed(reason.retry_after_s)
-        metrics.FAILURES.labels(self.sink.name).inc()
-        log.warning(
-            "sink unavailable",
-            sink=self.sink.name,
-            reason=str(reason),
-            failures=self.breaker.failures,
-            retry_in_s=round(delay_s, 2),
-        )
-        await self._report(error=str(reason), retry_in_s=delay_s)
-        return Pause(delay_s, until_woken=False)
-
-    async def _report(self, *, error: str | None, retry_in_s: float | None) -> None:
-        """Publish the breaker for `crossfade relay status`; a database that is away does not stop the loop."""
-        metrics.BREAKER_OPEN.labels(self.sink.name).set(self.breaker.state is BreakerState.OPEN)
-        with contextlib.suppress(psycopg.Error, LeaseLost):
-            async with self._pool.connection() as connection:
-                await cursors.report(
-                    connection,
-                    self._held(),
-                    breaker=self.breaker.state,
-                    failures=self.breaker.failures,
-                    retry_in_s=retry_in_s,
-                    error=error,
-                )
+        self._again.clear()
 
     async def _keep_lease(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 FIRST_DELAY_S = 0.2  # a provider's restart behind a load balancer is often over after one retry
+GROWTH = 1.5  # six failures, which are an outage to the dial's gate, take some 2.6 s: more than a hiccup
 MAX_DELAY_S = 10.0  # an operator who repaired the provider waits no longer than this for the backlog to drain
 OPEN_AFTER = 5  # consecutive failures: an outage, not a hiccup
 JITTER = 0.2  # several bridges must not knock at the same moment
@@ -35,6 +36,6 @@ class Breaker:
     def failed(self, retry_after_s: float | None = None) -> float:
         """Count a failure; returns the seconds to wait before the next try."""
         self.failures += 1
-        delay_s = min(FIRST_DELAY_S * 2.0 ** min(self.failures - 1, 16), MAX_DELAY_S)
+        delay_s = min(FIRST_DELAY_S * GROWTH ** min(self.failures - 1, 16), MAX_DELAY_S)
         delay_s *= 1 + self.jitter.uniform(-JITTER, JITTER)
         return max(delay_s, min(retry_after_s or 0.0, MAX_RETRY_AFTER_S))

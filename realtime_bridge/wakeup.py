@@ -1,4 +1,4 @@
-"""Wake the relays when the log grows, and the webhook senders when there are deliveries.
+"""Wake the relays when the log grows, the webhook senders when there are deliveries, the gate when a side fails.
 
 A lost NOTIFY costs one poll interval, never an event.
 """
@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_events"
 DELIVERIES_CHANNEL = "webhook_deliveries"
+FAILURES_CHANNEL = "sink_failures"  # cursors.sql
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; the polls carry on meanwhile
 RECONNECT_S = 0.5
 

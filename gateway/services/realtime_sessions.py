@@ -21,14 +21,23 @@ NO_SUCH_USER = "There is no such user in a conversation of yours."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegacySide:
+    """`url` None is the address that the client knows already."""
+
+    url: str | None
+    path: str = LEGACY_PATH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimeSession:
-    """`url` None is the legacy address that the client knows already."""
+    """`standby` is the legacy side of a user who is told Supabase, while both are fed."""
 
     choice: Choice
     user_id: UUID
     url: str | None
     public_key: str | None
     path: str | None
+    standby: LegacySide | None
     token: str
     expires_at: datetime
     places: tuple[Place, ...]
@@ -66,12 +75,14 @@ def create_session(
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
         store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
+    legacy = LegacySide(url=sides.legacy_url)
     return RealtimeSession(
         choice=choice,
         user_id=user_id,
-        url=sides.supabase_url if is_supabase else sides.legacy_url,
+        url=sides.supabase_url if is_supabase else legacy.url,
         public_key=sides.supabase_public_key if is_supabase else None,
-        path=None if is_supabase else LEGACY_PATH,
+        path=None if is_supabase else legacy.path,
+        standby=legacy if choice.has_standby else None,
         token=mint_user_token(sides.jwt_secret, user_id, sides.session_ttl_s),
         expires_at=expires_at,
         places=tuple(places),

@@ -53,6 +53,8 @@ def _represent(session: RealtimeSession) -> str:
             "url": session.url,
             "path": session.path,
             "publicKey": session.public_key,
+            "standby": session.standby
+            and {"provider": Told.SOCKETIO.value, "url": session.standby.url, "path": session.standby.path},
             "token": session.token,
             "expiresAt": session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "topics": _topics(session),

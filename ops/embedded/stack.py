@@ -105,14 +105,14 @@ class Stack:
             secrets_key=secrets_key.ensure(self._data_dir / "secrets.key"),
             files_dir=self._data_dir / "files",
         )
-        with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}, bridge on {ports['bridge']}"):
+        with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}"):
             self._supervisor.start(
-                services.supabase_spec(addresses, environment),
-                services.gateway_spec(addresses, environment),
-                services.bridge_spec(addresses, environment),
+                services.supabase_spec(addresses, environment), services.gateway_spec(addresses, environment)
             )
-        with self._step("Demo account"):
+        with self._step("Demo account"):  # before the bridge: its canary's conversation must not be number 1
             demo = demo_account.ensure(addresses, self._data_dir / "demo.json")
+        with self._step(f"Bridge on {ports['bridge']}"):
+            self._supervisor.start(services.bridge_spec(addresses, environment))
         self._facts = lambda pids: demo_account.describe(demo, addresses, self._credentials, pids)
         ready = self._facts(self._supervisor.pids)
         ready.write(self._data_dir.path)

@@ -158,11 +158,16 @@ class EphemeralBridge:
             self._channels.leave(topic)
 
     def _may_meet(self, room: Room) -> bool:
-        """Whether anybody who is not in the room may be on the other side."""
+        """Whether somebody in the room and somebody else, who may be on the other side, take part.
+
+        Whoever may be on Supabase may be there although in the room, too: its socket here can be a standby.
+        """
         account_id = room.account_id
         if account_id is None:
             return False
-        return any(self._may_be_on_supabase(user_id, account_id) for user_id in room.participants - room.users)
+        return any(
+            room.users - {user_id} and self._may_be_on_supabase(user_id, account_id) for user_id in room.participants
+        )
 
     async def _track(self, conversation_id: int, room: Room) -> None:
         """Keep the channel's presence up to date: the legacy users, always as a full set."""

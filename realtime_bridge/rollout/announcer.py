@@ -1,11 +1,14 @@
 """Ask those clients to ask again whose answer has changed: `rollout.changed` on both sides. Called by the keeper.
 
 A notice is a hint and stored nowhere: `{flag, version, eventId}`. A client that gets it asks
-`POST /api/v1/chat/realtime/sessions` and catches up by seq; one that misses it asks when its token runs out.
+`POST /api/v1/chat/realtime/sessions` and catches up by seq. Who has not asked yet is told again, as long as its token
+lives; after that it asks by itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,9 +33,17 @@ log = structlog.get_logger(__name__)
 _QUERIES = sql.load(__file__)
 EVENT = "rollout.changed"
 BATCH = 100  # users: one request of the http transport, one entry of the legacy stream
-TRIES = 5
-RETRY_S = 1.0  # a restarting side is back by then; after all tries the client's own token has to run out
+EXPIRED_S = 86_400.0  # a token may have run out while its socket lives on
 NOBODY = UUID(int=0)
+Tell = Callable[[Reading, Collection[UUID]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """`users` hold another answer; `may_answer` of them have a token that lives, and so perhaps a socket."""
+
+    users: int
+    may_answer: int
 
 
 class Announcer:
@@ -51,92 +62,94 @@ class Announcer:
         self._legacy = legacy
         self._ask = ask
 
-    async def announce(self, reading: Reading, is_current: Callable[[], bool] = lambda: True) -> int:
-        """Tell everybody who holds another answer than `reading` gives; return how many.
+    async def announce(
+        self, reading: Reading, is_current: Callable[[], bool] = lambda: True, *, expired_s: float = EXPIRED_S
+    ) -> Announced:
+        """Tell everybody who holds another answer than `reading` gives, on both sides; neither waits for the other.
 
-        Stops when `reading` is not current any more: the next announcement finds whoever is left. A side that takes
-        nothing for all tries is left out of the rest.
+        Whose token ran out more than `expired_s` ago is left out. Stops when `reading` is not current any more: the
+        next announcement finds whoever is left.
         """
-        count = 0
-        silent: set[Side] = set()
-        async for batch in self._affected(reading):
+        tellers: dict[Side, Tell] = {}
+        if self._transport:
+            tellers[Side.SUPABASE] = partial(self._tell_supabase, self._transport)
+        if self._legacy:
+            tellers[Side.LEGACY] = partial(self._tell_legacy, self._legacy)
+        counts = await asyncio.gather(
+            *(self._announce(reading, is_current, expired_s, *teller) for teller in tellers.items())
+        )
+        users = max((count for count, _ in counts), default=0)
+        if users:
+            log.info("rollout announced", stage=reading.stage.label, version=reading.version, users=users)
+        return Announced(users=users, may_answer=max((live for _, live in counts), default=0))
+
+    async def _announce(
+        self, reading: Reading, is_current: Callable[[], bool], expired_s: float, side: Side, tell: Tell
+    ) -> tuple[int, int]:
+        """Return how many there were to tell and how many of their tokens live; a side that takes nothing is left."""
+        users = live = 0
+        async for batch in self._affected(reading, expired_s):
             if not is_current():
                 break
-            tell = {Side.SUPABASE: self._tell_supabase, Side.LEGACY: self._tell_legacy}
-            sides = [side for side in Side if side not in silent]
-            taken = await asyncio.gather(*(tell[side](reading, batch) for side in sides))
-            silent.update(side for side, ok in zip(sides, taken, strict=True) if not ok)
-            count += len(batch)
-        if count:
-            log.info("rollout announced", stage=reading.stage.label, version=reading.version, users=count)
-        return count
+            users += len(batch)
+            live += sum(batch.values())
+            if not await self._try(side, reading, batch, tell):
+                break
+        return users, live
 
     async def forget(self) -> None:
         """Delete answers that nobody can still hold."""
         async with self._pool.connection() as connection:
             await connection.execute(_QUERIES["forget"])
 
-    async def _affected(self, reading: Reading) -> AsyncIterator[list[UUID]]:
+    async def _affected(self, reading: Reading, expired_s: float) -> AsyncIterator[dict[UUID, bool]]:
+        """Yield users in batches, and of each whether its token lives."""
         after = (NOBODY, NOBODY)
         while True:
-            values = {"after_user": after[0], "after_account": after[1], "limit": BATCH}
+            values = {"after_user": after[0], "after_account": after[1], "expired_s": expired_s, "limit": BATCH}
             async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as reader:
                 rows = await (await reader.execute(_QUERIES["list_told"], values)).fetchall()
-            changed = [
-                row["user_id"]
-                for row in rows
-                if reading.decide(row["user_id"], row["account_id"], self._ask).provider != row["provider"]
-            ]
+            changed: dict[UUID, bool] = {}
+            for row in rows:
+                user_id = row["user_id"]
+                if reading.decide(user_id, row["account_id"], self._ask).provider != row["provider"]:
+                    changed[user_id] = changed.get(user_id, False) or row["is_live"]
             if changed:
-                yield list(dict.fromkeys(changed))
+                yield changed
             if len(rows) < BATCH:
                 return
             after = (rows[-1]["user_id"], rows[-1]["account_id"])
 
-    async def _tell_supabase(self, reading: Reading, users: Sequence[UUID]) -> bool:
-        transport = self._transport
-        if transport is None:
-            return False
+    async def _tell_supabase(self, transport: Transport, reading: Reading, users: Collection[UUID]) -> None:
         notices = [
             Broadcast(topic=inbox_topic(user), event=EVENT, payload=_payload(reading, event_id), id=event_id)
             for user in users
             for event_id in (uuid4(),)
         ]
+        if not transport.transactional:
+            await transport.send(notices, None)
+            return
+        connection: AsyncConnection[Any]
+        async with self._pool.connection() as connection, connection.transaction():
+            await transport.send(notices, connection)
 
-        async def send() -> None:
-            if not transport.transactional:
-                await transport.send(notices, None)
-                return
-            connection: AsyncConnection[Any]
-            async with self._pool.connection() as connection, connection.transaction():
-                await transport.send(notices, connection)
-
-        return await self._persist(Side.SUPABASE, reading, len(users), send)
-
-    async def _tell_legacy(self, reading: Reading, users: Sequence[UUID]) -> bool:
-        legacy = self._legacy
-        if legacy is None:
-            return False
+    async def _tell_legacy(self, legacy: LegacyServer, reading: Reading, users: Collection[UUID]) -> None:
         emits = [
             Emit(event=EVENT, data=_payload(reading, uuid4()), rooms=(user_room(user),), conversation_id=0)
             for user in users
         ]
-        return await self._persist(Side.LEGACY, reading, len(users), lambda: legacy.publish(emits))
+        await legacy.publish(emits)
 
-    async def _persist(self, side: Side, reading: Reading, count: int, send: Callable[[], Any]) -> bool:
-        """Return whether the side took it, after some tries."""
-        for number in range(TRIES):
-            try:
-                await send()
-            except (SinkError, FanoutUnavailable) as reason:
-                log.info("notice not taken", side=side, reason=str(reason))
-                if number + 1 < TRIES:
-                    await asyncio.sleep(RETRY_S)
-            else:
-                metrics.NOTICES.labels(reading.flag, side.value).inc(count)
-                return True
-        metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(count)
-        return False
+    async def _try(self, side: Side, reading: Reading, users: Collection[UUID], tell: Tell) -> bool:
+        """Return whether the side took it."""
+        try:
+            await tell(reading, users)
+        except (SinkError, FanoutUnavailable) as reason:
+            log.info("notice not taken", side=side, reason=str(reason))
+            metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(len(users))
+            return False
+        metrics.NOTICES.labels(reading.flag, side.value).inc(len(users))
+        return True
 
 
 def _payload(reading: Reading, event_id: UUID) -> dict[str, Any]:

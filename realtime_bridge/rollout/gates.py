@@ -63,6 +63,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRun:
+    """Failed broadcasts in a row that stand now, and what the last one failed of, if that is known."""
+
+    count: int = 0
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """`windows` are those that decided, newest last, each with its findings."""
 
@@ -79,11 +87,8 @@ class Verdict:
         }
 
 
-def judge(windows: Sequence[GateWindow], policy: Policy, *, failures_now: Mapping[Side, int]) -> Verdict:
-    """Return the verdict over `windows` of one stage, oldest first.
-
-    `failures_now` is the run of failures that each sink has at this moment.
-    """
+def judge(windows: Sequence[GateWindow], policy: Policy, *, failures_now: Mapping[Side, FailureRun]) -> Verdict:
+    """Return the verdict over `windows` of one stage, oldest first, and what each sink fails of at this moment."""
     if outage := _outage(failures_now, policy):
         return outage
     recent = windows[-policy.of_windows :]
@@ -101,15 +106,16 @@ def judge(windows: Sequence[GateWindow], policy: Policy, *, failures_now: Mappin
     return Verdict(outcome=Outcome.PASS, reasons=(text,), windows=good)
 
 
-def _outage(failures_now: Mapping[Side, int], policy: Policy) -> Verdict | None:
-    failures = failures_now.get(Side.SUPABASE, 0)
-    if failures <= policy.outage_failures:
+def _outage(failures_now: Mapping[Side, FailureRun], policy: Policy) -> Verdict | None:
+    failing = failures_now.get(Side.SUPABASE, FailureRun())
+    if failing.count <= policy.outage_failures:
         return None
-    text = f"{failures} consecutive broadcast failures; more than {policy.outage_failures} are an outage."
-    legacy = failures_now.get(Side.LEGACY, 0)
+    text = f"{failing.count} consecutive broadcast failures; more than {policy.outage_failures} are an outage."
+    reasons = (text, f"The last: {failing.cause}") if failing.cause else (text,)
+    legacy = failures_now.get(Side.LEGACY, FailureRun()).count
     if legacy > policy.outage_failures:
-        return Verdict(outcome=Outcome.HOLD, reasons=(text, f"Legacy fails, too ({legacy} in a row): no way back."))
-    return Verdict(outcome=Outcome.FAIL, reasons=(text,))
+        return Verdict(outcome=Outcome.HOLD, reasons=(*reasons, f"Legacy fails, too ({legacy} in a row): no way back."))
+    return Verdict(outcome=Outcome.FAIL, reasons=reasons)
 
 
 def _failures(

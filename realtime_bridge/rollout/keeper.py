@@ -11,22 +11,24 @@ import psycopg
 import structlog
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.errors import ApprovalNeeded, RolloutError
 from realtime_bridge.rollout.gate_windows import cut
-from realtime_bridge.rollout.gates import Outcome, Verdict, judge
+from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
 from realtime_bridge.rollout.judging import Keeping
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S, Side
+from realtime_bridge.rollout.windows import SLOT_S
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.5  # the outage rule acts within this; windows come every SLOT_S at most
+POLL_S = 0.5  # windows come every SLOT_S at most; of failures that may be an outage the keeper is told
 ANNOUNCE_POLL_S = 0.1  # of a variable; clients are told this long after the keeper knows
+REPEAT_S = 2.0  # a client that was told asks within a second; who has not is told again, and then …
+MAX_REPEAT_S = 60.0  # … ever less often, until its token runs out
 RETRY_S = 1.0
 END_S = 2.0  # an announcement that is cut short is made again by the next keeper
 OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
@@ -39,19 +41,25 @@ GATE, PLAN = "gate", "plan"  # actors in the audit
 class GateKeeper:
     """Closes windows, judges them and acts on the verdict, as long as it holds the lease."""
 
-    def __init__(self, *, pool: Pool, dial: Dial, announcer: Announcer, owner: str) -> None:
+    def __init__(self, *, pool: Pool, dial: Dial, told_by: Announcer, owner: str) -> None:
         self._pool = pool
         self._dial = dial
-        self._announcer = announcer
+        self._announcer = told_by
         self._owner = owner
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._keeping: Keeping | None = None
         self._announced = 0
+        self._repeat_at = 0.0  # also by a keeper that takes over
+        self._repeat_s = REPEAT_S
         self._alarmed_at = float("-inf")
         self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
-        dial.listen(self._changed.set)
+        dial.listen(self.wake)
+
+    def wake(self) -> None:
+        """Say that there may be something to judge."""
+        self._changed.set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -152,17 +160,24 @@ class GateKeeper:
         return 1
 
     async def announce_once(self) -> int:
-        """Tell clients of what has changed since the last time; return how many were told."""
-        keeping, reading = self._keeping, self._dial.reading
-        if keeping is None or reading is None or reading.revision <= max(self._announced, keeping.announced_revision):
+        """Tell clients of what has changed, and again those who have not asked since; return how many there were."""
+        keeping, reading, now = self._keeping, self._dial.reading, asyncio.get_running_loop().time()
+        if keeping is None or reading is None:
             return 0
-        count = await self._announcer.announce(reading, lambda: self._dial.reading is reading)
-        self._announced = reading.revision
-        async with self._pool.connection() as connection:
-            await judging.note_announced(
-                connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
-            )
-        return count
+        is_news = reading.revision > max(self._announced, keeping.announced_revision)
+        if not is_news and now < self._repeat_at:
+            return 0
+        expired_s = announcer.EXPIRED_S if is_news else 0.0
+        told = await self._announcer.announce(reading, lambda: self._dial.reading is reading, expired_s=expired_s)
+        self._repeat_s = REPEAT_S if is_news else min(2 * self._repeat_s, MAX_REPEAT_S)
+        self._repeat_at = now + self._repeat_s if told.may_answer else float("inf")
+        if is_news:
+            self._announced = reading.revision
+            async with self._pool.connection() as connection:
+                await judging.note_announced(
+                    connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
+                )
+        return told.users
 
     async def _keep_announcing(self) -> None:
         while True:
@@ -201,9 +216,9 @@ async def evaluate(connection: Connection, flag: str) -> tuple[Verdict, store.Di
     await judging.add_windows(connection, flag, dial.version, closed)
     if closed:
         known = await judging.list_windows(connection, flag, dial.version)
-    failures = await store.failures_now(connection)
+    failures = await store.failures_now(connection, flag)
     recent = datetime.now(UTC) - timedelta(seconds=OUTAGE_SLOTS * SLOT_S)
     for slot in slots:
-        if slot.window_start >= recent:
-            failures[slot.side] = max(failures.get(slot.side, 0), slot.consecutive_failures)
-    return judge(known, dial.policy, failures_now={side: failures.get(side, 0) for side in Side}), dial
+        if slot.window_start >= recent and slot.consecutive_failures > failures.get(slot.side, FailureRun()).count:
+            failures[slot.side] = FailureRun(count=slot.consecutive_failures)
+    return judge(known, dial.policy, failures_now=failures), dial

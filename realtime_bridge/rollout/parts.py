@@ -31,9 +31,9 @@ class Rollout:
     ask: flag_source.Ask | None
 
     def wake(self, relays: Iterable[Relay]) -> None:
-        """Have relays look at once when the dial moves."""
+        """Have relays look at once when the dial moves, also those that wait after a failure."""
         for relay in relays:
-            self.dial.listen(relay.wake)
+            self.dial.listen(relay.retry)
 
     @property
     def runs(self) -> tuple[Coroutine[Any, Any, object], ...]:
@@ -68,7 +68,7 @@ def create(
         keeper=GateKeeper(
             pool=pool,
             dial=dial,
-            announcer=Announcer(pool, transport=transport, legacy=legacy, ask=ask),
+            told_by=Announcer(pool, transport=transport, legacy=legacy, ask=ask),
             owner=name,
         ),
         feeds={

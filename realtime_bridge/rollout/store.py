@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from realtime_bridge import sql
 from realtime_bridge.rollout.decision import Kind, Overrides, Reading, Told
 from realtime_bridge.rollout.errors import RolloutError
+from realtime_bridge.rollout.gates import FailureRun
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.windows import Side
@@ -198,9 +199,10 @@ async def approve_request(connection: Connection, request: Request, actor: str) 
     await _run(connection, "approve_request", id=request.id, actor=actor)
 
 
-async def failures_now(connection: Connection) -> dict[Side, int]:
-    """Return each sink's run of failures at this moment."""
-    return {Side(row["side"]): row["failures"] for row in await _all(connection, "sinks")}
+async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureRun]:
+    """Return the run of failures of each side that fails at this moment."""
+    rows = await _all(connection, "sinks", flag=flag)
+    return {Side(row["side"]): FailureRun(count=row["failures"], cause=row["cause"]) for row in rows}
 
 
 async def count_told(connection: Connection) -> dict[str, int]:

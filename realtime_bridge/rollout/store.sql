@@ -79,10 +79,12 @@ update public.rollout_approvals set state = 'approved', decided_by = %(actor)s, 
 where id = %(id)s
 
 -- name: sinks
--- How each side stands at this moment; a run of failures older than a minute belongs to a bridge that is gone.
-select sink as side,
-    case when updated_at > clock_timestamp() - interval '1 minute' then consecutive_failures else 0 end as failures
-from public.relay_cursors where sink in ('legacy', 'supabase')
+-- The runs of failures that stand now. One that is older than a minute belongs to a bridge that is gone, and one from
+-- before the last change of the dial to another stage.
+select c.sink as side, c.consecutive_failures as failures, c.last_error as cause
+from public.relay_cursors c join public.rollout_stages s on s.flag = %(flag)s
+where c.sink in ('legacy', 'supabase') and c.consecutive_failures > 0
+    and c.last_error_at > greatest(clock_timestamp() - interval '1 minute', s.since)
 
 -- name: told
 select provider, count(*) as users from public.rollout_sessions where expires_at > now() group by provider

@@ -77,6 +77,11 @@ def _user(number: int, count: int) -> UUID:
             return user
 
 
+def keeps_standby(number: int) -> bool:
+    """Whether a user holds on to the standby: one half, of early and late switchers and of each language."""
+    return number % 4 < 2
+
+
 @dataclass(slots=True)
 class Crowds:
     """The client processes, half of the users on JavaScript and half on Python."""
@@ -123,7 +128,14 @@ def gathered(stack: Stack, users: Users, *, pace_ms: int) -> Iterator[Crowds]:
                     "gatewayUrl": stack.ready["gatewayUrl"],
                     "bridgeUrl": stack.ready["bridgeUrl"],
                     "apiKey": users.api_key,
-                    "users": [{"id": str(users.ids[n]), "conversations": users.of(n)} for n in members],
+                    "users": [
+                        {
+                            "id": str(users.ids[n]),
+                            "conversations": users.of(n),
+                            "keepsStandby": keeps_standby(n),
+                        }
+                        for n in members
+                    ],
                     "paceMs": pace_ms,
                     "askAgainMs": 20_000,
                 }
@@ -175,6 +187,7 @@ def print_ledger(crowds: Crowds, stages: Sequence[str], kills: int, started: flo
     resent = sum(line["tries"] - 1 for line in crowds.of("sent"))
     rows = (
         ("users", f"{len(crowds.users.ids)}, {crowds.users.crossing} conversations across providers"),
+        ("  who keep a standby", str(sum(keeps_standby(n) for n in range(len(crowds.users.ids))))),
         ("dial", " → ".join(stages)),
         ("kills of the bridge", str(kills)),
         ("seconds", f"{time.monotonic() - started:.0f}"),

@@ -57,15 +57,14 @@ class Legacy:
         self._socket = socketio.AsyncClient(reconnection_delay=0.5, reconnection_delay_max=1.5)
         self._socket.on("connect", self._connected)
         self._socket.on("message", lambda frame: user.live(int(frame["conversationId"]), frame, self.provider))
-        self._socket.on("rollout.changed", lambda _notice: user.ask("told"))
+        self._socket.on("rollout.changed", lambda notice: user.ask("told", notice["version"]))
 
     async def join(self) -> None:
-        url = self._session["url"] or self._user.crowd.config["bridgeUrl"]
+        place = self._session["standby"] or self._session
+        url = place["url"] or self._user.crowd.config["bridgeUrl"]
         while True:
             try:
-                await self._socket.connect(
-                    url, auth={"token": self._session["token"]}, socketio_path=self._session["path"]
-                )
+                await self._socket.connect(url, auth={"token": self._session["token"]}, socketio_path=place["path"])
             except socketio.exceptions.ConnectionError:
                 await asyncio.sleep(RETRY_S)
             else:
@@ -159,7 +158,7 @@ class Supabase:
 
     def _heard(self, topic: str, message: Any) -> None:
         if message["event"] == "rollout.changed":
-            self._user.ask("told")
+            self._user.ask("told", message["payload"]["version"])
         elif message["event"] == "message.new" and topic.startswith("conversation:"):
             self._user.live(int(topic.removeprefix("conversation:")), message["payload"], self.provider)
 
@@ -171,9 +170,11 @@ class User:
         self.conversations: list[int] = user["conversations"]
         self._last_seq = dict.fromkeys(self.conversations, 0)
         self._shown: set[str] = set()
+        self._keeps_standby: bool = user["keepsStandby"]
+        self._open: dict[str, Legacy | Supabase] = {}
         self._side: Legacy | Supabase | None = None
         self._jobs: asyncio.Queue[tuple[int, Json | None, str]] = asyncio.Queue()
-        self._wishes: asyncio.Queue[str] = asyncio.Queue()
+        self._wishes: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         self._is_in = asyncio.Event()
 
     async def run(self) -> None:
@@ -185,8 +186,8 @@ class User:
     async def wait_until_in(self) -> None:
         await self._is_in.wait()
 
-    def ask(self, why: str) -> None:
-        self._wishes.put_nowait(why)
+    def ask(self, why: str, version: int = 0) -> None:
+        self._wishes.put_nowait((why, version))
 
     def live(self, conversation_id: int, message: Mapping[str, Any], provider: str) -> None:
         self._jobs.put_nowait((conversation_id, dict(message), provider))
@@ -201,18 +202,31 @@ class User:
 
     async def _follow(self) -> None:
         while True:
-            why = await self._wishes.get()
-            session = (await self.crowd.call("POST", "/realtime/sessions", {"userId": self.id}))["data"]
-            if self._side and session["provider"] == self._side.provider:
-                continue
-            old = self._side
-            self._side = Supabase(self, session) if session["provider"] == "supabase" else Legacy(self, session)
-            await self._side.join()
-            self._catch_up()  # joined first, then fetched: nothing can fall between
-            if old:
-                await old.close()
-            say(type="joined", user=self.id, provider=session["provider"], why=why, version=session["version"])
+            why, version = await self._wishes.get()
+            session = await self._get_session(version)
+            standby = session["standby"] if self._keeps_standby else None
+            wanted = [session["provider"], *([standby["provider"]] if standby else [])]
+            missing = [provider for provider in wanted if provider not in self._open]
+            for provider in missing:
+                self._open[provider] = Supabase(self, session) if provider == "supabase" else Legacy(self, session)
+                await self._open[provider].join()
+            if missing:
+                self._catch_up()  # joined first, then fetched: nothing can fall between
+            before, self._side = self._side, self._open[session["provider"]]
+            for provider in [provider for provider in self._open if provider not in wanted]:
+                await self._open.pop(provider).close()
+            if self._side is not before:
+                say(type="joined", user=self.id, provider=session["provider"], why=why, version=session["version"])
             self._is_in.set()
+
+    async def _get_session(self, version: int) -> Json:
+        """Return an answer that knows of the announced `version`: the gateway may hear of it a little later."""
+        for _ in range(50):
+            session = dict((await self.crowd.call("POST", "/realtime/sessions", {"userId": self.id}))["data"])
+            if session["version"] >= version:
+                break
+            await asyncio.sleep(0.1)
+        return session
 
     async def _work(self) -> None:
         """One thing at a time: a catch-up ends before the next live message is looked at."""

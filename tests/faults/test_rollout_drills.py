@@ -92,13 +92,13 @@ def test_a_silent_database_path_is_replaced_within_seconds(tmp_path: Path) -> No
             crowds.hush()
             wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)
             rehearsal.check(crowds)
-            waited_s = drills.longest_wait_s(crowds, broke_at)
+            waits_s = drills.longest_waits_s(crowds, broke_at)
             report = drills.Report(
                 drill="Supabase silent: what the database sends does not come out",
                 gate="none needed: HTTP takes over and sends again",
-                seconds=f"{changed_s:.0f} s",
+                seconds=f"{changed_s:.1f} s",
                 dial="stays at ramp 50",
-                longest_wait_s=waited_s,
+                longest_waits_s=waits_s,
             )
             print("\n" + report.row)  # noqa: T201
         assert drills.rollbacks(stack) == []

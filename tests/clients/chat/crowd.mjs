@@ -1,9 +1,10 @@
 // Many users of a chat in one process, each on the official client of the provider it was told. Each asks
-// `POST /realtime/sessions`, follows `rollout.changed` to the other side, catches up by seq after every (re)connect and on
-// every gap, drops repeats by eventId, and sends on the side it is on. Prints a line for all it shows and sends.
+// `POST /realtime/sessions`, follows `rollout.changed` to the other side, keeps the standby of its session open if it is
+// one who does, catches up by seq after every (re)connect and on every gap, drops repeats by eventId, and sends on the
+// side it is on. Prints a line for all it shows and sends.
 //
-// argv[2]: {gatewayUrl, bridgeUrl, apiKey, users: [{id, conversations: [id]}], paceMs, askAgainMs}; the line
-// {"do":"hush"} on stdin ends the sending.
+// argv[2]: {gatewayUrl, bridgeUrl, apiKey, users: [{id, conversations: [id], keepsStandby}], paceMs, askAgainMs}; the
+// line {"do":"hush"} on stdin ends the sending.
 import { randomUUID } from 'node:crypto'
 import readline from 'node:readline'
 import { createClient } from '@supabase/supabase-js'
@@ -29,9 +30,10 @@ class Legacy {
   provider = 'socketio'
 
   constructor(user, session) {
+    const { url, path } = session.standby ?? session
     this.user = user
-    this.socket = io(session.url ?? config.bridgeUrl, {
-      path: session.path,
+    this.socket = io(url ?? config.bridgeUrl, {
+      path,
       auth: (done) => done({ token: this.token }),
       reconnectionAttempts: Infinity,
       reconnectionDelayMax: 1500,
@@ -39,7 +41,7 @@ class Legacy {
     })
     this.token = session.token
     this.socket.on('message', (message) => user.live(Number(message.conversationId), message, this))
-    this.socket.on('rollout.changed', () => user.ask('told'))
+    this.socket.on('rollout.changed', ({ version }) => user.ask('told', version))
   }
 
   join() {
@@ -99,7 +101,7 @@ class Supabase {
   }
 
   heard(topic, event, payload) {
-    if (event === 'rollout.changed') return this.user.ask('told')
+    if (event === 'rollout.changed') return this.user.ask('told', payload.version)
     if (event === 'message.new' && topic.startsWith('conversation:')) this.user.live(Number(topic.slice(13)), payload, this)
   }
 
@@ -115,10 +117,14 @@ class Supabase {
   }
 }
 
+const SIDES = { socketio: Legacy, supabase: Supabase }
+
 class User {
-  constructor({ id, conversations }) {
+  constructor({ id, conversations, keepsStandby }) {
     this.id = id
     this.conversations = conversations
+    this.keepsStandby = keepsStandby
+    this.open = new Map() // provider → side
     this.lastSeq = new Map(conversations.map((id) => [id, 0]))
     this.shown = new Set()
     this.side = null
@@ -126,19 +132,32 @@ class User {
     this.asking = Promise.resolve()
   }
 
-  ask(why) {
-    this.asking = this.asking.then(() => this.follow(why)).catch((error) => print({ type: 'status', user: this.id, error: error.message }))
+  ask(why, version = 0) {
+    this.asking = this.asking
+      .then(() => this.follow(why, version))
+      .catch((error) => print({ type: 'status', user: this.id, error: error.message }))
     return this.asking
   }
 
-  async follow(why) {
-    const session = await this.getSession()
-    if (session.provider === this.side?.provider) return
-    const old = this.side
-    this.side = session.provider === 'supabase' ? new Supabase(this, session) : new Legacy(this, session)
-    await this.side.join()
-    this.catchUp() // joined first, then fetched: nothing can fall between
-    if (old) await old.close()
+  async follow(why, version) {
+    let session = await this.getSession()
+    for (let tries = 0; session.version < version && tries < 50; tries++) {
+      await pause(100) // the gateway that answered had not heard yet
+      session = await this.getSession()
+    }
+    const wanted = [session.provider, ...(session.standby && this.keepsStandby ? [session.standby.provider] : [])]
+    const missing = wanted.filter((provider) => !this.open.has(provider))
+    for (const provider of missing) this.open.set(provider, new SIDES[provider](this, session))
+    await Promise.all(missing.map((provider) => this.open.get(provider).join()))
+    if (missing.length) this.catchUp() // joined first, then fetched: nothing can fall between
+    const before = this.side
+    this.side = this.open.get(session.provider)
+    for (const [provider, side] of this.open) {
+      if (wanted.includes(provider)) continue
+      this.open.delete(provider)
+      await side.close()
+    }
+    if (this.side === before) return
     print({ type: 'joined', user: this.id, provider: session.provider, why, version: session.version })
   }
 

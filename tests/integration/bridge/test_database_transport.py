@@ -113,7 +113,7 @@ def test_a_missing_partition_opens_the_breaker_and_the_backlog_drains_in_order(
                     for number in range(20):
                         append_message(conn, conversation, str(number))
                     await eventually(lambda: len(legacy.events) == 20, "the legacy side")
-                    await eventually(lambda: failing.breaker.failures >= OPEN_AFTER, "the breaker", timeout_s=30)
+                    await eventually(lambda: failing.health.breaker.failures >= OPEN_AFTER, "the breaker", timeout_s=30)
                     state = one(conn, "select breaker, last_error from relay_cursors where sink = 'supabase'")
                     assert state["breaker"] == "open"
                     assert "no partition" in state["last_error"]
@@ -146,7 +146,7 @@ def test_it_waits_for_a_realtime_that_is_reconnecting_but_not_for_one_that_is_no
                 await relay.run_once()
             now = 111.0
             assert await relay.run_once() == 1
-            assert relay.breaker.failures == 0
+            assert relay.health.breaker.failures == 0
 
     run(scenario)
 

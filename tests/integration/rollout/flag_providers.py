@@ -1,5 +1,7 @@
 """Flag providers as others would write them: good, wrong, and broken."""
 
+import os
+
 from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
@@ -32,6 +34,11 @@ def failing() -> InMemoryProvider:
 def broken() -> InMemoryProvider:
     """Cannot even be made."""
     raise RuntimeError("no licence")
+
+
+def leaving() -> InMemoryProvider:
+    """Takes the process with it."""
+    os._exit(0)
 
 
 def no_provider() -> str:

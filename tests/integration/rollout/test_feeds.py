@@ -123,11 +123,11 @@ def test_a_side_that_is_switched_off_in_an_outage_comes_back_whole(
             append_message(conn, conversation, "never heard")
             for _ in range(6):
                 await relay._step()
-            assert relay.breaker.failures == 6
+            assert relay.health.breaker.failures == 6
             put_stage(conn, "off")
             await read(database_url, dial)
             await relay.run_once()
-            assert relay.breaker.failures == 0
+            assert relay.health.breaker.failures == 0
             sink.unavailable = None
             put_stage(conn, "shadow")
             await read(database_url, dial)

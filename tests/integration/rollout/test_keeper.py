@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import announcer, changes, judging
+from realtime_bridge.rollout import announcer, changes, judging, keeper
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.dial import Dial
@@ -52,7 +52,7 @@ async def keeping(
     """A keeper that the test drives with `run_once`."""
     async with open_pool(database_url) as pool:
         told_by = Announcer(pool, transport=transport, legacy=None)
-        yield GateKeeper(pool=pool, dial=Dial(database_url), announcer=told_by, owner=owner), pool
+        yield GateKeeper(pool=pool, dial=Dial(database_url), told_by=told_by, owner=owner), pool
 
 
 def judge_once(database_url: str, transport: RecordingTransport | None = None) -> int:
@@ -66,6 +66,18 @@ def judge_once(database_url: str, transport: RecordingTransport | None = None) -
 
     run(once)
     return turned[0]
+
+
+def put_failures(conn: psycopg.Connection[DictRow], seconds_ago: int = 0) -> None:
+    """Six in a row, the last of them so long ago."""
+    conn.execute(
+        """
+        update relay_cursors set consecutive_failures = 6, last_error = 'Supabase answered 500',
+            last_error_at = clock_timestamp() - make_interval(secs => %s)
+        where sink = 'supabase'
+        """,
+        (seconds_ago,),
+    )
 
 
 @pytest.mark.parametrize("stage", ["shadow", "10", "100"])
@@ -85,7 +97,7 @@ def test_a_failing_gate_turns_back_by_itself(
     put_stage(conn, stage)
     put_slots(conn, **fault)
     if "consecutive_failures" in fault:  # of now: a run that was written down minutes ago is over
-        conn.execute("update relay_cursors set consecutive_failures = 6, updated_at = now() where sink = 'supabase'")
+        put_failures(conn)
         word = "outage"
     assert judge_once(database_url) == 1
     assert dial(conn)[0] == "off"
@@ -100,11 +112,18 @@ def test_a_failing_gate_turns_back_by_itself(
 def test_an_old_run_of_failures_is_no_outage(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """What a bridge that is gone wrote down an hour ago turns nothing."""
     put_stage(conn, "10")
-    conn.execute(
-        "update relay_cursors set consecutive_failures = 9, updated_at = now() - interval '1 hour'"
-        " where sink = 'supabase'"
-    )
+    put_failures(conn, seconds_ago=3_600)
     assert judge_once(database_url) == 0
+
+
+def test_failures_of_an_earlier_stage_are_no_outage(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Who goes on after a repair is not turned back by what was before; by the next failure, yes."""
+    put_failures(conn, seconds_ago=10)
+    put_stage(conn, "10", minutes_ago=0)
+    assert judge_once(database_url) == 0
+    put_failures(conn)
+    assert judge_once(database_url) == 1
+    assert audit(conn)[0]["why"].endswith("an outage. The last: Supabase answered 500")
 
 
 def test_at_complete_it_raises_an_alarm_and_leaves_the_dial(
@@ -182,7 +201,7 @@ def test_a_plan_waits_for_its_second_operator_and_is_judged_meanwhile(
     put_slots(conn)
     assert [judge_once(database_url) for _ in range(2)] == [0, 0]
     assert conn.execute("select count(*) as n from rollout_approvals").fetchone() == {"n": 1}
-    conn.execute("update relay_cursors set consecutive_failures = 6, updated_at = now() where sink = 'supabase'")
+    put_failures(conn)
     assert judge_once(database_url) == 1
     assert conn.execute("select state from rollout_approvals").fetchone() == {"state": "withdrawn"}
 
@@ -231,39 +250,51 @@ def told(conn: psycopg.Connection[DictRow], provider: str, early: bool) -> UUID:
 def test_those_whose_answer_changed_are_asked_to_ask_again(
     database_url: str, conn: psycopg.Connection[DictRow]
 ) -> None:
-    """Nobody else, once, with the version; also after an override, and although the side failed at first."""
+    """Nobody else, with the version; also after an override."""
     early, late = told(conn, "socketio", early=True), told(conn, "socketio", early=False)
     transport = RecordingTransport()
     judge_once(database_url, transport)
     assert transport.sent == []
     version = put_stage(conn, "50", minutes_ago=0)
-    transport.failures = 1
     judge_once(database_url, transport)
     (notice,) = transport.sent
     assert (notice.topic, notice.event) == (f"user:{early}:inbox", "rollout.changed")
     assert notice.payload == {"flag": FLAG, "version": version, "eventId": str(notice.id)}
     judge_once(database_url, transport)
-    assert len(transport.sent) == 1
+    assert len(transport.sent) == 1, "its token has run out: it asks by itself, or is gone"
     conn.execute("update rollout_sessions set provider = 'supabase' where user_id = %s", (early,))
     conn.execute("insert into rollout_overrides values (%s, 'user', %s, 'supabase', 'w', 'me')", (FLAG, late))
     judge_once(database_url, transport)
     assert [notice.topic for notice in transport.sent[1:]] == [f"user:{late}:inbox"]
 
 
-def test_a_side_that_takes_nothing_is_not_asked_for_everybody(
+def test_who_has_not_asked_is_told_again(
     database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After all its tries for the first batch the rest is left to the clients' own tokens."""
+    """A side that takes nothing is left alone for this time; the notice comes again until the client has asked."""
     monkeypatch.setattr(announcer, "BATCH", 1)
-    monkeypatch.setattr(announcer, "RETRY_S", 0.0)
+    monkeypatch.setattr(keeper, "REPEAT_S", 0.0)
     for _ in range(3):
         told(conn, "socketio", early=True)
-    transport = RecordingTransport()
-    judge_once(database_url, transport)
+    conn.execute("update rollout_sessions set expires_at = now() + interval '1 minute'")
     put_stage(conn, "50", minutes_ago=0)
-    transport.failures = 100
-    judge_once(database_url, transport)
-    assert transport.failures == 100 - announcer.TRIES
+    transport = RecordingTransport()
+    transport.failures = 1
+    heard = []
+
+    async def announce() -> None:
+        async with keeping(database_url, transport) as (one, _):
+            await one.run_once()
+            for _ in range(3):
+                await one.announce_once()
+                heard.append(len(transport.sent))
+            conn.execute("update rollout_sessions set provider = 'supabase'")
+            await one.announce_once()
+            await one.announce_once()
+
+    run(announce)
+    assert heard == [0, 3, 6]
+    assert len(transport.sent) == 6
 
 
 def test_a_dial_survives_a_dead_database(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

@@ -142,8 +142,30 @@ def test_a_bridge_with_an_unknown_flag_provider_does_not_start(database_url: str
     assert "Traceback" not in ended.stderr
 
 
-def test_a_gateway_with_an_unknown_flag_provider_does_not_start() -> None:
-    """Only one that follows the dial asks for it at all."""
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("launchdarkly:make", "the module launchdarkly cannot be imported: No module named 'launchdarkly'."),
+        ("tests.integration.rollout.flag_providers:leaving", "it ended the process that loaded it."),
+    ],
+)
+def test_a_gateway_with_an_unknown_flag_provider_does_not_start(spec: str, sentence: str) -> None:
+    """It ends with exit code 1 and the sentence, once, however many workers it would have had."""
+    variables = {
+        "DATABASE_URL": "postgresql://x",
+        "REDIS_URL": "redis://x",
+        "CHAT_REALTIME_PROVIDER": "rollout",
+        "CROSSFADE_FLAG_PROVIDER": spec,
+        "CROSSFADE_GATEWAY_PORT": "0",
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py", "gateway.wsgi:application"]
+    ended = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"CROSSFADE_FLAG_PROVIDER: {sentence}\n"
+
+
+def test_only_a_gateway_that_follows_the_dial_asks_for_a_flag_provider() -> None:
+    """A pinned one starts, whatever the variable says."""
     with pytest.raises(ConfigurationError, match="launchdarkly"):
         ProviderChoice(Provider.ROLLOUT, "postgresql://x", "launchdarkly:make")
     ProviderChoice(Provider.DUAL, "postgresql://x", "launchdarkly:make")

@@ -10,7 +10,7 @@ import pytest
 from realtime_bridge.rollout import gates, latency
 from realtime_bridge.rollout.errors import PolicyRefused
 from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import Outcome, Verdict, judge
+from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
 from realtime_bridge.rollout.policy import HORIZON, Policy
 from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window
 
@@ -39,7 +39,8 @@ def window(number: int = 1, *, legacy: Sample | None = None, supabase: Sample | 
 
 
 def verdict(*windows: GateWindow, failures: dict[Side, int] | None = None) -> Verdict:
-    return judge(windows, POLICY, failures_now=failures or {})
+    runs = {side: FailureRun(count=count, cause="hung up") for side, count in (failures or {}).items()}
+    return judge(windows, POLICY, failures_now=runs)
 
 
 def new(**values: int) -> GateWindow:
@@ -133,9 +134,10 @@ def test_what_legacy_suffers_too_is_no_reason_to_go_back(values: dict[str, int])
 
 
 def test_six_failures_in_a_row_are_an_outage_at_once() -> None:
-    """No window is waited for; five are none; and without a way back it holds."""
+    """No window is waited for, and the last failure is named; five are none; and without a way back it holds."""
     assert verdict(failures={Side.SUPABASE: 5}).outcome is Outcome.HOLD
-    assert verdict(failures={Side.SUPABASE: 6}).outcome is Outcome.FAIL
+    outage = verdict(failures={Side.SUPABASE: 6})
+    assert (outage.outcome, outage.reasons[-1]) == (Outcome.FAIL, "The last: hung up")
     assert verdict(failures={Side.SUPABASE: 6, Side.LEGACY: 6}).outcome is Outcome.HOLD
 
 

@@ -1,0 +1,75 @@
+"""How a sink stands: the failures of its relay, and of the probe that listens at its other end. One for each relay.
+
+Both are runs of failed broadcasts, and the longer one is told, at once: `crossfade relay status` shows it, and the
+dial's gate turns back when it is too long.
+"""
+
+import contextlib
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from realtime_bridge import cursors, metrics
+from realtime_bridge.cursors import Lease
+from realtime_bridge.retry import Breaker, BreakerState
+from realtime_bridge.sinks.base import SinkUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class SinkHealth:
+    """Told by whoever finds something out; a database that is away stops nobody."""
+
+    def __init__(self, sink: str, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+        self.breaker = Breaker()
+        self._sink = sink
+        self._pool = pool
+        self._unheard = 0
+
+    @property
+    def failures(self) -> int:
+        """Failed broadcasts in a row, now."""
+        return max(self.breaker.failures, self._unheard)
+
+    async def failed(self, lease: Lease | None, reason: SinkUnavailable) -> float:
+        """Count a failed delivery; return the seconds to wait before the next try."""
+        delay_s = self.breaker.failed(reason.retry_after_s)
+        metrics.FAILURES.labels(self._sink).inc()
+        log.warning(
+            "sink unavailable",
+            sink=self._sink,
+            reason=str(reason),
+            failures=self.breaker.failures,
+            retry_in_s=round(delay_s, 2),
+        )
+        await self._report(lease, error=str(reason), retry_in_s=delay_s)
+        return delay_s
+
+    async def delivered(self, lease: Lease | None) -> None:
+        if self.breaker.succeeded():
+            await self._report(lease)
+
+    async def unheard(self, lease: Lease | None, count: int, reason: str) -> None:
+        """Note that the last `count` probes were not heard; 0 ends the run."""
+        self._unheard = count
+        if count:
+            log.warning("probes not heard", sink=self._sink, count=count, reason=reason)
+        await self._report(lease, error=f"{count} probes in a row were not heard: {reason}" if count else None)
+
+    async def _report(self, lease: Lease | None, *, error: str | None = None, retry_in_s: float | None = None) -> None:
+        metrics.BREAKER_OPEN.labels(self._sink).set(self.breaker.state is BreakerState.OPEN)
+        if lease is None:
+            return
+        with contextlib.suppress(psycopg.Error, PoolTimeout):
+            async with self._pool.connection() as connection:
+                await cursors.report(
+                    connection,
+                    lease,
+                    breaker=self.breaker.state,
+                    failures=self.failures,
+                    retry_in_s=retry_in_s,
+                    error=error,
+                )
