@@ -28,9 +28,12 @@ def search_messages(
 
     Not prepared: the best way to a frequent word is not the best way to a rare one.
     """
+    *whole, beginning = chosen.words.split()
     values = {
         "account_id": account_id,
         "words": as_tsquery(chosen.words),
+        "whole": whole,
+        "beginning": beginning,
         "conversation_id": chosen.conversation_id,
         "before_id": after.id if after else NEWEST,
         "fetch": limit + 1,

@@ -117,6 +117,8 @@ PROBES = [
     Probe("search, a rare word", lambda _: "/messages/search?q=tarragon"),
     Probe("search, a common word", lambda _: "/messages/search?q=refund"),
     Probe("search, two words", lambda _: "/messages/search?q=refund+tarragon"),
+    Probe("search, two rare words", lambda _: "/messages/search?q=saffron+tarragon"),
+    Probe("search, rare and begun", lambda _: "/messages/search?q=lawyer+saffron+th"),
     Probe("search, a word nobody wrote", lambda _: "/messages/search?q=xylophone"),
     Probe("events, first page", lambda _: "/events"),
     Probe("events, from the middle", lambda a: f"/events?after={a.events_after(0.5)}"),

@@ -19,6 +19,7 @@ def test_no_question_looks_at_everything(database_url: str, redis_url: str) -> N
         for probe in PROBES:
             text = plans(database_url, account, probe.name)
             assert "Seq Scan on chat_messages" not in text, text
-            blocks = [int(hit) + int(read or 0) for hit, read in re.findall(r"hit=(\d+)(?: read=(\d+))?", text)]
+            executed = re.sub(r"Planning:\n.*", "", text)  # the first plan of a connection reads the catalogue
+            blocks = [int(hit) + int(read or 0) for hit, read in re.findall(r"hit=(\d+)(?: read=(\d+))?", executed)]
             looked_at[probe.name] = max(blocks)
     assert {name: blocks for name, blocks in looked_at.items() if blocks > MAX_BLOCKS} == {}
