@@ -10,7 +10,7 @@ from gateway.domain import Position, SearchFilter, SearchPage
 from realtime_bridge import sql
 
 NEWEST = 2**63 - 1
-WALK = 1_000  # messages looked at before the index is: some ten milliseconds; a word in every fiftieth fills a page
+WALK = 500  # messages looked at before the index is: some four milliseconds; a word in every 25th fills a page
 
 _SQL = sql.load(__file__)
 
@@ -28,9 +28,12 @@ def search_messages(
 
     Not prepared: the best way to a frequent word is not the best way to a rare one.
     """
+    *whole, beginning = chosen.words.split()
     values = {
         "account_id": account_id,
         "words": as_tsquery(chosen.words),
+        "whole": whole,
+        "beginning": beginning,
         "conversation_id": chosen.conversation_id,
         "before_id": after.id if after else NEWEST,
         "fetch": limit + 1,

@@ -1,8 +1,9 @@
 """How lists, filters and search of a large account compare with the same on a small one: the ratio of their p95.
 
 Run by hand: `.venv/bin/python -m tests.bench.bench_api_scale [--conversations 200000] [--messages 2000000] [--keep DIR]
-[--rounds 200] [--json]`. Both databases are on one server; every round asks each of them every question once, so what
-the machine does meanwhile falls on both. Compare ratios, not milliseconds. The plans go to tests/bench/api_scale_plans.
+[--rounds 200] [--json]`. Both databases are on one server, each with a gateway of its own; every round asks each of
+them every question once, so what the machine does meanwhile falls on both. Pages show equally many items on both sides,
+or the run ends. Compare ratios, not milliseconds. The plans go to tests/bench/api_scale_plans.
 """
 
 import argparse
@@ -12,7 +13,9 @@ import re
 import statistics
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from rich.progress import Progress
@@ -20,12 +23,25 @@ from rich.progress import Progress
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from tests.bench.scale import PROBES, Account, Size, ensure_seeded, p95, plans, serving
+from tests.bench.scale import PROBES, Account, Size, ensure_seeded, in_process, over_http, p95, plans
 from tests.redis_server import RedisServer
 
 PLANS = Path(__file__).parent / "api_scale_plans"
 WARM_UP = 15  # rounds not counted: caches fill, and psycopg prepares what it has seen five times
 SMALL = Size("small", 2_000, 20_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A database with a seeded account."""
+
+    size: Size
+    url: str
+    account_id: UUID
+
+    def __call__(self, redis_url: str) -> tuple[str, str, Size, UUID]:
+        """Return what a gateway for it needs."""
+        return self.url, redis_url, self.size, self.account_id
 
 
 def main() -> None:
@@ -44,10 +60,14 @@ def main() -> None:
         server.start()
         stack.callback(server.stop)
         redis = stack.enter_context(RedisServer(directory))
-        urls = {size.name: _database(server, size.name) for size in (SMALL, large)}
-        accounts = [_account(stack, urls[size.name], redis.url, size) for size in (SMALL, large)]
-        result = measure(accounts, options.rounds)
-        _save_plans(urls, accounts)
+        targets = [_seeded(server, size) for size in (SMALL, large)]
+        _save_plans(targets, redis.url)
+        with contextlib.ExitStack() as gateways:
+            accounts = [
+                gateways.enter_context(over_http(*target(redis.url), directory / f"gateway-{target.size.name}"))
+                for target in targets
+            ]
+            result = measure(accounts, options.rounds)
         (PLANS / "figures.txt").write_text(f"{large} against {SMALL}, {options.rounds} rounds\n\n{table(result)}\n")
     print(json.dumps(result) if options.json else table(result))  # noqa: T201
 
@@ -61,14 +81,13 @@ def _database(server: EmbeddedPostgres, name: str) -> str:
     return server.url(name)
 
 
-def _account(stack: contextlib.ExitStack, url: str, redis_url: str, size: Size) -> Account:
+def _seeded(server: EmbeddedPostgres, size: Size) -> "Target":
+    url = _database(server, size.name)
     with Progress() as bar:
         task = bar.add_task(f"seeding {size.name}", total=size.messages)
         account_id = ensure_seeded(url, size, lambda count: bar.advance(task, count))
         bar.update(task, completed=size.messages)
-    account = stack.enter_context(serving(url, redis_url, size, account_id))
-    account.prepare()
-    return account
+    return Target(size=size, url=url, account_id=account_id)
 
 
 def measure(accounts: list[Account], rounds: int) -> dict[str, dict[str, float]]:
@@ -94,12 +113,16 @@ def _turns(accounts: list[Account], rounds: int) -> Iterator[tuple[int, Account,
             yield from ((round_number, account, probe.name) for account in turn)
 
 
-def _save_plans(urls: dict[str, str], accounts: list[Account]) -> None:
+def _save_plans(targets: list[Target], redis_url: str) -> None:
     PLANS.mkdir(exist_ok=True)
-    for probe in PROBES:
-        texts = [plans(urls[account.size.name], account, probe.name) for account in accounts]
-        name = re.sub(r"\W+", "_", probe.name)
-        (PLANS / f"{name}.txt").write_text("\n".join(texts))
+    with contextlib.ExitStack() as stack:
+        accounts = [stack.enter_context(in_process(*target(redis_url))) for target in targets]
+        for probe in PROBES:
+            shown = {account.items(probe.name) for account in accounts}
+            assert len(shown) == 1, f"{probe.name}: pages of {shown} items do not compare"
+            texts = [plans(target.url, account, probe.name) for target, account in zip(targets, accounts, strict=True)]
+            name = re.sub(r"\W+", "_", probe.name)
+            (PLANS / f"{name}.txt").write_text("\n".join(texts))
 
 
 def table(result: dict[str, dict[str, float]]) -> str:

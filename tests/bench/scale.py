@@ -1,33 +1,41 @@
-"""Two accounts of different size, asked the same questions in turn. Used by bench_api_scale only."""
+"""Two accounts of different size, asked the same questions in turn. Used by bench_api_scale and test_query_plans."""
 
 import contextlib
 import dataclasses
+import http.client
+import json
 import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
 import structlog
-from flask import Flask
-from flask.testing import FlaskClient
 
+from gateway import event_cursors
 from gateway.app import create_app
 from gateway.db import SESSION
+from gateway.event_cursors import EventCursor
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.seed import Plan, refresh_statistics, write
+from tests.bench import event_log
 from tests.factories import make_key, make_user
+from tests.gateway_server import serve
 
 API = "/api/v1/chat"
 DEEP = 1_000  # pages
 DEEP_LIMIT = 2  # two rows a page: 2,000 conversations have a 1,000th page, too
 LONGEST = DEEP * DEEP_LIMIT  # messages of the small account's long conversation
 EMAIL = "scale@example.com"
+TIMEOUT_S = 20.0
+
+Ask = Callable[[str], tuple[int, bytes]]  # a path, the answer's status and body
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +59,44 @@ class Probe:
 
 @dataclass(slots=True)
 class Account:
-    """A seeded account behind a gateway of its own, in this process."""
+    """A seeded account behind a gateway of its own."""
 
     size: Size
-    app: Flask
-    key: str
+    id: UUID
+    send: Ask
     long_conversation: int
+    first_event: int
+    last_event: int
     deep_cursor: str = ""
     paths: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def client(self) -> FlaskClient:
-        return self.app.test_client()
-
-    def get(self, path: str) -> dict[str, Any]:
-        answer = self.client.get(API + path, headers={"X-API-Key": self.key})
-        assert answer.status_code == 200, answer.text
-        document: dict[str, Any] = answer.get_json()
-        return document
 
     def prepare(self) -> None:
         """Walk to the 1,000th page once, in larger steps, as a consumer would who follows nextCursor."""
         left = (DEEP - 1) * DEEP_LIMIT
         while left:
             step = {"limit": min(left, 100)} | ({"cursor": self.deep_cursor} if self.deep_cursor else {})
-            self.deep_cursor = self.get(f"/conversations?{urlencode(step)}")["pagination"]["nextCursor"]
+            status, body = self.send(f"{API}/conversations?{urlencode(step)}")
+            assert status == 200, body
+            self.deep_cursor = json.loads(body)["pagination"]["nextCursor"]
             left -= min(left, 100)
-        self.paths = {probe.name: probe.path(self) for probe in PROBES}
+        self.paths = {probe.name: API + probe.path(self) for probe in PROBES}
 
     def ask(self, probe: str) -> float:
         """Return the milliseconds of one answer."""
-        client, url = self.client, API + self.paths[probe]
         began = time.perf_counter()
-        answer = client.get(url, headers={"X-API-Key": self.key})
+        status, body = self.send(self.paths[probe])
         took_ms = (time.perf_counter() - began) * 1000
-        assert answer.status_code == 200, answer.text
+        assert status == 200, body
         return took_ms
+
+    def items(self, probe: str) -> int:
+        """Return how many items the answer shows."""
+        return len(json.loads(self.send(self.paths[probe])[1])["data"])
+
+    def events_after(self, share: float) -> str:
+        """Return the cursor past this share of the log, as somebody has it who read so far."""
+        mark = self.first_event + int((self.last_event - self.first_event) * share)
+        return event_cursors.encode(EventCursor(high_water=mark), self.id)
 
 
 def _messages(account: Account) -> str:
@@ -107,34 +117,80 @@ PROBES = [
     Probe("search, a rare word", lambda _: "/messages/search?q=tarragon"),
     Probe("search, a common word", lambda _: "/messages/search?q=refund"),
     Probe("search, two words", lambda _: "/messages/search?q=refund+tarragon"),
+    Probe("search, two rare words", lambda _: "/messages/search?q=hotel+tarragon"),
+    Probe("search, rare and begun", lambda _: "/messages/search?q=refund+saffron+th"),
     Probe("search, a word nobody wrote", lambda _: "/messages/search?q=xylophone"),
+    Probe("events, first page", lambda _: "/events"),
+    Probe("events, from the middle", lambda a: f"/events?after={a.events_after(0.5)}"),
+    Probe("events, from the end", lambda a: f"/events?after={a.events_after(1)}"),
+    Probe("events, a rare type", lambda a: f"/events?types={event_log.RARE}&after={a.events_after(0.25)}"),
 ]
 
 
 def ensure_seeded(url: str, size: Size, tell: Callable[[int], None] = lambda _: None) -> UUID:
-    """Seed a database once; return the account that is in it."""
+    """Seed a database once, each message with its event; return the account that is in it."""
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute("select id from auth.users where email = %s", (EMAIL,)).fetchone()
-        if found:
-            return UUID(str(found[0]))
-        account_id = make_user(connection, EMAIL)
-        write(connection, size.plan(account_id), tell)
-        refresh_statistics(connection)
+        account_id = UUID(str(found[0])) if found else make_user(connection, EMAIL)
+        if not found:
+            write(connection, size.plan(account_id), tell)
+            refresh_statistics(connection)
+        event_log.ensure_written(connection, account_id)
     return account_id
 
 
 @contextlib.contextmanager
-def serving(url: str, redis_url: str, size: Size, account_id: UUID) -> Iterator[Account]:
+def in_process(url: str, redis_url: str, size: Size, account_id: UUID) -> Iterator[Account]:
+    """A gateway in this process: for looking at its statements, not for measuring it."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with psycopg.connect(url, autocommit=True) as connection:
-        key = make_key(connection, account_id)
-        row = connection.execute(
-            "select id from conversations where user_id = %s order by last_seq desc limit 1", (account_id,)
-        ).fetchone()
-    assert row is not None
     settings = Settings.from_env({"DATABASE_URL": url, "REDIS_URL": redis_url})
     with running(create_app(settings)) as app:
-        yield Account(size, app, key, int(row[0]))
+        key = _key(url, account_id)
+
+        def send(path: str) -> tuple[int, bytes]:
+            answer = app.test_client().get(path, headers={"X-API-Key": key})
+            return answer.status_code, answer.data
+
+        yield _account(url, size, account_id, send)
+
+
+@contextlib.contextmanager
+def over_http(url: str, redis_url: str, size: Size, account_id: UUID, directory: Path) -> Iterator[Account]:
+    """The gateway as it runs in production, asked over one connection that is kept."""
+    directory.mkdir(parents=True, exist_ok=True)
+    headers = {"X-API-Key": _key(url, account_id)}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(directory, url, redis_url, CROSSFADE_LOG_LEVEL="WARNING"))
+        server.wait_for("/readyz", 200)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
+        stack.callback(connection.close)
+
+        def send(path: str) -> tuple[int, bytes]:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        yield _account(url, size, account_id, send)
+
+
+def _key(url: str, account_id: UUID) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return make_key(connection, account_id)
+
+
+def _account(url: str, size: Size, account_id: UUID, send: Ask) -> Account:
+    with psycopg.connect(url, autocommit=True) as connection:
+        conversation = connection.execute(
+            "select id from conversations where user_id = %s order by last_seq desc limit 1", (account_id,)
+        ).fetchone()
+        events = connection.execute(
+            "select min(id), max(id) from chat_events where account_id = %s", (account_id,)
+        ).fetchone()
+    assert conversation is not None
+    assert events is not None
+    account = Account(size, account_id, send, int(conversation[0]), int(events[0]), int(events[1]))
+    account.prepare()
+    return account
 
 
 @contextlib.contextmanager
