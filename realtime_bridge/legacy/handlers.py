@@ -52,7 +52,7 @@ class Handlers:
 
     async def _connect(self, sid: str, _environ: dict[str, Any], auth: object = None) -> None:
         try:
-            claims = self._verifier.verify(auth.get("token") if isinstance(auth, dict) else None)
+            claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
         except TokenError as error:
             raise Refused(str(error), {"code": error.code}) from None
         if not self._sessions.has_room_for(claims):
