@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from realtime_bridge.signing_key import SigningKey
+
 
 class Scope(StrEnum):
     READ = "chat:read"
@@ -202,7 +204,7 @@ class Sides:
     supabase_url: str | None = None
     supabase_public_key: str | None = None
     legacy_url: str | None = None
-    jwt_secret: str | None = field(default=None, repr=False)
+    signing_key: SigningKey | None = None
     session_ttl_s: int = 900
 
 

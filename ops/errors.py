@@ -9,6 +9,7 @@ OpsError
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
 ├── KeysError          there is no such key or account            (ops.cli.keys)
+├── UsersError         there is no such account or user           (ops.cli.users)
 ├── WebhooksError      there is no such webhook, or not now       (ops.cli.webhooks)
 ├── ListenError        the API gives no events to forward         (ops.cli.webhook_listener)
 ├── PlotError          matplotlib is not installed                (ops.cli.parity_plot)

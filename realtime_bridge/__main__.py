@@ -12,11 +12,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, observation
+from realtime_bridge import db, jwks, observation
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
+from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
@@ -129,8 +130,12 @@ def create_transport(settings: Settings) -> Transport:
 
 
 def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
+    keys = ProjectKeys(
+        f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
+        own=[settings.signing_key.public] if settings.signing_key.public else [],
+    )
     return socketio_server.create(
-        verifier=TokenVerifier(settings.jwt_secret),
+        verifier=TokenVerifier(settings.jwt_secret, keys),
         conversations=StoredConversations(pool),
         incoming=StoredIncoming(pool),
         redis_url=settings.redis_url,

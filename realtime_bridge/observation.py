@@ -83,7 +83,7 @@ def create(
     made = Observation()
     ledger = Ledger()
     if settings.knows_supabase and settings.feeds_supabase:
-        service = _seats(settings, lambda: mint_role_key(settings.jwt_secret, "service_role", TOKEN_TTL_S))
+        service = _seats(settings, lambda: mint_role_key(settings.signing_key, "service_role", TOKEN_TTL_S))
         made.seats.append(service)
         if legacy:
             made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
@@ -168,7 +168,7 @@ def _canary(
     settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
 ) -> Canary:
     def token() -> str:
-        return mint_user_token(settings.jwt_secret, canary_log.USER_ID, TOKEN_TTL_S)
+        return mint_user_token(settings.signing_key, canary_log.USER_ID, TOKEN_TTL_S)
 
     seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
     if seats:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
+from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
@@ -45,7 +46,8 @@ class CanaryMode(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     database_url: str = field(repr=False)
-    jwt_secret: str = field(repr=False)
+    jwt_secret: str | None = field(repr=False)
+    signing_key: SigningKey
     provider: Provider
     transport: TransportName
     supabase_url: str | None
@@ -72,7 +74,8 @@ class Settings:
         env = Environment(variables)
         settings = cls(
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
-            jwt_secret=env.text("SUPABASE_JWT_SECRET"),
+            jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
+            signing_key=_signing_key(env),
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
             supabase_url=env.optional("SUPABASE_URL"),
@@ -122,6 +125,13 @@ class Settings:
         for name, value in (("SUPABASE_URL", self.supabase_url), ("SUPABASE_SECRET_KEY", self.supabase_secret_key)):
             if not value:
                 raise ConfigurationError(f"Set {name}: CROSSFADE_SUPABASE_TRANSPORT=http needs it.")
+
+
+def _signing_key(env: Environment) -> SigningKey:
+    key = SigningKey.from_env(env)
+    if key is None:
+        raise ConfigurationError("Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there.")
+    return key
 
 
 def _redis_url(env: Environment) -> str | None:

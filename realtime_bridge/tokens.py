@@ -1,12 +1,16 @@
 """Supabase-shaped JWTs: minted for users and roles, verified at our own sockets. Used by bridge, gateway and `up`."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import UUID
 
 import jwt
+from jwt import PyJWK
 
-ALGORITHM = "HS256"  # signed with the project's JWT secret
+from realtime_bridge.signing_key import ALGORITHMS, SHARED, SigningKey
+
 AUDIENCE = "authenticated"
 
 
@@ -24,22 +28,48 @@ class Claims:
     expires_at: int  # seconds since 1970
 
 
-@dataclass(frozen=True, slots=True)
-class TokenVerifier:
-    """Accepts a user's token: right signature, not expired, role `authenticated`, a UUID as `sub`."""
+class Keys(Protocol):
+    """The public keys that tokens may be signed with (jwks.py)."""
 
-    secret: str
+    def find(self, kid: str) -> PyJWK | None:
+        """Return a key that is known now."""
+
+    async def prepare(self, kid: str) -> None:
+        """Do what can be done for `find` to know this key. Raises nothing."""
+
+
+class NoKeys:
+    """For those who verify nothing but their own shared secret."""
+
+    def find(self, kid: str) -> PyJWK | None:  # noqa: ARG002
+        return None
+
+    async def prepare(self, kid: str) -> None: ...
+
+
+class TokenVerifier:
+    """Accepts a user's token: right signature, not expired, role `authenticated`, a UUID as `sub`.
+
+    A token that is signed with HS256 is checked with the project's shared secret and nothing else, one with an
+    asymmetric algorithm with the public key that its `kid` names: so nobody can sign with a key that is public.
+    """
+
+    def __init__(self, secret: str | None, keys: Keys | None = None) -> None:
+        self._secret = secret
+        self._keys = keys or NoKeys()
+
+    async def check(self, token: object) -> Claims:
+        """Verify, and before that fetch the project's keys if the token names one that is not known yet."""
+        if isinstance(token, str) and (kid := _asymmetric_kid(token)) is not None:
+            await self._keys.prepare(kid)
+        return self.verify(token)
 
     def verify(self, token: object) -> Claims:
+        """Return the claims by the keys that are known now. Raises TokenError."""
         if not isinstance(token, str) or not token:
             raise TokenError("token_missing", "Send a token.")
         try:
-            claims = jwt.decode(
-                token,
-                self.secret,
-                algorithms=[ALGORITHM],
-                options={"require": ["exp", "sub", "role"], "verify_aud": False},
-            )
+            claims = self._decode(token)
         except jwt.ExpiredSignatureError:
             raise TokenError("token_expired", "The token has expired; get a new one.") from None
         except jwt.InvalidTokenError:
@@ -52,15 +82,41 @@ class TokenVerifier:
             raise TokenError("token_subject", "The token's sub is not a UUID.") from None
         return Claims(user_id=user_id, expires_at=int(claims["exp"]))
 
+    def _decode(self, token: str) -> dict[str, Any]:
+        key: PyJWK | str | None = self._secret
+        algorithms = [SHARED]
+        if (kid := _asymmetric_kid(token)) is not None:
+            key, algorithms = self._keys.find(kid), list(ALGORITHMS)
+        if key is None:
+            raise jwt.InvalidTokenError("nobody here knows this key")
+        options: Any = {"require": ["exp", "sub", "role"], "verify_aud": False}
+        return jwt.decode(token, key, algorithms=algorithms, options=options)
 
-def mint_user_token(secret: str, user_id: UUID, ttl_s: int) -> str:
-    """Return a token that Supabase Realtime and our sockets accept as this user for `ttl_s` seconds."""
-    now = int(time.time())
-    claims = {"sub": str(user_id), "role": AUDIENCE, "aud": AUDIENCE, "iat": now, "exp": now + ttl_s}
-    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+
+def mint_user_token(key: SigningKey | str, user_id: UUID, ttl_s: int) -> str:
+    """Return a token that Supabase Realtime and our sockets accept as this user for `ttl_s` seconds.
+
+    `key` is the project's shared secret, or a private key that the project trusts.
+    """
+    return _sign(key, {"sub": str(user_id), "role": AUDIENCE, "aud": AUDIENCE}, ttl_s)
 
 
-def mint_role_key(secret: str, role: str, ttl_s: int) -> str:
+def mint_role_key(key: SigningKey | str, role: str, ttl_s: int) -> str:
     """Return an `anon` or `service_role` key in the older, JWT form that every Supabase client accepts."""
+    return _sign(key, {"role": role, "iss": "supabase"}, ttl_s)
+
+
+def _sign(key: SigningKey | str, claims: Mapping[str, Any], ttl_s: int) -> str:
     now = int(time.time())
-    return jwt.encode({"role": role, "iss": "supabase", "iat": now, "exp": now + ttl_s}, secret, algorithm=ALGORITHM)
+    signing_key = SigningKey.of_secret(key) if isinstance(key, str) else key
+    return signing_key.sign({**claims, "iat": now, "exp": now + ttl_s})
+
+
+def _asymmetric_kid(token: str) -> str | None:
+    """Return which key an RS, ES or EdDSA token says it is signed with; nothing is verified yet."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError:
+        return None
+    kid = header.get("kid")
+    return kid if header.get("alg") in ALGORITHMS and isinstance(kid, str) else None

@@ -15,12 +15,14 @@ from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.sealing import secrets_context
 
 
-def make_user(connection: psycopg.Connection[Any], email: str | None = None) -> UUID:
-    """Create a row in auth.users, which is also what an account is; return its id."""
+def make_user(connection: psycopg.Connection[Any], email: str | None = None, *, accounts: Sequence[UUID] = ()) -> UUID:
+    """Create a row in auth.users, which is also what an account is, for `accounts` to name; return its id."""
     user_id = uuid4()
+    app_metadata = json.dumps({"chat_accounts": [str(account_id) for account_id in accounts]})
     connection.execute(
-        "insert into auth.users (id, aud, role, email) values (%s, 'authenticated', 'authenticated', %s)",
-        (user_id, email or f"{user_id}@example.com"),
+        "insert into auth.users (id, aud, role, email, raw_app_meta_data)"
+        " values (%s, 'authenticated', 'authenticated', %s, %s)",
+        (user_id, email or f"{user_id}@example.com", app_metadata),
     )
     return user_id
 

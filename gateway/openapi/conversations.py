@@ -69,6 +69,7 @@ OPERATIONS = {
         body=changes.PutParticipant,
         answer=answers.Conversation,
         example={"userId": _PERSON, "role": "agent"},
+        description="The project's operator says which users an account may name; any other id is `unknown_user`.",
         problems=(errors.OwnerStays, errors.TooManyParticipants),
     ),
     "participants.remove_participant": Operation(

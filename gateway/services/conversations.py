@@ -19,10 +19,11 @@ from gateway.domain import ConversationFilter, ConversationPage, ConversationSta
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.preconditions import IfMatch
 from gateway.store import conversations as store
+from gateway.store import users
 from realtime_bridge.events import EventType
 
 NO_SUCH = "There is no such conversation."
-UNKNOWN_USER = "Send the id of an existing user."
+UNKNOWN_USER = "Send the id of a user of this account."  # the same whether nobody has the id or somebody else's user
 MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`
 
 
@@ -30,7 +31,7 @@ def append_conversation(database: Database, account_id: UUID, new: NewConversati
     """Store a conversation with its participants and event; return its id and representation."""
     _check_repeats(account_id, new)
     with database.connection() as connection:
-        _check_users(connection, new)
+        _check_users(connection, account_id, new)
         try:
             return store.append_conversation(connection, account_id, uuid4(), new)
         except ForeignKeyViolation:  # a user who was deleted since the check
@@ -71,8 +72,9 @@ def assign_conversation(
             wanted = replace(wanted, assigned_agent_id=assignment.agent_id)
         if assignment.bot_id is not UNSET:
             wanted = replace(wanted, assigned_bot_id=assignment.bot_id)
-        if wanted.assigned_agent_id is not None and store.find_unknown_users(connection, [wanted.assigned_agent_id]):
-            raise ValidationFailed(FieldError(pointer="/agentId", code="unknown_user", detail=UNKNOWN_USER))
+        agent_id = wanted.assigned_agent_id
+        if agent_id is not None and agent_id != known.assigned_agent_id:
+            check_user(connection, account_id, agent_id, "/agentId")
         return append_difference(
             connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
         )
@@ -162,11 +164,17 @@ def _check_repeats(account_id: UUID, new: NewConversation) -> None:
         raise ValidationFailed(*faults)
 
 
-def _check_users(connection: Connection, new: NewConversation) -> None:
+def check_user(connection: Connection, account_id: UUID, user_id: UUID, pointer: str) -> None:
+    """Raise ValidationFailed at `pointer` unless the account may name the user."""
+    if users.find_unknown_users(connection, account_id, [user_id]):
+        raise ValidationFailed(FieldError(pointer=pointer, code="unknown_user", detail=UNKNOWN_USER))
+
+
+def _check_users(connection: Connection, account_id: UUID, new: NewConversation) -> None:
     named = [(f"/participants/{index}/userId", person.user_id) for index, person in enumerate(new.participants)]
     if new.assigned_agent_id is not None:
         named.append(("/assignedAgentId", new.assigned_agent_id))
-    unknown = store.find_unknown_users(connection, [user_id for _, user_id in named]) if named else set()
+    unknown = users.find_unknown_users(connection, account_id, [user_id for _, user_id in named]) if named else set()
     if unknown:
         raise ValidationFailed(
             *(

@@ -9,7 +9,7 @@ from gateway.changes import ConversationState, Participant, Shown, conversation_
 from gateway.db import Connection, Database
 from gateway.domain import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
-from gateway.services.conversations import NO_SUCH, UNKNOWN_USER, append_difference, lock
+from gateway.services.conversations import NO_SUCH, UNKNOWN_USER, append_difference, check_user, lock
 from gateway.store import conversations, participants
 from realtime_bridge.events import EventType
 
@@ -36,10 +36,12 @@ def put_participant(database: Database, account_id: UUID, conversation_id: int, 
             return _unchanged(connection, account_id, conversation_id, known)
         if user_id not in people and len(people) >= MAX_PARTICIPANTS:
             raise TooManyParticipants(f"Remove somebody first; at most {MAX_PARTICIPANTS} take part.")
+        if user_id not in people:
+            check_user(connection, account_id, user_id, "/userId")
         try:
             with connection.transaction():
                 participants.store_participant(connection, conversation_id, user_id, role)
-        except ForeignKeyViolation:
+        except ForeignKeyViolation:  # a user who was deleted since the check
             raise ValidationFailed(FieldError(pointer="/userId", code="unknown_user", detail=UNKNOWN_USER)) from None
         return _append(connection, conversation_id, known)
 

@@ -58,8 +58,8 @@ def create_session(
     """
     choice = choices.decide(user_id, account_id)
     is_supabase = choice.provider is Told.SUPABASE
-    if not sides.jwt_secret or (is_supabase and not sides.supabase_url):
-        missing = "SUPABASE_URL" if sides.jwt_secret else "SUPABASE_JWT_SECRET"
+    if not sides.signing_key or (is_supabase and not sides.supabase_url):
+        missing = "SUPABASE_URL" if sides.signing_key else "SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY"
         raise RealtimeNotConfigured(f"The operator has to set {missing} for the gateway.")
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sides.session_ttl_s)
     with database.connection() as connection, connection.transaction():
@@ -83,7 +83,7 @@ def create_session(
         public_key=sides.supabase_public_key if is_supabase else None,
         path=None if is_supabase else legacy.path,
         standby=legacy if choice.has_standby else None,
-        token=mint_user_token(sides.jwt_secret, user_id, sides.session_ttl_s),
+        token=mint_user_token(sides.signing_key, user_id, sides.session_ttl_s),
         expires_at=expires_at,
         places=tuple(places),
     )

@@ -1,6 +1,5 @@
 """Rows of `conversations` and their participants, always within one account. Called by services/conversations.py."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -56,11 +55,6 @@ def append_conversation(
         row = cursor.execute(_SQL["append_conversation"], values).fetchone()
     assert row is not None  # noqa: S101 an insert returns its row or raises
     return row.id, row.representation
-
-
-def find_unknown_users(connection: Connection, user_ids: Sequence[UUID]) -> set[UUID]:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return set(cursor.execute(_SQL["find_unknown_users"], {"user_ids": list(user_ids)}).fetchall())
 
 
 def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:

@@ -33,11 +33,6 @@ select
     )::text as representation
 from conversation c, participants
 
--- name: find_unknown_users
--- Which of these ids no user has.
-select u.id from unnest(%(user_ids)s::uuid[]) as u (id)
-where not exists (select from auth.users where auth.users.id = u.id)
-
 -- name: find_conversation
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'

@@ -20,6 +20,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "parity": "ops.cli.parity",
     "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
+    "users": "ops.cli.users",
     "webhooks": "ops.cli.webhooks",
     "version": "ops.cli.version",
 }

@@ -28,7 +28,8 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
     "CROSSFADE_STORAGE": "directory",
 }
-FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")  # of a real project; they would win over ours
+# Of a real project; they would win over ours.
+FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SIGNING_KEY", "SUPABASE_JWKS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,9 @@ class CatchUp:
         with self._rooms.holding(session.sid, room, after_seq) as hold:
             await self._rooms.enter_room(session.sid, NAMESPACE, room)
             try:
-                events = await self._conversations.read_events(conversation_id, after_seq, MAX_EVENTS + 1)
+                events = await self._conversations.read_events(
+                    conversation_id, session.claims.user_id, after_seq, MAX_EVENTS + 1
+                )
             except BaseException:
                 if not joined_before:
                     await self._rooms.leave_room(session.sid, NAMESPACE, room)

@@ -29,8 +29,8 @@ class Conversations(Protocol):
     async def find_last_seq(self, conversation_id: int, user_id: UUID) -> int | None:
         """Return the newest event's seq, or None when the conversation is unknown or the user takes no part in it."""
 
-    async def read_events(self, conversation_id: int, after_seq: int, limit: int) -> list[Event]:
-        """Return up to `limit` events after `after_seq`, in seq order."""
+    async def read_events(self, conversation_id: int, user_id: UUID, after_seq: int, limit: int) -> list[Event]:
+        """Return up to `limit` events after `after_seq`, in seq order; none to a user who takes no part by now."""
 
 
 class StoredConversations:
@@ -44,8 +44,9 @@ class StoredConversations:
         rows = await self._fetch("find_last_seq", conversation_id=conversation_id, user_id=user_id)
         return int(rows[0]["last_seq"]) if rows else None
 
-    async def read_events(self, conversation_id: int, after_seq: int, limit: int) -> list[Event]:
-        rows = await self._fetch("read_events", conversation_id=conversation_id, after_seq=after_seq, limit=limit)
+    async def read_events(self, conversation_id: int, user_id: UUID, after_seq: int, limit: int) -> list[Event]:
+        values = {"conversation_id": conversation_id, "user_id": user_id, "after_seq": after_seq, "limit": limit}
+        rows = await self._fetch("read_events", **values)
         return [event_of(row) for row in rows]
 
     async def _fetch(self, query: str, **values: object) -> list[dict[str, Any]]:

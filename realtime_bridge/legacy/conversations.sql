@@ -14,6 +14,9 @@ select
         where p.conversation_id = e.conversation_id order by p.user_id
     ) as participants
 from public.chat_events e
-where e.conversation_id = %(conversation_id)s and e.seq > %(after_seq)s
+where e.conversation_id = %(conversation_id)s and e.seq > %(after_seq)s and exists (
+    select from public.conversation_participants p
+    where p.conversation_id = %(conversation_id)s and p.user_id = %(user_id)s
+)
 order by e.seq
 limit %(limit)s

@@ -38,6 +38,8 @@ class Emit:
     rooms: tuple[str, ...]
     conversation_id: int
     seq: int | None = None
+    members: tuple[str, ...] | None = None
+    """Who takes part as of this event, by id: nobody else may stay in the conversation's room. None: not known."""
 
 
 def conversation_room(conversation_id: int) -> str:
@@ -62,7 +64,7 @@ def emits_of(event: Event) -> tuple[Emit, ...]:
         case EventType.MESSAGE_STATUS:
             emits = (_to_room(event, "messageStatus", _status(event)),)
         case EventType.CONVERSATION_NEW | EventType.CONVERSATION_UPDATED | EventType.CONVERSATION_ASSIGNED:
-            emits = (_to_people(event, _conversation(event)),)
+            emits = (_to_people(event, _conversation(event), tells_members="participants" in event.payload),)
     for emit in emits:
         _check_json(emit.data)
     return tuple(emit for emit in emits if emit.rooms)
@@ -75,13 +77,29 @@ def typing(conversation_id: int, user_id: UUID, *, is_typing: bool) -> Emit:
 
 
 def _to_room(event: Event, name: str, data: dict[str, Any]) -> Emit:
-    rooms = (conversation_room(event.conversation_id),)
-    return Emit(event=name, data=data, rooms=rooms, conversation_id=event.conversation_id, seq=event.seq)
+    return Emit(
+        event=name,
+        data=data,
+        rooms=(conversation_room(event.conversation_id),),
+        conversation_id=event.conversation_id,
+        seq=event.seq,
+        members=_members(event),
+    )
 
 
-def _to_people(event: Event, data: dict[str, Any]) -> Emit:
-    rooms = tuple(user_room(user) for user in event.participants)
-    return Emit(event="conversation", data=data, rooms=rooms, conversation_id=event.conversation_id, seq=event.seq)
+def _to_people(event: Event, data: dict[str, Any], *, tells_members: bool = False) -> Emit:
+    return Emit(
+        event="conversation",
+        data=data,
+        rooms=tuple(user_room(user) for user in event.participants),
+        conversation_id=event.conversation_id,
+        seq=event.seq,
+        members=_members(event) if tells_members else None,
+    )
+
+
+def _members(event: Event) -> tuple[str, ...]:
+    return tuple(str(user) for user in event.participants)
 
 
 def _message(event: Event) -> dict[str, Any]:

@@ -203,11 +203,15 @@ def _item(emit: Emit) -> dict[str, Any]:
         "rooms": emit.rooms,
         "conversation_id": emit.conversation_id,
         "seq": emit.seq,
+        "members": emit.members,
     }
 
 
 def _emit(item: dict[str, Any]) -> Emit:
-    emit = Emit(**(item | {"rooms": tuple(item["rooms"])}))
+    members = item["members"]
+    if not isinstance(members, list | None):
+        raise TypeError("not an emit")
+    emit = Emit(**(item | {"rooms": tuple(item["rooms"]), "members": None if members is None else tuple(members)}))
     if not isinstance(emit.event, str) or not isinstance(emit.data, dict) or not isinstance(emit.conversation_id, int):
         raise TypeError("not an emit")
     if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms) or not isinstance(emit.seq, int | None):

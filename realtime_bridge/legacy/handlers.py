@@ -48,10 +48,11 @@ class Handlers:
         self._sio.on("connect", self._connect)
         self._sio.on("disconnect", self._disconnect)
         self._sio.on("*", self._on_event)
+        self._rooms.expel_strangers = self._expel_strangers
 
     async def _connect(self, sid: str, _environ: dict[str, Any], auth: object = None) -> None:
         try:
-            claims = self._verifier.verify(auth.get("token") if isinstance(auth, dict) else None)
+            claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
         except TokenError as error:
             raise Refused(str(error), {"code": error.code}) from None
         if not self._sessions.has_room_for(claims):
@@ -116,19 +117,39 @@ class Handlers:
             raise answers.not_found()
         room = conversation_room(conversation_id)
         start = last_seq if after_seq is None else min(after_seq, last_seq)
-        caught_up = await self._catch_up.join(session, conversation_id, room, start)
-        session.subscriptions.add(conversation_id)
+        before = session.subscriptions.get(conversation_id)
+        session.subscriptions[conversation_id] = last_seq
+        try:
+            caught_up = await self._catch_up.join(session, conversation_id, room, start)
+        except ConversationsUnavailable:
+            if before is None:
+                session.subscriptions.pop(conversation_id, None)
+            raise
+        if conversation_id not in session.subscriptions:
+            raise answers.not_found()
         self.watcher.joined(session, conversation_id)
         answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": max(last_seq, caught_up.last_seq)}
         return answer | {"truncated": True} if caught_up.is_truncated else answer
 
     async def _unsubscribe(self, session: Session, conversation_id: int) -> dict[str, Any]:
-        if conversation_id in session.subscriptions:
-            session.subscriptions.discard(conversation_id)
+        if session.subscriptions.pop(conversation_id, None) is not None:
             self.watcher.left(session, conversation_id)
         await self._sio.leave_room(session.sid, conversation_room(conversation_id))
         self._rooms.forget_hold(session.sid, conversation_room(conversation_id))
         return {"ok": True, "conversationId": str(conversation_id)}
+
+    async def _expel_strangers(self, emit: Emit) -> None:
+        """End the subscriptions of those who took part when they subscribed, and did no longer at this event.
+
+        The event is a later one, so whoever was let in again meanwhile has to subscribe again, like anybody else.
+        """
+        members = frozenset(emit.members or ())
+        for sid in self._rooms.sids_in(conversation_room(emit.conversation_id)):
+            session = self._sessions.find(sid)
+            if session is None or str(session.claims.user_id) in members:
+                continue
+            if session.subscriptions.get(emit.conversation_id, -1) < (emit.seq or 0):
+                await self._unsubscribe(session, emit.conversation_id)
 
     async def _typing(self, session: Session, conversation_id: int, is_typing: bool) -> dict[str, Any]:
         if conversation_id not in session.subscriptions:

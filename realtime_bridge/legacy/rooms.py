@@ -1,7 +1,7 @@
 """Rooms of this process. Sends to sockets in order, and holds frames back for a socket that is still catching up."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,22 +29,32 @@ class Hold:
         return emit.seq is not None and self.after_seq < emit.seq <= self.up_to_seq
 
 
+async def _expel_nobody(_: Emit) -> None: ...
+
+
 class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
     """The library's rooms; `deliver` replaces its emit, which makes a task for each recipient and each frame."""
 
     def __init__(self) -> None:
         super().__init__()
         self._holds: dict[str, dict[str, Hold]] = {}
+        self.expel_strangers: Callable[[Emit], Awaitable[None]] = _expel_nobody
+        """Called before a frame that tells who takes part; set by the handlers, who know whose socket is whose."""
 
     async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None:
-        """Send one frame to everybody in its rooms, once each."""
+        """Send one frame to everybody in its rooms, once each; who takes part no longer has left them by then."""
+        if emit.members is not None:
+            await self.expel_strangers(emit)
         encoded = self._encode(emit)
-        for sid, engine_sid in list(self.get_participants(NAMESPACE, list(emit.rooms))):
+        for sid, engine_sid in self._sockets_in(*emit.rooms):
             if sid == skip_sid:
                 continue
             hold = self._hold(sid, emit)
             if hold is None or await self._passes(engine_sid, sid, hold, emit):
                 await self.server.eio.send_packet(engine_sid, encoded)
+
+    def sids_in(self, room: str) -> list[str]:
+        return [sid for sid, _ in self._sockets_in(room)]
 
     async def deliver_to(self, sid: str, emits: Iterable[Emit]) -> None:
         """Send frames to one socket, whatever it is waiting for."""
@@ -81,6 +91,9 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
 
     def forget_socket(self, sid: str) -> None:
         self._holds.pop(sid, None)
+
+    def _sockets_in(self, *rooms: str) -> list[tuple[str, str]]:
+        return list(self.get_participants(NAMESPACE, list(rooms)))
 
     def _hold(self, sid: str, emit: Emit) -> Hold | None:
         holds = self._holds.get(sid)

@@ -18,7 +18,8 @@ class Session:
     sid: str
     engine_sid: str
     claims: Claims
-    subscriptions: set[int] = field(default_factory=set)
+    subscriptions: dict[int, int] = field(default_factory=dict)
+    """By conversation: its newest seq when the user was last seen to take part in it."""
     typing: set[int] = field(default_factory=set)
     """Conversations in which this socket last said that its user types."""
 

@@ -52,8 +52,9 @@ def account(stack: Stack) -> Account:
     with psycopg.connect(stack.ready["databaseUrl"]) as connection:
         for user in (owner, *members):
             connection.execute(
-                "insert into auth.users (id, aud, role, email) values (%s, 'authenticated', 'authenticated', %s)",
-                (user, f"{user}@example.com"),
+                "insert into auth.users (id, aud, role, email, raw_app_meta_data)"
+                " values (%s, 'authenticated', 'authenticated', %s, jsonb_build_object('chat_accounts', %s::text))",
+                (user, f"{user}@example.com", owner),
             )
     api_key = stack.create_key(account=owner)
     conversations = tuple(create_conversation(stack, api_key, [members[number % 2]]) for number in range(CONVERSATIONS))

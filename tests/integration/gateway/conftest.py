@@ -1,6 +1,6 @@
 """One app per test on a fresh database; accounts that speak HTTP and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -131,8 +131,8 @@ def app(running_app: Flask, database_url: str, limits_url: str) -> Flask:
 
 @pytest.fixture
 def new_account(app: Flask, conn: psycopg.Connection[DictRow]) -> Callable[..., Account]:
-    def create(**key: Any) -> Account:
-        account_id = make_user(conn)
+    def create(*, accounts: Sequence[UUID] = (), **key: Any) -> Account:
+        account_id = make_user(conn, accounts=accounts)
         return Account(id=account_id, key=make_key(conn, account_id, **key), client=app.test_client())
 
     return create

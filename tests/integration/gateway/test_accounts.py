@@ -85,7 +85,11 @@ NAMED_IN_BODY = {"realtime_sessions.create_session"}  # whose body, not path, sa
 @pytest.fixture
 def victim(account: Account, conn: psycopg.Connection[DictRow]) -> Account:
     """Account A with a conversation, a message with a clientMessageId, events, a channel, a file and two webhooks."""
-    conn.execute("insert into auth.users (id, email) values (%s, 'person@example.com')", (PERSON,))
+    conn.execute(
+        "insert into auth.users (id, email, raw_app_meta_data)"
+        " values (%s, 'person@example.com', jsonb_build_object('chat_accounts', %s::text))",
+        (PERSON, str(account.id)),
+    )
     conn.execute(
         "insert into chat_attachments (id, account_id, file_name, content_type, size_bytes, storage_key, state)"
         " values (%s, %s, %s, 'application/pdf', 9, 'a/b', 'ready')",

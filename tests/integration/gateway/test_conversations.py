@@ -41,7 +41,7 @@ def test_a_conversation_has_the_fields_of_its_event(account: Account, conn: psyc
 
 def test_the_account_takes_part_as_owner(account: Account, conn: psycopg.Connection[DictRow]) -> None:
     """With the participants that were named, each with its role."""
-    agent, client = make_user(conn), make_user(conn)
+    agent, client = (make_user(conn, accounts=[account.id]) for _ in range(2))
     people = [{"userId": str(agent), "role": "agent"}, {"userId": str(client), "role": "client"}]
     shown = data(account.post("/conversations", {"contactJid": "a@x", "participants": people}))
     roles = {person["userId"]: person["role"] for person in shown["participants"]}
@@ -50,7 +50,7 @@ def test_the_account_takes_part_as_owner(account: Account, conn: psycopg.Connect
 
 def test_unknown_users_are_pointed_at(account: Account, conn: psycopg.Connection[DictRow]) -> None:
     """Each id that no user has gets a pointer; nothing is stored."""
-    known = make_user(conn)
+    known = make_user(conn, accounts=[account.id])
     people = [{"userId": str(user_id), "role": "agent"} for user_id in (uuid4(), known, uuid4())]
     body = {"contactJid": "a@x", "participants": people, "assignedAgentId": str(uuid4())}
     document = problem(account.post("/conversations", body), 422, "validation_failed")
@@ -65,7 +65,7 @@ def test_unknown_users_are_pointed_at(account: Account, conn: psycopg.Connection
 
 def test_nobody_takes_part_twice(account: Account, conn: psycopg.Connection[DictRow]) -> None:
     """Neither a participant named twice nor the owner named again."""
-    user = make_user(conn)
+    user = make_user(conn, accounts=[account.id])
     people = [{"userId": str(user_id), "role": "agent"} for user_id in (user, account.id, user)]
     answer = account.post("/conversations", {"contactJid": "a@x", "participants": people})
     faults = problem(answer, 422, "validation_failed")["errors"]
@@ -114,7 +114,7 @@ def test_pages_are_kept_for_compatibility(account: Account) -> None:
 
 def test_filters_narrow_the_list(account: Account, conn: psycopg.Connection[DictRow]) -> None:
     """By status, by agent, and by both; `total` counts what the filters leave."""
-    agent = make_user(conn)
+    agent = make_user(conn, accounts=[account.id])
     plain = account.make_conversation()
     snoozed = account.make_conversation(status="snoozed")
     both = account.make_conversation(status="snoozed", assignedAgentId=str(agent))
@@ -161,7 +161,7 @@ def test_a_participant_is_not_an_owner(
     account: Account, conn: psycopg.Connection[DictRow], new_account: Callable[..., Account]
 ) -> None:
     """The key of a user who merely takes part opens only that user's own account."""
-    member = new_account()
+    member = new_account(accounts=[account.id])
     conversation = account.make_conversation(participants=[{"userId": str(member.id), "role": "agent"}])
     problem(member.get(f"/conversations/{conversation}"), 404, "not_found")
     assert data(member.get("/conversations")) == []

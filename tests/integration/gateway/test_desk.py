@@ -71,7 +71,7 @@ def test_an_assignment_has_an_event_of_its_own(
     account: Account, conversation: int, conn: psycopg.Connection[DictRow]
 ) -> None:
     """An agent, a bot, both or neither; what is left out stays."""
-    agent = make_user(conn)
+    agent = make_user(conn, accounts=[account.id])
     path = f"/conversations/{conversation}/assign"
     assert data(account.post(path, {"agentId": str(agent)}))["assignedAgentId"] == str(agent)
     shown = data(account.post(path, {"botId": "helper"}))
@@ -129,7 +129,7 @@ def test_a_wrong_change_is_pointed_at(
 
 def test_people_come_and_go(account: Account, conversation: int, conn: psycopg.Connection[DictRow]) -> None:
     """Each change is told with everybody who takes part; the same again is not."""
-    path, agent = f"/conversations/{conversation}/participants", str(make_user(conn))
+    path, agent = f"/conversations/{conversation}/participants", str(make_user(conn, accounts=[account.id]))
     for _ in range(2):
         shown = data(account.post(path, {"userId": agent, "role": "agent"}))
         assert {person["userId"]: person["role"] for person in shown["participants"]} == {
@@ -171,7 +171,7 @@ def test_reading_goes_forward_and_the_unread_count_follows(
     account: Account, conversation: int, conn: psycopg.Connection[DictRow]
 ) -> None:
     """Up to a seq, by anybody but a client; what was marked read one by one is not counted twice."""
-    agent, client = str(make_user(conn)), str(make_user(conn))
+    agent, client = (str(make_user(conn, accounts=[account.id])) for _ in range(2))
     for person, role in ((agent, "agent"), (client, "client")):
         account.post(f"/conversations/{conversation}/participants", {"userId": person, "role": role})
     sent = [account.send(conversation, direction="incoming") for _ in range(4)]

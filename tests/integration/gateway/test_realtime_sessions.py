@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.settings import Provider
+from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.tokens import TokenVerifier
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.integration.gateway.conftest import Account, data, problem
@@ -26,7 +27,7 @@ SIDES = Sides(
     supabase_url="https://ref.supabase.co",
     supabase_public_key="sb_publishable_x",
     legacy_url="https://chat.example.com",
-    jwt_secret=SECRET,
+    signing_key=SigningKey.of_secret(SECRET),
     session_ttl_s=900,
 )
 SCOPES = ("chat:read", "chat:write", "realtime:session")

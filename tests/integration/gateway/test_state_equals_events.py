@@ -128,7 +128,8 @@ class Desk(RuleBasedStateMachine):
             again = Account(id=owner.id, key=make_key(self.conn, owner.id), client=owner.client)
             self.callers += [owner, again]
         self.channels = [Channel(caller) for caller in self.callers[::2]]
-        self.people = [make_user(self.conn) for _ in range(2)]
+        owners = [caller.id for caller in self.callers[::2]]
+        self.people = [make_user(self.conn, accounts=owners) for _ in range(2)]
         for caller in self.callers[::2]:
             conversation = caller.make_conversation()
             caller.send(conversation, direction="incoming")

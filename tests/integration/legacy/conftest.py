@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -20,6 +20,13 @@ EVENTS = """
         select p.user_id from conversation_participants p where p.conversation_id = e.conversation_id order by p.user_id
     ) as participants
     from chat_events e where e.conversation_id = %s and e.seq > %s order by e.seq
+"""
+REMOVED = """
+    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload)
+    select %(event_id)s, c.user_id, c.id, c.last_seq, 'conversation.updated',
+        crossfade.conversation_payload(c, %(event_id)s, c.last_seq)
+            || jsonb_build_object('participants', crossfade.participants_json(c.id))
+    from conversations c where c.id = %(id)s
 """
 
 
@@ -39,6 +46,15 @@ class Room:
         for content in contents:
             append_message(self.connection, self.id, content)
         return self.events(after_seq=first - 1)
+
+    def remove(self, user_id: UUID) -> list[Event]:
+        """Let a user take part no longer, as the gateway does; return the event."""
+        event_id, first = uuid4(), self.last_seq
+        with self.connection.transaction():
+            self.connection.execute("update conversations set last_seq = last_seq + 1 where id = %s", (self.id,))
+            self.connection.execute("delete from conversation_participants where user_id = %s", (user_id,))
+            self.connection.execute(REMOVED, {"id": self.id, "event_id": event_id})
+        return self.events(after_seq=first)
 
     @property
     def last_seq(self) -> int:

@@ -123,10 +123,9 @@ class Bridge:
 
     def _create(self, pool: Pool) -> LegacyServer:
         return create(
-            verifier=TokenVerifier(SECRET),
             conversations=StoredConversations(pool),
             incoming=StoredIncoming(pool),
-            **self._options,
+            **{"verifier": TokenVerifier(SECRET), **self._options},
         )
 
 

@@ -53,6 +53,32 @@ def test_each_client_hears_each_message_once(bridges: tuple[Bridge, Bridge], cli
         assert len(client.received("conversation")) == 101
 
 
+def test_a_removed_member_hears_nothing_more_anywhere(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room
+) -> None:
+    """From the event on that removes them, on every bridge: no message, no typing, and no right to type."""
+    gone = [clients.connect(bridge.url, room.member) for bridge in bridges]
+    staying = [clients.connect(bridge.url, room.owner) for bridge in bridges]
+    for client in (*gone, *staying):
+        client.subscribe(room.id)
+    bridges[0].deliver([*room.append("for both"), *room.remove(room.member)])
+    for client in staying:
+        client.wait_event("conversation", times=2)
+    sign = {"conversationId": str(room.id), "isTyping": True}
+    for client in gone:
+        client.wait_event("message")
+        assert client.ask("typing", sign)["error"]["code"] == "not_subscribed"
+    staying[0].ask("typing", sign)
+    bridges[0].deliver(room.append("for one"))
+    staying[1].wait_event("typing")
+    for client in staying:
+        client.wait_event("message", times=2)
+    for client in gone:
+        assert client.ask("subscribe:conversation", str(room.id), {"afterSeq": 0})["error"]["code"] == "not_found"
+        assert [message["content"] for message in client.received("message")] == ["for both"]
+        assert client.received("typing") == []
+
+
 def test_typing_crosses_bridges(bridges: tuple[Bridge, Bridge], clients: Clients, room: Room) -> None:
     """Who types at one bridge is seen at the other, once, and does not hear of it."""
     typist, listener = (
@@ -152,6 +178,10 @@ def test_rubbish_on_the_stream_is_skipped(
             {"publisher": "p", "emits": "[1]"},
             {"publisher": "p", "emits": '[{"event": "e", "data": {}, "rooms": [], "conversation_id": 1, "seq": 1}]'},
             {"publisher": "p", "emits": '[{"event": 7, "data": {}, "rooms": ["r"], "conversation_id": 1, "seq": 1}]'},
+            {
+                "publisher": "p",
+                "emits": '[{"event": "e", "data": {}, "rooms": ["r"], "conversation_id": 1, "seq": 1, "members": "r"}]',
+            },
             {"publisher": "p", "emits": "[" * 100_000},
         ):
             rubbish.xadd(STREAM, fields)

@@ -1,6 +1,7 @@
 """Coming back: what was missed comes first, once, in order; and how sockets are ended so that clients come back."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -69,8 +70,8 @@ def test_live_events_wait_for_the_replay(
     room.append("one", "two")
     read = StoredConversations.read_events
 
-    async def slow_read(self: StoredConversations, conversation_id: int, after_seq: int, limit: int) -> list[Event]:
-        events = await read(self, conversation_id, after_seq, limit)
+    async def slow_read(self: StoredConversations, *place: Any) -> list[Event]:
+        events = await read(self, *place)
         late = await asyncio.to_thread(room.append, "three", "four")
         await bridge.sink.deliver(events[1:] + late, None)
         return events

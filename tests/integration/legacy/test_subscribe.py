@@ -1,11 +1,14 @@
 """Subscriptions: members hear a conversation, others cannot tell it from one that does not exist."""
 
+import asyncio
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import DictRow
 
+from realtime_bridge.events import Event
+from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import typing
 from tests.factories import append_message
 from tests.integration.legacy.clients import Clients
@@ -94,6 +97,55 @@ def test_membership_is_asked_at_that_moment(
     bridge.publish(typing(room.id, room.owner, is_typing=True))
     assert client.ask("typing", {"conversationId": str(room.id), "isTyping": True})["error"]["code"] == "not_subscribed"
     assert client.received("typing") == []
+
+
+def test_a_removal_that_nobody_announced_ends_with_the_next_message(
+    bridge: Bridge, clients: Clients, room: Room, conn: psycopg.Connection[DictRow]
+) -> None:
+    """A row that somebody deleted by hand, or an event that this side was not fed, lets no message through."""
+    gone, staying = clients.connect(bridge.url, room.member), clients.connect(bridge.url, room.owner)
+    for client in (gone, staying):
+        client.subscribe(room.id)
+    conn.execute("delete from conversation_participants where user_id = %s", (room.member,))
+    bridge.deliver(room.append("secret"))
+    staying.wait_event("message")
+    assert gone.ask("typing", {"conversationId": str(room.id), "isTyping": True})["error"]["code"] == "not_subscribed"
+    assert (gone.received("message"), gone.received("conversation")) == ([], [])
+
+
+def test_whoever_is_let_in_again_hears_again(
+    bridge: Bridge, clients: Clients, room: Room, conn: psycopg.Connection[DictRow]
+) -> None:
+    """An event from before that subscription says nothing about it, however late it is delivered."""
+    client = clients.connect(bridge.url, room.member)
+    removal = room.remove(room.member)
+    conn.execute(
+        "insert into conversation_participants (conversation_id, user_id, role) values (%s, %s, 'client')",
+        (room.id, room.member),
+    )
+    client.subscribe(room.id)
+    bridge.deliver(removal)
+    bridge.deliver(room.append("hello again"))
+    assert client.wait_event("message")["content"] == "hello again"
+
+
+def test_removed_during_the_catch_up(
+    bridge: Bridge, clients: Clients, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is removed between the question and the room gets nothing from the log and is not subscribed."""
+    room.append("one")
+    read = StoredConversations.read_events
+
+    async def read_late(self: StoredConversations, *place: Any) -> list[Event]:
+        await bridge.sink.deliver(await asyncio.to_thread(room.remove, room.member), None)
+        return await read(self, *place)
+
+    monkeypatch.setattr(StoredConversations, "read_events", read_late)
+    client = clients.connect(bridge.url, room.member)
+    assert client.subscribe(room.id, after_seq=0) == NOT_FOUND
+    bridge.deliver(room.append("two"))
+    assert client.wait_event("error")["code"] == "not_found"
+    assert client.received("message") == []
 
 
 def test_database_outage_is_an_answer(

@@ -5,8 +5,12 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from jwt import PyJWK
 
+from realtime_bridge.jwks import ProjectKeys
+from realtime_bridge.signing_key import ALGORITHMS
 from realtime_bridge.tokens import TokenError, TokenVerifier, mint_role_key, mint_user_token
+from tests.signing_keys import JWKS, signing_key
 
 SECRET = "a secret of at least thirty-two characters"
 USER = uuid4()
@@ -48,3 +52,45 @@ def test_anything_else_is_refused_with_its_reason(token: object, code: str) -> N
     with pytest.raises(TokenError) as caught:
         TokenVerifier(SECRET).verify(token)
     assert caught.value.code == code
+
+
+def known(*algorithms: str) -> ProjectKeys:
+    return ProjectKeys(own=[key for name in algorithms if (key := signing_key(name).public)])
+
+
+@pytest.mark.parametrize("algorithm", JWKS)
+def test_a_private_key_of_ours_signs_what_its_public_key_verifies(algorithm: str) -> None:
+    """ES256, RS256 and EdDSA, with the key's name in the header; nothing private is among what verifies."""
+    token = mint_user_token(signing_key(algorithm), USER, 60)
+    assert jwt.get_unverified_header(token) == {"alg": algorithm, "kid": algorithm, "typ": "JWT"}
+    assert TokenVerifier(None, known(algorithm)).verify(token).user_id == USER
+    public = signing_key(algorithm).public
+    assert public is not None
+    assert not hasattr(public.key, "private_bytes")
+
+
+@pytest.mark.parametrize("algorithm", JWKS)
+def test_an_asymmetric_token_needs_the_key_that_it_names(algorithm: str) -> None:
+    """Unknown, another one's, of another kind, or without a name: refused, with a shared secret or without."""
+    others = [name for name in JWKS if name != algorithm]
+    token = mint_user_token(signing_key(algorithm), USER, 60)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    private = PyJWK(JWKS[algorithm] | {"alg": algorithm}).key
+    nameless = jwt.encode(claims, private, algorithm)
+    disguised = jwt.encode(claims, private, algorithm, headers={"kid": others[0]})
+    for keys in (known(), known(*others)):
+        for secret in (None, SECRET):
+            for refused in (token, nameless, disguised):
+                with pytest.raises(TokenError) as caught:
+                    TokenVerifier(secret, keys).verify(refused)
+                assert caught.value.code == "token_invalid"
+
+
+def test_a_public_key_is_no_shared_secret() -> None:
+    """HS256 is verified with the shared secret only, whatever `kid` says; without one it is refused."""
+    for key in (JWKS["RS256"]["n"], SECRET):
+        claims = {"sub": str(USER), "role": "authenticated", "exp": int(time.time()) + 60}
+        token = jwt.encode(claims, key, "HS256", headers={"kid": "RS256"})
+        with pytest.raises(TokenError):
+            TokenVerifier(None, known("RS256")).verify(token)
+    assert "HS256" not in ALGORITHMS

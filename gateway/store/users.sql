@@ -1,0 +1,55 @@
+-- name: find_unknown_users
+-- Which of these ids the account may not name: nobody has them, or the project has not said that they belong to it.
+-- Only the project (never a user, never a key) writes app_metadata, so nobody can let himself be named, or name others.
+select u.id from unnest(%(user_ids)s::uuid[]) as u (id)
+where not exists (
+    select from auth.users person
+    where person.id = u.id and (
+        person.id = %(account_id)s
+        or person.raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
+        or exists (
+            select from auth.users account
+            where account.id = %(account_id)s and account.raw_app_meta_data ->> 'chat_users' = 'all'
+        )
+    )
+)
+
+-- name: find_account
+select id from auth.users where id = %(account_id)s
+
+-- name: allow_users
+-- By id or address; what else app_metadata holds stays. A single id that somebody wrote without a list becomes one.
+update auth.users as person
+set raw_app_meta_data = coalesce(person.raw_app_meta_data, '{}') || jsonb_build_object(
+    'chat_accounts',
+    (('[]'::jsonb || coalesce(person.raw_app_meta_data -> 'chat_accounts', '[]')) - %(account_id)s::text)
+        || to_jsonb(%(account_id)s::text)
+)
+where person.id::text = any(%(names)s::text[]) or lower(person.email) = any(%(names)s::text[])
+returning id, email
+
+-- name: forbid_users
+update auth.users as person
+set raw_app_meta_data = person.raw_app_meta_data || jsonb_build_object(
+    'chat_accounts', ('[]'::jsonb || (person.raw_app_meta_data -> 'chat_accounts')) - %(account_id)s::text
+)
+where person.raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
+    and (person.id::text = any(%(names)s::text[]) or lower(person.email) = any(%(names)s::text[]))
+returning id, email
+
+-- name: allow_everybody
+update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || '{"chat_users": "all"}'
+where id = %(account_id)s
+
+-- name: forbid_everybody
+update auth.users set raw_app_meta_data = raw_app_meta_data - 'chat_users'
+where id = %(account_id)s
+
+-- name: may_name_everybody
+select coalesce(raw_app_meta_data ->> 'chat_users' = 'all', false) from auth.users where id = %(account_id)s
+
+-- name: list_users
+-- Those who were allowed one by one.
+select id, email from auth.users
+where raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
+order by email, id

@@ -1,0 +1,118 @@
+"""The public keys that a project's tokens are signed with: `/auth/v1/.well-known/jwks.json`, kept for a while.
+
+Used by `tokens.py`. What a stranger's token can cause is bounded: one request at a time, one in COOLDOWN_S for names of
+keys that nobody knows, five seconds, 64 KB, 32 keys. While the address does not answer, known keys go on for STALE_S.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import aiohttp
+import jwt
+import structlog
+from jwt import PyJWK
+
+from realtime_bridge.signing_key import ALGORITHMS
+
+log = structlog.get_logger(__name__)
+
+PATH = "/auth/v1/.well-known/jwks.json"
+KEY_TYPES = frozenset({"EC", "RSA", "OKP"})  # never `oct`: a shared secret has no place in a public document
+FRESH_S = 600.0  # Supabase's own edge keeps the document for ten minutes, so nobody may expect less of us
+STALE_S = 6 * 3_600.0  # an outage of Auth is no reason to send everybody away; a revoked key must end some day
+COOLDOWN_S = 10.0  # between two questions, whatever they are asked for
+TIMEOUT_S = 5.0
+MAX_BYTES = 65_536
+MAX_KEYS = 32
+
+
+class KeysUnavailable(Exception):
+    """The document cannot be had, or is none."""
+
+
+class ProjectKeys:
+    """Keys by `kid`. Without a URL there are only those that are given. `clock` is monotonic."""
+
+    def __init__(
+        self, url: str | None = None, own: Sequence[PyJWK] = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._url = url
+        self._own = {key.key_id: key for key in own}
+        self._clock = clock
+        self._fetched: Mapping[str, PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._turn = asyncio.Lock()
+
+    def find(self, kid: str) -> PyJWK | None:
+        """Return a key that is known now."""
+        if kid in self._own:
+            return self._own[kid]
+        return self._fetched.get(kid) if self._clock() - self._fetched_at < STALE_S else None
+
+    async def prepare(self, kid: str) -> None:
+        """Ask the project if this key is not known, or has not been seen there for a while. Raises nothing."""
+        if self._url is None or kid in self._own:
+            return
+        async with self._turn:
+            now = self._clock()
+            if kid in self._fetched and now - self._fetched_at < FRESH_S:
+                return
+            if now - self._asked_at < COOLDOWN_S:
+                return
+            self._asked_at = now
+            try:
+                self._fetched = await _fetch(self._url)
+                self._fetched_at = self._clock()
+            except KeysUnavailable as error:
+                log.warning("the project's signing keys cannot be had", url=self._url, error=str(error))
+
+
+async def _fetch(url: str) -> Mapping[str, PyJWK]:
+    """Raises KeysUnavailable."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:  # noqa: PLR2004 - the only success
+                raise KeysUnavailable(f"it answered {answer.status}")
+            body = await _read(answer)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise KeysUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+    return _parse(body)
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise KeysUnavailable(f"it is longer than {MAX_BYTES} bytes")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> Mapping[str, PyJWK]:
+    """Return the keys that can verify; one that is broken or of an unknown kind is passed over."""
+    try:
+        listed = json.loads(body)["keys"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise KeysUnavailable("it is no JSON Web Key Set") from None
+    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
+        raise KeysUnavailable(f"it is no list of at most {MAX_KEYS} keys")
+    keys = [key for raw in listed if (key := _key(raw)) is not None]
+    return {str(key.key_id): key for key in keys}
+
+
+def _key(raw: object) -> PyJWK | None:
+    if not isinstance(raw, dict) or raw.get("kty") not in KEY_TYPES or not isinstance(raw.get("kid"), str):
+        return None
+    if raw.get("use", "sig") != "sig":
+        return None
+    try:
+        key = PyJWK(raw)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+    return key if key.algorithm_name in ALGORITHMS else None

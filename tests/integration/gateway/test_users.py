@@ -1,0 +1,93 @@
+"""Which users an account may name: those of whom the project says that they belong to it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import DictRow
+
+from ops.cli.main import main
+from tests.conftest import one
+from tests.factories import make_user
+from tests.integration.gateway.conftest import Account, data, problem
+
+NAMING: dict[str, Callable[[int, str], tuple[str, dict[str, Any]]]] = {
+    "a new conversation": lambda _, user: ("/conversations", {"contactJid": "x", "participants": [{"userId": user}]}),
+    "its agent": lambda _, user: ("/conversations", {"contactJid": "x", "assignedAgentId": user}),
+    "a participant": lambda id_, user: (f"/conversations/{id_}/participants", {"userId": user}),
+    "an assignment": lambda id_, user: (f"/conversations/{id_}/assign", {"agentId": user}),
+}
+
+
+def crossfade(database_url: str, *arguments: object) -> tuple[int, str]:
+    words = ["users", *(str(argument) for argument in arguments)]
+    result = CliRunner().invoke(main, words, env={"DATABASE_URL": database_url})
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("naming", NAMING)
+def test_somebody_elses_user_is_nobody(
+    naming: str, account: Account, new_account: Callable[..., Account], conn: psycopg.Connection[DictRow]
+) -> None:
+    """An account's owner, another account's user, one who belongs to nobody, and an id that nobody has: one answer."""
+    conversation = account.make_conversation()
+    other = new_account()
+    foreign = [other.id, make_user(conn, accounts=[other.id]), make_user(conn), uuid4()]
+    answers = []
+    for user in foreign:
+        path, body = NAMING[naming](conversation, str(user))
+        document = problem(account.post(path, body), 422, "validation_failed")
+        assert document["errors"][0]["code"] == "unknown_user"
+        answers.append({**document, "requestId": None})
+    assert answers == [answers[0]] * len(foreign)
+    assert one(conn, "select count(*) as n from conversation_participants")["n"] == 1
+    path, body = NAMING[naming](conversation, str(make_user(conn, accounts=[other.id, account.id])))
+    assert account.post(path, body).status_code in (200, 201)
+
+
+def test_the_operator_decides_whom_an_account_may_name(
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """One by one, by id or address, or everybody; taken back at once; what else the project noted stays."""
+    path = f"/conversations/{account.make_conversation()}/participants"
+    ana, ben = make_user(conn, "Ana@example.com"), make_user(conn)
+    conn.execute('update auth.users set raw_app_meta_data = \'{"provider": "email"}\' where id = %s', (ana,))
+
+    def may_name(user: UUID) -> bool:
+        answer = account.post(path, {"userId": str(user)})
+        if answer.status_code == 200:
+            data(account.delete(f"{path}/{user}"))
+        return answer.status_code == 200
+
+    assert not may_name(ana)
+    for _ in range(2):
+        assert crossfade(database_url, "allow", "ana@example.com", "--account", account.id)[0] == 0
+    assert (may_name(ana), may_name(ben)) == (True, False)
+    noted = one(conn, "select raw_app_meta_data as noted from auth.users where id = %(id)s", id=ana)["noted"]
+    assert noted == {"provider": "email", "chat_accounts": [str(account.id)]}
+    listed = json.loads(crossfade(database_url, "list", "--account", account.id, "--json")[1])
+    assert (listed["everybody"], [user["id"] for user in listed["users"]]) == (False, [str(ana)])
+    assert crossfade(database_url, "forbid", ana, "--account", account.id)[0] == 0
+    assert not may_name(ana)
+    assert crossfade(database_url, "allow", "--all", "--account", account.id)[0] == 0
+    assert (may_name(ana), may_name(ben), may_name(uuid4())) == (True, True, False)
+    assert crossfade(database_url, "forbid", "--all", "--account", account.id)[0] == 0
+    assert not may_name(ben)
+
+
+def test_a_name_too_many_changes_nothing(
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """An unknown user, an unknown account, and neither users nor --all: one sentence each."""
+    ana = make_user(conn)
+    code, output = crossfade(database_url, "allow", ana, "nobody@example.com", "--account", account.id)
+    assert (code, "There is no user nobody@example.com; nothing was changed." in output) == (1, True)
+    assert json.loads(crossfade(database_url, "list", "--account", account.id, "--json")[1])["users"] == []
+    code, output = crossfade(database_url, "allow", ana, "--account", uuid4())
+    assert (code, "an account is a row of auth.users" in output) == (1, True)
+    assert crossfade(database_url, "allow", "--account", account.id)[0] == 2
+    assert crossfade(database_url, "forbid", ana, "--account", account.id)[0] == 1
