@@ -24,6 +24,13 @@ class ConversationStatus(StrEnum):
     SNOOZED = "snoozed"
 
 
+class UserScope(StrEnum):
+    """Whom accounts may name: CROSSFADE_ACCOUNT_USERS."""
+
+    LISTED = "listed"
+    EVERYBODY = "everybody"
+
+
 class Role(StrEnum):
     """What a participant other than the owner may be; the owner is the account itself."""
 

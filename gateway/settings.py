@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.domain import Sides
+from gateway.domain import Sides, UserScope
 from gateway.storage.settings import StorageSettings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
@@ -38,6 +38,7 @@ class Settings:
     webhook_urls: UrlPolicy = field(default_factory=UrlPolicy)
     max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
     cors_origins: tuple[str, ...] = ()
+    account_users: UserScope = UserScope.LISTED
     env: str = "live"
     storage: StorageSettings = field(default_factory=StorageSettings)
     wuzapi_servers: frozenset[str] = frozenset()
@@ -70,6 +71,7 @@ class Settings:
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=_origins(env),
+            account_users=env.choice("CROSSFADE_ACCOUNT_USERS", UserScope, default=UserScope.LISTED),
             env=_env(env),
             log_level=env.log_level(),
             log_format=env.log_format(),

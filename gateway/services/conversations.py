@@ -18,26 +18,25 @@ from gateway.db import Connection, Database
 from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.preconditions import IfMatch
+from gateway.services.account_users import AccountUsers, unknown_user
 from gateway.store import conversations as store
-from gateway.store import users
 from realtime_bridge.events import EventType
 
 NO_SUCH = "There is no such conversation."
-UNKNOWN_USER = "Send the id of a user of this account."  # the same whether nobody has the id or somebody else's user
 MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`
 
 
-def append_conversation(database: Database, account_id: UUID, new: NewConversation) -> tuple[int, str]:
+def append_conversation(
+    database: Database, people: AccountUsers, account_id: UUID, new: NewConversation
+) -> tuple[int, str]:
     """Store a conversation with its participants and event; return its id and representation."""
     _check_repeats(account_id, new)
     with database.connection() as connection:
-        _check_users(connection, account_id, new)
+        people.check(connection, account_id, _named(new))
         try:
             return store.append_conversation(connection, account_id, uuid4(), new)
         except ForeignKeyViolation:  # a user who was deleted since the check
-            raise ValidationFailed(
-                FieldError(pointer="/participants", code="unknown_user", detail=UNKNOWN_USER)
-            ) from None
+            raise ValidationFailed(unknown_user("/participants")) from None
 
 
 def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Shown:
@@ -61,7 +60,12 @@ def change_conversation(
 
 
 def assign_conversation(
-    database: Database, account_id: UUID, conversation_id: int, assignment: Assignment, precondition: IfMatch
+    database: Database,
+    people: AccountUsers,
+    account_id: UUID,
+    conversation_id: int,
+    assignment: Assignment,
+    precondition: IfMatch,
 ) -> Shown:
     """Store who is to answer and append `conversation.assigned`; the same again appends nothing."""
     with database.connection() as connection, connection.transaction():
@@ -74,7 +78,7 @@ def assign_conversation(
             wanted = replace(wanted, assigned_bot_id=assignment.bot_id)
         agent_id = wanted.assigned_agent_id
         if agent_id is not None and agent_id != known.assigned_agent_id:
-            check_user(connection, account_id, agent_id, "/agentId")
+            people.check(connection, account_id, [("/agentId", agent_id)])
         return append_difference(
             connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
         )
@@ -164,22 +168,8 @@ def _check_repeats(account_id: UUID, new: NewConversation) -> None:
         raise ValidationFailed(*faults)
 
 
-def check_user(connection: Connection, account_id: UUID, user_id: UUID, pointer: str) -> None:
-    """Raise ValidationFailed at `pointer` unless the account may name the user."""
-    if users.find_unknown_users(connection, account_id, [user_id]):
-        raise ValidationFailed(FieldError(pointer=pointer, code="unknown_user", detail=UNKNOWN_USER))
-
-
-def _check_users(connection: Connection, account_id: UUID, new: NewConversation) -> None:
+def _named(new: NewConversation) -> list[tuple[str, UUID]]:
     named = [(f"/participants/{index}/userId", person.user_id) for index, person in enumerate(new.participants)]
     if new.assigned_agent_id is not None:
         named.append(("/assignedAgentId", new.assigned_agent_id))
-    unknown = users.find_unknown_users(connection, account_id, [user_id for _, user_id in named]) if named else set()
-    if unknown:
-        raise ValidationFailed(
-            *(
-                FieldError(pointer=pointer, code="unknown_user", detail=UNKNOWN_USER)
-                for pointer, user_id in named
-                if user_id in unknown
-            )
-        )
+    return named

@@ -9,7 +9,8 @@ from gateway.changes import ConversationState, Participant, Shown, conversation_
 from gateway.db import Connection, Database
 from gateway.domain import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
-from gateway.services.conversations import NO_SUCH, UNKNOWN_USER, append_difference, check_user, lock
+from gateway.services.account_users import AccountUsers, unknown_user
+from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.store import conversations, participants
 from realtime_bridge.events import EventType
 
@@ -25,7 +26,9 @@ def list_participants(database: Database, account_id: UUID, conversation_id: int
         return tuple(person.representation for person in participants.list_participants(connection, conversation_id))
 
 
-def put_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID, role: Role) -> Shown:
+def put_participant(
+    database: Database, users: AccountUsers, account_id: UUID, conversation_id: int, user_id: UUID, role: Role
+) -> Shown:
     """Let a user in, or change a role, and append `conversation.updated`; the same again appends nothing."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
@@ -37,12 +40,12 @@ def put_participant(database: Database, account_id: UUID, conversation_id: int, 
         if user_id not in people and len(people) >= MAX_PARTICIPANTS:
             raise TooManyParticipants(f"Remove somebody first; at most {MAX_PARTICIPANTS} take part.")
         if user_id not in people:
-            check_user(connection, account_id, user_id, "/userId")
+            users.check(connection, account_id, [("/userId", user_id)])
         try:
             with connection.transaction():
                 participants.store_participant(connection, conversation_id, user_id, role)
         except ForeignKeyViolation:  # a user who was deleted since the check
-            raise ValidationFailed(FieldError(pointer="/userId", code="unknown_user", detail=UNKNOWN_USER)) from None
+            raise ValidationFailed(unknown_user("/userId")) from None
         return _append(connection, conversation_id, known)
 
 

@@ -21,9 +21,14 @@ class User:
     email: str | None
 
 
-def find_unknown_users(connection: Connection, account_id: UUID, user_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those ids that the account may not name, alike whether or not somebody has them."""
-    values = {"account_id": account_id, "user_ids": list(user_ids)}
+def find_unknown_users(
+    connection: Connection, account_id: UUID, user_ids: Sequence[UUID], *, everybody: bool
+) -> set[UUID]:
+    """Return those ids that the account may not name, alike whether or not somebody has them.
+
+    `everybody`: it may name every user of the project, and only ids that nobody has are unknown.
+    """
+    values = {"account_id": account_id, "user_ids": list(user_ids), "everybody": everybody}
     with connection.cursor(row_factory=scalar_row) as cursor:
         return set(cursor.execute(_SQL["find_unknown_users"], values).fetchall())
 
@@ -42,22 +47,7 @@ def forbid_users(connection: Connection, account_id: UUID, names: Sequence[str])
     return _change(connection, "forbid_users", account_id, names)
 
 
-def allow_everybody(connection: Connection, account_id: UUID) -> None:
-    """Let the account name every user of the project: for a project with one account."""
-    connection.execute(_SQL["allow_everybody"], {"account_id": account_id})
-
-
-def forbid_everybody(connection: Connection, account_id: UUID) -> None:
-    connection.execute(_SQL["forbid_everybody"], {"account_id": account_id})
-
-
-def may_name_everybody(connection: Connection, account_id: UUID) -> bool:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(cursor.execute(_SQL["may_name_everybody"], {"account_id": account_id}).fetchone())
-
-
 def list_users(connection: Connection, account_id: UUID) -> list[User]:
-    """Return those who were allowed one by one."""
     with connection.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(_SQL["list_users"], {"account_id": account_id}).fetchall()
 

@@ -5,12 +5,9 @@ select u.id from unnest(%(user_ids)s::uuid[]) as u (id)
 where not exists (
     select from auth.users person
     where person.id = u.id and (
-        person.id = %(account_id)s
+        %(everybody)s
+        or person.id = %(account_id)s
         or person.raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
-        or exists (
-            select from auth.users account
-            where account.id = %(account_id)s and account.raw_app_meta_data ->> 'chat_users' = 'all'
-        )
     )
 )
 
@@ -37,19 +34,7 @@ where person.raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
     and (person.id::text = any(%(names)s::text[]) or lower(person.email) = any(%(names)s::text[]))
 returning id, email
 
--- name: allow_everybody
-update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || '{"chat_users": "all"}'
-where id = %(account_id)s
-
--- name: forbid_everybody
-update auth.users set raw_app_meta_data = raw_app_meta_data - 'chat_users'
-where id = %(account_id)s
-
--- name: may_name_everybody
-select coalesce(raw_app_meta_data ->> 'chat_users' = 'all', false) from auth.users where id = %(account_id)s
-
 -- name: list_users
--- Those who were allowed one by one.
 select id, email from auth.users
 where raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
 order by email, id

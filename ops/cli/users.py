@@ -17,7 +17,6 @@ from ops.errors import OpsError
 CONNECT_TIMEOUT_S = 5
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
-everybody_option = click.option("--all", "everybody", is_flag=True, help="Every user of the project, now and later.")
 
 
 class UsersError(OpsError):
@@ -30,42 +29,35 @@ def users() -> None:
 
     A key opens one account. Its holder may let users take part in conversations, and ask for their realtime sessions,
     only when the project says that they belong to the account: by `chat_accounts` in the user's `app_metadata`, which
-    these commands write and a backend of yours may write, too. USER is an id or an e-mail address.
+    these commands write and a backend of yours may write, too. USER is an id or an e-mail address. With
+    CROSSFADE_ACCOUNT_USERS=everybody the gateway does not ask, and every account may name every user.
     """
 
 
 @users.command()
-@click.argument("names", nargs=-1, metavar="[USER]...")
-@everybody_option
+@click.argument("names", nargs=-1, required=True, metavar="USER...")
 @account_option
 @database_option
 @json_option
-def allow(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
-    """Let the account name these users; --all suits a project with a single account."""
-    _check_choice(names, everybody=everybody)
+def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+    """Let the account name these users."""
     with _connect(data_dir, account_id) as connection, connection.transaction():
-        if everybody:
-            store.allow_everybody(connection, account_id)
         found = store.allow_users(connection, account_id, names)
         _check_found(names, found, "There is no user")
-    _tell(account_id, found, "may name", everybody=everybody, as_json=as_json)
+    _tell(account_id, found, "may name", as_json=as_json)
 
 
 @users.command()
-@click.argument("names", nargs=-1, metavar="[USER]...")
-@everybody_option
+@click.argument("names", nargs=-1, required=True, metavar="USER...")
 @account_option
 @database_option
 @json_option
-def forbid(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
-    """Take it back. Who takes part in a conversation stays there until removed; --all ends only an earlier --all."""
-    _check_choice(names, everybody=everybody)
+def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+    """Take it back. Who takes part in a conversation stays there until removed."""
     with _connect(data_dir, account_id) as connection, connection.transaction():
-        if everybody:
-            store.forbid_everybody(connection, account_id)
         found = store.forbid_users(connection, account_id, names)
         _check_found(names, found, f"Account {account_id} was not allowed")
-    _tell(account_id, found, "may no longer name", everybody=everybody, as_json=as_json)
+    _tell(account_id, found, "may no longer name", as_json=as_json)
 
 
 @users.command("list")
@@ -75,9 +67,8 @@ def forbid(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_di
 def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Show whom the account may name."""
     with _connect(data_dir, account_id) as connection:
-        everybody = store.may_name_everybody(connection, account_id)
         found = store.list_users(connection, account_id)
-    _tell(account_id, found, "may name", everybody=everybody, as_json=as_json)
+    _tell(account_id, found, "may name", as_json=as_json)
 
 
 @contextmanager
@@ -89,11 +80,6 @@ def _connect(data_dir: Path | None, account_id: UUID) -> Iterator[Connection]:
         yield connection
 
 
-def _check_choice(names: Sequence[str], *, everybody: bool) -> None:
-    if bool(names) == everybody:
-        raise click.UsageError("Name the users, by id or e-mail address, or say --all.")
-
-
 def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: str) -> None:
     known = {str(user.id) for user in found} | {user.email.lower() for user in found if user.email}
     missing = [name for name in names if name.lower() not in known]
@@ -101,14 +87,12 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
         raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.")
 
 
-def _tell(account_id: UUID, found: Sequence[store.User], verb: str, *, everybody: bool, as_json: bool) -> None:
+def _tell(account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool) -> None:
     if as_json:
         people = [{"id": str(user.id), "email": user.email} for user in found]
-        click.echo(json.dumps({"accountId": str(account_id), "everybody": everybody, "users": people}))
+        click.echo(json.dumps({"accountId": str(account_id), "users": people}))
         return
-    if everybody:
-        click.echo(f"Account {account_id} {verb} every user of the project.")
     for user in found:
         click.echo(f"Account {account_id} {verb} {user.id}" + (f" ({user.email})." if user.email else "."))
-    if not (everybody or found):
+    if not found:
         click.echo(f"Account {account_id} {verb} nobody but its own user.")

@@ -15,7 +15,6 @@ from psycopg.rows import tuple_row
 
 from gateway import api_keys
 from gateway.store import api_keys as key_store
-from gateway.store import users
 from ops.embedded.credentials import Credentials
 from ops.embedded.private_files import write_private
 from ops.embedded.ready import Ready
@@ -57,7 +56,6 @@ def ensure(addresses: Addresses, file: Path) -> DemoAccount:
         if kept is None or not _still_serves(addresses, kept):
             connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
             api_key = _make_key(connection, agent_id)
-            users.allow_everybody(connection, agent_id)  # whoever signs up here is to be played with
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))

@@ -27,6 +27,7 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",  # a newcomer's receiver listens on this machine
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
     "CROSSFADE_STORAGE": "directory",
+    "CROSSFADE_ACCOUNT_USERS": "everybody",  # whoever signs up here is to be played with
 }
 # Of a real project; they would win over ours.
 FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SIGNING_KEY", "SUPABASE_JWKS")

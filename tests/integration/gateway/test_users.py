@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 from psycopg.rows import DictRow
 
+from gateway.app import create_app
+from gateway.domain import UserScope
+from gateway.runtime import running
+from gateway.settings import Settings
 from ops.cli.main import main
 from tests.conftest import one
 from tests.factories import make_user
@@ -52,7 +58,7 @@ def test_somebody_elses_user_is_nobody(
 def test_the_operator_decides_whom_an_account_may_name(
     account: Account, conn: psycopg.Connection[DictRow], database_url: str
 ) -> None:
-    """One by one, by id or address, or everybody; taken back at once; what else the project noted stays."""
+    """By id or address; taken back at once; what else the project noted stays."""
     path = f"/conversations/{account.make_conversation()}/participants"
     ana, ben = make_user(conn, "Ana@example.com"), make_user(conn)
     conn.execute('update auth.users set raw_app_meta_data = \'{"provider": "email"}\' where id = %s', (ana,))
@@ -70,19 +76,28 @@ def test_the_operator_decides_whom_an_account_may_name(
     noted = one(conn, "select raw_app_meta_data as noted from auth.users where id = %(id)s", id=ana)["noted"]
     assert noted == {"provider": "email", "chat_accounts": [str(account.id)]}
     listed = json.loads(crossfade(database_url, "list", "--account", account.id, "--json")[1])
-    assert (listed["everybody"], [user["id"] for user in listed["users"]]) == (False, [str(ana)])
+    assert [user["id"] for user in listed["users"]] == [str(ana)]
     assert crossfade(database_url, "forbid", ana, "--account", account.id)[0] == 0
     assert not may_name(ana)
-    assert crossfade(database_url, "allow", "--all", "--account", account.id)[0] == 0
-    assert (may_name(ana), may_name(ben), may_name(uuid4())) == (True, True, False)
-    assert crossfade(database_url, "forbid", "--all", "--account", account.id)[0] == 0
-    assert not may_name(ben)
+
+
+def test_a_project_of_one_owner_needs_no_lists(
+    settings: Settings, app: Flask, account: Account, conn: psycopg.Connection[DictRow]
+) -> None:
+    """With CROSSFADE_ACCOUNT_USERS=everybody all users may be named, and ids that nobody has still may not."""
+    conversation = account.make_conversation()
+    with running(create_app(replace(settings, account_users=UserScope.EVERYBODY))) as open_app:
+        caller = replace(account, client=open_app.test_client())
+        for path, body in (naming(conversation, str(make_user(conn))) for naming in NAMING.values()):
+            assert caller.post(path, body).status_code in (200, 201)
+        for path, body in (naming(conversation, str(uuid4())) for naming in NAMING.values()):
+            problem(caller.post(path, body), 422, "validation_failed")
 
 
 def test_a_name_too_many_changes_nothing(
     account: Account, conn: psycopg.Connection[DictRow], database_url: str
 ) -> None:
-    """An unknown user, an unknown account, and neither users nor --all: one sentence each."""
+    """An unknown user, an unknown account, and no users: one sentence each."""
     ana = make_user(conn)
     code, output = crossfade(database_url, "allow", ana, "nobody@example.com", "--account", account.id)
     assert (code, "There is no user nobody@example.com; nothing was changed." in output) == (1, True)
