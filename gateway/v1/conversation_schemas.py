@@ -44,7 +44,7 @@ class PutParticipant(Body):
 class MarkRead(Body):
     """Everything up to `seq`, by `userId`; by the account's own user when that is left out."""
 
-    seq: Annotated[int, Whole, Field(ge=0, le=MAX_BIGINT)]
+    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT), Whole]
     user_id: Uuid | None = None
 
 

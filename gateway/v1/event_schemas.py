@@ -26,11 +26,11 @@ class ListEvents(Query):
         StringConstraints(pattern=rf"^({'|'.join(EventType)})(,({'|'.join(EventType)}))*$"),
         Field(description="Only these types, separated by commas.", examples=["message.new,message.status"]),
     ] = None
-    limit: Annotated[int, Number, Field(ge=1, le=MAX_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_EVENTS), Number] = 100
     wait: Annotated[
         int,
-        Number,
         Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait for an event when there is none yet."),
+        Number,
     ] = 0
 
     @property

@@ -19,7 +19,7 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
     return scopes
 
 
-PerMinute = Annotated[int, Whole, Field(ge=1, le=MAX_PER_MIN)]
+PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN), Whole]
 
 
 class CreateKey(Body):
@@ -36,12 +36,12 @@ class CreateKey(Body):
 
 class RotateKey(Body):
     overlap_seconds: Annotated[
-        int, Whole, Field(ge=0, le=MAX_OVERLAP_S, description="How long the old key works beside the new one.")
+        int, Field(ge=0, le=MAX_OVERLAP_S, description="How long the old key works beside the new one."), Whole
     ] = DEFAULT_OVERLAP_S
 
 
 class ListKeys(Query):
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     cursor: (
         Annotated[
             str,

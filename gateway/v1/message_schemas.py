@@ -55,7 +55,7 @@ class ImportMessage(Body):
     client_message_id: Text128 | None = None
     provider_message_id: Text255 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     def to_domain(self, index: int) -> ImportedMessage:
@@ -89,8 +89,10 @@ def _storable(words: str) -> str:
 
 class SearchMessages(Query):
     q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
-    conversation_id: Annotated[int | None, Number, Field(alias="conversationId", ge=1, le=MAX_BIGINT)] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 20
+    conversation_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
@@ -108,7 +110,7 @@ def _allowed(content_type: str) -> str:
 class CreateAttachment(Body):
     file_name: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f\"]{1,200}$"), AfterValidator(not_blank)]
     content_type: Annotated[str, BeforeValidator(_content_type), AfterValidator(_allowed)]
-    size_bytes: Annotated[int, Whole, Field(ge=1)]
+    size_bytes: Annotated[int, Field(ge=1), Whole]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

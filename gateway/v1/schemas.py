@@ -212,7 +212,7 @@ class SendMessage(Body):
     direction: Annotated[Direction, Word] = Direction.OUTGOING
     client_message_id: Text128 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     @field_validator("attachment_ids")
@@ -253,7 +253,7 @@ class CreateRealtimeSession(Body):
 
     user_id: Uuid
     conversation_ids: (
-        Annotated[list[Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
+        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
         | None
     ) = None
 
@@ -264,8 +264,8 @@ class ListConversations(Query):
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
     unread: Annotated[bool | None, BeforeValidator(_yes_or_no)] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince")] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
-    page: Annotated[int | None, Number, Field(ge=1, le=MAX_PAGE)] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    page: Annotated[int, Field(ge=1, le=MAX_PAGE), Number] | None = None
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
@@ -278,6 +278,6 @@ class ShowMessages(Query):
 class ListMessages(ShowMessages):
     """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
 
-    before_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
-    after_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    before_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT), Seq] | None = None
+    after_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT), Seq] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50

@@ -95,8 +95,8 @@ Secret = Annotated[
         json_schema_extra={"pattern": _SECRET_FORM},
     ),
 ]
-InFlight = Annotated[int, Whole, Field(ge=1, le=100)]
-PerSecond = Annotated[int, Whole, Field(ge=1, le=1_000)]
+InFlight = Annotated[int, Field(ge=1, le=100), Whole]
+PerSecond = Annotated[int, Field(ge=1, le=1_000), Whole]
 
 
 class CreateWebhook(Body):
@@ -146,7 +146,7 @@ class ChangeWebhook(Changes):
 
 class RotateSecret(Body):
     secret: Secret | None = None
-    overlap_seconds: Annotated[int, Whole, Field(ge=0, le=MAX_OVERLAP_S)] = DEFAULT_OVERLAP_S
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), Whole] = DEFAULT_OVERLAP_S
 
     def to_domain(self) -> Rotation:
         return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
@@ -180,7 +180,7 @@ class ListDeliveries(Query):
     type: Type | None = None
     since: Moment | None = None
     until: Moment | None = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     def to_domain(self) -> DeliveryFilter:
@@ -199,5 +199,5 @@ class FilterAttempts(Query):
 
 
 class ListAttempts(FilterAttempts):
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None

@@ -20,6 +20,37 @@ from realtime_bridge.webhooks.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
 TESTS = Path(__file__).parents[2]
+KEYWORDS = frozenset(  # of JSON Schema 2020-12 and OpenAPI 3.1
+    [
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "discriminator",
+        "enum",
+        "examples",
+        "format",
+        "items",
+        "maximum",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "minimum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "exclusiveMaximum",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
+        "uniqueItems",
+    ]
+)
 # Of an id that nobody has: the table is about who may ask, and what is not there is 404 for whoever may.
 NOBODY = "b0000000-0000-4000-8000-000000000009"
 IDS = {"key_id": "nobody", "user_id": NOBODY, "attachment_id": NOBODY, "channel_id": NOBODY}
@@ -127,6 +158,26 @@ def test_every_example_is_accepted_by_its_model() -> None:
         ):  # only where operators allow the server
             assert operation.example is not None or not operation.body.model_json_schema().get("required"), endpoint
             operation.body.model_validate(dict(operation.example or {}))
+
+
+def test_schemas_speak_json_schema(document: dict[str, Any]) -> None:
+    """A bound under a name that no reader knows bounds nothing."""
+    shown = [*document["components"]["schemas"].values()]
+    shown += [one["schema"] for _, _, operation in _described(document) for one in operation["parameters"]]
+    assert {word for schema in shown for word in _keywords(schema)} <= KEYWORDS
+
+
+def _keywords(schema: dict[str, Any]) -> Iterator[str]:
+    for word, value in schema.items():
+        yield word
+        if word == "properties":
+            for field in value.values():
+                yield from _keywords(field)
+        elif word in ("anyOf", "oneOf"):
+            for kind in value:
+                yield from _keywords(kind)
+        elif word == "items":
+            yield from _keywords(value)
 
 
 def test_links_lead_to_routes(document: dict[str, Any]) -> None:
