@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from gateway.openapi.guide import EVENTS, QUICK_START
+from gateway.openapi.guide import CONVENTIONS, EVENTS, QUICK_START, QUICK_START_WORDS
 from gateway.openapi.problem_table import ProblemType
 
 STYLE = """
@@ -31,7 +31,7 @@ Schema = Mapping[str, Any]
 def api_page(document: Schema) -> str:
     """Every route with its parameters, body, answers and a line for curl."""
     operations = list(_operations(document))
-    menu = []
+    menu = ['<h2>Begin</h2><a href="#start">The first message</a><a href="#conventions">Conventions</a>']
     for tag in (entry["name"] for entry in document["tags"]):
         menu.append(f"<h2>{escape(tag)}</h2>")
         for path, method, operation in operations:
@@ -40,7 +40,7 @@ def api_page(document: Schema) -> str:
                 menu.append(f'<a href="#{anchor}" title="{method} {escape(path)}">{escape(operation["summary"])}</a>')
     menu.append('<h2>More</h2><a href="#webhooks">Events and webhooks</a><a href="#schemas">Schemas</a>')
     menu.append('<a href="/docs/problems">Problems</a><a href="/api/v1/openapi.json">openapi.json</a>')
-    body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", QUICK_START]
+    body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", *_guide()]
     answers = document["components"]["responses"]
     body += [_operation(path, method, operation, answers) for path, method, operation in operations]
     body.append(f'<section id="webhooks"><h2>Events and webhooks</h2>{_text(EVENTS)}')
@@ -49,6 +49,13 @@ def api_page(document: Schema) -> str:
     body.append('<section id="schemas"><h2>Schemas</h2>')
     body += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
     return _page("Crossfade API", "".join(menu), "".join(body) + "</section>")
+
+
+def _guide() -> Iterator[str]:
+    yield f'<section id="start"><h2>The first message</h2>{_text(QUICK_START_WORDS)}'
+    yield f"<pre>{escape(QUICK_START, quote=False)}</pre></section>"
+    rows = "".join(f"<tr><th>{name}</th><td>{_inline(words)}</td></tr>" for name, words in CONVENTIONS.items())
+    yield f'<section id="conventions"><h2>Conventions</h2><table>{rows}</table></section>'
 
 
 def problems_page(types: Mapping[str, ProblemType]) -> str:
