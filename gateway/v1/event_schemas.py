@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from gateway.event_cursors import MAX_CURSOR_CHARS
-from gateway.v1.schemas import Number, Query
+from gateway.v1.fields import Number, Query
 from realtime_bridge.events import EventType
 
 MAX_WAIT_S = 25  # below the 30 s after which many proxies give up

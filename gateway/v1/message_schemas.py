@@ -10,10 +10,11 @@ from pydantic_core import PydanticCustomError
 from gateway.attachments import MAX_BYTES, NewAttachment
 from gateway.changes import Edit, ImportedMessage
 from gateway.domain import Direction, MessageStatus, MessageType
-from gateway.v1.schemas import (
+from gateway.v1.fields import (
     MAX_BIGINT,
     Body,
     Content,
+    Cursor,
     Metadata,
     Moment,
     Number,
@@ -88,12 +89,17 @@ def _storable(words: str) -> str:
 
 
 class SearchMessages(Query):
-    q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+    q: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        AfterValidator(_storable),
+        Field(description="All of these words must occur, each as the beginning of one."),
+    ]
     conversation_id: Annotated[
         Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
     ] = None
     limit: Annotated[int, Field(ge=1, le=100), Number] = 20
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    cursor: Cursor | None = None
 
 
 def _content_type(value: object) -> object:

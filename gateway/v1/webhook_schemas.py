@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.v1.schemas import Body, Changes, Moment, Number, Query, Whole
+from gateway.v1.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
 from gateway.webhook_domain import (
     AttemptFilter,
     DeliveryFilter,
@@ -181,7 +181,7 @@ class ListDeliveries(Query):
     since: Moment | None = None
     until: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=100), Number] = 50
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    cursor: Cursor | None = None
 
     def to_domain(self) -> DeliveryFilter:
         return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
@@ -200,4 +200,4 @@ class FilterAttempts(Query):
 
 class ListAttempts(FilterAttempts):
     limit: Annotated[int, Field(ge=1, le=100), Number] = 50
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    cursor: Cursor | None = None
