@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from flask import Flask
 
 from gateway.domain import Scope
+from gateway.gates.deprecation import Deprecation
 from gateway.gates.scope import OWN_SCOPES
 from gateway.openapi.catalogue import OPERATIONS
 from gateway.openapi.document import build, routes
+from gateway.openapi.html import api_page
 from gateway.openapi.problem_table import ADVICE, problem_types
 from realtime_bridge.webhooks.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
@@ -209,6 +212,14 @@ def test_an_event_says_of_a_thing_what_its_own_route_says(document: dict[str, An
     assert message.keys() == sent.keys()
     conversation, sent = schemas["Conversation"]["properties"], schemas["ConversationEventData"]["properties"]
     assert conversation.keys() - {"lastSeq"} == sent.keys() - {"seq", "eventId"}
+
+
+def test_what_will_go_is_marked(app: Flask) -> None:
+    """In the document as on the page, by the same list that the headers are made from."""
+    marked = build(app, OPERATIONS, {"keys.get_key": Deprecation(since=datetime(2027, 1, 1, tzinfo=UTC))})
+    old = {operation["operationId"] for _, _, operation in _described(marked) if operation.get("deprecated")}
+    assert old == {"keys.get_key"}
+    assert '<h3 class="old">Get an API key</h3>' in api_page(marked)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/problems/not_found"])
