@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from gateway.openapi.guide import EVENTS, QUICK_START
+from gateway.openapi.guide import CONVENTIONS, EVENTS, QUICK_START, QUICK_START_WORDS
 from gateway.openapi.problem_table import ProblemType
 
 STYLE = """
@@ -31,7 +31,7 @@ Schema = Mapping[str, Any]
 def api_page(document: Schema) -> str:
     """Every route with its parameters, body, answers and a line for curl."""
     operations = list(_operations(document))
-    menu = []
+    menu = ['<h2>Begin</h2><a href="#start">The first message</a><a href="#conventions">Conventions</a>']
     for tag in (entry["name"] for entry in document["tags"]):
         menu.append(f"<h2>{escape(tag)}</h2>")
         for path, method, operation in operations:
@@ -40,15 +40,21 @@ def api_page(document: Schema) -> str:
                 menu.append(f'<a href="#{anchor}" title="{method} {escape(path)}">{escape(operation["summary"])}</a>')
     menu.append('<h2>More</h2><a href="#webhooks">Events and webhooks</a><a href="#schemas">Schemas</a>')
     menu.append('<a href="/docs/problems">Problems</a><a href="/api/v1/openapi.json">openapi.json</a>')
-    body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", QUICK_START]
-    answers = document["components"]["responses"]
-    body += [_operation(path, method, operation, answers) for path, method, operation in operations]
+    body = [f"<h1>{escape(document['info']['title'])}</h1>{_text(document['info']['description'])}", *_guide()]
+    body += [_operation(path, method, operation, document["components"]) for path, method, operation in operations]
     body.append(f'<section id="webhooks"><h2>Events and webhooks</h2>{_text(EVENTS)}')
     body += [_event(name, methods["post"]) for name, methods in document["webhooks"].items()]
     body.append("</section>")
     body.append('<section id="schemas"><h2>Schemas</h2>')
     body += [_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
     return _page("Crossfade API", "".join(menu), "".join(body) + "</section>")
+
+
+def _guide() -> Iterator[str]:
+    yield f'<section id="start"><h2>The first message</h2>{_text(QUICK_START_WORDS)}'
+    yield f"<pre>{escape(QUICK_START, quote=False)}</pre></section>"
+    rows = "".join(f"<tr><th>{name}</th><td>{_inline(words)}</td></tr>" for name, words in CONVENTIONS.items())
+    yield f'<section id="conventions"><h2>Conventions</h2><table>{rows}</table></section>'
 
 
 def problems_page(types: Mapping[str, ProblemType]) -> str:
@@ -83,7 +89,7 @@ def _operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
     yield from sorted(found, key=lambda item: order.index(item[2]["tags"][0]))
 
 
-def _operation(path: str, method: str, operation: Schema, shared: Schema) -> str:
+def _operation(path: str, method: str, operation: Schema, components: Schema) -> str:
     old = ' class="old"' if operation.get("deprecated") else ""
     parts = [
         f'<section id="{escape(operation["operationId"])}"><h3{old}>{escape(operation["summary"])}</h3>',
@@ -92,10 +98,15 @@ def _operation(path: str, method: str, operation: Schema, shared: Schema) -> str
     ]
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     if content:
-        parts.append(f"<p>Body: {_kind(content['schema'])}</p>")
+        model = components["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+        parts.append(f"<p>Body: {_kind(content['schema'])}</p>{_fields(model)}")
     parts.append(f"<pre>{escape(_curl(path, method, operation, content.get('example')))}</pre>")
-    rows = "".join(_answer(status, answer, shared) for status, answer in operation["responses"].items())
-    parts.append(f"<details><summary>Answers</summary><table>{rows}</table></details></section>")
+    rows = "".join(
+        _answer(status, answer, components["responses"]) for status, answer in operation["responses"].items()
+    )
+    status, success = next(iter(operation["responses"].items()))
+    shown = " ".join(_kind(one["schema"]) for one in success.get("content", {}).values())
+    parts.append(f"<details><summary>Answers {status} {shown}</summary><table>{rows}</table></details></section>")
     return "".join(parts)
 
 
@@ -139,14 +150,23 @@ def _answer(status: str, answer: Schema, shared: Schema) -> str:
 
 
 def _schema(name: str, schema: Schema) -> str:
+    words = _fields(schema) or f"<p>{_kind(schema)}</p>"
+    return f'<h3 id="schema-{escape(name)}">{escape(name)}</h3>{_text(schema.get("description", ""))}{words}'
+
+
+def _fields(schema: Schema) -> str:
     required = schema.get("required", [])
     rows = "".join(
         f"<tr><td><code>{escape(field)}</code>{'' if field in required else ' <small>optional</small>'}</td>"
-        f"<td>{_kind(kind)}</td><td>{_inline(kind.get('description', ''))}</td></tr>"
+        f"<td>{_kind(kind)}</td><td>{_inline(_description(kind))}</td></tr>"
         for field, kind in schema.get("properties", {}).items()
     )
-    words = f"<p>{_kind(schema)}</p>" if not rows else f"<table>{rows}</table>"
-    return f'<h3 id="schema-{escape(name)}">{escape(name)}</h3>{_text(schema.get("description", ""))}{words}'
+    return f"<table>{rows}</table>" if rows else ""
+
+
+def _description(schema: Schema) -> str:
+    kinds = schema.get("anyOf", [])
+    return str(schema.get("description") or next((kind["description"] for kind in kinds if "description" in kind), ""))
 
 
 def _kind(schema: Schema) -> str:  # noqa: PLR0911 one for each way to write a schema

@@ -39,7 +39,8 @@ cross join lateral (
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
 -- name: list_following
--- The same from the other end: the messages that follow `after_seq`.
+-- The same from the other end: the messages that follow `after_seq`. A query of its own, because the direction decides
+-- from which end the index is read: a choice in `order by` would sort the whole conversation.
 select page.representations, page.seqs, (
     select count(*) from (
         select from chat_messages m where m.conversation_id = c.id limit %(at_most)s

@@ -11,9 +11,9 @@ from gateway.db import Database
 from gateway.errors import NotConfigured
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore
+from gateway.v1.fields import NoQuery
 from gateway.v1.message_schemas import CreateAttachment
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import NoQuery
 from gateway.validation import read_body, read_query
 
 ATTACHMENT = "/attachments/<uuid:attachment_id>"

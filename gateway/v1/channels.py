@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 from gateway import rendering
 from gateway.domain import Channel, ChannelChange, NewChannel
 from gateway.services.channels import Channels, spelled
+from gateway.v1.fields import Body, Changes, NoQuery, Text128, Text255
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import Body, Changes, NoQuery, Text128, Text255
 from gateway.validation import read_body, read_query
 from gateway.wuzapi.views import PREFIX as HOOKS
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from gateway.changes import UNSET, Assignment, ConversationPatch
 from gateway.domain import ConversationStatus, Role
-from gateway.v1.schemas import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
+from gateway.v1.fields import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
 
 
 class PatchConversation(Changes):
@@ -44,7 +44,7 @@ class PutParticipant(Body):
 class MarkRead(Body):
     """Everything up to `seq`, by `userId`; by the account's own user when that is left out."""
 
-    seq: Annotated[int, Whole, Field(ge=0, le=MAX_BIGINT)]
+    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT), Whole]
     user_id: Uuid | None = None
 
 

@@ -15,8 +15,9 @@ from gateway.services import conversations as service
 from gateway.services.account_users import AccountUsers
 from gateway.v1.conversation_schemas import AssignConversation, PatchConversation
 from gateway.v1.etags import read_if_match
+from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateConversation, ListConversations, NoQuery
+from gateway.v1.schemas import CreateConversation, ListConversations
 from gateway.validation import read_body, read_query
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from gateway.event_cursors import MAX_CURSOR_CHARS
-from gateway.v1.schemas import Number, Query
+from gateway.v1.fields import Number, Query
 from realtime_bridge.events import EventType
 
 MAX_WAIT_S = 25  # below the 30 s after which many proxies give up
@@ -26,11 +26,11 @@ class ListEvents(Query):
         StringConstraints(pattern=rf"^({'|'.join(EventType)})(,({'|'.join(EventType)}))*$"),
         Field(description="Only these types, separated by commas.", examples=["message.new,message.status"]),
     ] = None
-    limit: Annotated[int, Number, Field(ge=1, le=MAX_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_EVENTS), Number] = 100
     wait: Annotated[
         int,
-        Number,
         Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait for an event when there is none yet."),
+        Number,
     ] = 0
 
     @property

@@ -13,10 +13,10 @@ from gateway.db import Database
 from gateway.faults import body_errors
 from gateway.services import imports as service
 from gateway.services.imports import Imported
+from gateway.v1.fields import NoQuery
 from gateway.v1.message_schemas import ImportMessage, ImportMessages
 from gateway.v1.messages import MESSAGES
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import NoQuery
 from gateway.validation import read_body, read_query
 
 ENDPOINT = "imports.import_messages"

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.domain import Scope
-from gateway.v1.schemas import Body, Moment, Number, Query, Text255, Whole, Word
+from gateway.v1.fields import Body, Moment, Number, Query, Text255, Whole, Word
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_OVERLAP_S = 30 * 86_400  # a month is enough to redeploy anything
@@ -19,7 +19,7 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
     return scopes
 
 
-PerMinute = Annotated[int, Whole, Field(ge=1, le=MAX_PER_MIN)]
+PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN), Whole]
 
 
 class CreateKey(Body):
@@ -36,12 +36,12 @@ class CreateKey(Body):
 
 class RotateKey(Body):
     overlap_seconds: Annotated[
-        int, Whole, Field(ge=0, le=MAX_OVERLAP_S, description="How long the old key works beside the new one.")
+        int, Field(ge=0, le=MAX_OVERLAP_S, description="How long the old key works beside the new one."), Whole
     ] = DEFAULT_OVERLAP_S
 
 
 class ListKeys(Query):
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     cursor: (
         Annotated[
             str,

@@ -8,9 +8,9 @@ from flask import Blueprint, Response, g
 from gateway import rendering
 from gateway.domain import ApiKey
 from gateway.services.api_keys import Keys
+from gateway.v1.fields import NoQuery
 from gateway.v1.key_schemas import CreateKey, ListKeys, RotateKey
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import NoQuery
 from gateway.validation import read_body, read_query
 
 KEY = "/keys/<key_id:key_id>"

@@ -10,10 +10,11 @@ from pydantic_core import PydanticCustomError
 from gateway.attachments import MAX_BYTES, NewAttachment
 from gateway.changes import Edit, ImportedMessage
 from gateway.domain import Direction, MessageStatus, MessageType
-from gateway.v1.schemas import (
+from gateway.v1.fields import (
     MAX_BIGINT,
     Body,
     Content,
+    Cursor,
     Metadata,
     Moment,
     Number,
@@ -55,7 +56,7 @@ class ImportMessage(Body):
     client_message_id: Text128 | None = None
     provider_message_id: Text255 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     def to_domain(self, index: int) -> ImportedMessage:
@@ -88,10 +89,17 @@ def _storable(words: str) -> str:
 
 
 class SearchMessages(Query):
-    q: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
-    conversation_id: Annotated[int | None, Number, Field(alias="conversationId", ge=1, le=MAX_BIGINT)] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    q: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        AfterValidator(_storable),
+        Field(description="All of these words must occur, each as the beginning of one."),
+    ]
+    conversation_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
+    cursor: Cursor | None = None
 
 
 def _content_type(value: object) -> object:
@@ -108,7 +116,7 @@ def _allowed(content_type: str) -> str:
 class CreateAttachment(Body):
     file_name: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f\"]{1,200}$"), AfterValidator(not_blank)]
     content_type: Annotated[str, BeforeValidator(_content_type), AfterValidator(_allowed)]
-    size_bytes: Annotated[int, Whole, Field(ge=1)]
+    size_bytes: Annotated[int, Field(ge=1), Whole]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -13,9 +13,10 @@ from gateway.db import Database
 from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
 from gateway.v1.etags import read_if_match
+from gateway.v1.fields import NoQuery
 from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, NoQuery, SendMessage, ShowMessages
+from gateway.v1.schemas import ChangeStatus, ListMessages, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"

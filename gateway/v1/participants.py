@@ -12,8 +12,8 @@ from gateway.ephemeral import Ephemeral
 from gateway.services import participants as service
 from gateway.services.account_users import AccountUsers
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
+from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import NoQuery
 from gateway.validation import read_body, read_query
 
 CONVERSATION = "/conversations/<row_id:conversation_id>"

@@ -15,8 +15,9 @@ from gateway.domain import Sides
 from gateway.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
+from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateRealtimeSession, NoQuery
+from gateway.v1.schemas import CreateRealtimeSession
 from gateway.validation import read_body, read_query
 from realtime_bridge.rollout.decision import Told
 from realtime_bridge.service import conversation_topic, inbox_topic

@@ -1,23 +1,16 @@
-"""What requests may say: field by field, camelCase, strict. Used by the views only."""
+"""What requests may say about conversations, messages and sessions: field by field. Used by the views only."""
 
 import json
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gateway.domain import (
@@ -31,150 +24,30 @@ from gateway.domain import (
     Role,
     StatusChange,
 )
+from gateway.v1.fields import (
+    MAX_BIGINT,
+    MAX_PAGE,
+    MIN_BIGINT,
+    Body,
+    Content,
+    Cursor,
+    Metadata,
+    Moment,
+    Number,
+    Query,
+    Seq,
+    Text128,
+    Text255,
+    Uuid,
+    Whole,
+    Word,
+    _yes_or_no,
+    not_blank,
+)
 
-MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
-MAX_METADATA_BYTES = 4_096
-MAX_METADATA_DEPTH = 8
 MAX_PARTICIPANTS = 100
 MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
 MAX_ATTACHMENTS = 10
-MAX_BIGINT = 2**63 - 1
-MIN_BIGINT = -(2**63)
-VISIBLE = r"[^\s\x1c-\x1f\x85]"  # somewhere in it: what `not_blank` wants, for readers of the schema
-MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
-
-T = TypeVar("T")
-
-
-def not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "Write something other than white space.")
-    return text
-
-
-def _content(text: str) -> str:
-    size = len(text.encode())
-    if size > MAX_CONTENT_BYTES:
-        words = {"max": MAX_CONTENT_BYTES, "size": size, "kind": "UTF-8"}
-        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
-    return text
-
-
-def _metadata(value: dict[str, Any]) -> dict[str, Any]:
-    if _depth(value) > MAX_METADATA_DEPTH:
-        raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
-    size = len(json.dumps(value, ensure_ascii=False).encode())
-    if size > MAX_METADATA_BYTES:
-        words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON"}
-        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
-    return value
-
-
-def _depth(value: object) -> int:
-    """Levels of objects and arrays, counted without recursion and no further than one past the limit."""
-    level, depth = [value], 0
-    while depth <= MAX_METADATA_DEPTH:
-        nested = [node for node in level if isinstance(node, dict | list)]
-        if not nested:
-            break
-        depth += 1
-        level = [child for node in nested for child in (node.values() if isinstance(node, dict) else node)]
-    return depth
-
-
-def _digits(value: object) -> object:
-    """Query strings hold text: only plain digits are a number there."""
-    if isinstance(value, str):
-        if not (value.isascii() and value.isdigit() and len(value) <= 19):  # noqa: PLR2004 digits of a bigint
-            raise PydanticCustomError("not_a_number", "Send a whole number in plain digits.")
-        return int(value)
-    return value
-
-
-def _whole(value: object) -> object:
-    """To JSON, 3.0 is the number 3 (RFC 8259 §6), and to JSON Schema a whole one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _signed_digits(value: object) -> object:
-    if isinstance(value, str) and value.startswith("-"):
-        digits = _digits(value[1:])
-        return -digits if isinstance(digits, int) else digits
-    return _digits(value)
-
-
-def _yes_or_no(value: object) -> object:
-    words = {"true": True, "false": False}
-    if isinstance(value, str) and value not in words:
-        raise PydanticCustomError("not_allowed", "Send true or false.")
-    return words[value] if isinstance(value, str) else value
-
-
-_MOMENT = re.compile(r"(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
-
-
-def _moment(value: object) -> object:
-    """RFC 3339 with its offset, from 1970 on: one spelling, and no guess at a time zone."""
-    if not isinstance(value, str):
-        raise PydanticCustomError("wrong_type", "Send a time as text.")
-    try:
-        return datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "").astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError("not_a_time", "Send a time such as 2026-11-20T10:30:00Z.") from None
-
-
-def _hyphenated(value: object) -> object:
-    """One spelling for ids: Python's UUID would also take braces, URNs and no hyphens."""
-    if isinstance(value, str) and (len(value) != 36 or value.count("-") != 4):  # noqa: PLR2004 RFC 9562 §4
-        raise PydanticCustomError("not_a_uuid", "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6.")
-    return value
-
-
-Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
-Word = Field(strict=False)  # JSON has no enums: their text is what is sent
-Whole = BeforeValidator(_whole)
-Number = BeforeValidator(_digits)
-Seq = BeforeValidator(_signed_digits)
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Content = Annotated[str, AfterValidator(_content), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})]
-Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-Text255 = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=255),
-    AfterValidator(not_blank),
-    Field(json_schema_extra={"pattern": VISIBLE}),
-]
-Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
-
-
-def _of_changes(schema: dict[str, Any]) -> None:
-    schema["minProperties"] = 1
-    for field in schema["properties"].values():
-        field.pop("default", None)  # never used: what is left out stays
-
-
-class Changes(Body):
-    """At least one field; what is left out stays as it is."""
-
-    model_config = ConfigDict(json_schema_extra=_of_changes)
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.model_fields_set:
-            raise PydanticCustomError("empty", "Name at least one field to change.")
-        return self
-
-
-class Query(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NoQuery(Query):
-    """For routes without parameters: whatever is sent is unknown."""
 
 
 class ParticipantBody(Body):
@@ -212,7 +85,7 @@ class SendMessage(Body):
     direction: Annotated[Direction, Word] = Direction.OUTGOING
     client_message_id: Text128 | None = None
     sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)] | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     @field_validator("attachment_ids")
@@ -253,20 +126,23 @@ class CreateRealtimeSession(Body):
 
     user_id: Uuid
     conversation_ids: (
-        Annotated[list[Annotated[int, Whole, Field(ge=1, le=MAX_BIGINT)]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
+        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
         | None
     ) = None
 
 
 class ListConversations(Query):
     status: ConversationStatus | None = None
-    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo")] = None
+    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
     unread: Annotated[bool | None, BeforeValidator(_yes_or_no)] = None
-    updated_since: Annotated[Moment | None, Field(alias="updatedSince")] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
-    page: Annotated[int | None, Number, Field(ge=1, le=MAX_PAGE)] = None
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    page: (
+        Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
+        | None
+    ) = None
+    cursor: Cursor | None = None
 
 
 class ShowMessages(Query):
@@ -278,6 +154,6 @@ class ShowMessages(Query):
 class ListMessages(ShowMessages):
     """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
 
-    before_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
-    after_seq: Annotated[int | None, Seq, Field(ge=MIN_BIGINT, le=MAX_BIGINT)] = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
+    before_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Older ones."), Seq] | None = None
+    after_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Newer ones."), Seq] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50

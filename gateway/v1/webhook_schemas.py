@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.v1.schemas import Body, Changes, Moment, Number, Query, Whole
+from gateway.v1.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
 from gateway.webhook_domain import (
     AttemptFilter,
     DeliveryFilter,
@@ -95,8 +95,8 @@ Secret = Annotated[
         json_schema_extra={"pattern": _SECRET_FORM},
     ),
 ]
-InFlight = Annotated[int, Whole, Field(ge=1, le=100)]
-PerSecond = Annotated[int, Whole, Field(ge=1, le=1_000)]
+InFlight = Annotated[int, Field(ge=1, le=100), Whole]
+PerSecond = Annotated[int, Field(ge=1, le=1_000), Whole]
 
 
 class CreateWebhook(Body):
@@ -146,7 +146,7 @@ class ChangeWebhook(Changes):
 
 class RotateSecret(Body):
     secret: Secret | None = None
-    overlap_seconds: Annotated[int, Whole, Field(ge=0, le=MAX_OVERLAP_S)] = DEFAULT_OVERLAP_S
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), Whole] = DEFAULT_OVERLAP_S
 
     def to_domain(self) -> Rotation:
         return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
@@ -180,8 +180,8 @@ class ListDeliveries(Query):
     type: Type | None = None
     since: Moment | None = None
     until: Moment | None = None
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    cursor: Cursor | None = None
 
     def to_domain(self) -> DeliveryFilter:
         return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
@@ -199,5 +199,5 @@ class FilterAttempts(Query):
 
 
 class ListAttempts(FilterAttempts):
-    limit: Annotated[int, Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    cursor: Cursor | None = None

@@ -13,8 +13,8 @@ from gateway.db import Database
 from gateway.services import webhook_deliveries as deliveries
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing
+from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import NoQuery
 from gateway.v1.webhook_schemas import (
     ChangeWebhook,
     CreateWebhook,

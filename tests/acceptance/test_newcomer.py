@@ -1,6 +1,7 @@
 """A newcomer's path: from `up` to a sent message, an edited one and caught-up events, with nothing but the docs."""
 
 import html
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from tests.acceptance.stack import Stack
+from tests.clients import node
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 TIMEOUT_S = 60
@@ -32,34 +34,27 @@ def _run(command: list[str], **variables: str) -> str:
     return run.stdout
 
 
-def _first_message(stack: Stack, conversation: str) -> int:
-    with requests.Session() as session:
-        session.trust_env = False
-        url = f"{stack.ready['gatewayUrl']}/api/v1/chat/conversations/{conversation}/messages"
-        answer = session.post(url, json={"content": "x"}, headers={"X-API-Key": stack.ready["apiKey"]}, timeout=10)
-    return int(answer.json()["data"]["id"])
-
-
 @pytest.mark.slow
 def test_the_lines_on_the_docs_page_work(stack: Stack) -> None:
-    """Pasted into a shell with the key that the banner shows: sent, edited, caught up."""
+    """Pasted into a shell with the key and the conversation that the banner shows: sent, edited, caught up."""
     page = _get(f"{stack.ready['gatewayUrl']}/docs").text
     found = re.search(r'<section id="start">.*?<pre>(.*?)</pre>', page, re.DOTALL)
     assert found is not None
-    lines = html.unescape(found[1])
-    assert "wait=20" in lines
-    script = lines.replace("cf_dev_…", stack.ready["apiKey"]).replace(
-        "http://127.0.0.1:8000", stack.ready["gatewayUrl"]
-    )
-    conversation = str(stack.ready["conversationId"])
-    script = script.replace("/conversations/1/", f"/conversations/{conversation}/")
-    first = _first_message(stack, conversation)  # 1 in a stack that no other test has used
-    script = script.replace("/messages/1 ", f"/messages/{first} ")
-    answers = _run(["bash", "-euo", "pipefail", "-c", script])
-    assert "201" in answers
-    assert "etag" in answers.lower()
-    assert "Hello again" in answers
-    assert '"message.updated"' in answers
+    facts = {
+        "cf_dev_…": stack.ready["apiKey"],
+        "CONVERSATION=1": f"CONVERSATION={stack.ready['conversationId']}",
+        "http://127.0.0.1:8000": stack.ready["gatewayUrl"],
+    }
+    script = html.unescape(found[1])
+    for printed, own in facts.items():
+        assert printed in script
+        script = script.replace(printed, own)
+    sent, edited, caught_up = _run(["bash", "-eu", "-c", script]).replace('{"success"', '\n{"success"').split("\n{")[1:]
+    assert json.loads(f"{{{sent}")["data"]["content"] == "Hello"
+    assert json.loads(f"{{{edited}")["data"]["content"] == "Hello again"
+    events = json.loads(f"{{{caught_up}")["data"]
+    told = [(event["type"], event["data"].get("content")) for event in events if event["type"].startswith("message.")]
+    assert told == [("message.new", "Hello"), ("message.updated", "Hello again")]
 
 
 @pytest.mark.slow
@@ -107,3 +102,39 @@ def test_the_quick_start_of_the_readme_runs(stack: Stack) -> None:
     told = [line.split(" ", 2) for line in output.splitlines()]
     assert ["1", "message.new", "Hello"] in told
     assert ["2", "message.updated", "Hello, Ana"] in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(100)  # also bounds its reading; the package may have to be installed first
+def test_the_browser_code_of_the_readme_runs(stack: Stack, tmp_path: Path) -> None:
+    """As it is printed there, with the official package: it hears, on a private channel, what is sent."""
+    (program,) = [text for text in re.findall(r"```js\n(.*?)```", README, re.DOTALL) if "createClient" in text]
+    node.install()
+    script = node.HERE / f"readme-{tmp_path.name}.mjs"  # beside the package that it imports
+    script.write_text(program)
+    facts = {
+        "SUPABASE_URL": stack.ready["supabaseUrl"],
+        "SUPABASE_KEY": stack.ready["anonKey"],
+        "TOKEN": stack.ready["users"][0]["token"],
+        "CONVERSATION": str(stack.ready["conversationId"]),
+    }
+    try:
+        with subprocess.Popen(
+            [str(node.NODE), str(script)], env=os.environ | facts, stdout=subprocess.PIPE, text=True
+        ) as reader:
+            try:
+                assert reader.stdout is not None
+                assert reader.stdout.readline() == "SUBSCRIBED\n"
+                with requests.Session() as session:
+                    session.trust_env = False
+                    url = f"{stack.ready['gatewayUrl']}/api/v1/chat/conversations/{facts['CONVERSATION']}/messages"
+                    headers = {"X-API-Key": stack.ready["apiKey"]}
+                    sent = session.post(url, json={"content": "Hi, browser"}, headers=headers, timeout=10).json()[
+                        "data"
+                    ]
+                heard = iter(reader.stdout.readline, "")
+                assert f"{sent['seq']} message.new Hi, browser\n" in heard
+            finally:
+                reader.kill()
+    finally:
+        script.unlink()

@@ -16,8 +16,12 @@ from tests.factories import append_message, make_conversation, make_key, make_us
 from tests.gateway_server import ROOT, serve
 
 HERE = Path(__file__).parent
-EXAMPLES = int(os.environ.get("CROSSFADE_CONTRACT_EXAMPLES", "2"))  # per operation; 150 make more than 10,000 cases
+EXAMPLES = int(os.environ.get("CROSSFADE_CONTRACT_EXAMPLES", "2"))  # per operation, in fuzzing and in walks
 MAX_TIME_S = int(os.environ.get("CROSSFADE_CONTRACT_SECONDS", "40"))
+FULL_TIME_S = 600  # with this much time there are more than 10,000 cases
+PHASES = os.environ.get("CROSSFADE_CONTRACT_PHASES", "examples,coverage,fuzzing,stateful")
+
+LOG = Path(os.environ["CROSSFADE_CONTRACT_LOG"]) if "CROSSFADE_CONTRACT_LOG" in os.environ else None
 
 
 @pytest.mark.slow
@@ -44,7 +48,7 @@ def test_every_answer_is_described(
             "--config-file", HERE / "schemathesis.toml",
             "run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json",
             "-H", f"X-API-Key: {key}",
-            "--phases", "examples,coverage,fuzzing,stateful",
+            "--phases", PHASES,
             "--max-examples", str(EXAMPLES),
             "--max-time", str(MAX_TIME_S),
             "--no-color", "--warnings", "off", "--no-shrink", "--suppress-health-check", "all",
@@ -55,10 +59,11 @@ def test_every_answer_is_described(
             "PYTHONPATH": str(ROOT),
         }
         run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        (tmp_path / "schemathesis.log").write_text(run.stdout + run.stderr)
+        if LOG is not None:
+            LOG.write_text(run.stdout + run.stderr)
         assert server.request("GET", "/livez")[0] == 200
     assert run.returncode == 0, run.stdout[-40_000:]
     counted = re.search(r"([\d,]+) generated", run.stdout)
     assert counted is not None, run.stdout[-2_000:]
-    if EXAMPLES >= 100:
+    if MAX_TIME_S >= FULL_TIME_S:
         assert int(counted[1].replace(",", "")) >= 10_000

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from gateway.app import create_app
+from gateway.gunicorn_problems import write_problem
 from gateway.runtime import Runtime
 from gateway.settings import Settings
 from gateway.storage.settings import StorageSettings
@@ -43,6 +44,18 @@ def test_the_server_refuses_in_the_same_words(server: GatewayServer, code: str) 
     document: dict[str, Any] = json.loads(text)
     assert document["code"] == code
     assert document["type"] == f"/docs/problems/{code}"
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "forbidden"), (400, "bad_request"), (599, "internal_error")])
+def test_whatever_else_the_server_refuses_has_a_code(status: int, code: str) -> None:
+    """Also what only an operator's own settings of gunicorn bring about, and what it may come to refuse."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        write_problem(ours, status, "Refused", "")
+        ours.close()
+        head, _, text = theirs.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d Refused" % status)
+    assert (json.loads(text)["code"], json.loads(text)["status"]) == (code, status)
 
 
 def test_what_is_switched_off_says_so(settings: Settings, app: Flask, account: Account) -> None:

@@ -265,6 +265,14 @@ class Desk(RuleBasedStateMachine):
         """A customer writes by messenger: a conversation of its own, and now and then the same message twice."""
         self.channels[channel].tell(wuzapi_message(f"3EB{number}", text))
 
+    @rule(channel=st.integers(0, 1), number=st.integers(0, 3), text=st.none() | CONTENTS)
+    def think_again(self, channel: int, number: int, text: str | None) -> None:
+        """On their phone a customer takes a message back, or says something else instead."""
+        again = {"type": 0} if text is None else {"type": 14, "editedMessage": {"conversation": text}}
+        document = wuzapi_message(f"3EC{uuid4().hex}")
+        document["event"]["Message"] = {"protocolMessage": {"key": {"ID": f"3EB{number}"}, **again}}
+        self.channels[channel].tell(document)
+
     @rule(channel=st.integers(0, 1), state=st.sampled_from(["Delivered", "Read", "ReadSelf"]))
     def receive(self, channel: int, state: str) -> None:
         """The messenger tells what became of messages, of its own and of those that `move` gave an id of it."""

@@ -333,7 +333,7 @@ def test_a_bad_endpoint_is_refused_with_a_pointer(
     told = problem(owner.post("/webhooks", body), 422, "validation_failed")
     fault = next(error for error in told["errors"] if error["pointer"].startswith(pointer))
     assert fault["code"] == code or (code == "wrong_type" and fault["code"].startswith("wrong")), fault
-    assert len(fault["detail"]) > 10
+    assert fault["detail"].endswith(".")
     assert data(owner.get("/webhooks")) == []
 
 

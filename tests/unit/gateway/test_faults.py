@@ -10,7 +10,8 @@ from gateway.faults import NATIVE, UNFORESEEN, WORDS, body_errors, query_errors
 from gateway.openapi.catalogue import OPERATIONS
 from gateway.v1.conversation_schemas import MarkRead, PatchConversation
 from gateway.v1.event_schemas import ListEvents
-from gateway.v1.schemas import Body, CreateConversation, ListConversations, SendMessage
+from gateway.v1.fields import Body
+from gateway.v1.schemas import CreateConversation, ListConversations, SendMessage
 from gateway.v1.webhook_schemas import CreateWebhook
 
 MODELS = sorted(
