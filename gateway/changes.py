@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType, Role
+from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType
 from realtime_bridge.events import EventType
 
 PREVIEW_CHARS = 100  # as crossfade.preview cuts
@@ -65,11 +65,6 @@ class Participant:
     @property
     def is_owner(self) -> bool:
         return self.role == "owner"
-
-    @property
-    def reads_for_the_account(self) -> bool:
-        """What a client has read says nothing about whether anybody has seen the client's own messages."""
-        return self.role != Role.CLIENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ PROBE_LATENCY = Histogram(
     "crossfade_probe_latency_seconds", "From realtime.send to the bridge's own seat.", buckets=LATENCY_BUCKETS_S
 )
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
+LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
 for _side in ("legacy", "supabase"):

@@ -1,6 +1,5 @@
 """Who takes part in a conversation, and up to where each has read. Each function is one transaction."""
 
-from dataclasses import replace
 from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
@@ -66,18 +65,12 @@ def mark_read(database: Database, account_id: UUID, conversation_id: int, user_i
     """
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
-        person = _find(connection, conversation_id, user_id)
+        _find(connection, conversation_id, user_id)
         if seq > known.last_seq:
             detail = f"Send at most {known.last_seq}, the newest there is."
             raise ValidationFailed(FieldError(pointer="/seq", code="out_of_range", detail=detail))
-        if seq <= person.last_read_seq:
-            return _unchanged(connection, account_id, conversation_id, known)
         participants.mark_read(connection, conversation_id, user_id, seq)
-        wanted = known
-        if person.reads_for_the_account and seq > known.read_seq:
-            read = conversations.count_unread(connection, conversation_id, read_seq=known.read_seq, upto_seq=seq)
-            wanted = replace(known, read_seq=seq, unread_count=max(0, known.unread_count - read))
-        return _append(connection, conversation_id, wanted)
+        return _unchanged(connection, account_id, conversation_id, known)
 
 
 def check_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID) -> None:

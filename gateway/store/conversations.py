@@ -92,13 +92,6 @@ def append_update(
     return row
 
 
-def count_unread(connection: Connection, conversation_id: int, *, read_seq: int, upto_seq: int) -> int:
-    """Return how many unread messages lie past `read_seq` and not past `upto_seq`."""
-    values = {"conversation_id": conversation_id, "read_seq": read_seq, "upto_seq": upto_seq}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(cursor.execute(_SQL["count_unread"], values).fetchone() or 0)
-
-
 def list_conversations(
     connection: Connection,
     account_id: UUID,

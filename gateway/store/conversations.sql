@@ -82,12 +82,6 @@ select (
 )::text as representation, c.last_seq
 from conversation c
 
--- name: count_unread
--- How many unread messages lie up to a seq; they are read now. Only those past the old mark are looked at.
-select count(*) from chat_messages m
-where m.conversation_id = %(conversation_id)s and m.seq > %(read_seq)s and m.seq <= %(upto_seq)s
-    and crossfade.is_unread(m, %(read_seq)s)
-
 -- name: list_conversations
 -- Latest activity first. `fetch` is one more than the page shows, which tells whether there is a next one. Chosen first
 -- and represented after, so that what a page skips is not represented, too.

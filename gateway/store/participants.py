@@ -29,4 +29,5 @@ def remove_participant(connection: Connection, conversation_id: int, user_id: UU
 
 
 def mark_read(connection: Connection, conversation_id: int, user_id: UUID, seq: int) -> None:
+    """Move a participant's mark, never back, with what follows from it and its event."""
     connection.execute(_SQL["mark_read"], {"conversation_id": conversation_id, "user_id": user_id, "seq": seq})

@@ -15,5 +15,5 @@ on conflict (conversation_id, user_id) do update set role = excluded.role
 delete from conversation_participants where conversation_id = %(conversation_id)s and user_id = %(user_id)s
 
 -- name: mark_read
-update conversation_participants set last_read_seq = %(seq)s
-where conversation_id = %(conversation_id)s and user_id = %(user_id)s
+-- Mark, unread count and event; as for legacy clients.
+select crossfade.mark_read(%(conversation_id)s, %(user_id)s, %(seq)s)

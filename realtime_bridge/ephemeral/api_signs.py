@@ -1,6 +1,6 @@
-"""Signs of typing that came over the API: the gateway says them on a channel of Postgres, and both sides hear them.
+"""Signs of typing that came to the gateway, over the API or from a phone: it says them on a channel of Postgres.
 
-Every bridge tells its own legacy sockets; the one that delivers for Supabase tells Supabase, once.
+Both sides hear of it: every bridge tells its own legacy sockets; the one that delivers for Supabase tells Supabase.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from realtime_bridge.transports.base import Broadcast, Transport
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_ephemeral"  # gateway/ephemeral.py notifies it
+FROM_GATEWAY = frozenset({Origin.API, Origin.WUZAPI})
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost meanwhile, as they may be
 RECONNECT_S = 0.5
 
@@ -68,7 +69,7 @@ class ApiSigns:
         sign = read(text)
         if sign is None:
             return
-        metrics.SIGNS.labels(Origin.API).inc()
+        metrics.SIGNS.labels(sign.origin).inc()
         await self._deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
         if self._speaks_for_supabase():
             try:
@@ -88,16 +89,18 @@ class ApiSigns:
 
 
 def read(text: str) -> Sign | None:
-    """Read what the gateway notifies: `{conversationId, userId, isTyping, origin: "api", hop: 0, eventId}`."""
+    """Read what the gateway notifies: `{conversationId, userId, username, isTyping, origin, hop: 0, eventId}`."""
     try:
         said = json.loads(text)
-        if said["origin"] != Origin.API or said["hop"] != 0 or not isinstance(said["isTyping"], bool):
+        username = said.get("username")
+        if said["origin"] not in FROM_GATEWAY or said["hop"] != 0 or not isinstance(said["isTyping"], bool):
             return None
         return Sign(
             kind=Kind.TYPING,
             conversation_id=int(said["conversationId"]),
             user_id=UUID(said["userId"]),
-            origin=Origin.API,
+            origin=Origin(said["origin"]),
+            username=username if isinstance(username, str) else None,
             is_typing=said["isTyping"],
             event_id=UUID(said["eventId"]),
         )

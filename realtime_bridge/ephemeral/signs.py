@@ -27,6 +27,7 @@ class Origin(StrEnum):
     LEGACY = "legacy"
     SUPABASE = "supabase"
     API = "api"
+    WUZAPI = "wuzapi"  # a contact on a phone, who is no user: its id is made of channel and address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Sign:
     conversation_id: int
     user_id: UUID
     origin: Origin
+    username: str | None = None
     is_typing: bool = False
     hop: int = 0
     event_id: UUID = field(default_factory=uuid4)
@@ -49,7 +51,7 @@ def crossed(sign: Sign, now: datetime) -> dict[str, Any]:
     return {
         "conversationId": sign.conversation_id,
         "userId": str(sign.user_id),
-        "username": None,  # the log and the tokens know no names
+        "username": sign.username,  # the log and the tokens know no names, who calls the API may
         "isTyping": sign.is_typing,
         "lastSeen": _text(now),
         "origin": sign.origin.value,

@@ -19,12 +19,10 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.redis_client import BROKEN, connect
 from realtime_bridge.legacy.rooms import Rooms
 
 log = structlog.get_logger(__name__)
@@ -32,12 +30,10 @@ log = structlog.get_logger(__name__)
 STREAM = "crossfade.legacy"
 STREAM_ENTRIES = 2_000  # some 4 MB; at 100 messages/s a reader may be away for 20 s
 PUBLISH_TIMEOUT_S = 2.0  # a Redis that takes longer is down as far as the breaker is concerned
-CONNECT_TIMEOUT_S = 1.0
 BLOCK_MS = 2_000  # a reader's longest wait; also how long a silent loss of the connection can go unnoticed
 READ_ENTRIES = 50
 STOP_POLL_S = 0.05
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
-BROKEN = (RedisError, OSError, TimeoutError)
 
 
 class FanoutUnavailable(Exception):
@@ -87,8 +83,8 @@ class RedisFanout:
         self.is_ready = False
         self._rooms = rooms
         self._on_gap = on_gap
-        self._writer = _client(redis_url, PUBLISH_TIMEOUT_S)
-        self._reader = _client(redis_url, BLOCK_MS / 1_000 + PUBLISH_TIMEOUT_S)
+        self._writer = connect(redis_url, PUBLISH_TIMEOUT_S)
+        self._reader = connect(redis_url, BLOCK_MS / 1_000 + PUBLISH_TIMEOUT_S)
         self._publisher = uuid4().hex
         self._published = 0
         self._order = asyncio.Lock()  # this process sends to its own sockets in the order of the stream
@@ -217,12 +213,6 @@ def _emit(item: dict[str, Any]) -> Emit:
     if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms) or not isinstance(emit.seq, int | None):
         raise TypeError("not an emit")
     return emit
-
-
-def _client(redis_url: str, timeout_s: float) -> Redis:
-    """A client that does not retry by itself: whether a write is repeated is for the relay to decide."""
-    once = Retry(NoBackoff(), 0)
-    return Redis.from_url(redis_url, socket_timeout=timeout_s, socket_connect_timeout=CONNECT_TIMEOUT_S, retry=once)
 
 
 def _position(entry_id: str) -> tuple[int, int]:

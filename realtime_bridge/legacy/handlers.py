@@ -12,8 +12,9 @@ from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, use
 from realtime_bridge.legacy.fanout import Fanout
 from realtime_bridge.legacy.guarded import GuardedSocketServer
 from realtime_bridge.legacy.incoming import Incoming
+from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit
 from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
-from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, MESSAGES, Session, Sessions
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
 from realtime_bridge.legacy.watcher import Nobody, Watcher
 from realtime_bridge.tokens import TokenError, TokenVerifier
 
@@ -33,6 +34,7 @@ class Handlers:
         verifier: TokenVerifier,
         conversations: Conversations,
         incoming: Incoming | None,
+        limit: MessageLimit,
     ) -> None:
         self._sio = sio
         self._rooms = rooms
@@ -41,6 +43,7 @@ class Handlers:
         self._verifier = verifier
         self._conversations = conversations
         self._incoming = incoming
+        self._limit = limit
         self.watcher: Watcher = Nobody()
         self._catch_up = CatchUp(rooms, sio.eio, conversations)
 
@@ -161,19 +164,19 @@ class Handlers:
         return {"ok": True}
 
     async def _message(self, session: Session, written: answers.Written) -> dict[str, Any]:
-        receipt = await self._allowed(session).append_message(session.claims.user_id, written)
+        receipt = await (await self._allowed(session)).append_message(session.claims.user_id, written)
         return {"ok": True, "id": str(receipt.id), "seq": receipt.seq, "eventId": receipt.event_id}
 
     async def _read(self, session: Session, conversation_id: int, seq: int) -> dict[str, Any]:
-        await self._allowed(session).mark_read(session.claims.user_id, conversation_id, seq)
+        await (await self._allowed(session)).mark_read(session.claims.user_id, conversation_id, seq)
         return {"ok": True, "conversationId": str(conversation_id)}
 
-    def _allowed(self, session: Session) -> Incoming:
+    async def _allowed(self, session: Session) -> Incoming:
         """Return where to write, for a user whose token is valid and who does not flood."""
         if self._incoming is None:
             raise answers.Mistake("unknown_event", "This server takes no messages; send them over REST.")
         if self._sessions.has_expired(session):
             raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
-        if not self._sessions.take_message(session):
+        if not await self._limit.take(session.claims.user_id):
             raise answers.Mistake("rate_limited", f"At most {MESSAGES} messages a second; send it again in a moment.")
         return self._incoming

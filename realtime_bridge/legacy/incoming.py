@@ -56,19 +56,13 @@ class StoredIncoming:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 
     async def mark_read(self, user_id: UUID, conversation_id: int, seq: int) -> None:
-        values = {"conversation_id": conversation_id, "user_id": user_id, "seq": seq, "event_id": uuid4()}
+        values = {"conversation_id": conversation_id, "user_id": user_id, "seq": seq}
         try:
-            async with (
-                asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns,
-                self._pool.connection() as connection,
-                connection.transaction(),
-            ):
-                found = await (await connection.execute(_QUERIES["lock_membership"], values)).fetchone()
-                await connection.execute(_QUERIES["mark_read"], values)
+            async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
+                row = await _find(connection, "mark_read", **values)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
-        if found is None:
+        if row is None or row["has_changed"] is None:
             raise not_found()
 
 

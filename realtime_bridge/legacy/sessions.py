@@ -1,7 +1,6 @@
 """Who is connected: one session for each accepted socket, and what its user may do how often. Driven by the server."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +9,6 @@ from realtime_bridge.tokens import Claims
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
 MAX_SUBSCRIPTIONS = 200
 TYPING_INTERVAL_S = 1.0  # one start for each user and conversation
-MESSAGES, MESSAGES_WINDOW_S = 10, 1.0  # of one user, over all sockets here
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +38,6 @@ class Sessions:
         self._by_sid: dict[str, Session] = {}
         self._by_user: dict[str, set[str]] = {}
         self._started: dict[str, dict[int, float]] = {}
-        self._sent: dict[str, deque[float]] = {}
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -63,20 +60,10 @@ class Sessions:
             if not self._by_user[user]:
                 del self._by_user[user]
                 self._started.pop(user, None)
-                self._sent.pop(user, None)
         return session
 
     def has_expired(self, session: Session) -> bool:
         return session.claims.expires_at <= self._now()
-
-    def take_message(self, session: Session) -> bool:
-        """Count a write of the session's user; False when there were MESSAGES within the window."""
-        sent = self._sent.setdefault(str(session.claims.user_id), deque(maxlen=MESSAGES))
-        now = self._clock()
-        if len(sent) == MESSAGES and now - sent[0] < MESSAGES_WINDOW_S:
-            return False
-        sent.append(now)
-        return True
 
     def take_typing(self, session: Session, conversation_id: int, *, is_typing: bool) -> bool:
         """Note a sign of typing; False when it says nothing new or comes too soon, and nobody is to be told."""

@@ -23,6 +23,7 @@ from realtime_bridge.legacy.gate import Gate
 from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.handlers import Handlers
 from realtime_bridge.legacy.incoming import Incoming
+from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.rooms import Rooms
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Sessions
 from realtime_bridge.legacy.watcher import Watcher
@@ -74,6 +75,7 @@ def create(
     sio.connect_timeout_s = connect_timeout_s
     sessions = Sessions(per_user=max_sockets_per_user)
     fanout = RedisFanout(rooms, redis_url, sio.eio.drop_all) if redis_url else LocalFanout(rooms)
+    limit = SharedLimit(redis_url) if redis_url else LocalLimit()
     handlers = Handlers(
         sio=sio,
         rooms=rooms,
@@ -82,9 +84,12 @@ def create(
         verifier=verifier,
         conversations=conversations,
         incoming=incoming,
+        limit=limit,
     )
     handlers.register()
-    return LegacyServer(sio=sio, handlers=handlers, rooms=rooms, sessions=sessions, fanout=fanout, path=path)
+    return LegacyServer(
+        sio=sio, handlers=handlers, rooms=rooms, sessions=sessions, fanout=fanout, limit=limit, path=path
+    )
 
 
 class LegacyServer:
@@ -98,6 +103,7 @@ class LegacyServer:
         rooms: Rooms,
         sessions: Sessions,
         fanout: Fanout,
+        limit: MessageLimit,
         path: str,
     ) -> None:
         self.path = f"/{path.strip('/')}"
@@ -106,6 +112,7 @@ class LegacyServer:
         self._handlers = handlers
         self._rooms = rooms
         self._fanout = fanout
+        self._limit = limit
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
         self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready)
@@ -147,6 +154,7 @@ class LegacyServer:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await self._fanout.stop()
+        await self._limit.close()
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` from now on who joins, leaves and types."""

@@ -26,7 +26,7 @@ HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 AWAY_S = 1.0  # a look that is so late says that this process was away, and not Supabase
 GIVEN_UP_S = 4.0  # twice the transport's time-out: nothing more becomes of it
 EVENT = "probe"
-SILENT = "Supabase accepted them, and nothing arrived"
+SILENT = f"nothing arrived within {HEARD_WITHIN_S} s"
 
 
 class HttpProbe:

@@ -52,7 +52,7 @@ class Users:
 
 def invite(stack: Stack, count: int) -> Users:
     ids = tuple(_user(number, count) for number in range(count))
-    owner = uuid4()
+    owner = next(user for user in iter(uuid4, None) if bucket_of(FLAG, user) >= LATE)  # who has no client counts late
     with psycopg.connect(stack.ready["databaseUrl"], autocommit=True) as connection:
         with connection.cursor() as cursor:
             cursor.executemany(

@@ -64,7 +64,8 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
 
 
 def test_the_printed_curl_line_can_be_pasted(own: Stack) -> None:
-    """The banner's line sends a message as it stands."""
+    """The banner's line sends a message as it stands, to conversation 1, which the README names, too."""
+    assert "/conversations/1/messages" in curl_line(own)
     assert "HTTP/1.1 201" in paste(curl_line(own))
 
 

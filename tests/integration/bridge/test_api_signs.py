@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import psycopg
 from psycopg import AsyncConnection
@@ -103,5 +103,29 @@ def test_one_bridge_speaks_and_a_failure_is_no_matter(database_url: str) -> None
                 )
                 await signs.carry(json.dumps(GOOD))
             assert (len(sides.emits), sides.broadcasts) == (1, [])
+
+    asyncio.run(check())
+
+
+def test_a_contact_on_a_phone_is_told_by_name(database_url: str) -> None:
+    """It is no user and no participant; the gateway has made sure of whom it speaks."""
+
+    async def check() -> None:
+        sides = Recorded()
+        async with open_pool(database_url) as pool:
+            signs = ApiSigns(
+                database_url=database_url,
+                pool=pool,
+                transport=sides,
+                deliver=sides.deliver,
+                speaks_for_supabase=lambda: True,
+            )
+            contact = uuid5(USER, "4917012345@s.whatsapp.net")
+            sign = GOOD | {"origin": "wuzapi", "userId": str(contact), "username": "4917012345"}
+            await signs.carry(json.dumps(sign))
+        (broadcast,) = sides.broadcasts
+        said = {name: broadcast.payload[name] for name in ("userId", "username", "origin", "hop")}
+        assert said == {"userId": str(contact), "username": "4917012345", "origin": "wuzapi", "hop": 1}
+        assert sides.emits[0].data["userId"] == str(contact)
 
     asyncio.run(check())

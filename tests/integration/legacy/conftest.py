@@ -1,7 +1,9 @@
 """A bridge, official clients and a conversation with an outsider."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +16,7 @@ from realtime_bridge.log import event_of
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.harness import Bridge
+from tests.integration.legacy.redis_server import RedisServer
 
 EVENTS = """
     select e.*, array(
@@ -89,3 +92,12 @@ def bridge(database_url: str) -> Iterator[Bridge]:
 def clients() -> Iterator[Clients]:
     with Clients() as clients:
         yield clients
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="crossfade-") as directory:
+        server = RedisServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()

@@ -1,9 +1,7 @@
 """Several bridges over one Redis: each client hears everything once, and a Redis that fails loses nothing."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +11,6 @@ from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token
 from tests.integration.legacy.redis_server import RedisServer
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="crossfade-") as directory:
-        server = RedisServer(Path(directory))
-        server.start()
-        yield server
-        server.kill()
 
 
 @pytest.fixture

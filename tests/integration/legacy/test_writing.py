@@ -96,14 +96,15 @@ def test_a_flood_is_stopped(bridge: Bridge, clients: Clients, room: Room) -> Non
 def test_reading_moves_forward_only(
     bridge: Bridge, clients: Clients, room: Room, conn: psycopg.Connection[DictRow]
 ) -> None:
-    """An agent's receipt lowers the unread count, with an event; a second one and an older one change nothing."""
+    """As over REST: an agent's receipt lowers the unread count, with an event; an older one changes nothing."""
     sender, reader = (clients.connect(bridge.url, user) for user in (room.member, room.owner))
     for _ in range(3):
         assert sender.ask("message", message(room))["ok"]
     for seq, unread, last_seq in ((2, 1, 4), (2, 1, 4), (1, 1, 4), (99, 0, 5)):
         assert reader.ask("read", {"conversationId": str(room.id), "seq": seq})["ok"]
-        row = one(conn, "select unread_count, last_seq from conversations")
+        row = one(conn, "select unread_count, last_seq, read_seq from conversations")
         assert (row["unread_count"], row["last_seq"]) == (unread, last_seq)
+    assert row["read_seq"] == 4
     updates = [event for event in room.events() if event.type == "conversation.updated"]
     assert [event.payload["unreadCount"] for event in updates] == [1, 0]
     assert sender.ask("read", {"conversationId": str(room.id), "seq": 3})["ok"], "a client's receipt is only its own"
