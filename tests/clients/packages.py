@@ -1,6 +1,6 @@
 """The official JavaScript clients: `npm ci` with the Node.js of the environment, once for each change of a lock file.
 
-Called by whatever runs them, when it runs them, and as `python -m tests.clients.packages` by ops/checks.py for all tests.
+Called by whatever runs them, when it runs them; and for all tests together by ops/checks.py, as a module.
 """
 
 import fcntl
