@@ -7,7 +7,6 @@ Exit code 0 when all is green and no process is left behind. Every step runs, al
 
 import contextlib
 import ctypes
-import hashlib
 import os
 import shutil
 import signal
@@ -22,7 +21,6 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
-CLIENTS = ROOT / "tests" / "clients"
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 LINT_TIMEOUT_S = 300
 NPM_TIMEOUT_S = 300
@@ -63,14 +61,13 @@ def _terminate(_number: int, _frame: object) -> None:
 
 def _run_all(arguments: Sequence[str]) -> int:
     started = time.monotonic()
-    pytest = " ".join(["pytest", *arguments])
-    print(f"ops/test runs: ruff check, ruff format, mypy, npm ci, apt-get chromium, {pytest}", flush=True)
+    steps = ["ruff check", "ruff format", "mypy", *([] if arguments else ["npm ci", "apt-get chromium"]), "pytest"]
+    print(f"ops/test runs: {', '.join(steps)} {' '.join(arguments)}".rstrip(), flush=True)
     outcomes = [
         _run("ruff check", [BIN / "ruff", "check", "."], LINT_TIMEOUT_S),
         _run("ruff format", [BIN / "ruff", "format", "--check", "."], LINT_TIMEOUT_S),
         _run("mypy --strict", [BIN / "mypy"], LINT_TIMEOUT_S),
-        _install_clients(),
-        _install_browser(),
+        *_install(arguments),
         _run("pytest", [BIN / "python", "-m", "pytest", *arguments], PYTEST_TIMEOUT_S),
         _check_nothing_left(),
     ]
@@ -127,17 +124,16 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _install_clients() -> Outcome:
-    """Install the official JavaScript clients, with the Node.js of the environment, only when the lock changed."""
-    digest = hashlib.sha256((CLIENTS / "package-lock.json").read_bytes()).hexdigest()
-    note = CLIENTS / "node_modules" / ".installed"
-    if note.exists() and note.read_text() == digest:
-        return Outcome(name="npm ci (unchanged)", failure="", seconds=0.0)
-    shutil.rmtree(CLIENTS / "node_modules", ignore_errors=True)
-    outcome = _run("npm ci", [BIN / "npm", "ci", "--no-audit", "--no-fund"], NPM_TIMEOUT_S, cwd=CLIENTS)
-    if not outcome.failure:
-        note.write_text(digest)
-    return outcome
+def _install(arguments: Sequence[str]) -> list[Outcome]:
+    """Install what all tests together need.
+
+    Of a selection, a test installs its clients itself, and fails by name when its browser is missing: for three unit
+    tests nobody has to wait for Chromium.
+    """
+    if arguments:
+        return []
+    npm = _run("npm ci", [BIN / "python", "-m", "tests.clients.packages"], NPM_TIMEOUT_S)
+    return [npm, _install_browser()]
 
 
 def _install_browser() -> Outcome:

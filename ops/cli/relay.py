@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ops.cli.options import database_option, database_url, json_option
 from realtime_bridge import parked, sql
+from realtime_bridge.sinks.base import SINKS
 
 _STATUS = sql.load(__file__)["status"]
 
@@ -64,7 +65,7 @@ def describe(row: DictRow) -> str:
 
 
 @relay.command("parked")
-@click.option("--sink", help="Only this sink's.")
+@click.option("--sink", type=click.Choice(SINKS), help="Only this sink's.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 @database_option
@@ -98,23 +99,28 @@ def list_parked(*, sink: str | None, limit: int, offset: int, data_dir: Path | N
 @relay.command()
 @click.argument("event_ids", nargs=-1, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="Every parked event (of --sink, if given).")
-@click.option("--sink", help="Only for this sink.")
+@click.option("--sink", type=click.Choice(SINKS), help="Only for this sink.")
 @database_option
 @json_option
 def replay(
     *, event_ids: tuple[UUID, ...], everything: bool, sink: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Have parked events delivered again: name EVENT_IDS, or say --all. The running bridge does it at once."""
+    """Have parked events delivered again: name EVENT_IDS, or say --all. The running bridge does it at once.
+
+    Nothing to replay is no failure of --all; of an event that was named it is, and then exit code 1 says so.
+    """
     if bool(event_ids) == everything:
         raise click.UsageError("Name the events to replay, or say --all.")
     with _connect(data_dir) as connection:
         requested = parked.request_replay(connection, sink=sink, event_ids=list(event_ids) or None)
+    if event_ids and not requested:
+        raise click.ClickException("No parked event matches; crossfade relay parked lists them.")
     if as_json:
         click.echo(json.dumps({"requested": requested}, default=str))
     elif requested:
         click.echo(f"{len(requested)} events will be delivered again; crossfade relay parked shows what is refused.")
     else:
-        raise click.ClickException("No parked event matches; crossfade relay parked lists them.")
+        click.echo("Nothing is parked, so there is nothing to replay.")
 
 
 def _connect(data_dir: Path | None) -> psycopg.Connection[dict[str, Any]]:

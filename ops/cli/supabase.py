@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import click
+from rich.console import Console
 
+from ops.embedded.progress import Progress
 from ops.embedded.services import ROOT
 from ops.embedded.stop_signals import StopSignals
 from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
@@ -45,10 +47,13 @@ def start(*, port: int, db_port: int, data_dir: Path, plan: str, as_json: bool) 
     The ports, the JWT secret and the keys are the Supabase CLI's own; SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY
     and SUPABASE_SECRET_KEY choose others.
     """
-    stack = LocalSupabase(data_dir, port=port, database_port=db_port, plan=Plan(plan))
+    progress = Progress(Console(stderr=True))
+    stack = LocalSupabase(
+        data_dir, port=port, database_port=db_port, plan=Plan(plan), step=progress.step, say=progress.say
+    )
     with StopSignals() as stop, stack as running:
         facts = running.facts.as_environment()
-        click.echo(json.dumps(facts) if as_json else _screen(running.facts))
+        click.echo(json.dumps(facts) if as_json else _screen(running.facts, data_dir))
         while not stop.is_set():
             problem = running.poll()
             if problem is not None:
@@ -57,7 +62,7 @@ def start(*, port: int, db_port: int, data_dir: Path, plan: str, as_json: bool) 
     sys.exit(stop.exit_code)
 
 
-def _screen(facts: Facts) -> str:
+def _screen(facts: Facts, data_dir: Path) -> str:
     lines = [
         ("API URL", facts.api_url),
         ("Realtime URL", f"{facts.api_url.replace('http', 'ws', 1)}/realtime/v1"),
@@ -69,4 +74,5 @@ def _screen(facts: Facts) -> str:
         ("JWT secret", facts.jwt_secret),
     ]
     width = max(len(name) for name, _ in lines)
-    return "\n".join(["Local Supabase is running.", "", *(f"{name:>{width}}: {value}" for name, value in lines)])
+    values = [f"{name:>{width}}: {value}" for name, value in lines]
+    return "\n".join(["Local Supabase is running. Ctrl-C stops it.", "", *values, "", f"Data: {data_dir.resolve()}"])

@@ -1,12 +1,12 @@
-"""The directory in which `up` keeps everything: layout, ownership, the lock of the running one, wiping.
+"""The directory in which a command keeps everything: layout, ownership, the lock of the running one, wiping.
 
-DIR/crossfade.json   says that the directory is ours; without it nothing is ever removed
+DIR/crossfade.json   says which command made the directory; without it nothing is ever removed
 DIR/postgres/        the database cluster        DIR/redis/   the append-only file
 DIR/logs/NAME.log    one file per process        DIR/demo.json the demo's API key
 DIR/secrets.key      seals stored secrets
 DIR/processes.json   what is running             DIR/ready.json   the banner's facts, only while it runs
 
-Used by `ops.embedded.stack` only.
+Used by `up` (ops.embedded.stack) and by `supabase start` (ops.local_supabase.launcher), which keeps less of it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from ops.errors import OpsError
 
 MARKER = "crossfade.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
-LOCK = "up.lock"
+LOCK = "running.lock"
 NEIGHBOURS = (LOCK, "supabase")  # `crossfade supabase start` keeps its directory in our default one
 OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
 
@@ -30,10 +30,11 @@ class DataDirError(OpsError):
 
 
 class DataDir:
-    """Held by one `up` at a time: `acquire` takes it, the process's end gives it back in any case."""
+    """Held by one run at a time: `acquire` takes it, the process's end gives it back in any case."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, made_by: str = "crossfade up") -> None:
         self.path = path.resolve()
+        self._made_by = made_by
         self._lock: int | None = None
 
     def __truediv__(self, name: str) -> Path:
@@ -53,7 +54,8 @@ class DataDir:
             holder = os.pread(self._lock, 20, 0).decode().strip() or "unknown"
             self.release()
             raise DataDirError(
-                f"Crossfade already runs on {self.path} (pid {holder}): stop it first, or choose another --data-dir."
+                f"`{self._made_by}` already runs on {self.path} (pid {holder}):"
+                " stop it first, or choose another --data-dir."
             ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
@@ -83,9 +85,12 @@ class DataDir:
                 raise DataDirError(
                     f"{self.path} is not empty and was not made by Crossfade: choose another --data-dir."
                 )
-            marker.write_text(json.dumps({"madeBy": "crossfade up", "layout": LAYOUT}) + "\n")
-        layout = None
+            marker.write_text(json.dumps({"madeBy": self._made_by, "layout": LAYOUT}) + "\n")
+        made_by = layout = None
         with contextlib.suppress(ValueError, AttributeError):
-            layout = json.loads(marker.read_text()).get("layout")
+            facts = json.loads(marker.read_text())
+            made_by, layout = facts.get("madeBy"), facts.get("layout")
         if layout != LAYOUT:
             raise DataDirError(f"{marker} is not one that this version understands: choose another --data-dir.")
+        if made_by != self._made_by:
+            raise DataDirError(f"{self.path} belongs to `{made_by}`: choose another --data-dir.")

@@ -1,4 +1,4 @@
-"""TCP ports for `up`: free ones are found, taken ones are named together with who holds them."""
+"""TCP ports for the embedded stacks: free ones are found, taken ones are named together with who holds them."""
 
 import contextlib
 import socket
@@ -18,12 +18,13 @@ class PortError(OpsError):
 def choose_ports(wanted: Mapping[str, int]) -> dict[str, int]:
     """Return a port for each name: the wanted one, or any free one for 0. Raises PortError for the first taken one.
 
+    `gateway` is said as `--gateway-port`, an empty name as `--port`.
     All are held open until the last is chosen, so that no two names get the same.
     """
     fixed = [port for port in wanted.values() if port]
     for port in fixed:
         if fixed.count(port) > 1:
-            names = " and ".join(f"--{name}-port" for name, other in wanted.items() if other == port)
+            names = " and ".join(_option(name) for name, other in wanted.items() if other == port)
             raise PortError(f"{names} are both {port}: give each its own (0 takes any free one).")
     with contextlib.ExitStack() as held:
         chosen = {}
@@ -42,7 +43,11 @@ def choose_ports(wanted: Mapping[str, int]) -> dict[str, int]:
 def _sentence(name: str, port: int) -> str:
     holder = find_holder(port)
     by = f" by {holder}" if holder else ""
-    return f"Port {port} is taken{by}: stop that, or choose another with --{name}-port (0 takes any free one)."
+    return f"Port {port} is taken{by}: stop that, or choose another with {_option(name)} (0 takes any free one)."
+
+
+def _option(name: str) -> str:
+    return f"--{name}-port" if name else "--port"
 
 
 def find_holder(port: int) -> str | None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,20 @@ def binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
+def _say_nothing(_: str) -> None: ...
+
+
 class EmbeddedPostgres:
     """One server on 127.0.0.1 with its files in `data_dir`. Superuser `supabase_admin`, trust authentication."""
 
-    def __init__(self, data_dir: Path, port: int = 0, *, durable: bool = True) -> None:
+    def __init__(
+        self, data_dir: Path, port: int = 0, *, durable: bool = True, say: Callable[[str], None] = _say_nothing
+    ) -> None:
+        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root."""
         self.data_dir = data_dir.resolve()
         self.port = port
         self._durable = durable
+        self._say = say
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -94,7 +102,7 @@ class EmbeddedPostgres:
     def prepare(self) -> None:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
-        _give_to_system_user(self.data_dir)  # again: the directories above it may have been closed since
+        self._give_to_system_user()  # again: the directories above it may have been closed since
         killed_postgres.clean_up(self.data_dir)
         self.port = self.port or _free_port()
 
@@ -145,7 +153,7 @@ class EmbeddedPostgres:
     def _make_cluster(self, letters: str) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
-        _give_to_system_user(self.data_dir)
+        self._give_to_system_user()
         command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C", f"--lc-ctype={letters}", "--no-sync", "--no-instructions"]
         result = subprocess.run(
@@ -159,6 +167,21 @@ class EmbeddedPostgres:
         if result.returncode:
             shutil.rmtree(self.data_dir, ignore_errors=True)
             raise PostgresError(f"initdb failed: {result.stderr.decode().strip()[-500:]}")
+
+    def _give_to_system_user(self) -> None:
+        """As root: hand over the data directory, and let that user pass through those above it and the wheel."""
+        if os.geteuid() != 0:
+            return
+        if _ensure_system_user():
+            self._say(f"Made the system user {SYSTEM_USER}, because Postgres refuses to run as root.")
+        account = pwd.getpwnam(SYSTEM_USER)
+        os.chown(self.data_dir, account.pw_uid, account.pw_gid)
+        for path in (self.data_dir, binaries()):
+            for parent in path.resolve().parents:
+                mode = parent.stat().st_mode
+                if not mode & 0o001:
+                    parent.chmod(mode | 0o001)  # search permission only: nobody can list it
+                    self._say(f"Let {SYSTEM_USER} pass through {parent} (chmod o+x; nobody can list it by that).")
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -188,23 +211,11 @@ def _as_system_user() -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-def _ensure_system_user() -> None:
-    try:
+def _ensure_system_user() -> bool:
+    """Return whether the user had to be made."""
+    with contextlib.suppress(KeyError):
         pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-
-
-def _give_to_system_user(directory: Path) -> None:
-    """As root: hand over the data directory and let that user pass through the directories above it and the wheel."""
-    if os.geteuid() != 0:
-        return
-    _ensure_system_user()
-    account = pwd.getpwnam(SYSTEM_USER)
-    os.chown(directory, account.pw_uid, account.pw_gid)
-    for path in (directory, binaries()):
-        for parent in path.resolve().parents:
-            mode = parent.stat().st_mode
-            if not mode & 0o001:
-                parent.chmod(mode | 0o001)  # search permission only: nobody can list it
+        return False
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return True

@@ -83,7 +83,7 @@ class Stack:
                 self._data_dir.wipe()
 
     def _start(self, ports: Mapping[str, int], socket: Path) -> Ready:
-        server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"])
+        server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"], say=self._progress.say)
         addresses = Addresses(
             gateway_port=ports["gateway"],
             bridge_port=ports["bridge"],

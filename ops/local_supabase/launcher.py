@@ -9,11 +9,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ops.embedded import leftovers
+from ops.embedded.data_dir import DataDir
+from ops.embedded.ports import choose_ports
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.errors import OpsError
 from ops.local_supabase.database import apply_shape
@@ -22,7 +27,12 @@ from ops.local_supabase.settings import Plan, Settings
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 15.0
+MADE_BY = "crossfade supabase start"
+PROCESSES_FILE = "processes.json"
 _LOG_TAIL_CHARACTERS = 600
+
+
+Step = Callable[[str], AbstractContextManager[object]]
 
 
 class LauncherError(OpsError):
@@ -58,12 +68,17 @@ class LocalSupabase:
         plan: Plan = Plan.UNLIMITED,
         durable: bool = True,
         quick_refusals: bool = False,
+        step: Step = contextlib.nullcontext,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._data_dir = data_dir
+        """Port 0 takes any free one. `step` shows a title while something is done, `say` a sentence."""
+        self._data_dir = DataDir(data_dir, made_by=MADE_BY)
         self._port = port
+        self._database_port = database_port
+        self._step = step
         self._plan = plan
         self._quick_refusals = quick_refusals
-        self._postgres = EmbeddedPostgres(data_dir / "postgres", database_port, durable=durable)
+        self._postgres = EmbeddedPostgres(self._data_dir / "postgres", durable=durable, say=say)
         self._endpoint: subprocess.Popen[bytes] | None = None
         self._facts: Facts | None = None
 
@@ -88,11 +103,9 @@ class LocalSupabase:
 
     def start(self) -> Facts:
         """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._postgres.start()
+        self._data_dir.acquire()
         try:
-            apply_shape(self._postgres.admin_url())
-            url = self._start_endpoint()
+            url = self._start_processes()
         except BaseException:
             self.stop()
             raise
@@ -108,6 +121,20 @@ class LocalSupabase:
             jwt_secret=settings.jwt_secret,
         )
         return self._facts
+
+    def _start_processes(self) -> str:
+        """Return the endpoint's URL."""
+        if leftovers.end(self._data_dir / PROCESSES_FILE):
+            with self._step("Processes of an earlier run ended"):
+                pass
+        ports = choose_ports({"": self._port, "db": self._database_port})
+        self._port, self._postgres.port = ports[""], ports["db"]
+        with self._step(f"Postgres on port {self._postgres.port}"):
+            self._postgres.start()
+        with self._step("Database in Supabase's shape"):
+            apply_shape(self._postgres.admin_url())
+        with self._step(f"Realtime and Auth on port {self._port}"):
+            return self._start_endpoint()
 
     def poll(self) -> str | None:
         """A sentence when one of the processes has ended by itself."""
@@ -127,6 +154,8 @@ class LocalSupabase:
         """End the endpoint first, so that its sockets are closed properly."""
         self._stop_endpoint()
         self._postgres.stop()
+        (self._data_dir / PROCESSES_FILE).unlink(missing_ok=True)
+        self._data_dir.release()
 
     def _stop_endpoint(self) -> None:
         if self._endpoint is not None and self._endpoint.poll() is None:
@@ -160,6 +189,8 @@ class LocalSupabase:
             self._endpoint = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        pids = {"supabase": self._endpoint.pid, "postgres": self._postgres.pid}
+        leftovers.record(self._data_dir / PROCESSES_FILE, pids)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._endpoint.poll() is None:
             with contextlib.suppress(FileNotFoundError):

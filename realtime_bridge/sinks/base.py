@@ -14,6 +14,8 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
 
+SINKS = ("supabase", "legacy", "webhooks", "wuzapi")  # each has a row in relay_cursors and a class in this package
+
 
 class SinkError(Exception):
     """Base of what a sink may raise or report; the text is shown by `crossfade relay status`."""

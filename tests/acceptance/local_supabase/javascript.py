@@ -1,7 +1,6 @@
 """Runs the matrix of the official JavaScript clients: under Node, and in headless Chromium when it is installed."""
 
 import contextlib
-import fcntl
 import http.server
 import json
 import os
@@ -14,28 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.local_supabase.guest import Guest
-from tests.clients.node import NODE, NPM
+from tests.clients.packages import NODE, install
 
 HERE = Path(__file__).parents[2] / "clients" / "local_supabase"
-INSTALL_TIMEOUT_S = 100
 MATRIX_TIMEOUT_S = 100
 Report = dict[str, Any]
 
 
-def install() -> None:
-    """Install what the lock file names, unless that was done already; safe from several processes at once."""
-    done = HERE / "node_modules" / ".package-lock.json"
-    with (HERE / ".npmrc").open() as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if done.exists() and done.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
-            return
-        command = [str(NODE), str(NPM), "ci", "--no-progress", "--loglevel=error"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
-
-
 def run_under_node(package: str, guest: Guest) -> list[Report]:
     """Return what the matrix reports for an npm package."""
-    install()
+    install(HERE)
     with subprocess.Popen(
         [str(NODE), "node_matrix.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as process:
@@ -73,7 +60,7 @@ def find_chromium() -> str:
 
 def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) -> list[Report]:
     """Return what the matrix reports from a page in a headless browser."""
-    install()
+    install(HERE)
     reports: queue.Queue[Report] = queue.Queue()
     page = _Page(package, guest, reports)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), page.handler()) as server:

@@ -87,6 +87,52 @@ def test_the_command_prints_urls_and_keys_like_the_supabase_cli(open_directory: 
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def supabase_start(data_dir: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [str(Path(sys.executable).with_name("crossfade")), "supabase", "start", "--data-dir", str(data_dir)]
+    return subprocess.Popen([*command, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_what_is_in_the_way_of_the_command_is_one_sentence(open_directory: Path) -> None:
+    """A foreign directory, one that is in use, a port that is taken, a port twice: exit code 1 and what to do."""
+    foreign, mine, other = (open_directory / name for name in ("foreign", "mine", "other"))
+    foreign.mkdir()
+    (foreign / "thesis.tex").touch()
+    with supabase_start(mine, "--port", "0", "--db-port", "0") as running:
+        assert running.stdout is not None
+        port = json.loads(running.stdout.readline())["API_URL"].rpartition(":")[2]
+        for options, sentence in (
+            ((foreign, "--port", "0"), "is not empty and was not made by Crossfade: choose another --data-dir."),
+            ((mine, "--port", "0"), f"`crossfade supabase start` already runs on {mine} (pid {running.pid})"),
+            ((other, "--port", port), "or choose another with --port (0 takes any free one)."),
+            ((other, "--port", "0", "--db-port", port), "or choose another with --db-port (0 takes any free one)."),
+            ((other, "--port", port, "--db-port", port), f"--port and --db-port are both {port}"),
+        ):
+            with supabase_start(*options) as refused:
+                out, err = refused.communicate(timeout=WAIT_S)
+            assert (refused.returncode, out) == (1, "")
+            assert sentence in err
+            assert "Traceback" not in err
+        assert [path.name for path in foreign.iterdir()] == ["thesis.tex"]
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=WAIT_S)
+
+
+def test_a_killed_command_is_cleared_away_by_the_next(open_directory: Path) -> None:
+    """After `kill -9` its processes go on; the next start ends them, says so, and has the same port."""
+    with supabase_start(open_directory / "data", "--port", "0", "--db-port", "0") as killed:
+        assert killed.stdout is not None
+        port = json.loads(killed.stdout.readline())["API_URL"].rpartition(":")[2]
+        killed.kill()
+    with supabase_start(open_directory / "data", "--port", port, "--db-port", "0") as again:
+        assert again.stdout is not None
+        assert json.loads(again.stdout.readline())["API_URL"].endswith(f":{port}")
+        again.send_signal(signal.SIGTERM)
+        _, err = again.communicate(timeout=WAIT_S)
+    assert again.returncode == 0
+    for line in ("Processes of an earlier run ended", "Postgres on port", f"Realtime and Auth on port {port}"):
+        assert line in err
+
+
 def test_the_pytest_plugin_serves_other_peoples_projects(tmp_path: Path) -> None:
     """Fixtures for URL, keys, database and user tokens, with warnings as errors."""
     (tmp_path / "test_project.py").write_text(PROJECT_TEST)

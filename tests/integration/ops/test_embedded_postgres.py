@@ -45,3 +45,19 @@ def test_it_starts_again_while_old_backends_still_compute(server: EmbeddedPostgr
         assert not worker.is_alive()
     with psycopg.connect(server.admin_url()) as connection:
         assert connection.execute("select one from kept").fetchone() == (1,)
+
+
+def test_what_root_has_to_open_is_said() -> None:
+    """Postgres's own user must pass through every directory above its data: root hears of each one that was closed."""
+    said: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
+        closed = Path(directory).resolve()
+        server = EmbeddedPostgres(closed / "data", durable=False, say=said.append)
+        server.start()
+        server.stop()
+        if os.geteuid() == 0:
+            assert f"Let crossfade-pg pass through {closed} (chmod o+x; nobody can list it by that)." in said
+            assert closed.stat().st_mode & 0o007 == 0o001
+        else:
+            assert said == []
+            assert closed.stat().st_mode & 0o007 == 0

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
-from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.sinks.base import SINKS, SinkUnavailable
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import held_relay, run
@@ -79,7 +79,22 @@ def test_replay_wants_to_know_what(database_url: str, parked_event: str) -> None
     code, output = crossfade(database_url, "replay", str(uuid4()))
     assert code == 1
     assert "No parked event matches" in output
+    assert crossfade(database_url, "replay", str(uuid4()), "--json")[0] == 1
     assert crossfade(database_url, "replay", "--all", "--sink", "legacy", "--json")[0] == 0
+
+
+def test_nothing_to_replay_is_no_failure(database_url: str) -> None:
+    """A script may say --all whenever it likes."""
+    assert crossfade(database_url, "replay", "--all") == (0, "Nothing is parked, so there is nothing to replay.\n")
+    assert json.loads(crossfade(database_url, "replay", "--all", "--json")[1]) == {"requested": []}
+
+
+def test_a_sink_is_one_of_those_that_exist(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """A misspelt name is a mistake on the command line, not an empty list; the names are those of the cursors."""
+    assert {row["sink"] for row in conn.execute("select sink from relay_cursors").fetchall()} == set(SINKS)
+    for command in (("parked",), ("replay", "--all")):
+        code, output = crossfade(database_url, *command, "--sink", "supabse")
+        assert (code, "'supabase', 'legacy', 'webhooks', 'wuzapi'" in output) == (2, True)
 
 
 def test_an_unreachable_database_is_one_sentence() -> None:

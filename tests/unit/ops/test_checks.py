@@ -5,6 +5,8 @@ import sys
 
 import psutil
 
+from ops import checks
+
 LEAVE_ONE_BEHIND = """
 import subprocess
 from ops import checks
@@ -36,6 +38,11 @@ def test_a_process_that_hides_in_its_own_session_is_found_and_ended() -> None:
     assert first.startswith("still running: ")
     assert "'sleep 61'" in first
     assert second == ""
+
+
+def test_a_selection_installs_nothing_beforehand() -> None:
+    """Clients and browser are for all tests together; what a selection needs it gets when it is run."""
+    assert checks._install(["tests/unit"]) == []
 
 
 def test_a_process_on_its_way_out_is_given_a_moment() -> None:

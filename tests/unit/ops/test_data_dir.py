@@ -46,6 +46,15 @@ def test_an_unknown_layout_is_refused(tmp_path: Path, marker: str) -> None:
         DataDir(tmp_path).acquire()
 
 
+def test_the_directory_of_another_command_is_refused(tmp_path: Path) -> None:
+    """`supabase start` and `up` never work on each other's data; the sentence says whose it is."""
+    data_dir = DataDir(tmp_path / "d")
+    data_dir.acquire()
+    data_dir.release()
+    with pytest.raises(DataDirError, match="belongs to `crossfade up`: choose another --data-dir"):
+        DataDir(tmp_path / "d", made_by="crossfade supabase start").acquire()
+
+
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     """A path that is no directory is one sentence."""
     (tmp_path / "d").touch()
@@ -67,7 +76,7 @@ def test_wipe_removes_only_what_is_ours(tmp_path: Path) -> None:
     data_dir.wipe()
     left = sorted(path.name for path in data_dir.path.iterdir())
     data_dir.release()
-    assert left == ["crossfade.json", "logs", "note.txt", "up.lock"]
+    assert left == ["crossfade.json", "logs", "note.txt", "running.lock"]
     assert (elsewhere / "precious").exists()
 
 
