@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, jwks, observation
+from realtime_bridge import db, garbage, jwks, observation
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.http_app import create_http_app
@@ -44,8 +44,9 @@ from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.retention import WebhookJanitor
-from realtime_bridge.webhooks.sender import SLOTS, WebhookSender
+from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 
@@ -205,7 +206,7 @@ def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender
     if settings.secrets is None:
         log.warning("webhooks are queued but not sent", reason="Set CROSSFADE_SECRETS_KEY to send them.")
         return None, None
-    caller = Caller(settings.webhook_urls, connections=SLOTS, timeout_s=settings.webhook_timeout_s)
+    caller = Caller(settings.webhook_urls, connections=REQUESTS, timeout_s=settings.webhook_timeout_s)
     return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
 
 
@@ -241,6 +242,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         configure_logging("bridge", settings.log_level, settings.log_format)
+        garbage.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for whoever starts it, also before logging works

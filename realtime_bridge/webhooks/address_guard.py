@@ -7,11 +7,16 @@ changes its mind between check and call is caught as well. Names are checked in 
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 
 from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused
 
@@ -22,6 +27,19 @@ Lookup = Callable[[str, int, int], list[str]]
 DNS_CACHE_S = 10  # an endpoint that moves is followed soon; the guard looks at every new connection in any case
 DNS_THREADS = 32  # a slow name server must not hold up other names
 KEEPALIVE_S = 15.0
+
+
+@dataclass(slots=True)
+class Opening:
+    """How a request came by its connection. A kept one leaves it as it is."""
+
+    begun: bool = False
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    """With the name's time in it."""
+
+
+OPENING: ContextVar[Opening] = ContextVar("OPENING")  # of the request that this task makes
 
 
 def getaddrinfo(host: str, port: int, family: int) -> list[str]:
@@ -41,8 +59,11 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        began = time.perf_counter()
         loop = asyncio.get_running_loop()
         addresses = await loop.run_in_executor(self._threads, self._lookup, host, port, int(family))
+        if opening := OPENING.get(None):
+            opening.dns_ms = (time.perf_counter() - began) * 1_000
         for address in addresses:
             try:
                 self._guard.check(address)
@@ -64,6 +85,23 @@ class GuardedResolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class TimedConnector(aiohttp.TCPConnector):
+    """Notes what new connections take. aiohttp's own tracing costs every request more than signing it does."""
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 the overridden method's
+    ) -> ResponseHandler:
+        opening = OPENING.get(None) or Opening()
+        opening.begun = True
+        began = time.perf_counter()
+        protocol = await super()._create_connection(req, traces, timeout)
+        opening.connect_ms = (time.perf_counter() - began) * 1_000
+        return protocol
+
+
 def create_connector(guard: AddressGuard, *, limit: int, lookup: Lookup = getaddrinfo) -> aiohttp.TCPConnector:
     """Return a connector that opens sockets only to addresses that `guard` lets through."""
 
@@ -72,7 +110,7 @@ def create_connector(guard: AddressGuard, *, limit: int, lookup: Lookup = getadd
         guard.check(str(address[0]))
         return socket.socket(family, kind, proto)
 
-    return aiohttp.TCPConnector(
+    return TimedConnector(
         resolver=GuardedResolver(guard, lookup),
         socket_factory=guarded_socket,
         limit=limit,

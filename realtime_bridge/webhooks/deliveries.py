@@ -1,21 +1,20 @@
-"""The queue of deliveries in Postgres: claim, settle, give back. Called by the sender; knows nothing of HTTP.
+"""The queue of deliveries in Postgres: claim, renew, give back. Called by the sender; knows nothing of HTTP.
 
 A claim is a lease with a fence: the row's `next_at` moves to the lease's end and its `fence` goes up. Settling changes
 a row only while its fence is the claim's own. A sender that dies leaves rows that come back when the lease ends.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 
 from realtime_bridge import sql
+from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.health import SINGLE_AFTER
 
 _QUERIES = sql.load(__file__)
@@ -30,19 +29,24 @@ class Claimed:
     id: int
     logged_at: datetime
     webhook_id: int
-    event_id: UUID
+    event_id: str
     type: str
     lane: int
     fifo: bool
     replay: bool
     attempts: int
     fence: int
-    created_at: datetime
+    log_id: int | None
     conversation_id: int | None
     max_in_flight: int
     room: int
-    body: str | None
+    body: bytes | None = None
     """The request's body, the same on every attempt; None when the log no longer holds the event."""
+
+    @property
+    def claim(self) -> tuple[int, int]:
+        """Names this claim: the same delivery may be claimed again, under another fence."""
+        return self.id, self.fence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Room:
     full: Sequence[int] = ()
 
 
-async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float) -> list[Claimed]:
+async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bodies: Bodies) -> list[Claimed]:
     """Claim up to `room.slots` due deliveries, spread over the endpoints that have some."""
     async with connection.transaction():
         values = {"full": list(room.full), "endpoints": ENDPOINTS_PER_CLAIM}
@@ -62,8 +66,8 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float) ->
         webhook_ids = [row[0] for row in await found.fetchall()]
         if not webhook_ids:
             return []
-        async with connection.cursor(row_factory=class_row(Claimed)) as cursor:
-            await cursor.execute(
+        async with connection.cursor(row_factory=dict_row) as reader:
+            await reader.execute(
                 _QUERIES["claim"],
                 {
                     "webhook_ids": webhook_ids,
@@ -73,17 +77,10 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float) ->
                     "single_after": SINGLE_AFTER,
                 },
             )
-            claimed = await cursor.fetchall()
-        if len(claimed) < room.slots:
-            await _rest(connection, _emptied(webhook_ids, claimed))
-    return claimed
-
-
-async def settle(connection: AsyncConnection[Any], results: Sequence[dict[str, Any]]) -> set[int]:
-    """Write results and their attempts; return the ids of those whose claim still held."""
-    text = json.dumps(results, default=str)
-    found = await connection.execute(_QUERIES["settle"], {"results": text})
-    return {row[0] for row in await found.fetchall()}
+            rows = await reader.fetchall()
+        if len(rows) < room.slots:
+            await _rest(connection, _emptied(webhook_ids, rows))
+    return await _with_bodies(connection, rows, bodies)
 
 
 async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tuple[int, int, float]]) -> None:
@@ -114,10 +111,22 @@ def _names(claimed: Sequence[Claimed]) -> dict[str, list[Any]]:
     }
 
 
-def _emptied(webhook_ids: Sequence[int], claimed: Sequence[Claimed]) -> list[int]:
+async def _with_bodies(
+    connection: AsyncConnection[Any], rows: Sequence[dict[str, Any]], bodies: Bodies
+) -> list[Claimed]:
+    logged = [(row["log_id"], row["logged_at"]) for row in rows if row["own_body"] is None and row["log_id"]]
+    found = await bodies.load(connection, logged) if logged else {}
+    claimed = []
+    for row in rows:
+        own_body = row.pop("own_body")
+        claimed.append(Claimed(**row, body=own_body.encode() if own_body else found.get(row["log_id"])))
+    return claimed
+
+
+def _emptied(webhook_ids: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[int]:
     """Return the endpoints that gave less than they had room for."""
-    taken = Counter(one.webhook_id for one in claimed)
-    room = {one.webhook_id: one.room for one in claimed}
+    taken = Counter(row["webhook_id"] for row in rows)
+    room = {row["webhook_id"]: row["room"] for row in rows}
     return [webhook_id for webhook_id in webhook_ids if taken[webhook_id] < room.get(webhook_id, 1)]
 
 

@@ -94,7 +94,7 @@ with room as materialized (
     where d.id = p.id and d.logged_at = p.logged_at
         and (d.state = 'open' or d.state = 'sending' and d.next_at <= statement_timestamp())
     returning d.id, d.logged_at, d.webhook_id, d.event_id, d.log_id, d.conversation_id, d.seq, d.type, d.payload,
-        d.lane, d.fifo, d.replay, d.attempts, d.fence, d.created_at
+        d.lane, d.fifo, d.replay, d.attempts, d.fence
 ), spent as (
     update public.webhook_queues q
     set tokens_at = statement_timestamp(), tokens = least(
@@ -103,19 +103,18 @@ with room as materialized (
     from public.chat_external_webhooks w
     where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s) and w.max_per_second is not null
 )
-select c.id, c.logged_at, c.webhook_id, c.event_id, c.type, c.lane, c.fifo, c.replay, c.attempts, c.fence, c.created_at,
+select c.id, c.logged_at, c.webhook_id, c.event_id::text, c.type, c.lane, c.fifo, c.replay, c.attempts, c.fence, c.log_id,
     c.conversation_id, r.max_in_flight, r.room,
-    case when c.payload is null and e.payload is null then null else json_build_object(
+    case when c.payload is not null then json_build_object(
         'type', c.type,
         'timestamp', crossfade.iso8601(c.logged_at),
-        'data', coalesce(c.payload, e.payload),
+        'data', c.payload,
         'eventId', c.event_id,
         'seq', c.log_id,
         'conversationSeq', c.seq
-    )::text end as body
+    )::text end as own_body
 from claimed c
 join room r on r.webhook_id = c.webhook_id
-left join public.chat_events e on e.id = c.log_id and e.created_at = c.logged_at
 
 -- name: lock_empty
 -- Whoever adds deliveries holds a share lock until it commits: with this lock had, nothing is on its way unseen.
@@ -131,38 +130,6 @@ set due_at = greatest(q.not_before, statement_timestamp() + make_interval(secs =
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'sending')
 ), 'infinity'))
 where q.webhook_id = any(%(webhook_ids)s)
-
--- name: settle
--- Only what the claim still holds; the attempt is logged with it, or not at all.
-with result as (
-    select r.id, r.logged_at, r.fence, r.state, r.lane, r.delay_s, r.counted, r.webhook_id, r.event_id, r.type, r.number,
-        r.replay, r.started_at, r.outcome, r.status, r.error, r.dns_ms, r.connect_ms, r.first_byte_ms, r.total_ms,
-        r.response_headers, r.response_body, r.secret_ids
-    from jsonb_to_recordset(%(results)s::jsonb) as r (
-        id bigint, logged_at timestamptz, fence integer, state text, lane smallint, delay_s float8, counted integer,
-        webhook_id bigint, event_id uuid, type text, number integer, replay boolean, started_at timestamptz,
-        outcome text, status integer, error text, dns_ms real, connect_ms real, first_byte_ms real, total_ms real,
-        response_headers jsonb, response_body text, secret_ids bigint[]
-    )
-), settled as (
-    update public.webhook_deliveries d
-    set state = r.state, lane = r.lane, attempts = d.attempts + r.counted,
-        replay = d.replay and r.state = 'open',
-        next_at = statement_timestamp() + make_interval(secs => r.delay_s),
-        settled_at = case when r.state = 'open' then null else statement_timestamp() end
-    from result r
-    where d.id = r.id and d.logged_at = r.logged_at and d.state = 'sending' and d.fence = r.fence
-    returning d.id
-), logged as (
-    insert into public.webhook_attempts
-        (webhook_id, delivery_id, event_id, type, number, replay, started_at, outcome, status, error, dns_ms, connect_ms,
-         first_byte_ms, total_ms, response_headers, response_body, secret_ids)
-    select r.webhook_id, r.id, r.event_id, r.type, r.number, r.replay, r.started_at, r.outcome, r.status, r.error,
-        r.dns_ms, r.connect_ms, r.first_byte_ms, r.total_ms, r.response_headers, r.response_body, r.secret_ids
-    from result r
-    join settled on settled.id = r.id
-)
-select id from settled
 
 -- name: hold_conversations
 -- In a FIFO queue what follows a failed head is not looked at before the head is due again.

@@ -36,18 +36,34 @@ set health = %(health)s::text,
 where webhook_id = %(webhook_id)s
 
 -- name: note_success
--- Not more often than a person would look.
-update public.webhook_queues set last_success_at = clock_timestamp()
-where webhook_id = any(%(webhook_ids)s)
-    and (last_success_at is null or last_success_at < clock_timestamp() - interval '5 seconds')
+-- Asked for when the last one was some seconds ago (see results.sql): not more often than a person would look. In id
+-- order, so that two senders cannot deadlock.
+with noted as (
+    select webhook_id from public.webhook_queues
+    where webhook_id = any(%(webhook_ids)s)
+        and (last_success_at is null or last_success_at < clock_timestamp() - interval '5 seconds')
+    order by webhook_id
+    for no key update
+)
+update public.webhook_queues q set last_success_at = clock_timestamp()
+from noted
+where q.webhook_id = noted.webhook_id
 
 -- name: bring_forward
--- Retries were put into these queues: look there when the first of them is due.
+-- There is something in these queues: look there when the first of it is due. In id order, as above.
+with later as (
+    select q.webhook_id, greatest(q.not_before, clock_timestamp() + make_interval(secs => r.delay_s)) as due_at
+    from unnest(%(webhook_ids)s::bigint[], %(delays)s::float8[]) as r (webhook_id, delay_s)
+    join public.webhook_queues q on q.webhook_id = r.webhook_id
+    where q.health <> 'disabled'
+        and q.due_at > greatest(q.not_before, clock_timestamp() + make_interval(secs => r.delay_s))
+    order by q.webhook_id
+    for no key update of q
+)
 update public.webhook_queues q
-set due_at = greatest(q.not_before, clock_timestamp() + make_interval(secs => r.delay_s))
-from unnest(%(webhook_ids)s::bigint[], %(delays)s::float8[]) as r (webhook_id, delay_s)
-where q.webhook_id = r.webhook_id and q.health <> 'disabled'
-    and q.due_at > greatest(q.not_before, clock_timestamp() + make_interval(secs => r.delay_s))
+set due_at = later.due_at
+from later
+where q.webhook_id = later.webhook_id
 
 -- name: append_notice
 -- Kept for the API, and delivered to the account's other endpoints that want such notices.

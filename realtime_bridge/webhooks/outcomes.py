@@ -80,6 +80,8 @@ def outcome_of_status(status: int) -> Outcome:
 def wish_of(retry_after: str | None, now_s: float) -> float:
     """Return the seconds a Retry-After header asks for (RFC 9110 §10.2.3); 0 for none or nonsense."""
     text = (retry_after or "").strip()
+    if not text:
+        return 0.0
     if text.isascii() and text.isdigit():
         return float(text) if len(text) <= MAX_WISH_DIGITS else float("inf")
     try:

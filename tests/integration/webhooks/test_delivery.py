@@ -172,7 +172,7 @@ def test_a_deliverys_claim_comes_back_when_its_sender_dies(database_url: str, co
             conn.execute("update webhook_queues set due_at = now()")
             async with another_sender(database_url) as other:
                 assert await other.run_once() == 1
-            await hooks.sender.settle()
+            await hooks.sender.results.settle()
             assert {r.headers["webhook-id"] for r in told.received} == {str(claimed.event_id)}
 
     run(scenario)

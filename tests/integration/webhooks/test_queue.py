@@ -144,11 +144,12 @@ def test_an_answer_that_cannot_be_stored_stops_nobody(database_url: str, conn: C
             append_message(conn, make_conversation(conn, account))
             await hooks.fan_out()
             await hooks.sender.claim()
-            await eventually(lambda: hooks.sender._done, "the answer")
-            hooks.sender._done[:] = [
-                replace(done, attempt=replace(done.attempt, response_body="\0")) for done in hooks.sender._done
+            results = hooks.sender.results
+            await eventually(lambda: len(results), "the answer")
+            results._waiting[:] = [
+                replace(done, attempt=replace(done.attempt, response_body="\0")) for done in results._waiting
             ]
-            await hooks.sender._settle_all()
+            await results.settle_all()
 
     run(scenario)
     assert one(conn, "select state from webhook_deliveries")["state"] == "delivered"

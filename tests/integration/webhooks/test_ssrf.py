@@ -32,18 +32,18 @@ def delivery() -> Claimed:
         id=1,
         logged_at=now,
         webhook_id=1,
-        event_id=uuid4(),
+        event_id=str(uuid4()),
         type="webhook.ping",
         lane=0,
         fifo=False,
         replay=False,
         attempts=0,
         fence=1,
-        created_at=now,
+        log_id=None,
         conversation_id=None,
         max_in_flight=1,
         room=1,
-        body="{}",
+        body=b"{}",
     )
 
 

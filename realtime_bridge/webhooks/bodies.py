@@ -1,0 +1,44 @@
+"""The requests' bodies: made once for each event, shared by all endpoints that it goes to. Called by deliveries.py."""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from realtime_bridge import sql
+
+_QUERIES = sql.load(__file__)
+KEPT = 1_000  # events; with the largest content a few megabytes
+KEPT_S = 10.0  # an event's deliveries are claimed within that, or later and one by one
+
+
+class Bodies:
+    """Bodies of events by their id in the log. Two generations: what the last one held is known a while."""
+
+    def __init__(self) -> None:
+        self._young: dict[int, bytes] = {}
+        self._old: dict[int, bytes] = {}
+        self._since = time.monotonic()
+
+    async def load(
+        self, connection: AsyncConnection[Any], events: Iterable[tuple[int, datetime]]
+    ) -> Mapping[int, bytes]:
+        """Return the bodies of events, named by id and time; those that the log no longer holds are missing."""
+        self._age()
+        wanted = dict(events)
+        found = {log_id: body for log_id in wanted if (body := self._young.get(log_id) or self._old.get(log_id))}
+        if missing := [log_id for log_id in wanted if log_id not in found]:
+            values = {"ids": missing, "logged_at": [wanted[log_id] for log_id in missing]}
+            rows = await (await connection.execute(_QUERIES["read"], values)).fetchall()
+            read = {log_id: body.encode() for log_id, body in rows}
+            self._young |= read
+            found |= read
+        return found
+
+    def _age(self) -> None:
+        old_s = time.monotonic() - self._since
+        if old_s > KEPT_S or len(self._young) >= KEPT:
+            self._old = self._young if old_s <= 2 * KEPT_S else {}
+            self._young, self._since = {}, time.monotonic()

@@ -1,0 +1,11 @@
+-- name: read
+select e.id, json_build_object(
+    'type', e.type,
+    'timestamp', crossfade.iso8601(e.created_at),
+    'data', e.payload,
+    'eventId', e.event_id,
+    'seq', e.id,
+    'conversationSeq', e.seq
+)::text as body
+from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[]) as k (id, logged_at)
+join public.chat_events e on e.id = k.id and e.created_at = k.logged_at
