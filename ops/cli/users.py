@@ -1,9 +1,10 @@
 """`crossfade users`: say which users an account may name as participants and agents, and ask realtime sessions for."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
@@ -17,7 +18,13 @@ from ops.errors import OpsError
 CONNECT_TIMEOUT_S = 5
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
-everybody_option = click.option("--all", "everybody", is_flag=True, help="Every user of the project, now and later.")
+
+
+def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what `allow` and `forbid` take: users or everybody, and whose they are to be."""
+    named = click.argument("names", nargs=-1, metavar="[USER]...")
+    everybody = click.option("--all", "everybody", is_flag=True, help="Every user of the project, now and later.")
+    return named(everybody(account_option(database_option(json_option(command)))))
 
 
 class UsersError(OpsError):
@@ -35,11 +42,7 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("names", nargs=-1, metavar="[USER]...")
-@everybody_option
-@account_option
-@database_option
-@json_option
+@change_options
 def allow(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Let the account name these users; --all suits a project with a single account."""
     _check_choice(names, everybody=everybody)
@@ -52,11 +55,7 @@ def allow(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir
 
 
 @users.command()
-@click.argument("names", nargs=-1, metavar="[USER]...")
-@everybody_option
-@account_option
-@database_option
-@json_option
+@change_options
 def forbid(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Take it back. Who takes part in a conversation stays there until removed; --all ends only an earlier --all."""
     _check_choice(names, everybody=everybody)
