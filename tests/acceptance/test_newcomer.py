@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.acceptance.stack import Stack
-from tests.clients import node
+from tests.clients import packages
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 TIMEOUT_S = 60
@@ -109,8 +109,8 @@ def test_the_quick_start_of_the_readme_runs(stack: Stack) -> None:
 def test_the_browser_code_of_the_readme_runs(stack: Stack, tmp_path: Path) -> None:
     """As it is printed there, with the official package: it hears, on a private channel, what is sent."""
     (program,) = [text for text in re.findall(r"```js\n(.*?)```", README, re.DOTALL) if "createClient" in text]
-    node.install()
-    script = node.HERE / f"readme-{tmp_path.name}.mjs"  # beside the package that it imports
+    packages.install(packages.HERE)
+    script = packages.HERE / f"readme-{tmp_path.name}.mjs"  # beside the package that it imports
     script.write_text(program)
     facts = {
         "SUPABASE_URL": stack.ready["supabaseUrl"],
@@ -120,7 +120,7 @@ def test_the_browser_code_of_the_readme_runs(stack: Stack, tmp_path: Path) -> No
     }
     try:
         with subprocess.Popen(
-            [str(node.NODE), str(script)], env=os.environ | facts, stdout=subprocess.PIPE, text=True
+            [str(packages.NODE), str(script)], env=os.environ | facts, stdout=subprocess.PIPE, text=True
         ) as reader:
             try:
                 assert reader.stdout is not None
