@@ -18,16 +18,6 @@ from ops.errors import OpsError
 CONNECT_TIMEOUT_S = 5
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
-<<<<<<< HEAD
-=======
-
-
-def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what `allow` and `forbid` take: users or everybody, and whose they are to be."""
-    named = click.argument("names", nargs=-1, metavar="[USER]...")
-    everybody = click.option("--all", "everybody", is_flag=True, help="Every user of the project, now and later.")
-    return named(everybody(account_option(database_option(json_option(command)))))
->>>>>>> polish
 
 
 class UsersError(OpsError):
@@ -46,19 +36,12 @@ def users() -> None:
 
 
 @users.command()
-<<<<<<< HEAD
 @click.argument("names", nargs=-1, required=True, metavar="USER...")
 @account_option
 @database_option
 @json_option
 def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Let the account name these users."""
-=======
-@change_options
-def allow(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
-    """Let the account name these users; --all suits a project with a single account."""
-    _check_choice(names, everybody=everybody)
->>>>>>> polish
     with _connect(data_dir, account_id) as connection, connection.transaction():
         found = store.allow_users(connection, account_id, names)
         _check_found(names, found, "There is no user")
@@ -66,19 +49,12 @@ def allow(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir
 
 
 @users.command()
-<<<<<<< HEAD
 @click.argument("names", nargs=-1, required=True, metavar="USER...")
 @account_option
 @database_option
 @json_option
 def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Take it back. Who takes part in a conversation stays there until removed."""
-=======
-@change_options
-def forbid(*, names: tuple[str, ...], everybody: bool, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
-    """Take it back. Who takes part in a conversation stays there until removed; --all ends only an earlier --all."""
-    _check_choice(names, everybody=everybody)
->>>>>>> polish
     with _connect(data_dir, account_id) as connection, connection.transaction():
         found = store.forbid_users(connection, account_id, names)
         _check_found(names, found, f"Account {account_id} was not allowed")
