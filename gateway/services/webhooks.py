@@ -32,7 +32,6 @@ NO_SUCH = "There is no such webhook."
 MAX_WEBHOOKS = 50  # an account: each event costs a request for each of them
 MAX_LIVE_SECRETS = 5  # each signs every request
 HINT_CHARS = 4
-CATALOGUE_URL = "https://example.com/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,13 +40,6 @@ class _Made:
     representation: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Notice:
-    id: int
-    moment: str
-    representation: str
-
-
 def lock_account(connection: Connection, account_id: UUID) -> None:
     connection.execute(_SQL["lock_account"], {"account_id": account_id})
 

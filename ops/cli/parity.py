@@ -103,8 +103,10 @@ def _render(form: str, slots: list[Window], figures: list[SideReport], title: st
         case "html":
             return parity_plot.page(slots, title)
     console = Console(width=110)
+    table = _table(figures, title)
+    table.caption = None  # below the table, on a line that is not wrapped
     with console.capture() as captured:
-        console.print(_table(figures, title))
+        console.print(table)
     return f"{captured.get()}\n{reports.sentence(figures)}"
 
 

@@ -1,10 +1,9 @@
 """`crossfade users`: say which users an account may name as participants and agents, and ask realtime sessions for."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click

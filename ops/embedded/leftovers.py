@@ -1,4 +1,5 @@
-"""What a killed `up` left running: recorded while it runs, recognised by pid and start time, ended by the next `up`.
+"""What a killed `up` or `supabase start` left running: recorded while it runs, recognised by pid and start time, ended
+by the next one on the same directory.
 
 Never by name: another stack on the same machine has processes of the same names.
 """
@@ -18,7 +19,7 @@ KILL_TIMEOUT_S = 5.0
 
 
 def record(file: Path, pids: Mapping[str, int]) -> None:
-    """Note the running processes, so that a later `up` can find them."""
+    """Note the running processes, so that a later run can find them."""
     running = {}
     for name, pid in pids.items():
         with contextlib.suppress(psutil.Error):

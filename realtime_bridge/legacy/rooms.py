@@ -13,7 +13,6 @@ from realtime_bridge.legacy.dialects import Emit
 
 NAMESPACE = "/"
 MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is dropped, to begin again
-HOLDS_PER_SOCKET = 200
 
 
 @dataclass(slots=True)

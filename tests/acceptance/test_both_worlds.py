@@ -158,8 +158,15 @@ def test_a_stranger_is_refused_on_both_sides(stack: Stack, account: Account) -> 
 
 
 def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Account) -> None:
-    """Three `kill -9` of the bridge and one of Postgres during the run: what was answered 2xx arrives, in order."""
-    with listening(stack, account, catch_up=True) as listeners:
+    """Three `kill -9` of the bridge and one of Postgres during the run: what was answered 2xx arrives, in order.
+
+    A legacy client that never catches up misses only what was said before it had subscribed again.
+    """
+    with (
+        listening(stack, account, catch_up=True) as listeners,
+        listener(stack, account, account.owner, catch_up=False) as careless,
+    ):
+        careless.wait_for(lambda line: line["type"] == "ready", READY_TIMEOUT_S)
         team = start_team(stack, account, pace_s=PACE_S)
         for number, name in enumerate(("bridge", "bridge", "postgres", "bridge"), start=1):
             wait_for(lambda n=number: team.answered_count >= n * MESSAGES // 6, "the next kill", DELIVERY_TIMEOUT_S)  # type: ignore[misc]
@@ -173,6 +180,14 @@ def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Accoun
                 f"everything answered to user {user}",
                 DELIVERY_TIMEOUT_S,
             )
+        for number in account.conversations:
+            said = [answer.seq for answer in team.promised(number)]
+            wait_for(
+                lambda n=number, p=said: misses(careless, n, p) == [],  # type: ignore[misc]
+                f"what was said in {number} while the careless client was subscribed",
+                DELIVERY_TIMEOUT_S,
+            )
+        assert len(subscriptions(careless, account.conversations[0])) > 1, "the client must have come back"
 
     print(f"resends: {team.resends}")  # noqa: T201
     broadcast = stored_broadcasts(stack, account)
@@ -185,6 +200,37 @@ def test_kills_and_a_database_restart_lose_nothing(stack: Stack, account: Accoun
             assert entry.first_seqs == [answer.seq for answer in promised], (side, conversation_id)
             named = {answer.seq: answer.event_id for answer in promised}
             assert all(named[seq] == id_ for seq, id_ in zip(entry.seqs, entry.event_ids, strict=True)), "same name"
+
+
+def subscriptions(script: NodeScript, conversation_id: int) -> list[tuple[int, list[int]]]:
+    """Return for each time a legacy client was subscribed: the newest seq at its start, and what came after that."""
+    script.read_available()
+    found: list[tuple[int, list[int]]] = []
+    start: int | None = None
+    heard: list[int] = []
+    end = {"type": "status", "side": "legacy", "status": "disconnect"}
+    for line in [*(line for line in script.lines if line.get("side") == "legacy"), end]:
+        if line["type"] == "status" and line["status"] == "disconnect":
+            if start is not None:
+                found.append((start, [seq for seq in dict.fromkeys(heard) if seq > start]))
+            start, heard = None, []
+        elif line.get("conversationId") == conversation_id:
+            if line["type"] == "joined":
+                start = line["lastSeq"]
+            elif line["type"] == "message":
+                heard.append(line["seq"])
+    return found
+
+
+def misses(script: NodeScript, conversation_id: int, promised: list[int]) -> list[int]:
+    """Return what should have come while the client was subscribed and did not, or came out of order."""
+    missing: list[int] = []
+    found = subscriptions(script, conversation_id)
+    for number, (start, heard) in enumerate(found, start=1):
+        end = heard[-1] if heard else start
+        expected = [seq for seq in promised if seq > start and (number == len(found) or seq <= end)]
+        missing += [] if heard == expected else expected or heard
+    return missing
 
 
 def test_a_hanging_supabase_delays_nobody_else_and_its_backlog_drains_in_order(

@@ -87,6 +87,7 @@ function listenToLegacy(onReady) {
     for (const id of streams.keys()) {
       const answer = await socket.timeout(10000).emitWithAck('subscribe:conversation', id).catch((error) => ({ error }))
       if (answer?.error) print({ type: 'status', side: 'legacy', conversationId: Number(id), status: 'refused', error: answer.error })
+      else print({ type: 'joined', side: 'legacy', conversationId: Number(id), lastSeq: answer.lastSeq })
     }
     if (ready) for (const stream of streams.values()) stream.reconnected()
     else onReady()

@@ -1,10 +1,9 @@
-"""Plays the sent steps of a recording against the endpoint and compares what comes back."""
+"""Plays the sent steps of a recording against the endpoint; `checks.py` compares what comes back."""
 
 import asyncio
 import json
-import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,15 +12,12 @@ import psycopg
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import Limits, Settings, Timings
-from tests.integration.local_supabase import differences, stage
-from tests.integration.local_supabase.expectations import compare, shortest
-from tests.integration.local_supabase.peers import Peer, Received, open_peer, request
-from tests.integration.local_supabase.placeholders import SECRET, Values, matches
+from tests.integration.local_supabase import bodies, stage
+from tests.integration.local_supabase.checks import FRAME_TIMEOUT_S, Checks, Outcome
+from tests.integration.local_supabase.peers import Peer, open_peer, request
+from tests.integration.local_supabase.placeholders import SECRET, Values
 from tests.integration.local_supabase.scenarios import Scenario, Step
 
-FRAME_TIMEOUT_S = 8.0  # a frame that is not there by then does not come; the machine may be busy
-SLICE_S = 0.15
-SETTLE_S = 0.15  # how long "nothing arrives" is watched
 FAST = Timings(
     connect_error_backoff_s=0.05,
     channel_error_backoff_s=0.6,  # long enough for what has to happen meanwhile on other connections
@@ -33,18 +29,6 @@ UNHURRIED = replace(FAST, idle_timeout_s=60.0, idle_sweep_s=6.0, no_channel_chec
 PACE = {"01e": 50.0}  # scenarios whose pauses matter, and how much faster they are played
 WARM = ("02j",)  # recorded while the real server was already reading changes
 _LIMITS = set(Limits.__dataclass_fields__)
-_REPEATED_LIST = re.compile(r"<repeat (\d+) times: (.*)>", re.DOTALL)
-_CANONICAL_UUID = b"00000000-0000-4000-8000-%012d"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a replay came to."""
-
-    name: str
-    compared: int = 0
-    different: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
 
 
 class Replay:
@@ -60,6 +44,9 @@ class Replay:
         self._endpoint = Endpoint(self._settings)
         self._versions: dict[str, str] = {}
         self._answers: dict[str, list[Any]] = defaultdict(list)
+        self._checks = Checks(
+            scenario.name, peers=self.peers, answers=self._answers, values=self.values, outcome=self.outcome
+        )
         self._ended: list[Peer] = []
         self._session: aiohttp.ClientSession | None = None
 
@@ -110,10 +97,8 @@ class Replay:
                 position += 1
             if pace is not None and not block:
                 continue
-            await self._check(block)
-        await self._check_silence(steps[-1])
-
-    # Sending
+            await self._checks.check(block)
+        await self._checks.check_silence(steps[-1])
 
     async def _send(self, step: Step) -> None:
         handler = getattr(self, f"_send_{step.kind}")
@@ -154,7 +139,7 @@ class Replay:
         await self.peers[step.connection].send(text)
 
     async def _send_binary(self, step: Step) -> None:
-        await self.peers[step.connection].send(self._binary(step.data))
+        await self.peers[step.connection].send(bodies.binary(step.data, self.values))
 
     async def _send_ping(self, step: Step) -> None:
         self._answers[step.connection].append({"data": await self.peers[step.connection].ping(step.data["data"])})
@@ -167,7 +152,7 @@ class Replay:
         data = {**step.data, "path": self.values.fill_text(step.data["path"])}
         data["headers"] = self.values.fill(step.data.get("headers", {}))
         data["query"] = self.values.fill_text(step.data.get("query", ""))
-        self._answers["http"].append(await self.request(data, self._body(step.data)))
+        self._answers["http"].append(await self.request(data, bodies.http_body(step.data, self.values)))
 
     async def request(self, data: dict[str, Any], body: bytes) -> dict[str, Any]:
         assert self._session is not None
@@ -204,8 +189,6 @@ class Replay:
         async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
             await connection.execute(self.values.fill_text(script).encode())
 
-    # What hooks need
-
     def add_peer(self, label: str, peer: Peer, version: str) -> None:
         self.peers[label] = peer
         self._versions[label] = version
@@ -225,123 +208,6 @@ class Replay:
         while not received.empty():
             received.get_nowait()
 
-    # Bodies
-
-    def _binary(self, data: dict[str, Any]) -> bytes:
-        if "hex" in data:
-            raw = bytes.fromhex(data["hex"])
-            for placeholder, value in self.values.bindings.items():
-                if placeholder.startswith("<uuid:"):
-                    raw = raw.replace(_CANONICAL_UUID % int(placeholder[6:-1]), value.encode())
-            return raw
-        decoded = data["decoded"]
-        content = (
-            bytes(decoded["payload_hex"]["size"])
-            if "payload_hex" in decoded
-            else json.dumps(self.values.fill(decoded["payload"]), separators=(",", ":")).encode()
-        )
-        return bytes.fromhex(data["hex_prefix"])[: data["size"] - len(content)] + content
-
-    def _body(self, data: dict[str, Any]) -> bytes:
-        if "body_hex" in data:
-            return bytes.fromhex(data["body_hex"])
-        if "body_raw" in data:
-            return self.values.fill_text(data["body_raw"]).encode()
-        if "body" not in data:
-            return b""
-        body = data["body"]
-        if isinstance(body, str) and body.endswith("zero bytes>"):
-            return bytes(int(body[1:].split()[0]))
-        if isinstance(body, dict) and isinstance(body.get("messages"), str):
-            repeated = _REPEATED_LIST.fullmatch(body["messages"])
-            if repeated is not None:
-                body = {"messages": [json.loads(repeated[2])] * int(repeated[1])}
-        return json.dumps(self.values.fill(body)).encode()
-
-    # Comparing
-
-    async def _check(self, block: list[Step]) -> None:
-        by_connection: dict[str, list[Step]] = defaultdict(list)
-        for step in block:
-            if step.kind in ("text", "binary", "close"):
-                by_connection[step.connection].append(step)
-        for label, expected in by_connection.items():
-            await self._check_frames(label, expected)
-        for step in block:
-            if step.kind == "silence":
-                await self._check_silence(step)
-            elif step.kind not in ("text", "binary", "close", "control"):
-                self._check_answer(step)
-
-    async def _check_frames(self, label: str, expected: list[Step]) -> None:
-        peer = self.peers[label]
-        received: list[Received] = []
-        for number in range(len(expected)):
-            patience_s = FRAME_TIMEOUT_S if number < shortest(expected) else SETTLE_S
-            frame = await _next_frame(peer, patience_s)
-            if frame is None:
-                break
-            received.append(frame)
-        assert compare(expected, received, self.values.bindings), self._explain(label, expected, received)
-        self.outcome.compared += len(expected)
-
-    def _check_answer(self, step: Step) -> None:
-        waiting = self._answers[step.connection]
-        assert waiting, f"{step.connection} at {step.at_ms}: nothing instead of {step.kind} {step.data}"
-        actual = waiting.pop(0)
-        expected = step.data
-        difference = differences.find(self.scenario.name, step)
-        if difference is not None:
-            self.outcome.different.add(difference.reason)
-            expected = difference.instead
-        self.outcome.compared += 1
-        right = _answers_match(expected, actual, self.values)
-        assert right, f"{step.connection} at {step.at_ms}: expected {_short(expected)}, got {_short(actual)}"
-
-    async def _check_silence(self, step: Step) -> None:
-        await asyncio.sleep(SETTLE_S)
-        for label, peer in self.peers.items():
-            if not peer.received.empty():
-                extra = peer.received.get_nowait()
-                raise AssertionError(f"{label} at {step.at_ms}: unexpected {_short(extra)}")
-
-    def _explain(self, label: str, expected: list[Step], received: list[Received]) -> str:
-        lines = [f"{label} at {expected[0].at_ms}: expected"]
-        lines += [f"    {step.kind} {_short(step.data)}" for step in expected]
-        lines += ["  received"]
-        lines += [f"    {frame.kind} {_short(frame.content)} {frame.raw or ''}" for frame in received]
-        return "\n".join(lines)
-
-
-async def _next_frame(peer: Peer, patience_s: float) -> Received | None:
-    """Wait in slices: a busy machine that holds up this whole process uses up one of them, not all."""
-    for _ in range(max(1, int(patience_s / SLICE_S))):
-        try:
-            return await asyncio.wait_for(peer.received.get(), SLICE_S)
-        except TimeoutError:
-            continue
-    return None
-
-
-def _answers_match(expected: dict[str, Any], actual: dict[str, Any], values: Values) -> bool:
-    if expected.get("status") is None:
-        return matches(expected, actual, values.bindings)
-    return (
-        expected["status"] == actual["status"]
-        and _headers_match(expected.get("headers", {}), actual["headers"], values)
-        and _bodies_match(expected, actual, values)
-    )
-
-
-def _headers_match(expected: dict[str, str], actual: dict[str, str], values: Values) -> bool:
-    return all(name in actual and matches(value, actual[name], values.bindings) for name, value in expected.items())
-
-
-def _bodies_match(expected: dict[str, Any], actual: dict[str, Any], values: Values) -> bool:
-    if "body_raw" in expected:
-        return bool(actual["body"] == expected["body_raw"].encode())
-    return "body" not in expected or matches(expected["body"], json.loads(actual["body"]), values.bindings)
-
 
 def _settings(scenario: Scenario, database_url: str) -> Settings:
     recorded = scenario.settings
@@ -356,8 +222,3 @@ def _settings(scenario: Scenario, database_url: str) -> Settings:
         presence_enabled=recorded.get("presence_enabled", False),
         suspended=recorded.get("suspend", False),
     )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) < 600 else text[:600] + "…"

@@ -12,8 +12,9 @@ from psycopg import sql
 
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from tests.integration.local_supabase.checks import Outcome
 from tests.integration.local_supabase.differences import DIFFERENCES
-from tests.integration.local_supabase.replay import Outcome, Replay
+from tests.integration.local_supabase.replay import Replay
 from tests.integration.local_supabase.scenarios import Scenario, load_all
 
 SCENARIOS = load_all()

@@ -30,3 +30,19 @@ def test_every_link_leads_somewhere() -> None:
     """Links to files of the tree are not broken."""
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_tree_names_every_folder() -> None:
+    """Each package's folders, and no folder that is gone."""
+    tree = README.partition("## The tree")[2].partition("```\n")[2].partition("```")[0]
+    packages = [Path(line.split("/")[0]) for line in tree.splitlines() if not line.startswith(" ")]
+    real = {path.name for package in packages for path in (ROOT / package).iterdir() if _has_content(path)}
+    drawn = {
+        word for line in tree.splitlines() if line.startswith("  ") for word in re.findall(r"\b(\w+)/(?=\s)", line)
+    }
+    assert drawn == real - {"versions"}
+    assert [str(package) for package in packages] == ["gateway", "realtime_bridge", "migrations", "ops", "tests"]
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_dir() and any(child.name != "__pycache__" for child in path.iterdir()) and path.name != "__pycache__"

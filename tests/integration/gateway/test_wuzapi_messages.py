@@ -1,60 +1,23 @@
-"""WUZAPI's webhooks, in its own shapes: only signed ones count, each counts once, and nothing of it stops the chat."""
+"""What customers write on their phones: stored once, in the right conversation, whatever its shape."""
 
 import json
 import threading
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
-from flask.testing import FlaskClient
 from psycopg.rows import DictRow
-from werkzeug.test import TestResponse
 
 from tests.conftest import one
-from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
-from tests.wuzapi_server import HMAC_KEY, chat_presence, form_body, json_body, message, receipt, sign
-
-PHONE = "5491155553934@s.whatsapp.net"
-LID = "77001122@lid"
-
-
-class Webhook:
-    """One channel's webhook; every call is one signed request unless told otherwise."""
-
-    def __init__(self, account: Account, **fields: Any) -> None:
-        new = {"name": "whatsapp", "baseUrl": WUZAPI_URL, "token": "t", "hmacKey": HMAC_KEY}
-        answer = account.post("/channels", new | fields)
-        assert answer.status_code == 201, answer.text
-        self.channel = data(answer)
-        self.path: str = self.channel["webhookPath"]
-        self.client: FlaskClient = account.client
-
-    def post(self, body: bytes, content_type: str, signature: str | None = None) -> TestResponse:
-        headers = {"x-hmac-signature": sign(body) if signature is None else signature, "Content-Type": content_type}
-        return self.client.post(self.path, data=body, headers=headers)
-
-    def tell(self, document: dict[str, Any]) -> str:
-        """Send an event in the default encoding; return what became of it."""
-        answer = self.post(*form_body(document))
-        assert answer.status_code == 200, answer.text
-        return str(data(answer)["result"])
+from tests.integration.gateway.conftest import Account, data
+from tests.integration.gateway.wuzapi import LID, PHONE, Webhook, conversations, messages
+from tests.wuzapi_server import form_body, json_body, message
 
 
 @pytest.fixture
 def webhook(account: Account) -> Webhook:
     return Webhook(account)
-
-
-def conversations(account: Account) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = data(account.get("/conversations"))
-    return found
-
-
-def messages(account: Account, conversation_id: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = data(account.get(f"/conversations/{conversation_id}/messages"))
-    return found
 
 
 @pytest.mark.parametrize("encode", [json_body, form_body])
@@ -119,53 +82,6 @@ def test_a_race_stores_once_and_makes_one_conversation(account: Account, webhook
 def test_two_accounts_may_hear_of_one_id(new_account: Callable[..., Account]) -> None:
     """Repeats are told apart by account and id: the same id in another channel is another message."""
     assert [Webhook(new_account()).tell(message("A")) for _ in range(2)] == ["stored", "stored"]
-
-
-@pytest.mark.parametrize("signature", ["", "0" * 64, "ÿ", sign(b"something else"), "A" * 10_000])
-def test_what_is_not_signed_is_refused(account: Account, webhook: Webhook, signature: str) -> None:
-    """No signature or a wrong one: 401, and nothing happened. WUZAPI without a key sends none at all."""
-    body, content_type = form_body(message("A"))
-    problem(webhook.post(body, content_type, signature), 401, "signature_invalid")
-    assert conversations(account) == []
-
-
-def test_a_flipped_bit_is_refused(account: Account, webhook: Webhook) -> None:
-    """The signature is over exactly these bytes."""
-    body, content_type = json_body(message("A"))
-    problem(webhook.post(body.replace(b"hello", b"hellp"), content_type, sign(body)), 401, "signature_invalid")
-    problem(webhook.post(body, content_type, sign(body).upper()), 401, "signature_invalid")
-    problem(
-        webhook.post(body, content_type, sign(body, "another key of at least 32 characters")), 401, "signature_invalid"
-    )
-    assert conversations(account) == []
-
-
-def test_channels_that_do_not_listen_are_all_alike(account: Account, webhook: Webhook) -> None:
-    """Unknown and switched off answer as a wrong signature does, so nobody learns which channels exist."""
-    body, content_type = json_body(message("A"))
-    account.patch(f"/channels/{webhook.channel['id']}", {"enabled": False})
-    problem(webhook.post(body, content_type), 401, "signature_invalid")
-    webhook.path = f"/hooks/wuzapi/{uuid4()}"
-    problem(webhook.post(body, content_type), 401, "signature_invalid")
-    webhook.path = "/hooks/wuzapi/no-uuid"
-    assert webhook.post(body, content_type).status_code in (401, 404)
-
-
-def test_a_new_key_replaces_the_old_one(account: Account, webhook: Webhook) -> None:
-    """After a change of the HMAC key only the new one signs."""
-    new_key = "another key of at least 32 characters"
-    account.patch(f"/channels/{webhook.channel['id']}", {"hmacKey": new_key})
-    body, content_type = json_body(message("A"))
-    problem(webhook.post(body, content_type), 401, "signature_invalid")
-    assert data(webhook.post(body, content_type, sign(body, new_key))) == {"result": "stored"}
-
-
-def test_a_shared_key_does_not_open_another_users_channel(account: Account) -> None:
-    """With WUZAPI_GLOBAL_HMAC_KEY all users sign alike: whose event it is is checked as well, in both encodings."""
-    webhook = Webhook(account, providerUserId="1")
-    for encode in (json_body, form_body):
-        problem(webhook.post(*encode(message("A"), user_id="2")), 403, "provider_account_mismatch")
-    assert webhook.tell(message("A")) == "stored"
 
 
 def test_a_lid_and_a_number_are_one_contact(account: Account, webhook: Webhook) -> None:
@@ -304,129 +220,3 @@ def test_a_long_text_comes_in_parts(account: Account, webhook: Webhook) -> None:
     found = messages(account, conversations(account)[0]["id"])
     assert "".join(item["content"] for item in found) == text
     assert [item["metadata"]["wuzapi"]["part"] for item in found] == list(range(1, len(found) + 1))
-
-
-def test_receipts_move_the_status_forward(
-    account: Account, webhook: Webhook, conn: psycopg.Connection[DictRow]
-) -> None:
-    """Delivered and read become `message.status` events; late, repeated and unknown ones change nothing."""
-    webhook.tell(message("A"))
-    webhook.tell(message("B", IsFromMe=True))
-    conversation_id = conversations(account)[0]["id"]
-    assert webhook.tell(receipt("Read", "unknown")) == "unchanged"
-    assert webhook.tell(receipt("Delivered", "B", "unknown")) == "moved"
-    assert webhook.tell(receipt("Read", "B")) == "moved"
-    assert webhook.tell(receipt("Read", "B")) == "unchanged"
-    assert webhook.tell(receipt("Delivered", "B")) == "unchanged"
-    assert webhook.tell(receipt("Read", "A")) == "unchanged"
-    assert [item["status"] for item in messages(account, conversation_id)] == ["delivered", "read"]
-    kinds = conn.execute("select payload ->> 'status' as s from chat_events where type = 'message.status' order by id")
-    assert [row["s"] for row in kinds.fetchall()] == ["delivered", "read"]
-
-
-def test_reading_on_the_own_phone_leaves_nothing_unread(account: Account, webhook: Webhook) -> None:
-    """ReadSelf is about what came in: the message is read and the conversation's count follows."""
-    webhook.tell(message("A"))
-    assert webhook.tell(receipt("ReadSelf", "A")) == "moved"
-    assert conversations(account)[0]["unreadCount"] == 0
-
-
-def test_a_receipt_teaches_an_address(account: Account, webhook: Webhook) -> None:
-    """A receipt for a known message from an unknown LID says whose it is: the next message finds its conversation."""
-    webhook.tell(message("A"))
-    webhook.tell(message("B", IsFromMe=True))
-    webhook.tell(receipt("Delivered", "B", chat=LID))
-    webhook.tell(message("C", Chat=LID, Sender=LID))
-    assert len(conversations(account)) == 1
-
-
-def test_another_channels_receipt_moves_nothing(new_account: Callable[..., Account]) -> None:
-    """A receipt is believed only about messages of its own channel."""
-    victim, stranger = new_account(), new_account()
-    Webhook(victim).tell(message("A", IsFromMe=True))
-    assert Webhook(stranger).tell(receipt("Read", "A")) == "unchanged"
-    assert messages(victim, conversations(victim)[0]["id"])[0]["status"] == "sent"
-
-
-def test_typing_is_told_and_not_stored(account: Account, webhook: Webhook, conn: psycopg.Connection[DictRow]) -> None:
-    """A sign of typing goes to the bridges with its origin, once a second; the log and the rows know nothing of it."""
-    assert webhook.tell(chat_presence("composing")) == "ignored"
-    webhook.tell(message("A"))
-    conn.execute("listen chat_ephemeral")
-    assert webhook.tell(chat_presence("composing")) == "told"
-    (notice,) = conn.notifies(timeout=5, stop_after=1)
-    sign_of_typing = json.loads(notice.payload)
-    assert sign_of_typing["conversationId"] == conversations(account)[0]["id"]
-    assert (sign_of_typing["type"], sign_of_typing["isTyping"]) == ("presence.typing", True)
-    assert sign_of_typing["origin"] == "wuzapi"
-    assert webhook.tell(chat_presence("composing")) == "ignored"
-    assert webhook.tell(chat_presence("paused")) == "told"
-    assert one(conn, "select count(*) as n from chat_events")["n"] == 2
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"type": "Connected", "event": {}},
-        {"type": "All"},
-        {},
-        {"type": "Message"},
-        {"type": "Message", "event": {"Info": {"ID": "", "Chat": PHONE}}},
-        {
-            "type": "Message",
-            "event": {"Info": {"ID": "A", "Chat": "status@broadcast"}, "Message": {"conversation": "x"}},
-        },
-        {
-            "type": "Message",
-            "event": {"Info": {"ID": "A", "Chat": PHONE}, "Message": {"reactionMessage": {"text": "x"}}},
-        },
-        {"type": "Message", "event": {"Info": {"ID": "A", "Chat": PHONE}, "Message": None}},
-        {"type": "Message", "event": {"Info": {"ID": 7, "Chat": ["x"]}, "Message": "x"}},
-        receipt("Read"),
-        {"type": "ReadReceipt", "state": "Played", "event": {"Chat": PHONE, "MessageIDs": ["A"]}},
-        {"type": "ReadReceipt", "state": "Read", "event": {"Chat": PHONE, "MessageIDs": None}},
-        {"type": "Presence", "state": "online", "event": {"From": PHONE, "Unavailable": False}},
-        {"type": "Presence", "from": PHONE, "last_seen": 1763640000},
-        chat_presence("dancing"),
-    ],
-)
-def test_what_is_not_understood_is_accepted_and_ignored(
-    account: Account, webhook: Webhook, document: dict[str, Any]
-) -> None:
-    """No event of WUZAPI's is answered with an error that it would repeat for a quarter of an hour."""
-    assert webhook.tell(document) == "ignored"
-    assert conversations(account) == []
-
-
-def test_unstorable_characters_are_dropped(account: Account, webhook: Webhook) -> None:
-    """NUL and half a surrogate pair cannot be stored: the rest of the message is."""
-    assert webhook.tell(message("A", "a\0b\ud83dc", PushName="N\0")) == "stored"
-    assert messages(account, conversations(account)[0]["id"])[0]["content"] == "ab?c"
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "status", "code"),
-    [
-        (b"{", "application/json", 400, "malformed_json"),
-        (b"[]", "application/json", 400, "malformed_json"),
-        (b"[" * 100_000, "application/json", 400, "malformed_json"),
-        (b"jsonData=%7B", "application/x-www-form-urlencoded", 400, "malformed_json"),
-        (b"a=1", "application/x-www-form-urlencoded", 400, "malformed_json"),
-        (b"a=1&" * 1000, "application/x-www-form-urlencoded", 400, "malformed_json"),
-        (b"--x\r\n", "multipart/form-data; boundary=x", 415, "unsupported_media_type"),
-        (b"hello", "text/plain", 415, "unsupported_media_type"),
-    ],
-)
-def test_signed_rubbish_is_a_problem_document(
-    webhook: Webhook, body: bytes, content_type: str, status: int, code: str
-) -> None:
-    """Whatever carries the right signature and cannot be read is refused with the reason."""
-    problem(webhook.post(body, content_type), status, code)
-
-
-def test_a_photo_fits_and_a_film_does_not(webhook: Webhook) -> None:
-    """Events may be larger than other bodies, because media travel inside them; past eight megabytes it is 413."""
-    photo = message("A") | {"base64": "x" * 2_000_000}
-    photo["event"]["Message"] = {"imageMessage": {"caption": "x"}}
-    assert data(webhook.post(*json_body(photo))) == {"result": "stored"}
-    problem(webhook.post(b"x" * 8_388_609, "application/json"), 413, "payload_too_large")
