@@ -1,5 +1,6 @@
 """What requests for events may say. Used by the views and by the description of the API."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -10,6 +11,7 @@ from realtime_bridge.events import EventType
 
 MAX_WAIT_S = 25  # below the 30 s after which many proxies give up
 MAX_EVENTS = 500
+_TYPES = "|".join(re.escape(event_type) for event_type in EventType)
 
 
 class ListEvents(Query):
@@ -23,7 +25,7 @@ class ListEvents(Query):
     ] = None
     types: Annotated[
         str | None,
-        StringConstraints(pattern=rf"^({'|'.join(EventType)})(,({'|'.join(EventType)}))*$"),
+        StringConstraints(pattern=f"^({_TYPES})(,({_TYPES}))*$"),
         Field(description="Only these types, separated by commas.", examples=["message.new,message.status"]),
     ] = None
     limit: Annotated[int, Field(ge=1, le=MAX_EVENTS), Number] = 100

@@ -18,7 +18,7 @@ from tests.gateway_server import ROOT, serve
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("CROSSFADE_CONTRACT_EXAMPLES", "2"))  # per operation, in fuzzing and in walks
 MAX_TIME_S = int(os.environ.get("CROSSFADE_CONTRACT_SECONDS", "40"))
-FULL_TIME_S = 600  # with this much time there are more than 10,000 cases
+FULL_TIME_S = 400  # with this much time there are more than 10,000 cases
 PHASES = os.environ.get("CROSSFADE_CONTRACT_PHASES", "examples,coverage,fuzzing,stateful")
 
 LOG = Path(os.environ["CROSSFADE_CONTRACT_LOG"]) if "CROSSFADE_CONTRACT_LOG" in os.environ else None

@@ -281,7 +281,9 @@ def test_a_cursor_from_the_future_is_gone_as_well(account: Account) -> None:
     problem(account.get(f"/events?after={text}"), 410, "cursor_expired")
 
 
-@pytest.mark.parametrize("query", ["after=x", "after=", "limit=0", "limit=501", "wait=26", "wait=-1", "types=nothing"])
+@pytest.mark.parametrize(
+    "query", ["after=x", "after=", "limit=0", "limit=501", "wait=26", "wait=-1", "types=nothing", "types=messageXnew"]
+)
 def test_bad_parameters_are_named(account: Account, query: str) -> None:
     """422, with the parameter."""
     document = problem(account.get(f"/events?{query}"), 422, "validation_failed")
