@@ -119,6 +119,21 @@ def test_an_old_run_of_failures_is_no_outage(database_url: str, conn: psycopg.Co
     assert judge_once(database_url) == 0
 
 
+def test_a_successor_has_not_failed_yet(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """A killed bridge's failures end with its lease: another may reach what it could not."""
+    put_stage(conn, "10")
+
+    async def succeed() -> None:
+        async with open_pool(database_url) as pool, pool.connection() as connection:
+            first = await cursors.claim(connection, "supabase", "one", lease_s=0.0)
+            await SinkHealth("supabase", pool).unheard(first, 6, "refused")
+            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.FAIL
+            await cursors.claim(connection, "supabase", "two")
+            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.HOLD
+
+    run(succeed)
+
+
 def test_failures_of_an_earlier_stage_are_no_outage(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """Who goes on after a repair is not turned back by what was before; by the next failure, yes."""
     put_failures(conn, seconds_ago=10)
