@@ -1,7 +1,11 @@
 -- name: claim
--- The clock is the database's own: bridges on different machines need not agree on the time.
+-- The clock is the database's own: bridges on different machines need not agree on the time. Failures are a bridge's own:
+-- its successor may reach what it could not, and the dial's gate must not turn back for a bridge that is gone.
 update public.relay_cursors
 set lease_owner = %(owner)s,
+    breaker = case when lease_owner = %(owner)s then breaker else 'closed' end,
+    consecutive_failures = case when lease_owner = %(owner)s then consecutive_failures else 0 end,
+    retry_at = case when lease_owner = %(owner)s then retry_at end,
     lease_token = lease_token + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
     updated_at = clock_timestamp()

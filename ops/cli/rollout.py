@@ -62,7 +62,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     if at.plan and at.plan.state in ("running", "paused"):
         console.print(f"Plan ({at.plan.state}): {' '.join(at.plan.steps)}")
     console.print(f"Gate: {at.verdict.outcome}")
-    for reason in at.verdict.reasons:
+    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         console.print(f"  {reason}", markup=False)
     console.print(f"\n{advice.sentence}\n", markup=False)
     console.print(f"  {advice.command}", style="bold", markup=False)
@@ -165,7 +165,7 @@ def gate(*, data_dir: Path | None, as_json: bool) -> None:
     else:
         console.print("No window has been closed at this stage.")
     console.print(f"{at.dial.stage.label}: {at.verdict.outcome}")
-    for reason in at.verdict.reasons:
+    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         console.print(f"  {reason}", markup=False, soft_wrap=True)
 
 
@@ -235,6 +235,7 @@ async def _situation(connection: Connection) -> Situation:
         plan=await store.find_plan(connection, FLAG),
         request=await store.find_request(connection, FLAG),
         has_keeper=judge is not None,
+        measuring=await keeper.find_open_window(connection, dial),
         now=datetime.now(UTC),
     )
 

@@ -32,7 +32,11 @@ def by_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def why_option(default: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("--why", required=default is None, default=default, help="The reason, for the audit.")
+    """Without a default it is required; a default of None, said to click, would count as one."""
+    help_text = "The reason, for the audit."
+    if default is None:
+        return click.option("--why", required=True, help=help_text)
+    return click.option("--why", default=default, show_default=bool(default), help=help_text)
 
 
 def run(data_dir: Path | None, act: Callable[[Connection], Coroutine[Any, Any, Result]]) -> Result:

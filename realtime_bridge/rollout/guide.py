@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from realtime_bridge.rollout import schedule, stages
+from realtime_bridge.rollout.gate_windows import GateWindow, samples
 from realtime_bridge.rollout.gates import Outcome, Verdict
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
@@ -25,6 +26,8 @@ class Situation:
     request: Request | None
     has_keeper: bool
     now: datetime
+    measuring: GateWindow | None = None
+    """The window that is not closed yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,16 @@ class Advice:
 
     sentence: str
     command: str
+
+
+def progress(at: Situation) -> str | None:
+    """Say how far the measuring is, where that is what is waited for."""
+    if at.dial.stage.name is StageName.OFF or at.verdict.outcome is not Outcome.HOLD:
+        return None
+    policy, window = at.dial.policy, at.measuring
+    few = min(samples(window.legacy), samples(window.supabase)) if window else 0
+    seconds = (window.ended_at - window.started_at).total_seconds() if window else 0
+    return f"The open window has {few} of {policy.min_samples} samples after {seconds:.0f} of {policy.window_s} s."
 
 
 def meaning(dial: Dial) -> str:
@@ -67,7 +80,11 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
         sentence = "The gate fails." if at.dial.stage.name is not StageName.COMPLETE else "The gate fails at complete."
         return Advice(sentence=sentence, command='crossfade rollout rollback --why "…"')
     if at.verdict.outcome is Outcome.HOLD:
-        sentence = f"{following.label} is next, when the gate has passed."
+        policy = at.dial.policy
+        sentence = (
+            f"{following.label} is next, when the gate has passed: the last {policy.pass_windows} windows of at least "
+            f"{policy.window_s} s must be good. Look again later."
+        )
         return Advice(sentence=sentence, command="crossfade rollout gate")
     if following.name is StageName.COMPLETE:
         sentence = "The gate has passed. complete stops feeding legacy: be sure that no old client is left."

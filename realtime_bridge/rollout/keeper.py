@@ -5,6 +5,7 @@ It looks at everything each POLL_S, whether a plan runs, is paused, or waits for
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -16,12 +17,12 @@ from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.errors import ApprovalNeeded, RolloutError
-from realtime_bridge.rollout.gate_windows import cut
+from realtime_bridge.rollout.gate_windows import GateWindow, cut
 from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
 from realtime_bridge.rollout.judging import Keeping
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S
+from realtime_bridge.rollout.windows import SLOT_S, Window
 
 log = structlog.get_logger(__name__)
 
@@ -208,11 +209,8 @@ async def evaluate(connection: Connection, flag: str) -> tuple[Verdict, store.Di
     dial = await store.get_dial(connection, flag)
     if dial.stage.name in NOT_JUDGED:
         return Verdict(outcome=Outcome.HOLD, reasons=("Supabase is not fed, so there is nothing to judge.",)), dial
-    known = await judging.list_windows(connection, flag, dial.version)
-    started_at = known[-1].ended_at if known else dial.since
-    slots = await windows.read(connection, flag, started_at)
-    first_number = known[-1].number + 1 if known else 1
-    closed, _ = cut(slots, dial.policy, started_at=started_at, first_number=first_number)
+    known, slots = await _measured(connection, dial)
+    closed, _ = _cut(known, slots, dial)
     await judging.add_windows(connection, flag, dial.version, closed)
     if closed:
         known = await judging.list_windows(connection, flag, dial.version)
@@ -222,3 +220,23 @@ async def evaluate(connection: Connection, flag: str) -> tuple[Verdict, store.Di
         if slot.window_start >= recent and slot.consecutive_failures > failures.get(slot.side, FailureRun()).count:
             failures[slot.side] = FailureRun(count=slot.consecutive_failures)
     return judge(known, dial.policy, failures_now=failures), dial
+
+
+async def find_open_window(connection: Connection, dial: store.Dial) -> GateWindow | None:
+    """Return what has been measured since the last closed window."""
+    known, slots = await _measured(connection, dial)
+    return _cut(known, slots, dial)[1]
+
+
+async def _measured(connection: Connection, dial: store.Dial) -> tuple[list[GateWindow], list[Window]]:
+    """Return the closed windows of this version of the dial, and the slots since the last of them."""
+    known = await judging.list_windows(connection, dial.flag, dial.version)
+    return known, await windows.read(connection, dial.flag, known[-1].ended_at if known else dial.since)
+
+
+def _cut(
+    known: Sequence[GateWindow], slots: Sequence[Window], dial: store.Dial
+) -> tuple[list[GateWindow], GateWindow | None]:
+    started_at = known[-1].ended_at if known else dial.since
+    first_number = known[-1].number + 1 if known else 1
+    return cut(slots, dial.policy, started_at=started_at, first_number=first_number)

@@ -32,7 +32,7 @@ def test_a_cohort_pays_for_its_own_conversations_and_who_joins_misses_nothing(tm
             assert sent_to_supabase(stack, users) == set(users.conversations) - outside(users, 1_000)
             for stage in ("25", "50", "75", "100"):
                 rehearsal.turn(stack, stage)
-                talk(crowds)
+            talk(crowds)
             wait_for(lambda: sent_to_supabase(stack, users) == set(users.conversations), "all to be fed")
             crowds.hush()
             wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)

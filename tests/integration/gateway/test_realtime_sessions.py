@@ -128,7 +128,7 @@ def test_the_token_must_not_be_cached(sessions: Callable[..., Account]) -> None:
 def test_a_change_of_stage_changes_the_answer(
     sessions: Callable[..., Account], conn: psycopg.Connection[DictRow]
 ) -> None:
-    """Up and down, with nothing but the dial's own listening; in a ramp the bucket decides."""
+    """Up and down, with nothing but the dial's own listening; in a ramp the bucket decides, and legacy is a standby."""
     account = sessions()
     early = next(user for user in iter(lambda: make_user(conn), None) if bucket_of(FLAG, user) < 5_000)
     late = next(user for user in iter(lambda: make_user(conn), None) if bucket_of(FLAG, user) >= 5_000)
@@ -138,7 +138,10 @@ def test_a_change_of_stage_changes_the_answer(
     turn(conn, "ramp", 5_000)
     session = told(account, early, "supabase")
     assert (session["reason"]["source"], session["reason"]["percentage"]) == ("bucket", 50.0)
-    assert ask(account, late)["provider"] == "socketio"
+    assert session["standby"] == {"provider": "socketio", "url": "https://chat.example.com", "path": "/api/ws"}
+    assert (ask(account, late)["provider"], ask(account, late)["standby"]) == ("socketio", None)
+    turn(conn, "complete", 10_000)
+    assert told(account, late, "supabase")["standby"] is None, "legacy is fed no longer"
     turn(conn, "off")
     told(account, early, "socketio")
 

@@ -6,7 +6,7 @@ import re
 import shlex
 import threading
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -96,7 +96,18 @@ def test_status_explains_itself(operator: Operator, conn: psycopg.Connection[Dic
     assert "25 % of the users are told Supabase" in text
     assert "Gate: hold" in text
     assert "0 of 3 windows of at least 500 samples" in text
+    assert "The open window has 0 of 500 samples after 0 of 60 s." in text
+    put_slots(conn, slots=2)
+    assert "The open window has 100 of 500 samples after 10 of 60 s." in operator.ok("rollout gate")
     assert text.rstrip().endswith("crossfade rollout gate")
+
+
+@pytest.mark.parametrize("line", ["rollout set shadow", "rollout plan 10:30m", "rollout override add user {} supabase"])
+def test_a_change_without_a_reason_is_refused(operator: Operator, conn: psycopg.Connection[DictRow], line: str) -> None:
+    """Before anything is asked of the database."""
+    code, text = operator.type(line.format(UUID(int=1)))
+    assert (code, "--why" in text) == (2, True)
+    assert audit(conn) == []
 
 
 def test_status_says_when_nobody_follows_the_dial(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:

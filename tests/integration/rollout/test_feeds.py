@@ -138,6 +138,32 @@ def test_a_side_that_is_switched_off_in_an_outage_comes_back_whole(
     run(outage)
 
 
+def test_a_change_of_the_dial_ends_a_back_off(
+    database_url: str, conn: psycopg.Connection[DictRow], conversation: int
+) -> None:
+    """A side that asked for a minute's patience is looked at when it is fed again; news of an event do not end that."""
+
+    async def change() -> None:
+        sink = RecordingSink("supabase")
+        sink.unavailable = SinkUnavailable("down", retry_after_s=60.0)
+        async with open_pool(database_url) as pool:
+            relay = Relay(sink=sink, pool=pool, owner="test")
+            async with running(relay):
+                await eventually(lambda: relay.lease, "the lease")
+                append_message(conn, conversation, "first")
+                await eventually(lambda: relay.health.failures, "the failure")
+                sink.unavailable = None
+                relay.wake()
+                append_message(conn, conversation, "second")
+                await asyncio.sleep(0)
+                assert sink.contents == []
+                relay.retry()
+                await eventually(lambda: sink.contents == ["first", "second"], "both")
+        assert relay.health.failures == 0
+
+    run(change)
+
+
 def test_a_running_relay_follows_the_dial(
     database_url: str, conn: psycopg.Connection[DictRow], conversation: int
 ) -> None:

@@ -11,12 +11,15 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from realtime_bridge import cursors
 from realtime_bridge.relay import Pool
 from realtime_bridge.rollout import announcer, changes, judging, keeper
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.keeper import GateKeeper
+from realtime_bridge.rollout.gates import Outcome
+from realtime_bridge.rollout.keeper import GateKeeper, evaluate
+from realtime_bridge.sink_health import SinkHealth
 from realtime_bridge.sinks.base import SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from tests.factories import make_user
@@ -116,6 +119,21 @@ def test_an_old_run_of_failures_is_no_outage(database_url: str, conn: psycopg.Co
     assert judge_once(database_url) == 0
 
 
+def test_a_successor_has_not_failed_yet(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """A killed bridge's failures end with its lease: another may reach what it could not."""
+    put_stage(conn, "10")
+
+    async def succeed() -> None:
+        async with open_pool(database_url) as pool, pool.connection() as connection:
+            first = await cursors.claim(connection, "supabase", "one", lease_s=0.0)
+            await SinkHealth("supabase", pool).unheard(first, 6, "refused")
+            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.FAIL
+            await cursors.claim(connection, "supabase", "two")
+            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.HOLD
+
+    run(succeed)
+
+
 def test_failures_of_an_earlier_stage_are_no_outage(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """Who goes on after a repair is not turned back by what was before; by the next failure, yes."""
     put_failures(conn, seconds_ago=10)
@@ -124,6 +142,26 @@ def test_failures_of_an_earlier_stage_are_no_outage(database_url: str, conn: psy
     put_failures(conn)
     assert judge_once(database_url) == 1
     assert audit(conn)[0]["why"].endswith("an outage. The last: Supabase answered 500")
+
+
+def test_probes_that_nobody_hears_are_an_outage(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """The bridge that delivers says so; one that does not hold the side's lease says nothing."""
+    put_stage(conn, "10")
+
+    async def listen_in_vain() -> None:
+        async with open_pool(database_url) as pool:
+            health = SinkHealth("supabase", pool)
+            await health.unheard(None, 7, "nothing arrived")  # no lease: nothing is written down
+            async with pool.connection() as connection:
+                lease = await cursors.claim(connection, "supabase", "one")
+                verdicts = []
+                for count in (5, 6, 0):
+                    await health.unheard(lease, count, "nothing arrived")
+                    verdicts.append((await evaluate(connection, FLAG))[0])
+        assert [verdict.outcome for verdict in verdicts] == [Outcome.HOLD, Outcome.FAIL, Outcome.HOLD]
+        assert verdicts[1].reasons[-1] == "The last: 6 probes in a row were not heard: nothing arrived"
+
+    run(listen_in_vain)
 
 
 def test_at_complete_it_raises_an_alarm_and_leaves_the_dial(
