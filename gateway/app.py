@@ -50,6 +50,7 @@ from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
 
+LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
 LIVE_ENDPOINTS = frozenset({"events.list_events"})
 NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
 
     metrics = Metrics()
     database = Database(settings.database_url, pool_size=settings.pool_size)
+    log = Database(settings.database_url, pool_size=min(LOG_CONNECTIONS, settings.pool_size), planned_once=True)
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
     turnstile = TurnstileGate(settings.threads)
@@ -122,7 +124,7 @@ def create_app(settings: Settings) -> Flask:
         sends_per_min=settings.send_limit_per_min,
     )
     app.register_blueprint(keys.blueprint(keyring))
-    app.register_blueprint(events.blueprint(CatchUp(database, event_waiters)))
+    app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
     app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
@@ -137,6 +139,7 @@ def create_app(settings: Settings) -> Flask:
     Idempotency(database).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,
+        log=log,
         key_sync=KeySync(settings.database_url, cache),
         choices=choices,
         limits=rate_limit.storage,
