@@ -51,6 +51,7 @@ from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
 
+LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
 CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, another flag provider
     {
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> Flask:
 
     metrics = Metrics()
     database = Database(settings.database_url, pool_size=settings.pool_size)
+    log = Database(settings.database_url, pool_size=min(LOG_CONNECTIONS, settings.pool_size), planned_once=True)
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
     turnstile = TurnstileGate(settings.threads)
@@ -132,7 +134,7 @@ def create_app(settings: Settings) -> Flask:
         sends_per_min=settings.send_limit_per_min,
     )
     app.register_blueprint(keys.blueprint(keyring))
-    app.register_blueprint(events.blueprint(CatchUp(database, event_waiters)))
+    app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
     app.register_blueprint(conversations.blueprint(database, users))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
@@ -147,6 +149,7 @@ def create_app(settings: Settings) -> Flask:
     Idempotency(database, CALLING_ENDPOINTS).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,
+        log=log,
         key_sync=KeySync(settings.database_url, cache),
         choices=choices,
         limits=rate_limit.storage,

@@ -37,6 +37,7 @@ SESSION = (
     # Ours are short statements of many callers: starting workers, or a compiler, took longer than what they then did.
     " set max_parallel_workers_per_gather = 0; set jit = off"
 )
+PLANNED_ONCE = "set plan_cache_mode = force_generic_plan"  # for statements that read the partitions of the log
 TRANSIENT = (
     psycopg.OperationalError,  # connection lost, timeouts, deadlocks, too many connections
     psycopg.InterfaceError,  # the connection was closed under us
@@ -82,10 +83,16 @@ class Database:
     Not psycopg_pool: its background reconnecting backs off, so that after an outage of some seconds workers went on
     answering 503 for up to 16 s more, and during one every request waited its whole timeout. Here a refused connection
     is a 503 at once, and the first request after the outage succeeds.
+
+    `planned_once` is for statements that are as good without knowing their values: the planner looks at every partition
+    of the log for each place that names it, which took longer than reading it.
     """
 
-    def __init__(self, url: str, *, pool_size: int, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int, planned_once: bool = False, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._url = url
+        self._planned_once = planned_once
         self._clock = clock
         self._slots = threading.BoundedSemaphore(pool_size)
         self._idle: deque[Connection] = deque()
@@ -159,10 +166,13 @@ class Database:
         if self._clock() < self._down_until:
             raise psycopg.OperationalError("the database refused a connection a moment ago")
         try:
-            return connect(self._url, "crossfade-gateway")
+            connection = connect(self._url, "crossfade-gateway")
+            if self._planned_once:
+                connection.execute(PLANNED_ONCE)
         except psycopg.Error:
             self._down_until = self._clock() + DOWN_S
             raise
+        return connection
 
     def _give_back(self, connection: Connection) -> None:
         if self._closed or connection.info.transaction_status != TransactionStatus.IDLE:

@@ -46,10 +46,15 @@ class EventCursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPage:
-    """Ascending by id. `cursor` is where to go on; marks from `floor` to `newest` can be resumed, and no others."""
+    """Ascending by id. `cursor` is where to go on; marks from `floor` to `newest` can be resumed, and no others.
+
+    `resting` is where to look again within the same request. It stays where it is as long as there is nothing of the
+    account, so that all who wait at one place ask the same.
+    """
 
     items: tuple[str, ...]
     cursor: EventCursor
+    resting: EventCursor
     has_more: bool
     floor: int
     newest: int
@@ -64,6 +69,13 @@ def unfinished_at(xmax: int, in_progress: Iterable[int], next_xid: int) -> tuple
     ranges = [XidRange(first=xid, last=xid) for xid in in_progress]
     if next_xid > xmax:
         ranges.append(XidRange(first=xmax, last=next_xid - 1))
+    return _joined(sorted(ranges, key=lambda found: found.first))
+
+
+def still_unfinished(known: Sequence[XidRange], xmax: int, in_progress: Iterable[int]) -> tuple[XidRange, ...]:
+    """Return what a later snapshot could not see either. It showed nothing new, so what had ended wrote nothing."""
+    ranges = [XidRange(first=xid, last=xid) for xid in in_progress if any(of.first <= xid <= of.last for of in known)]
+    ranges += [XidRange(first=max(of.first, xmax), last=of.last) for of in known if of.last >= xmax]
     return _joined(sorted(ranges, key=lambda found: found.first))
 
 

@@ -40,13 +40,20 @@ class Waiter:
         self._event.set()
 
     def wait(self, deadline: float) -> bool:
-        """Sleep until woken; True when it is worth looking again. False past the deadline or when the worker leaves."""
+        """Sleep until woken; True when it is worth looking again. False past the deadline or when the worker leaves.
+
+        Looks again without being told after POLL_S of its own, not all at once.
+        """
         if not self._may_wait or self._is_stopping():
             return False
         self._step_aside()
-        if not self._event.wait(max(0.0, deadline - monotonic())):
+        left_s = deadline - monotonic()
+        if self._event.wait(min(max(0.0, left_s), POLL_S)):
+            self._event.clear()
+        elif left_s <= POLL_S:
             return False
-        self._event.clear()
+        else:
+            self.woken_at = monotonic()
         return not self._is_stopping()
 
 
@@ -108,15 +115,11 @@ class EventWaiters:
         with contextlib.closing(connect(self._url, "crossfade-gateway-events")) as connection:
             connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
             self._wake_all()  # whatever was committed while nobody listened
-            polled_at = monotonic()
             while not self._stopping.is_set():
                 for account in self._notified(connection):
                     self._wake(account)
                 if self._is_leaving():
                     self._stopping.set()
-                    self._wake_all()
-                elif monotonic() - polled_at >= POLL_S:
-                    polled_at = monotonic()
                     self._wake_all()
 
     @staticmethod

@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
 
+from gateway import metrics_files
 from gateway.flag_check import check_flag_provider
 from gateway.gunicorn_problems import write_problem
 from gateway.settings import Settings
@@ -36,7 +38,8 @@ proc_name = "crossfade-gateway"
 control_socket_disable = True  # it would listen at one path for all gateways of a machine
 
 # Workers share their figures through files of their own run. Set before a worker imports the metrics.
-metrics_dir = tempfile.mkdtemp(prefix="crossfade-gateway-metrics-")
+metrics_files.remove_left_behind(Path(tempfile.gettempdir()))
+metrics_dir = metrics_files.make_directory(Path(tempfile.gettempdir()))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
 
 gunicorn.util.write_error = write_problem  # what gunicorn itself refuses is answered like everything else

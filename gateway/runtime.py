@@ -19,6 +19,7 @@ NAME = "crossfade"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     database: Database
+    log: Database
     key_sync: KeySync
     choices: ProviderChoice
     limits: LimitStorage
@@ -34,6 +35,7 @@ class Runtime:
         self.event_waiters.stop()
         self.choices.stop()
         self.key_sync.stop()
+        self.log.close()
         self.database.close()
         self.limits.close()
 

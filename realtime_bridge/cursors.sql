@@ -19,8 +19,9 @@ where sink = %(sink)s and lease_token = %(token)s
 returning sink
 
 -- name: release
+-- The time stays: retention waits for whom somebody held not long ago.
 update public.relay_cursors
-set lease_until = '-infinity', lease_owner = null
+set lease_until = clock_timestamp(), lease_owner = null
 where sink = %(sink)s and lease_token = %(token)s
 
 -- name: move

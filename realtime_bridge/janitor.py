@@ -62,8 +62,10 @@ class Janitor:
             made = await (
                 await connection.execute(_QUERIES["ensure_partitions"], {"weeks_ahead": WEEKS_AHEAD})
             ).fetchone()
+            kept = {"retention_days": self._retention_days}
+            age = await (await connection.execute(_QUERIES["find_age_to_keep"], kept)).fetchone()
             dropped = await (
-                await connection.execute(_QUERIES["drop_expired"], {"retention_days": self._retention_days})
+                await connection.execute(_QUERIES["drop_expired"], {"age": age[0] if age else None})
             ).fetchone()
             while (await connection.execute(_QUERIES["forget_answers"], {"at_most": FORGET_AT_MOST})).rowcount > 0:
                 pass

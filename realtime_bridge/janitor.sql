@@ -1,15 +1,23 @@
 -- name: ensure_partitions
 select crossfade.ensure_event_partitions(%(weeks_ahead)s) as changed
 
--- name: drop_expired
--- Nothing that a sink has yet to deliver is dropped: retention waits for the slowest cursor that somebody holds.
-select crossfade.drop_event_partitions(greatest(
+-- name: find_age_to_keep
+-- Nothing that a sink has yet to deliver is dropped: retention waits for the slowest cursor that somebody holds, or held
+-- within a retention's time. So a bridge that was down finds everything; a sink that was given up holds back no longer.
+select greatest(
     make_interval(days => %(retention_days)s),
     now() - coalesce((
         select min(e.created_at) from public.chat_events e
-        where e.id > (select min(high_water) from public.relay_cursors where lease_until > now())
+        where e.id > (
+            select min(high_water) from public.relay_cursors
+            where lease_until > now() - make_interval(days => %(retention_days)s)
+        )
     ), now())
-)) as changed
+) as age
+
+-- name: drop_expired
+-- A statement of its own: what reads the log while it runs keeps every partition from being dropped.
+select crossfade.drop_event_partitions(%(age)s) as changed
 
 -- name: wake_conversations
 -- Rows and events together; any number of bridges may ask at once.

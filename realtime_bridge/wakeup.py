@@ -41,9 +41,12 @@ class Wakeup:
             await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(self._channel)))
             self._wake_all()
             while True:
+                is_silent = True
                 async for _ in connection.notifies(timeout=CHECK_S, stop_after=1):
+                    is_silent = False
                     self._wake_all()
-                await connection.execute("select 1")
+                if is_silent:  # or dead
+                    await connection.execute("select 1")
 
     def _wake_all(self) -> None:
         for wake in self._wakers:

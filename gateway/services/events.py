@@ -40,7 +40,7 @@ class CatchUp:
             page = self._read(account_id, after, types, limit, not_before=monotonic())
             # A page of other types than those asked for moves the cursor, too, and is worth an answer at the end only.
             while not page.items and not page.has_more and waiter.wait(deadline):
-                page = self._read(account_id, page.cursor, types, limit, not_before=waiter.woken_at)
+                page = self._read(account_id, page.resting, types, limit, not_before=waiter.woken_at)
         return page
 
     def _read(

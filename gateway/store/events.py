@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.db import Connection
-from gateway.event_cursors import EventCursor, EventPage, unfinished_at
+from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
 from realtime_bridge import sql
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
@@ -65,9 +65,14 @@ def read_events(
     assert row is not None  # noqa: S101 `head` is always one row
     high_water = _high_water(row, after, limit, scan)
     has_more = row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
+    unmoved = EventCursor(
+        high_water=after.high_water, unfinished=still_unfinished(after.unfinished, row.xmax, row.in_progress)
+    )
+    moved = unmoved if row.next_xid is None else _cursor(high_water, row.xmax, row.in_progress, row.next_xid)
     return EventPage(
         items=tuple(row.representations or ()),
-        cursor=after if row.next_xid is None else _cursor(high_water, row.xmax, row.in_progress, row.next_xid),
+        cursor=moved,
+        resting=unmoved if row.late_count == row.scanned_count == 0 else moved,
         has_more=has_more,
         floor=row.floor,
         newest=max(row.newest, row.floor),

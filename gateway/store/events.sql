@@ -1,7 +1,9 @@
 -- name: read_events
 -- One statement, so that all of it is seen by one snapshot; event_cursors.py has the proof. `late` are events below the
 -- mark whose writers had not ended when the cursor was made, `scanned` what is above it. The transaction id is taken after
--- the snapshot, and only when the cursor moves: a consumer that waits costs none.
+-- the snapshot, and only when the cursor moves: a consumer that waits costs none. The plan is made once, without knowing
+-- the values (see `Database`), so the order leaves it one index each: by writer for `+ 0`, by account for the two bounds
+-- that are one. In the order of ids alone it may walk through everybody's events, or all of an account's.
 with late as materialized (
     select of_writer.id, of_writer.created_at, of_writer.type
     from unnest(%(firsts)s::bigint[], %(lasts)s::bigint[]) as writer (first, last)
@@ -10,8 +12,8 @@ with late as materialized (
         from public.chat_events e
         where e.account_id = %(account_id)s
             and e.xid between writer.first::text::xid8 and writer.last::text::xid8
-            and e.id <= %(high_water)s
-        order by e.id
+            and e.id + 0 <= %(high_water)s
+        order by e.id + 0
         limit %(limit)s
     ) as of_writer
     order by of_writer.id
@@ -19,8 +21,8 @@ with late as materialized (
 ), scanned as materialized (
     select e.id, e.created_at, e.type
     from public.chat_events e
-    where e.account_id = %(account_id)s and e.id > %(high_water)s
-    order by e.id
+    where e.account_id >= %(account_id)s and e.account_id <= %(account_id)s and e.id > %(high_water)s
+    order by e.account_id, e.id
     limit %(scan)s
 ), fresh as materialized (
     select s.id, s.created_at

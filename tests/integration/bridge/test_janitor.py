@@ -3,6 +3,7 @@
 import asyncio
 
 import psycopg
+import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.janitor import Janitor
@@ -44,3 +45,31 @@ def test_answers_are_forgotten_after_a_day(database_url: str, conn: psycopg.Conn
 
     asyncio.run(scenario())
     assert one(conn, "select count(*) as n from idempotency_records")["n"] == 23
+
+
+@pytest.mark.parametrize(("last_held_days_ago", "is_kept"), [(29, True), (31, False)])
+def test_retention_waits_for_a_sink_that_was_held_within_its_time(
+    database_url: str, conn: psycopg.Connection[DictRow], last_held_days_ago: int, *, is_kept: bool
+) -> None:
+    """A bridge that was down finds what it has yet to deliver; a sink that was given up keeps nothing for ever."""
+    conn.execute(
+        "create table crossfade.chat_events_2020_01_06 partition of chat_events"
+        " for values from ('2020-01-06') to ('2020-01-13')"
+    )
+    conn.execute(
+        "insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)"
+        " values (gen_random_uuid(), gen_random_uuid(), 1, 0, 'message.new', '{}', '2020-01-07')"
+    )
+    held_until = "update relay_cursors set high_water = 0, lease_until = now() - make_interval(days => %s)"
+    conn.execute(held_until + " where sink = 'legacy'", (last_held_days_ago,))
+
+    async def scenario() -> None:
+        async with open_pool(database_url) as pool:
+            await Janitor(pool, retention_days=30).run_once()
+
+    asyncio.run(scenario())
+    found = one(conn, "select to_regclass('crossfade.chat_events_2020_01_06') is not null as found")["found"]
+    conn.execute("drop table if exists crossfade.chat_events_2020_01_06")
+    conn.execute("update crossfade.event_floor set id = 0")
+    conn.execute("update relay_cursors set lease_until = '-infinity'")
+    assert found is is_kept

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +16,10 @@ from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
 from gateway import event_cursors
+from gateway.db import connect
 from gateway.event_cursors import EventCursor
 from gateway.runtime import Runtime
+from gateway.store import events as store
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.waiting import wait_for
@@ -310,6 +313,23 @@ def test_a_consumer_that_waits_is_woken_by_the_event(app: Flask, account: Accoun
     thread.join(10)
     assert _contents(data(answers[0])) == ["at last"]
     assert waiters.count == 0
+
+
+def test_all_who_wait_at_one_place_ask_the_same(
+    account: Account, gateway_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Whatever was under way when their cursors were made; else each of hundreds would need a read of its own."""
+    elsewhere = make_conversation(conn, make_user(conn))
+    account.make_conversation()
+    with psycopg.connect(gateway_url) as slow, connect(gateway_url, "test") as connection:
+        append_message(slow, elsewhere, "not mine")
+        before = store.find_ends(connection).newest
+        slow.commit()
+        after = replace(before, unfinished=store.find_ends(connection).newest.unfinished)
+        pages = [store.read_events(connection, account.id, start, types=None, limit=10) for start in (before, after)]
+    assert before.unfinished != after.unfinished
+    assert [page.items for page in pages] == [(), ()]
+    assert pages[0].resting == pages[1].resting == replace(before, unfinished=())
 
 
 def test_an_event_of_another_account_wakes_nobody(

@@ -1,5 +1,6 @@
 """What must hold over several worker processes, and on the wire."""
 
+import fcntl
 import json
 import os
 import signal
@@ -17,10 +18,11 @@ import pytest
 import redis
 from psycopg.rows import DictRow, dict_row
 
-from gateway import api_keys
+from gateway import api_keys, metrics_files
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
 from tests.gateway_server import ROOT, GatewayServer, serve
+from tests.integration.gateway.test_races import at_once
 
 LIST = "/api/v1/chat/conversations"
 WORKERS = 3
@@ -129,17 +131,31 @@ def test_limits_are_exact_over_workers(gateway: GatewayServer, conn: psycopg.Con
     assert one(conn, "select count(*) as n from chat_messages")["n"] == 20
 
 
-def test_resends_over_workers_are_one_message(gateway: GatewayServer, conn: psycopg.Connection[DictRow]) -> None:
-    """The same clientMessageId through all workers at once: one row, one event, equal answers."""
+@pytest.mark.parametrize("name", ["clientMessageId", "Idempotency-Key"])
+def test_resends_over_workers_are_one_message(
+    gateway: GatewayServer, conn: psycopg.Connection[DictRow], name: str
+) -> None:
+    """Fifty at once with the same name, by whichever worker: one row, one event, one answer."""
     account = make_user(conn)
     conversation = make_conversation(conn, account)
     key = make_key(conn, account)
-    body = {"content": "once", "clientMessageId": "c"}
+    _warm(gateway, key)
+    body, headers = {"content": "once"}, {}
+    if name == "clientMessageId":
+        body[name] = "c"
+    else:
+        headers[name] = "k"
     path = f"{LIST}/{conversation}/messages"
-    with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: gateway.request("POST", path, key, body), range(48)))
-    assert {status for status, _, _ in answers} == {201}
-    assert len({json.dumps(document, sort_keys=True) for _, document, _ in answers}) == 1
+
+    def send(_: int) -> str:
+        """Return the answer; whoever comes while the first is under way comes again."""
+        while (answer := gateway.request("POST", path, key, body, headers))[0] == 409:
+            assert answer[1]["code"] == "idempotency_in_flight"
+        assert answer[0] == 201, answer
+        return json.dumps(answer[1], sort_keys=True)
+
+    assert len(set(at_once(50, send))) == 1
+    assert len(_workers(gateway, 201, key)) > 1
     assert one(conn, "select count(*) as n from chat_messages")["n"] == 1
     assert one(conn, "select count(*) as n from chat_events")["n"] == 1
 
@@ -241,6 +257,42 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, database_url: str, limits_u
         os.kill(booted()[0], signal.SIGKILL)
         _until(lambda: len(booted()) == 3)
         server.wait_for("/readyz", 200)
+
+
+def test_a_killed_run_leaves_no_figures_behind(
+    tmp_path: Path, database_url: str, limits_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start removes its directory, when all of its processes are gone, and nobody else's."""
+    files = tmp_path / "files"
+    (files / f"{metrics_files.PREFIX}of-somebody-who-starts").mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(files))
+
+    def directories() -> set[Path]:
+        return set(files.glob(f"{metrics_files.PREFIX}*"))
+
+    others = directories()
+    with serve(tmp_path, database_url, limits_url) as server:
+        (killed,) = directories() - others
+        server.process.kill()
+    _until(lambda: not _is_locked(killed))
+    os.utime(killed, (0, 0))
+    with serve(tmp_path, database_url, limits_url):
+        (living,) = directories() - others
+        os.utime(living, (0, 0))
+        metrics_files.remove_left_behind(files)
+        assert directories() == others | {living}
+    assert directories() == others
+
+
+def _is_locked(directory: Path) -> bool:
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
 
 
 def test_a_bad_variable_ends_gunicorn_with_one_sentence(tmp_path: Path) -> None:

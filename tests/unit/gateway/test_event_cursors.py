@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from gateway import event_cursors
 from gateway.errors import ValidationFailed
-from gateway.event_cursors import MAX_CURSOR_CHARS, MAX_NUMBER, MAX_RANGES, EventCursor, XidRange, unfinished_at
+from gateway.event_cursors import (
+    MAX_CURSOR_CHARS,
+    MAX_NUMBER,
+    MAX_RANGES,
+    EventCursor,
+    XidRange,
+    still_unfinished,
+    unfinished_at,
+)
 
 ACCOUNT = UUID("2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6")
 XIDS = st.integers(3, 2**40)
@@ -43,6 +51,17 @@ def test_few_transactions_are_named_one_by_one() -> None:
         XidRange(first=100, last=101),
     )
     assert unfinished_at(100, [], 100) == ()
+
+
+def test_what_has_ended_is_forgotten() -> None:
+    """A later snapshot leaves of each range what is in progress in it, and what lies at its xmax or past it."""
+    known = (XidRange(first=90, last=95), XidRange(first=100, last=104))
+    assert still_unfinished(known, 103, [80, 92, 97, 101]) == (
+        XidRange(first=92, last=92),
+        XidRange(first=101, last=101),
+        XidRange(first=103, last=104),
+    )
+    assert still_unfinished(known, 200, [150]) == ()
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
