@@ -3,7 +3,7 @@
 with result as (
     select r.id, r.logged_at, r.fence, r.state, r.lane, r.delay_s, r.counted
     from unnest(
-        %(ids)s::bigint[], %(logged_at)s::text[]::timestamptz[], %(fences)s::integer[], %(states)s::text[],
+        %(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[], %(states)s::text[],
         %(lanes)s::smallint[], %(delays)s::float8[], %(counted)s::integer[]
     ) as r (id, logged_at, fence, state, lane, delay_s, counted)
 ), settled as (
