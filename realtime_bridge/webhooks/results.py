@@ -65,6 +65,7 @@ class Results:
         while True:
             await self._news.wait()
             self._news.clear()
+            await asyncio.sleep(0)  # whoever brought the news may end first
             if self._busy():
                 await asyncio.sleep(GATHER_S)
             await self.settle_all()

@@ -26,7 +26,7 @@ from realtime_bridge.webhooks.results import Done, Results
 
 log = structlog.get_logger(__name__)
 
-CLAIM_GAP_S = 0.01  # under load: however much news comes, a claim is worth its round trips
+CLAIM_GAP_S = 0.01  # however much news comes: a claim is to be worth its round trips
 CLAIM_AGAIN_S = 0.05  # under load, also when little has come back: what came may be of an endpoint that is quick
 START = 25  # requests begun at a time: what has come back, and the database, get their turn in between
 BUSY_ROUND_S = 0.005  # a round of the loop that takes longer: more requests at once would only make everything wait
@@ -159,8 +159,7 @@ class WebhookSender:
             return RETRY_S
         if not claimed:
             return POLL_S
-        if self._under_way:
-            await asyncio.sleep(CLAIM_GAP_S)
+        await asyncio.sleep(CLAIM_GAP_S)
         return CLAIM_AGAIN_S
 
     async def _wait(self, seconds: float) -> None:
