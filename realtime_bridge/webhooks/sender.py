@@ -120,13 +120,13 @@ class WebhookSender:
     async def _start_all(self) -> None:
         """Start workers while something waits: as many as are allowed for slow receivers, few for quick ones."""
         clock = asyncio.get_running_loop().time
-        round_s = 0.0
+        busy = False
         while self._waiting and len(self._under_way) < REQUESTS:
-            if round_s < BUSY_ROUND_S:
+            if not busy:
                 self._start(min(START, len(self._waiting), REQUESTS - len(self._under_way)))
-            began = clock()
+            began, waiting = clock(), len(self._waiting)
             await asyncio.sleep(0)
-            round_s = clock() - began
+            busy = clock() - began > BUSY_ROUND_S and len(self._waiting) < waiting  # when all hang, more must start
 
     def _start(self, count: int) -> None:
         for _ in range(count):
