@@ -131,9 +131,12 @@ async def _settle(
     connection: AsyncConnection[Any], batch: Sequence[Done], verdicts: Sequence[Verdict]
 ) -> list[Settled]:
     """Write the deliveries' states; return those whose claim still held."""
+    times = [one.delivery.logged_at for one in batch]
     values = {
+        "first": min(times),
+        "last": max(times),
         "ids": _array(one.delivery.id for one in batch),
-        "logged_at": _array(one.delivery.logged_at.isoformat() for one in batch),
+        "logged_at": _array(time.isoformat() for time in times),
         "fences": _array(one.delivery.fence for one in batch),
         "states": _array(verdict.state for verdict in verdicts),
         "lanes": _array(verdict.lane for verdict in verdicts),
