@@ -57,7 +57,7 @@ with failed as (
     select d.id, d.logged_at from webhook_deliveries d
     where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s and d.state = 'failed'
         and d.logged_at >= %(since)s and d.logged_at < %(until)s and d.log_id is not null
-        and (%(types)s::text[] = '{}' or d.type = any(%(types)s))
+        and (%(types)s::text[] = '{}' or %(types)s::text[] && array[d.type, split_part(d.type, '.', 1) || '.*', '*'])
     order by d.logged_at, d.id
     limit %(limit)s
 ), reopened as (
@@ -71,15 +71,19 @@ select count(*) from reopened
 
 -- name: insert_missing
 -- Events that were never queued for the endpoint: it was disabled, or not there yet. Not those that the sink has still
--- to deal with.
+-- to deal with: past its mark, or in a hole below it.
 with missing as (
-    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.created_at
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.created_at, w.fifo
     from chat_events e
     join chat_external_webhooks w on w.id = %(webhook_id)s and w.account_id = e.account_id
     where e.account_id = %(account_id)s and e.created_at >= %(since)s and e.created_at < %(until)s
         and e.id <= (select c.high_water from relay_cursors c where c.sink = 'webhooks')
+        and not exists (
+            select from relay_cursors c cross join jsonb_to_recordset(c.holes) as h (first bigint, last bigint)
+            where c.sink = 'webhooks' and e.id between h.first and h.last
+        )
         and w.event_types && array[e.type, split_part(e.type, '.', 1) || '.*', '*']
-        and (%(types)s::text[] = '{}' or e.type = any(%(types)s))
+        and (%(types)s::text[] = '{}' or %(types)s::text[] && array[e.type, split_part(e.type, '.', 1) || '.*', '*'])
         and not exists (
             select from webhook_deliveries d
             where d.webhook_id = %(webhook_id)s and d.logged_at = e.created_at and d.event_id = e.event_id
@@ -88,8 +92,8 @@ with missing as (
     limit %(limit)s
 ), inserted as (
     insert into webhook_deliveries
-        (webhook_id, account_id, event_id, log_id, logged_at, conversation_id, seq, type, lane, next_at)
-    select %(webhook_id)s, m.account_id, m.event_id, m.id, m.created_at, m.conversation_id, m.seq, m.type, 1,
+        (webhook_id, account_id, event_id, log_id, logged_at, conversation_id, seq, type, lane, fifo, next_at)
+    select %(webhook_id)s, m.account_id, m.event_id, m.id, m.created_at, m.conversation_id, m.seq, m.type, 1, m.fifo,
         clock_timestamp()
     from missing m
     order by m.id

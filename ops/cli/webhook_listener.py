@@ -6,7 +6,7 @@ Two sources: the API's catch-up by long poll, for whoever has a key; the event l
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -19,13 +19,15 @@ from psycopg.rows import DictRow
 
 from ops.errors import OpsError
 from realtime_bridge import sql
+from realtime_bridge.events import EventType
 from realtime_bridge.webhooks import signing
 
 _QUERIES = sql.load(__file__)
 POLL_S = 0.25
 WAIT_S = 20  # of a long poll; below the time after which proxies give up
 API_TIMEOUT_S = WAIT_S + 10.0
-RETRY_S = 2.0
+RETRY_S = 1.0
+LATEST = "latest"  # asks for the cursor after the newest event
 POST_TIMEOUT_S = 15.0  # as in earnest
 LOOK_BACK = 1_000  # ids below the newest that may still appear: a transaction takes its id before it commits
 
@@ -92,37 +94,47 @@ class LogSource:
 
 
 class ApiSource:
-    """Asks `GET /api/v1/chat/events` from now on, by long poll, without end."""
+    """Asks `GET /api/v1/chat/events` from now on, by long poll, without end; waits while the gateway is away.
 
-    def __init__(self, url: str, api_key: str, patterns: Sequence[str]) -> None:
+    `say` is told in a sentence what the events alone do not show.
+    """
+
+    def __init__(self, url: str, api_key: str, patterns: Sequence[str], say: Callable[[str], None]) -> None:
         self._url = f"{url.rstrip('/')}/api/v1/chat/events"
-        self._patterns = tuple(patterns)
+        self._types = [one.value for one in EventType if any(fnmatchcase(one, pattern) for pattern in patterns)]
+        if not self._types:
+            raise ListenError(
+                f"{' '.join(patterns)} goes to webhooks only; the API tells of messages and conversations."
+            )
+        self._say = say
         self._session = requests.Session()
         self._session.headers["X-API-Key"] = api_key
 
     def events(self) -> Iterator[Carried]:
-        cursor = "latest"
+        cursor = LATEST
         while True:
             answer = self._ask(cursor)
-            for event in answer["data"]:
-                if any(fnmatchcase(event["type"], pattern) for pattern in self._patterns):
-                    body = json.dumps(event, ensure_ascii=False).encode()
-                    yield Carried(event_id=event["eventId"], type=event["type"], seq=event.get("seq"), body=body)
-            cursor = answer["pagination"]["nextCursor"]
+            if answer.status_code == HTTPStatus.GONE:
+                self._say("Some events are no longer kept and were not forwarded; going on with the oldest that are.")
+                cursor = answer.json()["oldestCursor"]
+                continue
+            page: dict[str, Any] = answer.json()
+            for event in page["data"]:
+                body = json.dumps(event, ensure_ascii=False).encode()
+                yield Carried(event_id=event["eventId"], type=event["type"], seq=event["seq"], body=body)
+            cursor = page["pagination"]["nextCursor"]
 
-    def _ask(self, cursor: str) -> dict[str, Any]:
-        """Return a page; waits and asks again while the gateway is away or busy."""
+    def _ask(self, cursor: str) -> requests.Response:
+        """Return a page, or the answer that the cursor is too old; asks again while the gateway is away or busy."""
+        query = {"after": cursor, "types": ",".join(self._types)} | ({} if cursor == LATEST else {"wait": str(WAIT_S)})
         while True:
             try:
-                answer = self._session.get(
-                    self._url, params={"after": cursor, "wait": str(WAIT_S)}, timeout=API_TIMEOUT_S
-                )
+                answer = self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
             except requests.RequestException:
                 time.sleep(RETRY_S)
                 continue
-            if answer.status_code == HTTPStatus.OK:
-                page: dict[str, Any] = answer.json()
-                return page
+            if answer.status_code in (HTTPStatus.OK, HTTPStatus.GONE):
+                return answer
             if (
                 answer.status_code != HTTPStatus.TOO_MANY_REQUESTS
                 and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR

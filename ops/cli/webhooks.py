@@ -212,7 +212,7 @@ def listen(
     with ExitStack() as stack:
         source: Source
         if api_url and api_key:
-            source = ApiSource(api_url, api_key, patterns)
+            source = ApiSource(api_url, api_key, patterns, say=lambda sentence: click.echo(sentence, err=True))
         else:
             connection = stack.enter_context(_connect(data_dir))
             account = account_id or _demo_account(connection)

@@ -12,7 +12,7 @@ from realtime_bridge.webhooks.deliveries import Claimed, Room
 from realtime_bridge.webhooks.schedule import Lane
 
 REQUESTS = 500  # under way at once; fifty endpoints that hang with all their ten slots are still no stop
-IN_HAND = 2 * REQUESTS
+IN_HAND = 3 * REQUESTS
 LATE = REQUESTS // 3  # of the late lane: first attempts never wait behind old retries
 BATCH = 500  # deliveries a claim: its cost is by endpoint, so fewer and larger ones are cheaper
 

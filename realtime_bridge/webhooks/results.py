@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,7 @@ class Results:
         while True:
             await self._news.wait()
             self._news.clear()
+            await asyncio.sleep(0)  # whoever brought the news may end first
             if self._busy():
                 await asyncio.sleep(GATHER_S)
             await self.settle_all()
@@ -130,14 +131,17 @@ async def _settle(
     connection: AsyncConnection[Any], batch: Sequence[Done], verdicts: Sequence[Verdict]
 ) -> list[Settled]:
     """Write the deliveries' states; return those whose claim still held."""
+    times = [one.delivery.logged_at for one in batch]
     values = {
-        "ids": [one.delivery.id for one in batch],
-        "logged_at": [one.delivery.logged_at.isoformat() for one in batch],
-        "fences": [one.delivery.fence for one in batch],
-        "states": [verdict.state for verdict in verdicts],
-        "lanes": [int(verdict.lane) for verdict in verdicts],
-        "delays": [verdict.delay_s for verdict in verdicts],
-        "counted": [verdict.counted for verdict in verdicts],
+        "first": min(times),
+        "last": max(times),
+        "ids": _array(one.delivery.id for one in batch),
+        "logged_at": _array(time.isoformat() for time in times),
+        "fences": _array(one.delivery.fence for one in batch),
+        "states": _array(verdict.state for verdict in verdicts),
+        "lanes": _array(verdict.lane for verdict in verdicts),
+        "delays": _array(verdict.delay_s for verdict in verdicts),
+        "counted": _array(verdict.counted for verdict in verdicts),
     }
     rows = await (await connection.execute(_QUERIES["settle"], values)).fetchall()
     notable = {(delivery_id, fence): notable for delivery_id, fence, notable in rows}
@@ -146,6 +150,11 @@ async def _settle(
         for one, verdict in zip(batch, verdicts, strict=True)
         if one.delivery.claim in notable
     ]
+
+
+def _array(values: Iterable[object]) -> str:
+    """Return the text of an array of numbers, times or plain words: a fifth of what an adapted list costs."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 async def _log_attempts(connection: AsyncConnection[Any], settled: Sequence[Settled]) -> None:
@@ -174,5 +183,5 @@ def _row(delivery: Claimed, attempt: Attempt) -> tuple[Any, ...]:
         round(timing.total_ms, 2),
         None if headers is None else json.dumps(dict(headers)),
         attempt.response_body,
-        f"{{{','.join(map(str, attempt.secret_ids))}}}",
+        _array(attempt.secret_ids),
     )

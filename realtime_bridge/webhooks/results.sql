@@ -3,7 +3,7 @@
 with result as (
     select r.id, r.logged_at, r.fence, r.state, r.lane, r.delay_s, r.counted
     from unnest(
-        %(ids)s::bigint[], %(logged_at)s::text[]::timestamptz[], %(fences)s::integer[], %(states)s::text[],
+        %(ids)s::bigint[], %(logged_at)s::timestamptz[], %(fences)s::integer[], %(states)s::text[],
         %(lanes)s::smallint[], %(delays)s::float8[], %(counted)s::integer[]
     ) as r (id, logged_at, fence, state, lane, delay_s, counted)
 ), settled as (
@@ -14,6 +14,7 @@ with result as (
         settled_at = case when r.state = 'open' then null else statement_timestamp() end
     from result r
     where d.id = r.id and d.logged_at = r.logged_at and d.state = 'sending' and d.fence = r.fence
+        and d.logged_at between %(first)s and %(last)s  -- leaves out most partitions once, not for each row
     returning d.id, d.fence, d.webhook_id
 )
 select s.id, s.fence, coalesce(

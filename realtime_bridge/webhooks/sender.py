@@ -1,7 +1,7 @@
 """Carry out deliveries: claim, send, settle. Started by `__main__`; several senders share the queue without meeting.
 
-One task claims what there is room for (places.py), each delivery is a task of its own, and one task writes results in
-batches (results.py).
+One task claims what there is room for (places.py), workers send it, and one task writes down what came of it
+(results.py).
 """
 
 import asyncio
@@ -26,9 +26,10 @@ from realtime_bridge.webhooks.results import Done, Results
 
 log = structlog.get_logger(__name__)
 
-CLAIM_GAP_S = 0.01  # under load: however much news comes, a claim is worth its round trips
+CLAIM_GAP_S = 0.01  # however much news comes: a claim is to be worth its round trips
 CLAIM_AGAIN_S = 0.05  # under load, also when little has come back: what came may be of an endpoint that is quick
 START = 25  # requests begun at a time: what has come back, and the database, get their turn in between
+BUSY_ROUND_S = 0.005  # a round of the loop that takes longer: more requests at once would only make everything wait
 POLL_S = 0.5  # the truth when a NOTIFY is lost, and how exactly a retry is on time
 RETRY_S = 0.25  # a restarting Postgres is back within seconds
 LEASE_S = 5.0  # what a dead sender had claimed comes back after this; for half of it, it holds places at its endpoints
@@ -69,7 +70,6 @@ class WebhookSender:
         self._waiting: deque[tuple[Claimed, Endpoint]] = deque()
         self._starting: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
-        self._one_came_back = asyncio.Event()
         self._to_come_back = 0
         self._news = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -118,24 +118,28 @@ class WebhookSender:
         return sendable
 
     async def _start_all(self) -> None:
-        """Start what waits, a few at a time, until nothing waits."""
-        while self._waiting:
-            if len(self._under_way) >= REQUESTS:
-                self._one_came_back.clear()
-                await self._one_came_back.wait()
-            for _ in range(min(START, len(self._waiting), REQUESTS - len(self._under_way))):
-                task = asyncio.create_task(self._send(*self._waiting.popleft()))
-                self._under_way.add(task)
-                task.add_done_callback(self._came_back)
-            metrics.IN_FLIGHT.set(len(self._under_way))
+        """Start workers while something waits: as many as are allowed for slow receivers, few for quick ones."""
+        clock = asyncio.get_running_loop().time
+        busy = False
+        while self._waiting and len(self._under_way) < REQUESTS:
+            if not busy:
+                self._start(min(START, len(self._waiting), REQUESTS - len(self._under_way)))
+            began, waiting = clock(), len(self._waiting)
             await asyncio.sleep(0)
+            busy = clock() - began > BUSY_ROUND_S and len(self._waiting) < waiting  # when all hang, more must start
 
-    def _came_back(self, ended: asyncio.Task[None]) -> None:
-        self._under_way.discard(ended)
-        self._one_came_back.set()
+    def _start(self, count: int) -> None:
+        for _ in range(count):
+            worker = asyncio.create_task(self._send())
+            self._under_way.add(worker)
+            worker.add_done_callback(self._under_way.discard)
+        metrics.IN_FLIGHT.set(len(self._under_way))
 
-    async def _send(self, delivery: Claimed, endpoint: Endpoint) -> None:
-        self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
+    async def _send(self) -> None:
+        """Send one delivery after the other, until none waits."""
+        while self._waiting:
+            delivery, endpoint = self._waiting.popleft()
+            self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
 
     def _free(self, written: Sequence[Claimed]) -> None:
         """Give back the places of what is written; claim again when half of what was claimed has come back."""
@@ -155,8 +159,7 @@ class WebhookSender:
             return RETRY_S
         if not claimed:
             return POLL_S
-        if self._under_way:
-            await asyncio.sleep(CLAIM_GAP_S)
+        await asyncio.sleep(CLAIM_GAP_S)
         return CLAIM_AGAIN_S
 
     async def _wait(self, seconds: float) -> None:

@@ -5,6 +5,8 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -13,15 +15,19 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
+from ops.cli.webhook_listener import ApiSource, Listener, ListenError
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
-from tests.factories import append_message, make_conversation, make_user, make_webhook
+from tests.factories import append_message, make_conversation, make_key, make_user, make_webhook
+from tests.gateway_server import GatewayServer, serve
 from tests.integration.webhooks.conftest import BOX, webhooks
 from tests.receivers import receiver, status
+from tests.waiting import wait_for
 
 Conn = psycopg.Connection[DictRow]
+Received = list[tuple[dict[str, str], bytes]]
 
 
 def crossfade(database_url: str, *arguments: str) -> tuple[int, str]:
@@ -102,6 +108,11 @@ def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: 
         (["listen", "--forward-to", "http://127.0.0.1:1"], 1, "--account"),
         (["listen", "--forward-to", "http://127.0.0.1:1", "--api-url", "http://127.0.0.1:1"], 2, "--api-key"),
         (["listen", "--forward-to", "http://127.0.0.1:1", "--secret", "hunter2"], 2, "whsec_"),
+        (
+            ["listen", "--forward-to", "http://x", "--api-url", "http://x", "--api-key", "x", "--type", "endpoint.*"],
+            1,
+            "webhooks only",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[str], code: int, sentence: str) -> None:
@@ -112,24 +123,14 @@ def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[
 
 
 class Told(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent; as a gateway it tells two events, one of each family, and then refuses the key."""
+    """Keeps what it is sent; answers 204, or 500 where it is told to fail."""
 
-    received: list[tuple[dict[str, str], bytes]]
-
-    def do_GET(self) -> None:
-        first = "after=latest" in self.path
-        events = [
-            {"type": f"{family}.new", "eventId": str(UUID(int=1)), "seq": 7} for family in ("message", "conversation")
-        ]
-        page = {"success": True, "data": events, "pagination": {"nextCursor": "next", "hasMore": False}}
-        self.send_response(200 if first else 401)
-        self.end_headers()
-        self.wfile.write(json.dumps(page).encode())
+    received: Received
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.received.append((dict(self.headers), body))
-        self.send_response(204)
+        self.send_response(500 if b"fail" in body else 204)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -137,9 +138,9 @@ class Told(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def local() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+def local() -> Iterator[tuple[str, Received]]:
     """A receiver on this machine: its URL and what it was sent."""
-    received: list[tuple[dict[str, str], bytes]] = []
+    received: Received = []
     handler = type("Handler", (Told,), {"received": received})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -152,7 +153,7 @@ def local() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
 
 
 def test_listen_forwards_signed_events_to_a_local_port(
-    database_url: str, conn: Conn, account: UUID, local: tuple[str, list[tuple[dict[str, str], bytes]]]
+    database_url: str, conn: Conn, account: UUID, local: tuple[str, Received]
 ) -> None:
     """Only the account's events of the wanted types, in order, as a webhook would carry them."""
     url, received = local
@@ -173,13 +174,51 @@ def test_listen_forwards_signed_events_to_a_local_port(
     assert datetime.fromisoformat(events[0]["timestamp"]) > datetime.now(UTC) - timedelta(minutes=5)
 
 
-def test_listen_needs_no_database_with_a_key(local: tuple[str, list[tuple[dict[str, str], bytes]]]) -> None:
-    """It long-polls the API's catch-up, filters by type, and says why when the API refuses."""
+def test_listen_needs_no_database_with_a_key(
+    tmp_path: Path, database_url: str, redis_url: str, conn: Conn, account: UUID, local: tuple[str, Received]
+) -> None:
+    """From the real API: the wanted types, through a restart, past what is no longer kept, until the key is refused.
+
+    What the receiver refuses is shown, and the next one comes all the same.
+    """
     url, received = local
-    secret = signing.new_secret()
-    arguments = ["--forward-to", url, "--api-url", url, "--api-key", "cf_x", "--type", "message.*", "--secret", secret]
-    code, output = crossfade("postgresql://nobody@127.0.0.1:1/x", "listen", *arguments)
-    assert code == 1
-    assert "The API answered 401" in output
-    ((headers, body),) = received
-    assert verify(body, headers, secret)["type"] == "message.new"
+    key, conversation, secret = make_key(conn, account), make_conversation(conn, account), signing.new_secret()
+    said: list[str] = []
+    shown: list[dict[str, Any]] = []
+    ended: list[str] = []
+
+    def listen(gateway: str) -> None:
+        source = ApiSource(gateway, key, ["message.*"], say=said.append)
+        try:
+            shown.extend(Listener(source, target=url, secret=secret).forward(None))
+        except ListenError as error:
+            ended.append(str(error))
+
+    def asks(server: GatewayServer) -> bool:
+        return server.metric("chat_api_waiting_consumers") == 1.0
+
+    with serve(tmp_path, database_url, f"{redis_url}?db=11") as server:
+        listening = threading.Thread(target=listen, args=(f"http://127.0.0.1:{server.port}",))
+        listening.start()
+        wait_for(lambda: asks(server), "the first long poll")
+        append_message(conn, conversation, "first")
+        append_message(conn, conversation, "fail")
+        wait_for(lambda: len(received) == 2, "two events")
+    append_message(conn, conversation, "lost")
+    conn.execute("update crossfade.event_floor set id = (select max(id) from chat_events)")
+    append_message(conn, conversation, "kept")
+    with serve(tmp_path, database_url, f"{redis_url}?db=11", CROSSFADE_GATEWAY_PORT=str(server.port)) as server:
+        wait_for(lambda: len(received) == 3, "the event that is still kept")
+        wait_for(lambda: asks(server), "the next long poll")
+        conn.execute("update chat_api_keys set revoked_at = now()")
+        append_message(conn, conversation, "for nobody")
+        wait_for(lambda: not listening.is_alive(), "the end")
+    conn.execute("update crossfade.event_floor set id = 0")
+    events = [verify(body, headers, secret) for headers, body in received]
+    contents = [event["data"]["content"] for event in events]
+    assert contents[:3] == ["first", "fail", "kept"]
+    assert "lost" not in contents
+    assert [line["status"] for line in shown[:3]] == [204, 500, 204]
+    assert len(said) == 1
+    assert "no longer kept" in said[0]
+    assert "401" in ended[0]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -102,6 +103,8 @@ CASES: dict[str, tuple[Serve, Outcome]] = {
     "200": (says(b"HTTP/1.1 200 OK" + EMPTY), Outcome.DELIVERED),
     "204": (says(b"HTTP/1.1 204 No Content\r\n\r\n"), Outcome.DELIVERED),
     "299": (says(b"HTTP/1.1 299 Odd" + EMPTY), Outcome.DELIVERED),
+    "103, then 204": (says(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"), Outcome.DELIVERED),
+    "101": (says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), Outcome.REDIRECT),
     "304": (says(b"HTTP/1.1 304 Not Modified" + EMPTY), Outcome.REDIRECT),
     "302": (says(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/" + EMPTY), Outcome.REDIRECT),
     "400": (says(b"HTTP/1.1 400 Bad" + EMPTY), Outcome.CLIENT_ERROR),
@@ -189,6 +192,49 @@ def test_a_name_without_address() -> None:
 
     attempt = asyncio.run(scenario())
     assert (attempt.outcome, attempt.error) == (Outcome.DNS_ERROR, "The host's name has no address.")
+
+
+def test_a_name_server_that_does_not_answer() -> None:
+    """Its time is the attempt's time, and that is bounded."""
+    answered = threading.Event()
+
+    async def scenario() -> Attempt:
+        def lookup(*_: object) -> list[str]:
+            answered.wait(30)
+            return ["127.0.0.1"]
+
+        caller = Caller(LOOPBACK, connections=10, timeout_s=0.2, lookup=lookup)
+        try:
+            return await caller.attempt(delivery(), endpoint("http://slow.example.com:8080/"))
+        finally:
+            answered.set()
+            await caller.close()
+
+    assert asyncio.run(scenario()).outcome is Outcome.TIMEOUT
+
+
+def test_the_time_of_each_step_is_known() -> None:
+    """Name, connection and first byte of a new connection; a kept one needs neither name nor connection."""
+
+    async def scenario() -> list[Attempt]:
+        async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _ in range(2):
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        async with serving(twice) as port:
+            caller = Caller(LOOPBACK, connections=10, timeout_s=TIMEOUT_S, lookup=lambda *_: ["127.0.0.1"])
+            try:
+                return [await caller.attempt(delivery(), endpoint(f"http://hooks.example.com:{port}/")) for _ in "ab"]
+            finally:
+                await caller.close()
+
+    new, kept = (attempt.timing for attempt in asyncio.run(scenario()))
+    assert None not in (new.dns_ms, new.connect_ms, new.first_byte_ms)
+    assert (new.dns_ms or 0) <= (new.connect_ms or 0) <= (new.first_byte_ms or 0) <= new.total_ms
+    assert (kept.dns_ms, kept.connect_ms) == (None, None)
+    assert kept.first_byte_ms is not None
 
 
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:

@@ -116,6 +116,33 @@ def test_a_stopped_sender_gives_back_what_it_has_not_sent(database_url: str, con
     assert one(conn, "select state, attempts from webhook_deliveries") == {"state": "open", "attempts": 0}
 
 
+def test_a_success_heals_a_degraded_endpoint(database_url: str, conn: Conn, box: SecretBox) -> None:
+    """In the transaction that settles it, with a notice; successes of a well endpoint are noted every few seconds."""
+    account = make_user(conn)
+    conversation = make_conversation(conn, account)
+    known = (
+        "select health, consecutive_failures as failures, last_success_at > now() - interval '4 seconds' as fresh"
+        " from webhook_queues"
+    )
+
+    async def scenario() -> None:
+        async with receiver() as told, webhooks(database_url) as hooks:
+            make_webhook(conn, account, told.url, box)
+            conn.execute(
+                "update webhook_queues set health = 'degraded', consecutive_failures = 6, failing_since = now()"
+            )
+            append_message(conn, conversation)
+            await hooks.deliver()
+            assert one(conn, known) == {"health": "healthy", "failures": 0, "fresh": True}
+            conn.execute("update webhook_queues set last_success_at = now() - interval '6 seconds'")
+            append_message(conn, conversation)
+            await hooks.deliver()
+            assert one(conn, known)["fresh"]
+
+    run(scenario)
+    assert one(conn, "select type from webhook_notices")["type"] == "endpoint.recovered"
+
+
 def test_retention_drops_old_partitions_whole(database_url: str, conn: Conn) -> None:
     """Made weeks ahead, once; what is wholly older than the retention goes, and nothing else."""
     for parent in ("webhook_deliveries", "webhook_attempts"):

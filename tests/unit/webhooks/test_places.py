@@ -1,0 +1,52 @@
+"""What a sender has in hand never exceeds its bounds, and an endpoint that has enough is not asked for more."""
+
+from dataclasses import replace
+
+from realtime_bridge.webhooks.deliveries import Claimed
+from realtime_bridge.webhooks.places import BATCH, IN_HAND, LATE, Places
+from realtime_bridge.webhooks.schedule import Lane
+from tests.integration.webhooks.test_ssrf import delivery
+
+
+def claimed(count: int, *, webhook_id: int = 1, lane: Lane = Lane.EARLY, first: int = 0) -> list[Claimed]:
+    one = replace(delivery(), webhook_id=webhook_id, lane=int(lane), max_in_flight=3)
+    return [replace(one, id=first + number) for number in range(count)]
+
+
+def test_the_room_is_what_is_left() -> None:
+    """A batch at first, nothing when the hands are full, and all of it again when everything is written."""
+    places = Places()
+    assert places.room().slots == BATCH
+    taken = claimed(IN_HAND)
+    places.take(taken)
+    assert places.room().slots == 0
+    places.give_back(taken)
+    assert (places.room().slots, len(places)) == (BATCH, 0)
+
+
+def test_the_late_lane_has_its_share_and_no_more() -> None:
+    """However many old retries are due, the rest is kept for first attempts."""
+    places = Places()
+    places.take(claimed(LATE, lane=Lane.LATE))
+    assert places.room().late_slots == 0
+    assert places.room().slots > 0
+
+
+def test_an_endpoint_is_full_at_its_own_limit() -> None:
+    """By what this sender has in hand of it; a second claim of the same delivery counts by itself."""
+    places = Places()
+    places.take(claimed(2) + claimed(1, webhook_id=2))
+    assert list(places.room().full) == []
+    again = [replace(one, fence=2) for one in claimed(1)]
+    places.take(again)
+    assert list(places.room().full) == [1]
+    places.give_back(again)
+    assert list(places.room().full) == []
+
+
+def test_what_is_old_is_found_for_renewal() -> None:
+    """Nothing that came just now; all of it when a sender gives everything back."""
+    places = Places()
+    places.take(claimed(3))
+    assert places.older_than(60.0) == []
+    assert len(places.older_than(0.0)) == 3
