@@ -5,8 +5,8 @@ And let the indexes of conversations answer two filters at once: a page's total 
 
 from migrations import sql
 
-revision = "0016"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 UP = """
 -- A GIN index knows no order: with all of an account's messages under one word, twenty of them cost as much as all. So
