@@ -118,7 +118,8 @@ def _curl(path: str, method: str, operation: Schema, example: object) -> str:
     line = f"curl{verb} http://127.0.0.1:8000{path} {headers}"
     if example is None:
         return line
-    return f"{line} -H 'Content-Type: application/json' \\\n  -d '{json.dumps(example, ensure_ascii=False)}'"
+    body = json.dumps(example, ensure_ascii=False)
+    return f"{line} \\\n  -H 'Content-Type: application/json' -d '{body}'"
 
 
 def _event(name: str, sent: Schema) -> str:
@@ -184,10 +185,14 @@ def _kind(schema: Schema) -> str:  # noqa: PLR0911 one for each way to write a s
         return f"list of {_kind(schema.get('items', {}))}"
     if "properties" in schema and "data" in schema["properties"]:
         return _kind(schema["properties"]["data"])
-    limits = [f"{word} {schema[name]}" for name, word in LIMITS.items() if name in schema]
+    limits = [f"{word} {_value(schema[name])}" for name, word in LIMITS.items() if name in schema]
     types = schema.get("type", "anything")
     kind = " or ".join(types) if isinstance(types, list) else str(types)
     return escape(", ".join([str(schema.get("format") or kind), *limits]))
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 LIMITS = {

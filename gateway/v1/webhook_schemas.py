@@ -83,9 +83,15 @@ _SECRET_FORM = (
 )
 Type = Annotated[str, AfterValidator(_type), Field(json_schema_extra={"enum": list(catalogue.BY_TYPE)})]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"enum": list(catalogue.PATTERNS)})]
-Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS)]
+Patterns = Annotated[
+    list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS, description="What is sent; left out at first, all.")
+]
 Types = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
-Headers = Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(_headers)]
+Headers = Annotated[
+    dict[str, str],
+    Field(max_length=MAX_HEADERS, description="Sent along, such as a token of yours; stored sealed, never shown."),
+    AfterValidator(_headers),
+]
 Secret = Annotated[
     str,
     StringConstraints(max_length=200),
@@ -95,8 +101,10 @@ Secret = Annotated[
         json_schema_extra={"pattern": _SECRET_FORM},
     ),
 ]
-InFlight = Annotated[int, Field(ge=1, le=100), Whole]
-PerSecond = Annotated[int, Field(ge=1, le=1_000), Whole]
+InFlight = Annotated[int, Field(ge=1, le=100, description="Requests at a time."), Whole]
+PerSecond = Annotated[int, Field(ge=1, le=1_000, description="Requests a second; null for as many as come."), Whole]
+Fifo = Annotated[bool, Field(description="Each conversation in order: a failing request holds back those after it.")]
+Compatibility = Annotated[bool, Field(description="Adds `X-Signature: sha256=…`, of the body alone.")]
 
 
 class CreateWebhook(Body):
@@ -106,8 +114,8 @@ class CreateWebhook(Body):
     headers: Headers = Field(default_factory=dict)
     max_in_flight: InFlight = 10
     max_per_second: PerSecond | None = None
-    fifo: bool = False
-    compatibility_signature: bool = False
+    fifo: Fifo = False
+    compatibility_signature: Compatibility = False
     secret: Secret | None = None
 
     def to_domain(self) -> NewWebhook:
@@ -133,8 +141,8 @@ class ChangeWebhook(Changes):
     headers: Headers = Field(default_factory=dict)
     max_in_flight: InFlight = 10
     max_per_second: PerSecond | None = None
-    fifo: bool = False
-    compatibility_signature: bool = False
+    fifo: Fifo = False
+    compatibility_signature: Compatibility = False
 
     def to_domain(self) -> dict[str, Any]:
         """Return the named settings by the field's name."""
