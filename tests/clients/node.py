@@ -123,5 +123,5 @@ class NodeScript(Script):
     """A script of this directory under Node."""
 
     def __init__(self, script: str, *arguments: str) -> None:
-        install(HERE)
+        install()
         super().__init__(str(NODE), str(HERE / script), *arguments)

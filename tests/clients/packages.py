@@ -18,7 +18,7 @@ NODE = _WHEEL / "bin" / "node"  # the program itself: `.venv/bin/node` is a wrap
 NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-def install(directory: Path) -> None:
+def install(directory: Path = HERE) -> None:
     """Install what the lock file names, unless that was done already; safe from several processes at once."""
     done, lock = directory / "node_modules" / ".package-lock.json", directory / "package-lock.json"
     with (directory / ".npmrc").open() as guard:

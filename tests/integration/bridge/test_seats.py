@@ -134,7 +134,7 @@ def test_an_unreachable_endpoint_breaks_nothing(endpoint: Endpoint) -> None:
     async def check() -> None:
         async with opened(endpoint) as seats:
             seats.take("presence:1", lambda _event, _payload: None)
-            await asyncio.sleep(0.5)
+            await eventually(lambda: seats._connections[0]._retries > 0, "a try that failed")
             assert not await seats.send("presence:1", "presence.typing", {})
             assert not await seats.track("presence:1", {})
             assert not await seats.send("presence:2", "presence.typing", {})

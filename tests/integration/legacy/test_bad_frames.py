@@ -20,6 +20,7 @@ from websockets.sync.connection import Connection
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token
+from tests.waiting import wait_for
 
 READ_TIMEOUT_S = 10.0
 
@@ -215,7 +216,7 @@ def test_no_sequence_of_frames_harms_the_others(
     assert client.wait_event("message")["content"] == "unharmed"
     assert client.count("disconnect") == 0
     client.close()
-    assert bridge.server.socket_count == 0
+    wait_for(lambda: bridge.server.socket_count == 0, "every socket to be gone")
 
 
 def test_reader_who_does_not_read_is_cut_off(
