@@ -126,7 +126,8 @@ class WebhookSender:
                 self._start(min(START, len(self._waiting), REQUESTS - len(self._under_way)))
             began, waiting = clock(), len(self._waiting)
             await asyncio.sleep(0)
-            busy = clock() - began > BUSY_ROUND_S and len(self._waiting) < waiting  # when all hang, more must start
+            came_back = waiting - len(self._waiting)  # where most hang, more must start, however busy the bridge is
+            busy = clock() - began > BUSY_ROUND_S and came_back >= START // 2
 
     def _start(self, count: int) -> None:
         for _ in range(count):
