@@ -80,7 +80,7 @@ def test_a_name_is_taken_once(account: Account) -> None:
         ({"name": "With Spaces"}, "/name", "wrong_form"),
         ({"token": "two\nlines"}, "/token", "wrong_form"),
         ({"hmacKey": "short"}, "/hmacKey", "too_short"),
-        ({"kind": "telegram"}, "/kind", "literal_error"),
+        ({"kind": "telegram"}, "/kind", "not_allowed"),
         ({"unknown": 1}, "/unknown", "unknown_field"),
     ],
 )
