@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
     event_waiters = EventWaiters(
         settings.database_url,
         capacity=settings.max_waiters,
-        step_aside=turnstile.step_aside,
+        turnstile=turnstile,
         gauge=metrics.waiting_consumers,
     )
     rate_limit = RateLimitGate(

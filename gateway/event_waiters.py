@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
+from typing import Protocol
 from uuid import UUID
 
 import psycopg
@@ -25,12 +26,28 @@ JOIN_S = 3.0  # a worker that leaves waits no longer for this thread
 _log = structlog.get_logger(__name__)
 
 
+class Turnstile(Protocol):
+    """Where a request has its place among those that work."""
+
+    def step_aside(self) -> None: ...
+
+    def step_in(self) -> None: ...
+
+
 class Waiter:
     """One consumer. `woken_at` is when it was told, on the clock of `monotonic`."""
 
-    def __init__(self, *, may_wait: bool, step_aside: Callable[[], None], is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        may_wait: bool,
+        turnstile: Turnstile,
+        is_hearing: Callable[[], bool],
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._may_wait = may_wait
-        self._step_aside = step_aside
+        self._is_hearing = is_hearing
+        self._turnstile = turnstile
         self._is_stopping = is_stopping
         self._event = threading.Event()
         self.woken_at = 0.0
@@ -42,32 +59,36 @@ class Waiter:
     def wait(self, deadline: float) -> bool:
         """Sleep until woken; True when it is worth looking again. False past the deadline or when the worker leaves.
 
-        Looks again without being told after POLL_S of its own, not all at once.
+        Where nobody is told anything, it looks again every POLL_S, counted from its own beginning: not all at once.
         """
         if not self._may_wait or self._is_stopping():
             return False
-        self._step_aside()
-        left_s = deadline - monotonic()
-        if self._event.wait(min(max(0.0, left_s), POLL_S)):
-            self._event.clear()
-        elif left_s <= POLL_S:
+        self._turnstile.step_aside()
+        while not self._event.wait(min(max(0.0, deadline - monotonic()), POLL_S)):
+            if monotonic() >= deadline:
+                return False
+            if not self._is_hearing():
+                self.woken_at = monotonic()
+                break
+        self._event.clear()
+        if self._is_stopping():
             return False
-        else:
-            self.woken_at = monotonic()
-        return not self._is_stopping()
+        self._turnstile.step_in()
+        return True
 
 
 class EventWaiters:
     """At most `capacity` consumers wait; one more is answered at once, as if it had not asked to wait."""
 
-    def __init__(self, database_url: str, *, capacity: int, step_aside: Callable[[], None], gauge: Gauge) -> None:
+    def __init__(self, database_url: str, *, capacity: int, turnstile: Turnstile, gauge: Gauge) -> None:
         self._url = database_url
         self._capacity = capacity
-        self._step_aside = step_aside
+        self._turnstile = turnstile
         self._gauge = gauge
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
         self._count = 0
+        self._heard_at = 0.0
         self._stopping = threading.Event()
         self._is_leaving: Callable[[], bool] = lambda: False
         self._thread = threading.Thread(target=self.run, name="event-waiters", daemon=True)
@@ -88,7 +109,12 @@ class EventWaiters:
         """Register before the first look, so that no commit falls between looking and waiting."""
         with self._lock:
             may_wait = wait_s > 0 and self._count < self._capacity
-            waiter = Waiter(may_wait=may_wait, step_aside=self._step_aside, is_stopping=self._stopping.is_set)
+            waiter = Waiter(
+                may_wait=may_wait,
+                turnstile=self._turnstile,
+                is_hearing=self._is_hearing,
+                is_stopping=self._stopping.is_set,
+            )
             if may_wait:
                 self._waiters.setdefault(account_id, set()).add(waiter)
                 self._count += 1
@@ -102,6 +128,10 @@ class EventWaiters:
     @property
     def count(self) -> int:
         return self._count
+
+    def _is_hearing(self) -> bool:
+        """Whether notifications, whosever, do arrive: then nobody need look without one."""
+        return monotonic() - self._heard_at < POLL_S
 
     def run(self) -> None:
         while not self._stopping.is_set():
@@ -122,10 +152,12 @@ class EventWaiters:
                     self._stopping.set()
                     self._wake_all()
 
-    @staticmethod
-    def _notified(connection: Connection) -> set[str]:
+    def _notified(self, connection: Connection) -> set[str]:
         """The accounts of all notifications at hand, after the first or CHECK_S."""
-        return {notify.payload for notify in connection.notifies(timeout=CHECK_S, stop_after=1)}
+        accounts = {notify.payload for notify in connection.notifies(timeout=CHECK_S, stop_after=1)}
+        if accounts:
+            self._heard_at = monotonic()
+        return accounts
 
     def _wake(self, account: str) -> None:
         try:

@@ -27,9 +27,14 @@ class TurnstileGate:
         if g.pop("has_place", False):
             self._places.release()
 
-    def _enter(self) -> None:
-        if request.path in QUIET:  # probes are answered also while everybody queues
+    def step_in(self) -> None:
+        """Take a place again: hundreds of consumers that wake at once would spend their time on each other."""
+        if "has_place" in g:
             return
         if not self._places.acquire(timeout=QUEUE_S):
             raise ServiceUnavailable
         g.has_place = True
+
+    def _enter(self) -> None:
+        if request.path not in QUIET:  # probes are answered also while everybody queues
+            self.step_in()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
-from gateway import event_cursors
+from gateway import event_cursors, event_waiters
 from gateway.db import connect
 from gateway.event_cursors import EventCursor
 from gateway.runtime import Runtime
@@ -313,6 +313,26 @@ def test_a_consumer_that_waits_is_woken_by_the_event(app: Flask, account: Accoun
     thread.join(10)
     assert _contents(data(answers[0])) == ["at last"]
     assert waiters.count == 0
+
+
+def test_a_consumer_looks_by_itself_where_nothing_is_heard(
+    app: Flask, account: Account, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a pooler, say, no notification arrives; the event does, a little later."""
+    monkeypatch.setattr(event_waiters, "POLL_S", 0.2)
+    conversation = account.make_conversation()
+    cursor = _read(account)[1]["nextCursor"]
+    answers: list[TestResponse] = []
+    thread = threading.Thread(target=lambda: answers.append(account.get(f"/events?after={cursor}&wait=20")))
+    conn.execute("alter table chat_events disable trigger announce_events")
+    try:
+        thread.start()
+        wait_for(lambda: Runtime.of(app).event_waiters.count == 1, "the consumer to wait")
+        account.send(conversation, "unannounced")
+        thread.join(10)
+    finally:
+        conn.execute("alter table chat_events enable trigger announce_events")
+    assert _contents(data(answers[0])) == ["unannounced"]
 
 
 def test_all_who_wait_at_one_place_ask_the_same(
