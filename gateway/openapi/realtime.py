@@ -1,7 +1,7 @@
 """Realtime sessions, described."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -30,6 +30,12 @@ class CatchUpPlace(Answer):
     seq: Annotated[int, Field(ge=0, description="Fetch what comes after the last one you have seen, up to here.")]
 
 
+class Standby(Answer):
+    provider: Literal[Told.SOCKETIO]
+    url: Annotated[str | None, Field(description="Null: the address that the client knows.")]
+    path: str
+
+
 class RealtimeSession(Answer):
     provider: Told
     reason: ProviderReason
@@ -38,6 +44,10 @@ class RealtimeSession(Answer):
     url: Annotated[str | None, Field(description="Null: the address of the legacy sockets, which clients know.")]
     path: Annotated[str | None, Field(description="Of Socket.IO.")]
     public_key: Annotated[str | None, Field(description="Supabase's publishable key.")]
+    standby: Annotated[
+        Standby | None,
+        Field(description="The legacy side, while it is fed beside Supabase: keep it open, too, and notice no outage."),
+    ]
     token: Annotated[str, Field(description="A JWT of the user. Ask for a new session before it ends.")]
     expires_at: datetime
     topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
@@ -57,7 +67,8 @@ OPERATIONS = {
         " provider to connect to, why, with which token, which channels to join, and where to catch up.\n\n"
         "With `supabase`: `createClient(url, publicKey)`, `await supabase.realtime.setAuth(token)`, then subscribe to"
         " each of `topics` as a private channel. With `socketio`: `io(url, {path, auth: {token}})`, then"
-        " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. When"
-        " `rollout.changed` arrives, ask again.",
+        " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. With a"
+        " `standby`, keep its socket open as well, show what is first and drop what comes twice by `eventId`: so a"
+        " failure of either side is not noticed. When `rollout.changed` arrives, ask again.",
     ),
 }

@@ -1,6 +1,7 @@
 """`POST /realtime/sessions`: where a client's events come from, and why."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from psycopg.rows import DictRow
 
 from gateway.app import create_app
 from gateway.domain import Sides
+from gateway.openapi.realtime import RealtimeSession
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from realtime_bridge.rollout.bucket import bucket_of
@@ -138,6 +140,7 @@ def test_a_change_of_stage_changes_the_answer(
     turn(conn, "ramp", 5_000)
     session = told(account, early, "supabase")
     assert (session["reason"]["source"], session["reason"]["percentage"]) == ("bucket", 50.0)
+    RealtimeSession.model_validate_json(json.dumps(session))  # as it is described
     assert session["standby"] == {"provider": "socketio", "url": "https://chat.example.com", "path": "/api/ws"}
     assert (ask(account, late)["provider"], ask(account, late)["standby"]) == ("socketio", None)
     turn(conn, "complete", 10_000)
