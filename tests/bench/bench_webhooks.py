@@ -1,13 +1,17 @@
 """How far the sender is from the limit: a bare aiohttp loop that signs and posts the same bodies.
 
-Run by hand: `.venv/bin/python -m tests.bench.bench_webhooks [--rounds 5] [--events 400] [--waiting 1000000] [--json]`.
+Run by hand: `.venv/bin/python -m tests.bench.bench_webhooks`, with `--rounds 5`, `--events 400`, `--waiting 1000000`,
+`--bridges 2`, `--json`.
+
 Fifty receivers answer at once in a process of their own. Each round runs the bare loop, the sender, and the bare loop
 again, for a machine's speed wanders by the minute: compare the ratios, not the rates. `--waiting` first puts that many
-deliveries that are due tomorrow into the queue, and shows what they cost.
+deliveries that are due tomorrow into the queue, and shows what they cost. `--bridges` shares the queue among that many
+senders in processes of their own; the bare loop stays one.
 """
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -17,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
@@ -48,6 +52,7 @@ from tests.factories import append_message, make_conversation, make_user, make_w
 ENDPOINTS = 50
 MAX_IN_FLIGHT = 50
 BARE_CONCURRENCY = 100
+STOP_S = 15
 # By index, once for each endpoint: counting would cost more than what is measured while a million wait.
 OPEN = """
     select exists (
@@ -105,6 +110,31 @@ async def _row(connection: AsyncConnection[Any], query: LiteralString) -> Any:
     return await (await connection.execute(query)).fetchone()
 
 
+@contextlib.contextmanager
+def more_senders(database_url: str, key: bytes, count: int) -> Iterator[Callable[[], None]]:
+    """Senders in processes of their own; yields what sets them to work."""
+    environment = os.environ | {"DATABASE_URL": database_url, "CROSSFADE_SECRETS_KEY": base64.b64encode(key).decode()}
+    command = [sys.executable, "-m", "tests.bench.webhook_sender"]
+    senders = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)
+    ]
+    try:
+        for sender in senders:
+            assert sender.stdout is not None
+            assert sender.stdout.readline() == b"ready\n"
+
+        def start() -> None:
+            for sender in senders:
+                assert sender.stdin is not None
+                sender.stdin.write(b"\n")
+                sender.stdin.flush()
+
+        yield start
+    finally:
+        for sender in senders:
+            sender.communicate(timeout=STOP_S)
+
+
 @contextlib.asynccontextmanager
 async def pool_of(database_url: str) -> AsyncIterator[Pool]:
     pool = db.pool(database_url, name="bench", size=6)
@@ -125,13 +155,14 @@ async def fan_out(pool: Pool) -> float:
     return time.perf_counter() - started
 
 
-async def send(pool: Pool, box: SecretBox) -> float:
+async def send(pool: Pool, box: SecretBox, start_others: Callable[[], None]) -> float:
     """Deliver what is queued, until all of it is settled; seconds."""
     caller = Caller(POLICY, connections=REQUESTS)
     sender = WebhookSender(pool=pool, endpoints=Endpoints(box), calls=caller)
     try:
         async with pool.connection() as connection:
             started = time.perf_counter()
+            start_others()
             running = asyncio.create_task(sender.run())
             while await _row(connection, OPEN) == (True,):  # noqa: ASYNC110 the truth is in the database
                 await asyncio.sleep(0.05)
@@ -160,6 +191,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=400)
     parser.add_argument("--waiting", type=int, default=0)
+    parser.add_argument("--bridges", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     garbage.collect_less()  # as the bridge does, for both sides
@@ -179,7 +211,8 @@ def main() -> None:
 
 
 async def measure(server: EmbeddedPostgres, url: str, options: argparse.Namespace) -> dict[str, float]:
-    box, secret = SecretBox([os.urandom(32)]), signing.new_secret()
+    sealing_key, secret = os.urandom(32), signing.new_secret()
+    box = SecretBox([sealing_key])
     apply_shape(server.admin_url())
     upgrade(server.url())
     rounds: list[Round] = []
@@ -195,7 +228,8 @@ async def measure(server: EmbeddedPostgres, url: str, options: argparse.Namespac
             for _ in range(options.rounds):
                 events = write(connection, conversations, options.events)
                 connection.execute("vacuum analyze webhook_deliveries")
-                rounds.append(await one_round(pool, url, box, signing.key_of(secret), events))
+                with more_senders(server.url(), sealing_key, options.bridges - 1) as start_others:
+                    rounds.append(await one_round(pool, url, box, signing.key_of(secret), events, start_others))
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss
         (delivered,) = connection.execute(
             "select count(*) from webhook_attempts where outcome = 'delivered'"
@@ -207,6 +241,7 @@ async def measure(server: EmbeddedPostgres, url: str, options: argparse.Namespac
         "rounds": options.rounds,
         "deliveries a round": total,
         "waiting": options.waiting,
+        "bridges": options.bridges,
         "bare loop, per second": total / statistics.median(one.bare_s for one in rounds),
         "fan-out, per second": total / statistics.median(one.fanned_s for one in rounds),
         "sender, per second": total / statistics.median(one.sent_s for one in rounds),
@@ -226,13 +261,20 @@ def write(connection: psycopg.Connection[Any], conversations: list[int], count: 
     return dict(connection.execute("select id, created_at from chat_events where id > %s", (newest,)).fetchall())
 
 
-async def one_round(pool: Pool, url: str, box: SecretBox, key: bytes, events: dict[int, datetime]) -> Round:
+async def one_round(
+    pool: Pool,
+    url: str,
+    box: SecretBox,
+    key: bytes,
+    events: dict[int, datetime],
+    start_others: Callable[[], None],
+) -> Round:
     async with pool.connection() as connection:
         found = await Bodies().load(connection, events.items())
     bodies = [(json.loads(body)["eventId"], body) for body in found.values()]
     fanned_s = await fan_out(pool)
     before_s = await bare(url, bodies, key)
-    sent_s = await send(pool, box)
+    sent_s = await send(pool, box, start_others)
     after_s = await bare(url, bodies, key)
     return Round(bare_s=(before_s + after_s) / 2, fanned_s=fanned_s, sent_s=sent_s)
 
