@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PREFIX = "crossfade-gateway-metrics-"
+PREFIX = "crossfade-gateway-figures-"  # only directories of this name promise that who uses them locks them
 YOUNG_S = 60.0  # a directory so new may be another start's that is about to lock it
 
 

@@ -40,8 +40,7 @@ class SigningKey:
         try:
             raw = json.loads(text)
             (raw,) = raw if isinstance(raw, list) else [raw]
-            key = PyJWK(raw)
-            kid = raw["kid"]
+            kid, key = raw["kid"], PyJWK(raw)
         except (ValueError, TypeError, KeyError, jwt.PyJWTError):
             raise _unusable() from None
         if key.algorithm_name not in ALGORITHMS or "d" not in raw or not isinstance(kid, str):

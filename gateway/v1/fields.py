@@ -115,6 +115,7 @@ Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
 Word = Field(strict=False)  # JSON has no enums: their text is what is sent
 Whole = BeforeValidator(_whole)
 Number = BeforeValidator(_digits)
+YesOrNo = BeforeValidator(_yes_or_no)
 Seq = BeforeValidator(_signed_digits)
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Cursor = Annotated[

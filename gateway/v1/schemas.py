@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
-    BeforeValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -41,7 +40,7 @@ from gateway.v1.fields import (
     Uuid,
     Whole,
     Word,
-    _yes_or_no,
+    YesOrNo,
     not_blank,
 )
 
@@ -135,7 +134,7 @@ class ListConversations(Query):
     status: ConversationStatus | None = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
-    unread: Annotated[bool | None, BeforeValidator(_yes_or_no)] = None
+    unread: Annotated[bool | None, YesOrNo] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
     limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     page: (

@@ -34,6 +34,7 @@ def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy:
         ({"DATABASE_URL": "mysql://db/chat"}, "DATABASE_URL"),
         ({"SUPABASE_JWT_SECRET": " "}, "SUPABASE_JWT_SECRET"),
         ({"SUPABASE_JWT_SIGNING_KEY": "hunter2"}, "SUPABASE_JWT_SIGNING_KEY"),
+        ({"SUPABASE_JWT_SIGNING_KEY": '"hunter2"'}, "SUPABASE_JWT_SIGNING_KEY"),
         ({"SUPABASE_JWT_SIGNING_KEY": '{"kty": "oct", "kid": "1", "k": "hunter2"}'}, "SUPABASE_JWT_SIGNING_KEY"),
         ({"SUPABASE_JWT_SIGNING_KEY": '{"kty": "EC", "crv": "P-256", "kid": "1", "d": "hunter2"}'}, "SIGNING_KEY"),
         ({"CHAT_REALTIME_PROVIDER": "carrier-pigeon"}, "CHAT_REALTIME_PROVIDER"),
