@@ -7,7 +7,10 @@ manager, which swallows a failed publish. What is promised:
 - If Redis took it but the answer was lost, the retry is a repeat, under the same eventIds.
 - Readers continue where they stopped, so a Redis that is away for a while costs time, not frames.
 - Each publisher numbers its batches. A reader that finds a number missing (the stream was trimmed or wiped while it was
-  away) drops its sockets: their clients reconnect, subscribe again and catch up from the log.
+  away) or cannot read a numbered batch (a bridge of another version wrote it) drops its sockets: their clients
+  reconnect, subscribe again and catch up from the log.
+- Bridges of neighbouring versions read each other. The items of `emits` keep the keys they began with, because the
+  first readers refuse any other; what came later is a field of the entry of its own, which they do not look at.
 An entry that is not ours is skipped with one log line.
 """
 
@@ -161,8 +164,12 @@ class RedisFanout:
         self.is_ready = True
 
     async def _append(self, fields: dict[str, str], emits: Sequence[Emit]) -> None:
-        body = json.dumps([_item(emit) for emit in emits], allow_nan=False, separators=(",", ":"))
-        entry: dict[Any, Any] = {"publisher": self._publisher, "emits": body, **fields}
+        entry: dict[Any, Any] = {
+            "publisher": self._publisher,
+            "emits": _json([_item(emit) for emit in emits]),
+            "members": _json([emit.members for emit in emits]),
+            **fields,
+        }
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await self._writer.xadd(STREAM, entry, maxlen=STREAM_ENTRIES, approximate=True)
@@ -171,18 +178,35 @@ class RedisFanout:
 
     async def _take(self, fields: dict[bytes, bytes]) -> None:
         try:
-            publisher = fields[b"publisher"].decode()
-            batch = int(fields.get(b"batch", 0))
-            emits = [_emit(item) for item in json.loads(fields[b"emits"])]
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            publisher, batch = fields[b"publisher"].decode(), int(fields.get(b"batch", 0))
+        except (KeyError, ValueError) as error:
             log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
             return
         if publisher == self._publisher:
+            return
+        try:
+            emits = _emits(fields)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            await self._miss(publisher, batch, error)
             return
         if batch:
             await self._check_gap(publisher, batch)
         for emit in emits:
             await self._rooms.deliver(emit)
+
+    async def _miss(self, publisher: str, batch: int, error: Exception) -> None:
+        """Pass over what cannot be read; stored events among it are a gap, what was never stored may be lost."""
+        if not batch:
+            log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
+            return
+        self._seen[publisher] = batch
+        log.warning(
+            "legacy fan-out cannot read a batch, dropping sockets",
+            publisher=publisher,
+            batch=batch,
+            error=_named(error),
+        )
+        await self._on_gap()
 
     async def _check_gap(self, publisher: str, batch: int) -> None:
         seen = self._seen.get(publisher)
@@ -193,26 +217,42 @@ class RedisFanout:
 
 
 def _item(emit: Emit) -> dict[str, Any]:
+    """Return the part that every version reads; a key more and the first version refuses it."""
     return {
         "event": emit.event,
         "data": emit.data,
         "rooms": emit.rooms,
         "conversation_id": emit.conversation_id,
         "seq": emit.seq,
-        "members": emit.members,
     }
 
 
-def _emit(item: dict[str, Any]) -> Emit:
-    members = item["members"]
-    if not isinstance(members, list | None):
-        raise TypeError("not an emit")
-    emit = Emit(**(item | {"rooms": tuple(item["rooms"]), "members": None if members is None else tuple(members)}))
+def _emits(fields: dict[bytes, bytes]) -> list[Emit]:
+    items = json.loads(fields[b"emits"])
+    members = json.loads(fields[b"members"]) if b"members" in fields else [None] * len(items)
+    return [_emit(item, of_item) for item, of_item in zip(items, members, strict=True)]
+
+
+def _emit(item: dict[str, Any], members: list[str] | None) -> Emit:
+    if not isinstance(members, list | None) or not all(isinstance(member, str) for member in members or ()):
+        raise TypeError("not the members of an emit")
+    emit = Emit(
+        event=item["event"],
+        data=item["data"],
+        rooms=tuple(item["rooms"]),
+        conversation_id=item["conversation_id"],
+        seq=item.get("seq"),
+        members=None if members is None else tuple(members),
+    )
     if not isinstance(emit.event, str) or not isinstance(emit.data, dict) or not isinstance(emit.conversation_id, int):
         raise TypeError("not an emit")
     if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms) or not isinstance(emit.seq, int | None):
         raise TypeError("not an emit")
     return emit
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def _position(entry_id: str) -> tuple[int, int]:
