@@ -15,7 +15,15 @@ declare
     mark public.conversation_participants;
     new_event uuid := gen_random_uuid();
 begin
-    select c.* into known from public.conversations c where c.id = conversation for no key update;
+    -- Who takes no part keeps nobody waiting; who was let out while this waited is seen by the second look.
+    select c.* into known from public.conversations c
+    where c.id = conversation and exists (
+        select from public.conversation_participants p where p.conversation_id = c.id and p.user_id = reader
+    )
+    for no key update;
+    if not found then
+        return null;
+    end if;
     select p.* into mark from public.conversation_participants p
     where p.conversation_id = conversation and p.user_id = reader;
     if not found then

@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
 from tests.conftest import one
 from tests.factories import make_user
@@ -189,6 +189,16 @@ def test_reading_goes_forward_and_the_unread_count_follows(
     assert data(account.post(path, {"seq": sent[3]["seq"]}))["unreadCount"] == 0
     problem(account.post(path, {"seq": 999}), 422, "validation_failed")
     problem(account.post(path, {"seq": 1, "userId": str(uuid4())}), 404, "not_found")
+
+
+def test_who_takes_no_part_keeps_nobody_from_writing(
+    conversation: int, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """A stranger's mark is refused before the conversation is locked for it."""
+    with psycopg.connect(database_url, row_factory=dict_row) as stranger:
+        marked = one(stranger, "select crossfade.mark_read(%(id)s, gen_random_uuid(), 1) as done", id=conversation)
+        assert marked["done"] is None
+        conn.execute("select from conversations where id = %s for no key update nowait", (conversation,))
 
 
 def test_readers_at_once_agree(account: Account, conversation: int) -> None:
