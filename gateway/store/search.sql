@@ -3,10 +3,10 @@
 -- thousands for the beginning of a word: a walk back through the newest messages fills the page when the words are
 -- frequent; when it does not, the index goes on, chunk by chunk and no farther than the page needs: it has each word under
 -- the account and the chunk of ids it was written in. `is not distinct from` and `+ 0` keep the planner from walking
--- there, too, and `offset 0` has it look at the words of no more candidates than the page needs. A beginning of one or two
--- letters is in every message: beside whole words the index is not asked for it. The marks are control characters, which
--- the content is freed of first, so that after escaping `<mark>` is the only element in `highlight`; chr(1) stands where
--- the index has the place.
+-- there, too, and `offset 0` has it look at the words of no more candidates than the page needs. Account and chunk are
+-- compared as well, for places may share a name. A beginning of one or two letters is in every message: beside whole words
+-- the index is not asked for it. The marks are control characters, which the content is freed of first, so that after
+-- escaping `<mark>` is the only element in `highlight`; chr(1) stands where the index has the place.
 with recursive newest as materialized (
     select m.id, m.content from chat_messages m
     where m.account_id = %(account_id)s
@@ -55,6 +55,7 @@ with recursive newest as materialized (
                 )::tsquery
                 and m.account_id is not distinct from %(account_id)s
                 and (%(conversation_id)s::bigint is null or m.conversation_id is not distinct from %(conversation_id)s)
+                and crossfade.search_chunk(m.id) = chunk.number
                 and m.id + 0 < (select min(newest.id) from newest)
             order by m.id + 0 desc
             offset 0

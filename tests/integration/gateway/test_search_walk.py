@@ -1,5 +1,6 @@
 """Search finds the same, whichever of its two ways it goes."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
+from gateway.domain import SearchFilter
 from gateway.store import search
 from tests.integration.gateway.conftest import Account, data
 
@@ -55,6 +57,31 @@ def test_words_are_found_near_and_far(
     assert found(account, q="rare", conversationId=first) == ["word rare 11", "word rare 1"]
     assert found(account, q="rare w", limit=2) == ["word rare 11", "word rare 4", "word rare 1"]
     assert found(account, q="nobody wrote this") == []
+
+
+def test_chunks_whose_places_share_a_name_are_kept_apart(
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message is found once and none is passed over, also where the index cannot tell one chunk from another."""
+    monkeypatch.setattr(search, "WALK", 1)
+    conversation = account.make_conversation()
+    for number in range(8):
+        if number % 2 == 0:
+            conn.execute(f"alter table chat_messages alter column id restart {(number + 1) * CHUNK}")
+        account.send(conversation, f"word {number}")
+    with psycopg.connect(database_url) as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            "create or replace function crossfade.search_place(account_id uuid, chunk bigint) returns text"
+            " language sql immutable parallel safe as $$ select '00000000' $$"
+        )
+        connection.execute("reindex index public.chat_messages_words")
+        contents: list[str] = []
+        after = None
+        while after or not contents:
+            page = search.search_messages(connection, account.id, SearchFilter(words="word"), limit=3, after=after)
+            contents += [json.loads(item)["content"] for item in page.items]
+            after = page.last if page.has_more else None
+    assert contents == [f"word {number}" for number in reversed(range(8))]
 
 
 @pytest.mark.parametrize("walk", [1, 1_000])
