@@ -5,14 +5,15 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of queueing every writer behind it
+from migrations import sql
 
 
 def run(url: str) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
     with engine.connect() as connection:
+        # Work may take as long as it takes, also where the server ends what its clients ask after two minutes.
+        connection.execute(text(f"set statement_timeout = 0; set lock_timeout = '{sql.LOCK_TIMEOUT}'"))
         connection.execute(text("create schema if not exists crossfade"))
-        connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
         # The version table stays out of `public`, which Supabase serves to the internet.
         context.configure(connection=connection, version_table="schema_version", version_table_schema="crossfade")

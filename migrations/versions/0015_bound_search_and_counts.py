@@ -18,7 +18,8 @@ language sql immutable parallel safe as $$ select id >> 17 $$;
 create or replace function crossfade.search_start(chunk bigint) returns bigint
 language sql immutable parallel safe as $$ select chunk << 17 $$;
 
--- Short, because it is in every key of the index. That two places may share a name costs a look, not a wrong answer.
+-- Short, because it is in every key of the index. Two places may share a name: a search compares account and chunk, too,
+-- so that it costs a look, not a message found twice.
 create or replace function crossfade.search_place(account_id uuid, chunk bigint) returns text
 language sql immutable parallel safe as $$
     select left(encode(sha256(coalesce(uuid_send(account_id), '') || int8send(chunk)), 'hex'), 8)
@@ -56,25 +57,21 @@ NEW = {
     "conversations_unread": f"public.conversations (user_id, {SORT}) include (status, channel) where unread_count > 0",
 }
 ANALYZE = "analyze public.chat_messages; analyze public.conversations"  # an expression has no figures before
-DOCUMENT = """
-create or replace function crossfade.search_document(content text, account_id uuid) returns tsvector
-language sql immutable parallel safe as $$
-    select to_tsvector('pg_catalog.simple'::regconfig, content)
-        || array_to_tsvector(array['@' || coalesce(account_id::text, '')])
-$$;
-"""
 
 
 def upgrade() -> None:
+    """The old index goes, its function stays for a later version to drop.
+
+    Gateways of the version before call it until they are restarted: without the index they search slower, without the
+    function not at all.
+    """
     sql.run(UP)
     sql.create_indexes(NEW)
     sql.run(ANALYZE)
     sql.drop_indexes(OLD)
-    sql.run("drop function if exists crossfade.search_document(text, uuid)")
 
 
 def downgrade() -> None:
-    sql.run(DOCUMENT)
     sql.create_indexes(OLD)
     sql.run(ANALYZE)
     sql.drop_indexes(NEW)

@@ -1,18 +1,28 @@
 """Every version goes up and down with rows in place, as a role that is not superuser."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from psycopg.rows import DictRow
+from sqlalchemy import create_engine, pool
 
-from migrations import versions
+from migrations import sql, versions
 from migrations.upgrade import downgrade, upgrade
 from ops.local_supabase.database import apply_shape
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
+from tests.waiting import wait_for
 
+RELEASED = "0013"
+OUTLASTING = """
+select pid from pg_stat_activity
+where query like 'create index concurrently%' and wait_event_type = 'Lock' and clock_timestamp() - query_start > '1.5s'
+"""
 VERSIONS = sorted(file.name[:4] for file in Path(versions.__file__).parent.glob("[0-9]*.py"))
 
 
@@ -31,6 +41,49 @@ def test_down_and_up_again(database_url: str, conn: psycopg.Connection[DictRow],
     upgrade(database_url)
     expected = 0 if version == "base" else 1
     assert one(conn, "select count(*) as n from chat_messages")["n"] == expected
+
+
+def test_functions_of_the_released_version_stay(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Processes that were started before the migration still find every function that they call."""
+    downgrade(database_url, RELEASED)
+    before = _functions(conn)
+    upgrade(database_url)
+    assert before - _functions(conn) == set()
+
+
+def test_indexes_are_built_however_long_others_take(
+    database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index waits for transactions that began before it, also past the timeouts of the server and of migrations."""
+    conn.execute(f"alter database {conn.info.dbname} set statement_timeout = '1s'".encode())
+    monkeypatch.setattr(sql, "LOCK_TIMEOUT", "1s")
+    downgrade(database_url, RELEASED)
+    with ThreadPoolExecutor(1) as threads:
+        with psycopg.connect(database_url) as writer:
+            writer.execute("lock table chat_messages in row exclusive mode")
+            migration = threads.submit(upgrade, database_url)
+            wait_for(lambda: migration.done() or conn.execute(OUTLASTING).fetchone(), "an index that waits")
+        migration.result()
+
+
+def test_locks_are_bounded_again_after_an_index(database_url: str) -> None:
+    """What follows an index in the same run gives up a lock that it cannot have, as what came before."""
+    url = database_url.replace("postgresql:", "postgresql+psycopg:")
+    with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+        context = MigrationContext.configure(connection)
+        with Operations.context(context), context.begin_transaction():
+            sql.run("set lock_timeout = '7s'")
+            sql.create_indexes({"tried": "public.chat_messages (id)"})
+            assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "7s"
+            sql.drop_indexes(["tried"])
+            assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "7s"
+
+
+def _functions(connection: psycopg.Connection[DictRow]) -> set[str]:
+    rows = connection.execute(
+        "select oid::regprocedure::text as name from pg_proc where pronamespace = 'crossfade'::regnamespace"
+    )
+    return {row["name"] for row in rows}
 
 
 def test_shape_and_migrations_are_idempotent(database_url: str, admin_url: str) -> None:
