@@ -24,7 +24,11 @@ HIGH_WATER = Gauge("crossfade_sink_high_water", "Newest log id that the sink has
 HOLES = Gauge("crossfade_sink_holes", "Log ids below the high-water mark that may still appear.", ["sink"])
 LEASE_HELD = Gauge("crossfade_sink_lease_held", "1 while this bridge delivers for the sink.", ["sink"])
 BREAKER_OPEN = Gauge("crossfade_sink_breaker_open", "1 while the sink takes only probes.", ["sink"])
-CONSECUTIVE_FAILURES = Gauge("crossfade_sink_consecutive_failures", "Failed deliveries in a row, now.", ["sink"])
+CONSECUTIVE_FAILURES = Gauge(
+    "crossfade_sink_consecutive_failures",
+    "Failed deliveries in a row, or probes in a row that nobody heard: the longer run, now.",
+    ["sink"],
+)
 LAG_EVENTS = Gauge("crossfade_sink_lag_events", "Events of the log that the sink has not settled.", ["sink"])
 LAG_SECONDS = Gauge("crossfade_sink_lag_seconds", "Age of the oldest event that the sink has not settled.", ["sink"])
 PARKED_NOW = Gauge("crossfade_sink_parked_now", "Events that wait for an operator.", ["sink"])
@@ -52,7 +56,10 @@ BROADCAST_FAILURE = Counter("chat_realtime_broadcast_failure", "Failed tries to 
 PARITY_LOST = Counter("crossfade_parity_lost_events", "Events settled by a sink that the canary never saw.", ["side"])
 SUPABASE_SILENT = Gauge("crossfade_supabase_silent", "1 while probes through the database are not delivered.")
 PROBE_LATENCY = Histogram(
-    "crossfade_probe_latency_seconds", "From realtime.send to the bridge's own seat.", buckets=LATENCY_BUCKETS_S
+    "crossfade_probe_latency_seconds",
+    "From the send of a probe, by SQL (path database) or by a post (path http), to the bridge's own seat.",
+    ["path"],
+    buckets=LATENCY_BUCKETS_S,
 )
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")

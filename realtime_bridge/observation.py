@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
-from realtime_bridge.parity.http_probe import HttpProbe
+from realtime_bridge.parity.http_probe import HttpProbe, Send
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.probe import Probe
 from realtime_bridge.parity.samples import Samples
@@ -94,7 +95,7 @@ def create(
             return not transport.transactional and Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE)
 
         http_probe = HttpProbe(
-            transport=transport,
+            send=_send_of_probes(transport),
             seats=service,
             name=name,
             is_wanted=is_wanted,
@@ -144,6 +145,13 @@ def _ephemeral(
     )
     legacy.watch(bridge)
     return bridge
+
+
+def _send_of_probes(transport: Transport) -> Send:
+    """Return how the probe over HTTP posts: not behind what is sent again, which would look like an outage."""
+    if isinstance(transport, FallbackTransport):
+        return transport.send_out_of_order
+    return partial(transport.send, connection=None)
 
 
 def _probe(pool: Pool, seats: Seats, fallback: FallbackTransport, name: str) -> Probe:

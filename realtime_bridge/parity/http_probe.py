@@ -7,7 +7,7 @@ seconds, however Supabase fails, and long before the relay has run into its time
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ import structlog
 from realtime_bridge import metrics
 from realtime_bridge.parity.ears import Seated
 from realtime_bridge.sinks.base import SinkError, SinkNotReady
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.transports.base import Broadcast
 
 log = structlog.get_logger(__name__)
 
@@ -25,13 +25,16 @@ CALM_INTERVAL_S = 3.0  # where nothing turns back: each probe is a message that 
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 AWAY_S = 1.0  # a look that is so late says that this process was away, and not Supabase
 GIVEN_UP_S = 4.0  # twice the transport's time-out: nothing more becomes of it
+MAX_POSTS = 10  # at once: the transport's time-out leaves seven under way, and six that hang are an outage already
 EVENT = "probe"
 SILENT = f"nothing arrived within {HEARD_WITHIN_S} s"
+Send = Callable[[Sequence[Broadcast]], Awaitable[None]]
 
 
 class HttpProbe:
     """`is_wanted`: this bridge delivers over HTTP now. `is_urgent`: the gate waits to hear of an outage.
 
+    `send` posts at once, whatever else waits to be sent: a probe that queues measures the queue.
     `tell` gets the length of the run of failed probes whenever it changes, with the reason of the last one. What is
     heard late ends a run, too: a slow side is not down, and the gate measures latency.
     """
@@ -39,7 +42,7 @@ class HttpProbe:
     def __init__(
         self,
         *,
-        transport: Transport,
+        send: Send,
         seats: Seated,
         name: str,
         is_wanted: Callable[[], bool],
@@ -47,7 +50,7 @@ class HttpProbe:
         tell: Callable[[int, str], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport = transport
+        self._send_now = send
         self._seats = seats
         self._topic = f"crossfade:probe:http:{name}"
         self._is_wanted = is_wanted
@@ -81,7 +84,8 @@ class HttpProbe:
         self._looked_at = now
         if self._is_wanted():
             self._judge(now)
-            self._send(now)
+            if len(self._sending) < MAX_POSTS:
+                self._send(now)
         else:
             self._waiting.clear()
             self._failures = 0
@@ -111,7 +115,7 @@ class HttpProbe:
     async def _post(self, name: str) -> None:
         broadcast = Broadcast(topic=self._topic, event=EVENT, payload={"probe": name}, id=uuid4())
         try:
-            await self._transport.send([broadcast], None)
+            await self._send_now([broadcast])
         except SinkNotReady:
             self._waiting.pop(name, None)
         except SinkError as reason:
@@ -127,4 +131,4 @@ class HttpProbe:
         sent_at = self._waiting.pop(str(payload.get("probe")), None)
         self._failures = 0
         if sent_at is not None:
-            metrics.PROBE_LATENCY.observe(max(0.0, self._clock() - sent_at))
+            metrics.PROBE_LATENCY.labels("http").observe(max(0.0, self._clock() - sent_at))

@@ -96,7 +96,7 @@ class Probe:
         sent_at = self._waiting.pop(str(payload.get("probe")), None)
         if sent_at is None:
             return
-        metrics.PROBE_LATENCY.observe(max(0.0, self._clock() - sent_at))
+        metrics.PROBE_LATENCY.labels("database").observe(max(0.0, self._clock() - sent_at))
         lost = [name for name, at in self._waiting.items() if at < sent_at]  # the path keeps order: they never come
         for name in lost:
             del self._waiting[name]

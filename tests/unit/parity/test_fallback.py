@@ -112,6 +112,19 @@ def test_a_page_prepared_for_the_other_path_is_tried_again() -> None:
         asyncio.run(stage.transport.send([], CONNECTION))
 
 
+def test_probes_do_not_wait_for_what_is_sent_again() -> None:
+    """They go out at once while HTTP is in use, and not at all while the database is."""
+    stage = Stage()
+    probe = Broadcast(topic="t", event="probe", payload={"n": 7}, id=uuid4())
+    with pytest.raises(SinkNotReady):
+        asyncio.run(stage.transport.send_out_of_order([probe]))
+    stage.send(1)
+    stage.transport.use_http(heard_until=0.0)
+    asyncio.run(stage.transport.send_out_of_order([probe]))
+    stage.send(2)
+    assert stage.http.sent == [7, 1, 2]
+
+
 def test_going_back_waits_for_http_to_be_heard() -> None:
     """The database path is fast enough to overtake what HTTP has accepted: it starts a moment later."""
     stage = Stage()

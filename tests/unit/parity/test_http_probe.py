@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
 
-from realtime_bridge.parity.http_probe import INTERVAL_S, SILENT, HttpProbe
+from realtime_bridge.parity.http_probe import INTERVAL_S, MAX_POSTS, SILENT, HttpProbe
 from realtime_bridge.sinks.base import SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.transports.fallback import FallbackTransport
+from tests.unit.parity.test_fallback import CONNECTION, Path
 from tests.unit.parity.test_probe import Seat
 
 OUTAGE = 6  # one more than a gate allows
@@ -25,14 +28,23 @@ class Supabase:
         self._stage = stage
         self.delay_s: float | None = 0.05
         self.error: SinkUnavailable | None = None
+        self.takes_s = 0.0  # for what is no probe
+        self.hangs = False
+        self.posts = 0
         self.under_way: list[tuple[float, dict[str, Any]]] = []
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
         assert connection is None
         if self.error:
             raise self.error
+        probes = [one.payload for one in broadcasts if one.event == "probe"]
+        answers_at = self._stage.now + (0.0 if probes else self.takes_s)
+        self.posts += 1
+        while self._stage.now < answers_at or self.hangs:  # noqa: ASYNC110 - the clock is the stage's own
+            await asyncio.sleep(0)
+        self.posts -= 1
         if self.delay_s is not None:
-            self.under_way += [(self._stage.now + self.delay_s, one.payload) for one in broadcasts]
+            self.under_way += [(self._stage.now + self.delay_s, payload) for payload in probes]
 
     async def close(self) -> None: ...
 
@@ -51,8 +63,9 @@ class Stage:
         self.told: list[tuple[int, str]] = []
         self.seat = Seat()
         self.supabase = Supabase(self)
+        self.fallback: FallbackTransport | None = None
         self.probe = HttpProbe(
-            transport=self.supabase,
+            send=self.send,
             seats=self.seat,
             name="test",
             is_wanted=lambda: self.is_wanted,
@@ -61,6 +74,13 @@ class Stage:
             clock=lambda: self.now,
         )
         self.seat.take("", self.probe._receive)
+
+    async def send(self, broadcasts: Sequence[Broadcast]) -> None:
+        """Post to Supabase, past a fallback if there is one."""
+        if self.fallback:
+            await self.fallback.send_out_of_order(broadcasts)
+        else:
+            await self.supabase.send(broadcasts, None)
 
     async def _tell(self, count: int, reason: str) -> None:
         self.told.append((count, reason))
@@ -136,6 +156,33 @@ async def test_who_does_not_listen_cannot_call_others_silent(stage: Stage) -> No
     stage.is_wanted = False
     await stage.probe_for(20)
     assert stage.told == []
+
+
+@staged
+async def test_what_is_sent_again_is_no_outage(stage: Stage) -> None:
+    """Thousands of broadcasts go to a slow HTTP before anything new; the probes measure the path and not that queue."""
+    stage.supabase.takes_s = 0.5
+    database = Path(transactional=True, max_batch=500)
+    stage.fallback = FallbackTransport(database, stage.supabase, clock=lambda: stage.now)
+    kept = [Broadcast(topic="t", event="message", payload={"n": n}, id=UUID(int=n)) for n in range(3_000)]
+    await stage.fallback.send(kept, CONNECTION)
+    stage.fallback.use_http(heard_until=0.0)
+    newest = asyncio.create_task(stage.fallback.send(kept[:1], None))
+    took_s = await stage.probe_for(120, newest.done)
+    assert took_s > 30 * stage.supabase.takes_s, "the queue was long enough to be taken for an outage"
+    assert (stage.fallback.waiting, stage.told) == (0, [])
+
+
+@staged
+async def test_posts_that_hang_do_not_pile_up(stage: Stage) -> None:
+    """However long they hang, there are enough of them to know an outage, and no more."""
+    stage.supabase.hangs = True
+    await stage.probe_for(120)
+    assert stage.knows_outage()
+    assert stage.supabase.posts == MAX_POSTS
+    stage.supabase.hangs = False
+    await stage.probe_for(2)
+    assert (stage.supabase.posts, stage.told[-1][0]) == (0, 0)
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
