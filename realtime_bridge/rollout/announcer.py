@@ -40,7 +40,10 @@ Tell = Callable[[Reading, Collection[UUID]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """`users` hold another answer; `may_answer` of them have a token that lives, and so perhaps a socket."""
+    """`users` hold another answer; `may_answer` of them have a token that lives, and so perhaps a socket.
+
+    Where a side broke off, `may_answer` is at least one.
+    """
 
     users: int
     may_answer: int
@@ -94,6 +97,7 @@ class Announcer:
             users += len(batch)
             live += sum(batch.values())
             if not await self._try(side, reading, batch, tell):
+                live = max(live, 1)  # of those behind it nothing is known
                 break
         return users, live
 

@@ -51,7 +51,8 @@ class GateKeeper:
         self._changed = asyncio.Event()
         self._keeping: Keeping | None = None
         self._announced = 0
-        self._repeat_at = 0.0  # also by a keeper that takes over
+        self._repeat_at = 0.0  # at once, also by a keeper that takes over
+        self._is_fresh = True
         self._repeat_s = REPEAT_S
         self._alarmed_at = float("-inf")
         self._noted: Verdict | None = None
@@ -91,6 +92,7 @@ class GateKeeper:
         async with self._pool.connection() as connection:
             self._keeping = keeping = await judging.claim(connection, flag, self._owner)
             if keeping is None:
+                self._repeat_at, self._is_fresh = 0.0, True
                 return 0
             verdict, dial = await evaluate(connection, flag)
             if verdict != self._noted:
@@ -161,7 +163,11 @@ class GateKeeper:
         return 1
 
     async def announce_once(self) -> int:
-        """Tell clients of what has changed, and again those who have not asked since; return how many there were."""
+        """Tell clients of what has changed, and again those who have not asked since; return how many there were.
+
+        After news, and after taking over, there is a second round even if nobody was left to tell: a gateway worker
+        that reads the dial late has perhaps just given somebody the old answer.
+        """
         keeping, reading, now = self._keeping, self._dial.reading, asyncio.get_running_loop().time()
         if keeping is None or reading is None:
             return 0
@@ -171,7 +177,8 @@ class GateKeeper:
         expired_s = announcer.EXPIRED_S if is_news else 0.0
         told = await self._announcer.announce(reading, lambda: self._dial.reading is reading, expired_s=expired_s)
         self._repeat_s = REPEAT_S if is_news else min(2 * self._repeat_s, MAX_REPEAT_S)
-        self._repeat_at = now + self._repeat_s if told.may_answer else float("inf")
+        self._repeat_at = now + self._repeat_s if told.may_answer or is_news or self._is_fresh else float("inf")
+        self._is_fresh = False
         if is_news:
             self._announced = reading.revision
             async with self._pool.connection() as connection:

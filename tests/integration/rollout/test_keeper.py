@@ -335,6 +335,62 @@ def test_who_has_not_asked_is_told_again(
     assert len(transport.sent) == 6
 
 
+@pytest.mark.parametrize("takes_over", [False, True])
+def test_who_was_given_the_old_answer_just_after_the_notices_is_told(
+    database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch, takes_over: bool
+) -> None:
+    """The first round found nobody, the second does, of the same keeper or of its successor; then it is over."""
+    monkeypatch.setattr(keeper, "REPEAT_S", 0.0)
+    put_stage(conn, "50", minutes_ago=0)
+    transport = RecordingTransport()
+    heard = []
+
+    async def announce() -> None:
+        async with keeping(database_url, transport) as (one, _):
+            if takes_over:
+                async with (
+                    keeping(database_url, transport, owner="two") as (other, pool),
+                    pool.connection() as connection,
+                ):
+                    await other.run_once()
+                    await other.announce_once()
+                    await judging.release(connection, FLAG, "two")
+            await one.run_once()
+            await one.announce_once()
+            for answer in ("socketio", "supabase", "socketio"):
+                if answer == "socketio":
+                    told(conn, answer, early=True)
+                conn.execute("update rollout_sessions set provider = %s, expires_at = now() + '1 minute'", (answer,))
+                await one.announce_once()
+                heard.append(len(transport.sent))
+
+    run(announce)
+    assert heard == [1, 1, 1]
+
+
+def test_a_side_that_broke_off_may_have_left_somebody(
+    database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those behind a refused batch nothing is known, so they count as one who can answer."""
+    monkeypatch.setattr(announcer, "BATCH", 1)
+    told(conn, "socketio", early=True)
+    put_stage(conn, "50", minutes_ago=0)
+    transport = RecordingTransport()
+    counts = []
+
+    async def announce() -> None:
+        async with keeping(database_url, transport) as (one, pool):
+            await one.run_once()
+            reading = one._dial.reading
+            assert reading is not None
+            for transport.failures in (1, 0):
+                announced = await Announcer(pool, transport=transport, legacy=None).announce(reading)
+                counts.append(announced.may_answer)
+
+    run(announce)
+    assert counts == [1, 0]
+
+
 def test_a_dial_survives_a_dead_database(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """Its connections are cut: the last known stage serves, and the next change is known again within moments."""
     put_stage(conn, "25")
