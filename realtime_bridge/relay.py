@@ -111,8 +111,10 @@ class Relay:
         if self.lease is None:
             return False
         log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
-        if self.lease.delivered_count and self.lease.token != self._last_token + 1:
-            self.sink.resume()
+        if self.lease.token != self._last_token + 1:
+            self.health.forget()
+            if self.lease.delivered_count:
+                self.sink.resume()
         self._last_token = self.lease.token
         return True
 

@@ -59,6 +59,12 @@ class SinkHealth:
             log.warning("probes not heard", sink=self._sink, count=count, reason=reason)
         await self._report(lease, error=f"{count} probes in a row were not heard: {reason}" if count else None)
 
+    def forget(self) -> None:
+        """Forget what failed before: another bridge has held the sink since, so it says nothing of now."""
+        self.breaker.succeeded()
+        self._unheard = 0
+        metrics.BREAKER_OPEN.labels(self._sink).set(0)
+
     async def _report(self, lease: Lease | None, *, error: str | None = None, retry_in_s: float | None = None) -> None:
         metrics.BREAKER_OPEN.labels(self._sink).set(self.breaker.state is BreakerState.OPEN)
         if lease is None:

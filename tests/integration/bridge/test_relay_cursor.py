@@ -7,6 +7,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge import cursors
+from realtime_bridge.sinks.base import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
@@ -183,6 +184,33 @@ def test_only_the_lease_holder_delivers_and_a_standby_takes_over(
                 await active.run_once()
             assert await standby.run_once() == 1
             assert second.contents == ["two"]
+
+    run(scenario)
+
+
+def test_failures_from_before_another_bridge_held_the_lease_are_forgotten(
+    database_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Who only renews an expired lease goes on counting; who gets it back after somebody else starts at nothing."""
+    expire = "update relay_cursors set lease_until = now() - interval '1 second' where sink = 'legacy'"
+    away = SinkUnavailable("away")
+
+    async def scenario() -> None:
+        sinks = RecordingSink(), RecordingSink()
+        async with held_relay(database_url, sinks[0]) as first, standby_relay(database_url, sinks[1]) as second:
+            for _ in range(5):
+                await first.health.failed(first.lease, away)
+            await first.health.unheard(first.lease, 5, "nothing arrived")
+            conn.execute(expire)
+            assert await first.acquire()
+            assert first.health.failures == 5
+            for relay in (second, first):
+                conn.execute(expire)
+                assert await relay.acquire()
+            assert first.health.failures == 0
+            await first.health.failed(first.lease, away)
+            rows = conn.execute("select consecutive_failures as n from relay_cursors where sink = 'legacy'").fetchall()
+            assert rows == [{"n": 1}]
 
     run(scenario)
 
