@@ -32,6 +32,8 @@ class CountedSink:
         return self.inner.transactional
 
     def resume(self) -> None:
+        """Go on after somebody else delivered: that ended whatever run of failures was ours."""
+        self._consecutive = 0
         self.inner.resume()
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

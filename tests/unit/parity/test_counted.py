@@ -38,6 +38,21 @@ def test_consecutive_failures_last_until_a_success() -> None:
     assert sink.take().consecutive_failures == 0
 
 
+def test_a_run_ends_when_somebody_else_delivered() -> None:
+    """A bridge that takes over again does not go on counting where it stood."""
+    inner = RecordingSink()
+    inner.unavailable = SinkUnavailable("away")
+    sink = CountedSink(inner)
+    for _ in range(5):
+        with pytest.raises(SinkUnavailable):
+            asyncio.run(sink.deliver(EVENTS[:1], None))
+    sink.take()
+    sink.resume()
+    with pytest.raises(SinkUnavailable):
+        asyncio.run(sink.deliver(EVENTS[:1], None))
+    assert sink.take().consecutive_failures == 1
+
+
 def test_a_run_does_not_outlast_a_time_without_feeding() -> None:
     """After a rollback a side is not tried; the first failure when it is fed again is the first of a new run."""
     now = 0.0
