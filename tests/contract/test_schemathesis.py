@@ -17,7 +17,7 @@ from tests.gateway_server import ROOT, serve
 
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("CROSSFADE_CONTRACT_EXAMPLES", "2"))  # per operation, in fuzzing and in walks
-MAX_TIME_S = int(os.environ.get("CROSSFADE_CONTRACT_SECONDS", "40"))
+MAX_TIME_S = int(os.environ.get("CROSSFADE_CONTRACT_SECONDS", "25"))
 IS_FULL = MAX_TIME_S >= 400  # time for fuzzing, which takes most of it, and for more than 10,000 cases
 PHASES = ("examples", "coverage", *(("fuzzing",) if IS_FULL else ()), "stateful")
 LOG = Path(os.environ["CROSSFADE_CONTRACT_LOG"]) if "CROSSFADE_CONTRACT_LOG" in os.environ else None
