@@ -21,6 +21,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from tests.factories import make_key, make_user
 
 API = "/api/v1/chat"
+WEBHOOK_SCOPES = ("chat:read", "chat:write", "webhooks:manage")
 WUZAPI_URL = "http://wuzapi.test:8080"
 SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 JWT_SECRET = "a-secret-of-at-least-thirty-two-characters"
@@ -162,3 +163,14 @@ def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
     assert document["detail"]
     assert document["requestId"] == answer.headers["X-Request-Id"]
     return document
+
+
+@pytest.fixture
+def owner(new_account: Callable[..., Account]) -> Account:
+    """An account that may manage webhooks; `stranger` is another."""
+    return new_account(scopes=WEBHOOK_SCOPES)
+
+
+@pytest.fixture
+def stranger(new_account: Callable[..., Account]) -> Account:
+    return new_account(scopes=WEBHOOK_SCOPES)

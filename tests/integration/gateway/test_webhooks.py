@@ -1,14 +1,9 @@
-"""Webhook endpoints over HTTP: made, changed, rotated, paused, looked into, recovered."""
+"""Webhook endpoints over HTTP: made, changed, paused, enabled, deleted."""
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import DictRow
-from werkzeug.test import TestResponse
 
 from gateway.app import create_app
 from gateway.runtime import running
@@ -17,32 +12,8 @@ from gateway.settings import Settings
 from realtime_bridge.webhooks import signing
 from tests.conftest import one
 from tests.factories import make_key
-from tests.integration.gateway.conftest import Account, data, problem
-
-Conn = psycopg.Connection[DictRow]
-URL = "https://hooks.example.com/in?tenant=7"
-SCOPES = ("chat:read", "chat:write", "webhooks:manage")
-
-
-@pytest.fixture
-def owner(new_account: Callable[..., Account]) -> Account:
-    return new_account(scopes=SCOPES)
-
-
-@pytest.fixture
-def stranger(new_account: Callable[..., Account]) -> Account:
-    return new_account(scopes=SCOPES)
-
-
-def make(owner: Account, **fields: Any) -> dict[str, Any]:
-    answer = owner.post("/webhooks", {"url": URL} | fields)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = data(answer)
-    return made
-
-
-def delete(owner: Account, path: str) -> TestResponse:
-    return owner.open("DELETE", path)
+from tests.integration.gateway.conftest import WEBHOOK_SCOPES, Account, data, problem
+from tests.integration.gateway.webhooks import URL, Conn, delete, make
 
 
 def test_a_webhook_is_made_with_a_secret_that_is_shown_once(owner: Account, conn: Conn) -> None:
@@ -77,37 +48,6 @@ def test_settings_change_one_by_one(owner: Account) -> None:
     assert data(owner.patch(path, {"maxPerSecond": None, "fifo": True}))["maxPerSecond"] is None
     assert data(owner.patch(path, {"headers": {"X-A": "1"}}))["headerNames"] == ["X-A"]
     assert data(owner.patch(path, {"url": "https://other.example.com"}))["headerNames"] == ["X-A"]
-
-
-def test_secrets_rotate_with_an_overlap(owner: Account) -> None:
-    """After a rotation both secrets are live, the old one until the overlap ends; the last one stays."""
-    made = make(owner, secret=signing.new_secret())
-    path = f"/webhooks/{made['id']}/secrets"
-    rotated = owner.post(path, {"overlapSeconds": 3600})
-    assert rotated.status_code == 201
-    assert data(rotated)["secret"] != made["secret"]
-    newest, oldest = data(owner.get(path))
-    assert newest["expiresAt"] is None
-    assert oldest["expiresAt"] is not None
-    assert oldest["hint"] == made["secret"][-4:]
-    assert delete(owner, f"{path}/{oldest['id']}").status_code == 204
-    problem(delete(owner, f"{path}/{newest['id']}"), 409, "last_secret")
-    problem(delete(owner, f"{path}/{oldest['id']}"), 404, "not_found")
-
-
-def test_a_rotation_without_overlap_ends_the_old_secret_at_once(owner: Account) -> None:
-    """For a secret that leaked."""
-    path = f"/webhooks/{make(owner)['id']}/secrets"
-    owner.post(path, {"overlapSeconds": 0})
-    assert len(data(owner.get(path))) == 1
-
-
-def test_no_more_than_five_secrets_are_live(owner: Account) -> None:
-    """Each one signs every request."""
-    path = f"/webhooks/{make(owner)['id']}/secrets"
-    for _ in range(service.MAX_LIVE_SECRETS - 1):
-        assert owner.post(path, {}).status_code == 201
-    problem(owner.post(path, {}), 409, "too_many_secrets")
 
 
 def test_an_account_has_a_bounded_number_of_webhooks(owner: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,85 +129,6 @@ def test_the_catalogues_schema_is_that_of_real_events(owner: Account, conn: Conn
                 assert "null" in expected, name
 
 
-def test_deliveries_and_attempts_are_listed_by_cursor(owner: Account, conn: Conn) -> None:
-    """Pages join without gap or repeat; filters hold; a cursor of other filters is refused."""
-    webhook_id = make(owner)["id"]
-    for _ in range(4):
-        owner.post(f"/webhooks/{webhook_id}/ping")
-    path = f"/webhooks/{webhook_id}/deliveries"
-    seen: list[int] = []
-    cursor = ""
-    while True:
-        page = owner.get(f"{path}?limit=2{cursor}").get_json()
-        seen += [delivery["id"] for delivery in page["data"]]
-        if not page["pagination"]["hasMore"]:
-            break
-        cursor = f"&cursor={page['pagination']['nextCursor']}"
-    assert len(seen) == len(set(seen)) == 5
-    assert seen == sorted(seen, reverse=True)
-    assert data(owner.get(f"{path}?state=failed")) == []
-    assert data(owner.get(f"{path}?until=2020-01-01T00:00:00Z")) == []
-    problem(owner.get(f"{path}?state=open{cursor}"), 422, "validation_failed")
-    _log_attempt(conn, webhook_id, seen[0])
-    (attempt,) = data(owner.get(f"/webhooks/{webhook_id}/attempts?outcome=timeout"))
-    assert (attempt["deliveryId"], attempt["timing"]["totalMs"], attempt["response"]) == (seen[0], 15_000, None)
-    assert data(owner.get(f"/webhooks/{webhook_id}/attempts?outcome=delivered")) == []
-    assert data(owner.get(f"{path}/{seen[0]}"))["attemptLog"] == [attempt]
-    exported = owner.get(f"/webhooks/{webhook_id}/attempts/export")
-    assert exported.content_type == "application/x-ndjson"
-    assert len(exported.text.splitlines()) == 1
-
-
-def _log_attempt(conn: Conn, webhook_id: int, delivery_id: int) -> None:
-    conn.execute(
-        "insert into webhook_attempts (webhook_id, delivery_id, event_id, type, number, replay, started_at, outcome,"
-        " total_ms, secret_ids) select webhook_id, id, event_id, type, 1, false, now(), 'timeout', 15000, '{}'"
-        " from webhook_deliveries where id = %s and webhook_id = %s",
-        (delivery_id, webhook_id),
-    )
-
-
-def test_one_delivery_is_replayed(owner: Account, conn: Conn) -> None:
-    """A settled one is queued again under its own id; an open one is left as it is."""
-    webhook_id = make(owner)["id"]
-    (ping,) = data(owner.get(f"/webhooks/{webhook_id}/deliveries"))
-    path = f"/webhooks/{webhook_id}/deliveries/{ping['id']}/replay"
-    assert data(owner.post(path))["state"] == "open"
-    conn.execute("update webhook_deliveries set state = 'failed', attempts = 10, settled_at = now()")
-    again = owner.post(path)
-    assert again.status_code == 202
-    assert (data(again)["state"], data(again)["eventId"]) == ("open", ping["eventId"])
-    assert one(conn, "select replay, lane from webhook_deliveries") == {"replay": True, "lane": 1}
-    problem(owner.post(f"/webhooks/{webhook_id}/deliveries/999999/replay"), 404, "not_found")
-
-
-def test_a_range_is_recovered_once(owner: Account, conn: Conn) -> None:
-    """What failed and what was never queued is delivered; what was delivered is not, and asking again finds nothing."""
-    conversation = owner.make_conversation()
-    for _ in range(3):
-        owner.send(conversation)
-    move = "update relay_cursors set high_water = (select max(id) from chat_events), holes = {} where sink = 'webhooks'"
-    hole = (
-        "(select jsonb_build_array(jsonb_build_object('first', max(id), 'last', max(id), 'xmax', 1)) from chat_events)"
-    )
-    conn.execute(move.format(hole))
-    webhook_id = make(owner, eventTypes=["message.new"], fifo=True)["id"]
-    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    answer = owner.post(f"/webhooks/{webhook_id}/recover", {"since": since, "types": ["message.*"]})
-    assert answer.status_code == 202
-    assert data(answer) == {"failed": 0, "missing": 2, "hasMore": False}  # the third is still the sink's to queue
-    conn.execute(move.format("'[]'"))
-    assert data(owner.post(f"/webhooks/{webhook_id}/recover", {"since": since}))["missing"] == 1
-    assert one(conn, "select bool_and(fifo) as fifo from webhook_deliveries where log_id is not null")["fifo"]
-    conn.execute(
-        "update webhook_deliveries set state = 'failed' where log_id = (select max(log_id) from webhook_deliveries)"
-    )
-    conn.execute("update webhook_deliveries set state = 'delivered' where state = 'open'")
-    again = data(owner.post(f"/webhooks/{webhook_id}/recover", {"since": since, "types": ["message.*"]}))
-    assert again == {"failed": 1, "missing": 0, "hasMore": False}
-    assert data(owner.post(f"/webhooks/{webhook_id}/recover", {"since": since}))["failed"] == 0
-
-
 def test_deleting_takes_everything_along(owner: Account, conn: Conn) -> None:
     """The endpoint is gone, and what was queued for it is never claimed."""
     path = f"/webhooks/{make(owner)['id']}"
@@ -292,82 +153,7 @@ def test_without_a_key_for_secrets_the_answer_says_what_to_set(
     import dataclasses
 
     with running(create_app(dataclasses.replace(settings, secrets=None))) as app:
-        account = Account(id=owner.id, key=make_key(conn, owner.id, scopes=SCOPES), client=app.test_client())
+        account = Account(id=owner.id, key=make_key(conn, owner.id, scopes=WEBHOOK_SCOPES), client=app.test_client())
         told = problem(account.post("/webhooks", {"url": URL}), 503, "webhooks_not_configured")
         assert "CROSSFADE_SECRETS_KEY" in told["detail"]
         assert account.get("/webhooks").status_code == 200
-
-
-GOOD_SINCE = "2026-11-20T00:00:00Z"
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code"),
-    [
-        ({}, "/url", "required"),
-        ({"url": 7}, "/url", "wrong_type"),
-        ({"url": ""}, "/url", "too_short"),
-        ({"url": "https://" + "a" * 2_100}, "/url", "too_long"),
-        ({"url": "ftp://example.com"}, "/url", "url_refused"),
-        ({"url": "http://example.com"}, "/url", "url_refused"),
-        ({"url": "https://127.0.0.1/x"}, "/url", "url_refused"),
-        ({"url": "https://169.254.169.254/latest"}, "/url", "url_refused"),
-        ({"url": "https://user:pw@example.com"}, "/url", "url_refused"),
-        ({"url": "https://localhost"}, "/url", "url_refused"),
-        ({"url": "https://example.com:22"}, "/url", "url_refused"),
-        ({"url": URL, "eventTypes": []}, "/eventTypes", "too_short"),
-        ({"url": URL, "eventTypes": ["message.nwe"]}, "/eventTypes/0", "event_type_unknown"),
-        ({"url": URL, "eventTypes": ["mess*"]}, "/eventTypes/0", "event_type_unknown"),
-        ({"url": URL, "eventTypes": ["webhook.ping"]}, "/eventTypes/0", "event_type_unknown"),
-        ({"url": URL, "secret": "hunter2"}, "/secret", "secret_malformed"),
-        ({"url": URL, "secret": "whsec_dG9vc2hvcnQ="}, "/secret", "secret_malformed"),
-        ({"url": URL, "secret": "whsec_é"}, "/secret", "secret_malformed"),
-        ({"url": URL, "headers": {"Host": "x"}}, "/headers", "header_refused"),
-        ({"url": URL, "headers": {"webhook-id": "x"}}, "/headers", "header_refused"),
-        ({"url": URL, "headers": {"X-A": "a\r\nX-B: b"}}, "/headers", "header_malformed"),
-        ({"url": URL, "headers": {"X A": "a"}}, "/headers", "header_malformed"),
-        ({"url": URL, "headers": {"X-A": "1", "x-a": "2"}}, "/headers", "duplicate"),
-        ({"url": URL, "maxInFlight": 0}, "/maxInFlight", "out_of_range"),
-        ({"url": URL, "maxPerSecond": 10_000}, "/maxPerSecond", "out_of_range"),
-        ({"url": URL, "fifo": "yes"}, "/fifo", "wrong_type"),
-        ({"url": URL, "colour": "red"}, "/colour", "unknown_field"),
-    ],
-)
-def test_a_bad_endpoint_is_refused_with_a_pointer(
-    owner: Account, body: dict[str, Any], pointer: str, code: str
-) -> None:
-    """Each fault has its place and its code, and a sentence that says what to do."""
-    told = problem(owner.post("/webhooks", body), 422, "validation_failed")
-    fault = next(error for error in told["errors"] if error["pointer"].startswith(pointer))
-    assert fault["code"] == code or (code == "wrong_type" and fault["code"].startswith("wrong")), fault
-    assert fault["detail"].endswith(".")
-    assert data(owner.get("/webhooks")) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "pointer"),
-    [
-        ("/secrets", {"overlapSeconds": -1}, "/overlapSeconds"),
-        ("/secrets", {"secret": "x"}, "/secret"),
-        ("/test", {"type": "message.*"}, "/type"),
-        ("/recover", {}, "/since"),
-        ("/recover", {"since": "yesterday"}, "/since"),
-        ("/recover", {"since": "2026-11-20T00:00:00"}, "/since"),
-        ("/recover", {"since": GOOD_SINCE, "until": GOOD_SINCE}, ""),
-        ("/recover", {"since": "2020-01-01T00:00:00Z", "until": GOOD_SINCE}, ""),
-        ("/recover", {"since": GOOD_SINCE, "types": ["nope"]}, "/types/0"),
-    ],
-)
-def test_bad_actions_are_refused_with_a_pointer(owner: Account, path: str, body: dict[str, Any], pointer: str) -> None:
-    """Also where the fault is in two fields together."""
-    webhook_id = make(owner)["id"]
-    told = problem(owner.post(f"/webhooks/{webhook_id}{path}", body), 422, "validation_failed")
-    assert any(error["pointer"] == pointer for error in told["errors"]), told
-
-
-@pytest.mark.parametrize("query", ["state=sending", "type=nope", "since=now", "limit=0", "cursor=AAAA", "colour=red"])
-def test_bad_filters_are_refused_by_name(owner: Account, query: str) -> None:
-    """A listing never guesses."""
-    webhook_id = make(owner)["id"]
-    told = problem(owner.get(f"/webhooks/{webhook_id}/deliveries?{query}"), 422, "validation_failed")
-    assert told["errors"][0]["parameter"] == query.partition("=")[0]
