@@ -14,15 +14,12 @@ import contextlib
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,8 @@ from ops.local_supabase.database import apply_shape
 from realtime_bridge.environment import Environment
 from realtime_bridge.secrets import SecretBox, new_key
 from tests.factories import make_conversation, make_user, make_webhook
+from tests.faults.webhook_ledger import TYPES, Ledger, read_ledger
+from tests.faults.webhook_processes import Bridge, free_port, start_receiver
 
 KILL_EVERY_S = (3.0, 7.0)
 FIRST_KILL_S = 0.2  # while the first deliveries are on their way, however fast the machine
@@ -43,57 +42,6 @@ CONVERSATIONS = 20
 BATCH = 1_000
 # Endpoints take turns in what they subscribe to, so that a missing or a wrong delivery cannot hide behind another.
 PATTERNS = (["*"], ["message.*"], ["message.new"], ["message.status", "conversation.*"])
-TYPES = ("message.new", "message.status")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    events: int
-    endpoints: int
-    expected: int
-    received: int
-    lost: int
-    unexpected: int
-    repeats: int
-    repeats_per_million: float
-    kills: int
-    postgres_restarts: int
-    seconds: float
-
-
-class Bridge:
-    """The bridge process, killed and started again by `disturb`."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._environment = environment
-        self._log = log
-        self._lock = threading.Lock()
-        self.kills = 0
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "realtime_bridge"], env=self._environment, stdout=output, stderr=output
-            )
-
-    def kill(self) -> None:
-        with self._lock:
-            self.process.kill()
-            self.process.wait()
-            self.kills += 1
-            self.process = self._start()
-
-    def answers(self) -> bool:
-        url = f"http://127.0.0.1:{self._environment['CROSSFADE_BRIDGE_PORT']}/livez"
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-        return False
-
-    def stop(self) -> None:
-        with self._lock:
-            self.process.kill()
-            self.process.wait()
 
 
 def run(
@@ -112,7 +60,7 @@ def run(
         server = EmbeddedPostgres(directory / "data")
         server.start()
         try:
-            with _receiver(directory) as url:
+            with start_receiver(directory) as url:
                 chance = random.Random(seed)
                 return _run(
                     server,
@@ -158,7 +106,7 @@ def _run(
         "DATABASE_URL": server.url(),
         "SUPABASE_JWT_SECRET": "s" * 40,
         "CHAT_REALTIME_PROVIDER": "socketio",
-        "CROSSFADE_BRIDGE_PORT": str(_free_port()),
+        "CROSSFADE_BRIDGE_PORT": str(free_port()),
         "CROSSFADE_SECRETS_KEY": key,
         "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",
         "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -198,7 +146,7 @@ def _run(
         writer.join()
         bridge.stop()
     time.sleep(1.0)  # the receiver writes its lines at least every 0.2 s
-    return _ledger(server.url(), directory, events, endpoints, bridge.kills, restarts, time.monotonic() - started)
+    return read_ledger(server.url(), directory, events, endpoints, bridge.kills, restarts, time.monotonic() - started)
 
 
 def _write(url: str, conversations: list[int], events: int, written: threading.Event, killed: threading.Event) -> None:
@@ -268,60 +216,6 @@ def _progress(url: str) -> str:
             return ", ".join(f"{count:,} {state}" for state, count in found)
     except psycopg.OperationalError:
         return "the database is away"
-
-
-def _ledger(
-    url: str, directory: Path, events: int, endpoints: int, kills: int, restarts: int, seconds: float
-) -> Ledger:
-    """Phase two: compare what arrived with what should have."""
-    with psycopg.connect(url) as connection:
-        found = connection.execute("select account_id, type, event_id::text from chat_events").fetchall()
-        owners = connection.execute("select url, account_id, event_types from chat_external_webhooks").fetchall()
-    assert len(found) == events, f"{len(found)} events were committed"
-    seen = Counter((directory / "received").read_text().splitlines())
-    expected: set[str] = set()
-    for endpoint, owner, patterns in owners:
-        path = "/" + endpoint.rpartition("/")[2]
-        wanted = {t for t in TYPES if t in patterns or "*" in patterns or f"{t.split('.')[0]}.*" in patterns}
-        expected.update(
-            f"{path} {event_id}" for account, type_, event_id in found if account == owner and type_ in wanted
-        )
-    repeats = sum(seen.values()) - len(seen)
-    return Ledger(
-        events=events,
-        endpoints=endpoints,
-        expected=len(expected),
-        received=len(seen),
-        lost=len(expected - seen.keys()),
-        unexpected=len(seen.keys() - expected),
-        repeats=repeats,
-        repeats_per_million=round(repeats * 1e6 / max(len(expected), 1), 1),
-        kills=kills,
-        postgres_restarts=restarts,
-        seconds=round(seconds, 1),
-    )
-
-
-@contextlib.contextmanager
-def _receiver(directory: Path) -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.instant_receiver", str(directory)])
-    try:
-        deadline = time.monotonic() + 15
-        while not (directory / "port").exists() or not (directory / "port").read_text():
-            assert time.monotonic() < deadline, "the receiver did not start"
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{(directory / 'port').read_text()}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:
