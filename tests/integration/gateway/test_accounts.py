@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 
 from gateway.gates.api_key import needs_key
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, problem
-from tests.integration.gateway.test_state_equals_events import SILENT, WRITING
+from tests.integration.gateway.walk import SILENT, WRITING
 
 SECRET = "the secret of account A"
 CHANNEL = "a0000000-0000-4000-8000-000000000001"

@@ -6,123 +6,46 @@ inbox, some of it twice and late, and sometimes begins anew with a copy that is 
 """
 
 import inspect
-import json
 import os
 import re
-from collections.abc import Callable, Iterable
-from copy import deepcopy
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from psycopg.rows import DictRow
 
 from gateway.openapi.document import routes
-from realtime_bridge.events import Event
-from realtime_bridge.service import broadcasts_of, inbox_topic
 from tests.chat_state import ChatState
 from tests.factories import make_key, make_user
-from tests.integration.gateway.conftest import WUZAPI_URL, Account, data
-from tests.wuzapi_server import HMAC_KEY, json_body, sign
+from tests.integration.gateway.conftest import Account, data
+from tests.integration.gateway.walk import SILENT, WRITING, Channel, Consumer, Walk, inbox
 from tests.wuzapi_server import message as wuzapi_message
 from tests.wuzapi_server import receipt as wuzapi_receipt
 
 EXAMPLES = int(os.environ.get("CROSSFADE_TEST_EXAMPLES", "12"))  # 500 are the full size
 STEPS = 25
-REFUSED = {404, 409, 412, 422}  # an action may come too late; then nothing must have happened
 CONTENTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=150).filter(str.strip)
 NUMBERS = st.integers(0, 30)  # picks one of what is there
 TIMES = st.sampled_from(["2019-05-06T07:08:09Z", "2021-01-01T00:00:00.5Z", "2023-12-24T18:00:00+02:00"])
 
 
-WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PDF = b"%PDF-1.7 and so on"
-SILENT = frozenset(  # change no conversation; that they tell of nothing is checked where every route is walked
-    {
-        "attachments.create_attachment",
-        "attachments.confirm_attachment",
-        "channels.create_channel",
-        "channels.change_channel",
-        "channels.delete_channel",
-        "keys.create_key",
-        "keys.rotate_key",
-        "keys.revoke_key",
-        "participants.tell_typing",
-        "realtime_sessions.create_session",
-        "webhooks.create_webhook",
-        "webhooks.change_webhook",
-        "webhooks.delete_webhook",
-        "webhooks.pause_webhook",
-        "webhooks.resume_webhook",
-        "webhooks.enable_webhook",
-        "webhooks.ping_webhook",
-        "webhooks.test_webhook",
-        "webhooks.rotate_secret",
-        "webhooks.delete_secret",
-        "webhooks.replay_delivery",
-        "webhooks.recover_webhook",
-    }
-)
 
 
-class Channel:
-    """A messenger's webhook of an account."""
-
-    def __init__(self, account: Account) -> None:
-        channel = {"name": "whatsapp", "baseUrl": WUZAPI_URL, "token": "t", "hmacKey": HMAC_KEY}
-        self.path = data(account.post("/channels", channel))["webhookPath"]
-        self.client = account.client
-
-    def tell(self, document: dict[str, Any]) -> None:
-        body, content_type = json_body(document)
-        headers = {"x-hmac-signature": sign(body), "Content-Type": content_type}
-        answer = self.client.post(self.path, data=body, headers=headers)
-        assert answer.status_code == 200, answer.text
-
-
-class Consumer:
-    """Somebody with an old copy who hears of changes."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.state = ChatState.fetch(self.get)
-        self.cursor = self.get("/events?after=latest")["pagination"]["nextCursor"]
-
-    def get(self, path: str) -> Any:
-        answer = self.account.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.get_json()
-
-    def catch_up(self) -> None:
-        has_more = True
-        while has_more:
-            page = self.get(f"/events?after={self.cursor}&limit=7")
-            for event in page["data"]:
-                self.state.apply(event["type"], event["data"], self.get)
-            self.cursor, has_more = page["pagination"]["nextCursor"], page["pagination"]["hasMore"]
-
-    def hear(self, heard: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        for kind, payload in heard:
-            self.state.apply(kind, json.loads(json.dumps(payload)), self.get)
-
-
-class Desk(RuleBasedStateMachine):
-    """Set by the test: `app`, `conn` and `new_account`."""
-
-    app: Flask
-    conn: psycopg.Connection[DictRow]
-    new_account: Callable[..., Account]
+class Desk(Walk):
+    """The actions, and what is true after each."""
 
     @initialize()
     def open(self) -> None:
         self.conn.execute("delete from conversations")
-        self.callers: list[Account] = []
+        self.callers = []
         for _ in range(2):
             owner = self.new_account()
             again = Account(id=owner.id, key=make_key(self.conn, owner.id), client=owner.client)
@@ -133,7 +56,7 @@ class Desk(RuleBasedStateMachine):
         for caller in self.callers[::2]:
             conversation = caller.make_conversation()
             caller.send(conversation, direction="incoming")
-        self.begun_at = self._newest()
+        self.begun_at = self.newest()
         self.by_events = [Consumer(caller) for caller in self.callers[::2]]
         self.by_broadcast = [Consumer(caller) for caller in self.callers[::2]]
         self.heard_upto = self.begun_at
@@ -143,7 +66,7 @@ class Desk(RuleBasedStateMachine):
         people = [{"userId": str(self.people[0]), "role": "agent"}] if participant else []
         body = {"contactJid": "c@x", "participants": people}
         body |= {"assignedAgentId": str(self.people[1])} if agent else {}
-        self._ask("conversations.create_conversation", caller, None, body)
+        self.ask("conversations.create_conversation", caller, None, body)
 
     @rule(
         caller=NUMBERS,
@@ -154,7 +77,7 @@ class Desk(RuleBasedStateMachine):
     )
     def send(self, caller: int, conversation: int, content: str, incoming: bool, name: str | None) -> None:
         body = {"content": content, "direction": "incoming" if incoming else "outgoing", "clientMessageId": name}
-        self._ask("messages.send_message", caller, conversation, body)
+        self.ask("messages.send_message", caller, conversation, body)
 
     @rule(
         caller=NUMBERS,
@@ -165,15 +88,15 @@ class Desk(RuleBasedStateMachine):
     )
     def move(self, caller: int, conversation: int, message: int, status: str, provider_id: str | None) -> None:
         body = {"status": status, "providerMessageId": provider_id}
-        self._ask("messages.change_status", caller, conversation, body, message=message)
+        self.ask("messages.change_status", caller, conversation, body, message=message)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS, content=CONTENTS)
     def edit(self, caller: int, conversation: int, message: int, content: str) -> None:
-        self._ask("messages.edit_message", caller, conversation, {"content": content}, message=message)
+        self.ask("messages.edit_message", caller, conversation, {"content": content}, message=message)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, message=NUMBERS)
     def delete(self, caller: int, conversation: int, message: int) -> None:
-        self._ask("messages.delete_message", caller, conversation, None, message=message)
+        self.ask("messages.delete_message", caller, conversation, None, message=message)
 
     @rule(
         caller=NUMBERS,
@@ -187,34 +110,34 @@ class Desk(RuleBasedStateMachine):
         ).filter(bool),
     )
     def patch(self, caller: int, conversation: int, body: dict[str, Any]) -> None:
-        self._ask("conversations.change_conversation", caller, conversation, body)
+        self.ask("conversations.change_conversation", caller, conversation, body)
 
     @rule(caller=NUMBERS, conversation=NUMBERS)
     def snooze_and_wake(self, caller: int, conversation: int) -> None:
         """Somebody puts a conversation to sleep; then its time comes."""
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         body = {"status": "snoozed", "snoozedUntil": tomorrow.isoformat()}
-        chosen = self._ask("conversations.change_conversation", caller, conversation, body)
+        chosen = self.ask("conversations.change_conversation", caller, conversation, body)
         self.conn.execute("update conversations set snoozed_until = now() where id = %s", (chosen,))
         self.conn.execute("select crossfade.wake_conversations(10)")
 
     @rule(caller=NUMBERS, conversation=NUMBERS, agent=st.booleans(), bot=st.sampled_from([None, "helper"]))
     def assign(self, caller: int, conversation: int, agent: bool, bot: str | None) -> None:
         body = {"agentId": str(self.people[0]) if agent else None, "botId": bot}
-        self._ask("conversations.assign_conversation", caller, conversation, body)
+        self.ask("conversations.assign_conversation", caller, conversation, body)
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1), role=st.sampled_from(["agent", "client"]))
     def let_in(self, caller: int, conversation: int, who: int, role: str) -> None:
-        self._ask("participants.put_participant", caller, conversation, {"userId": str(self.people[who]), "role": role})
+        self.ask("participants.put_participant", caller, conversation, {"userId": str(self.people[who]), "role": role})
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.integers(0, 1))
     def let_go(self, caller: int, conversation: int, who: int) -> None:
-        self._ask("participants.remove_participant", caller, conversation, None, user_id=self.people[who])
+        self.ask("participants.remove_participant", caller, conversation, None, user_id=self.people[who])
 
     @rule(caller=NUMBERS, conversation=NUMBERS, who=st.sampled_from([None, 0, 1]), seq=NUMBERS)
     def read(self, caller: int, conversation: int, who: int | None, seq: int) -> None:
         reader = {} if who is None else {"userId": str(self.people[who])}
-        self._ask("participants.mark_read", caller, conversation, {"seq": seq, **reader})
+        self.ask("participants.mark_read", caller, conversation, {"seq": seq, **reader})
 
     @rule(
         caller=NUMBERS,
@@ -246,19 +169,19 @@ class Desk(RuleBasedStateMachine):
             }
             for at in times
         ]
-        self._ask("imports.import_messages", caller, conversation, {"messages": items, "announce": announce})
+        self.ask("imports.import_messages", caller, conversation, {"messages": items, "announce": announce})
 
     @rule(caller=NUMBERS, conversation=NUMBERS, name=st.sampled_from([None, "a"]))
     def send_file(self, caller: int, conversation: int, name: str | None) -> None:
         """Announced, uploaded, confirmed and sent; with a name that was used, it may be refused."""
-        account = self._caller(caller)
+        account = self.caller(caller)
         file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": len(PDF)}
         announced = data(account.post("/attachments", file))
         upload = announced["upload"]
         account.client.put(urlsplit(upload["url"]).path, data=PDF, headers=upload["headers"])
         assert account.post(f"/attachments/{announced['id']}/confirm").status_code == 200
         body = {"content": "", "messageType": "document", "attachmentIds": [announced["id"]], "clientMessageId": name}
-        self._ask("messages.send_message", caller, conversation, body)
+        self.ask("messages.send_message", caller, conversation, body)
 
     @rule(channel=st.integers(0, 1), number=st.integers(0, 3), text=CONTENTS)
     def write_in(self, channel: int, number: int, text: str) -> None:
@@ -295,14 +218,14 @@ class Desk(RuleBasedStateMachine):
     @rule()
     def compare(self) -> None:
         """Whoever applied the events has what is fetched now."""
-        said = self._said_since(self.heard_upto)
-        self.heard_upto = self._newest()
+        said = self.said_since(self.heard_upto)
+        self.heard_upto = self.newest()
         for reader, hearer in zip(self.by_events, self.by_broadcast, strict=True):
             fresh = ChatState.fetch(reader.get)
             reader.catch_up()
             mine = [event for event in said if event.account_id == reader.account.id]
-            hearer.hear(_inbox(mine, repeat=1))
-            hearer.hear(_inbox(mine, repeat=2))
+            hearer.hear(inbox(mine, repeat=1))
+            hearer.hear(inbox(mine, repeat=2))
             for consumer in (reader, hearer):
                 assert consumer.state.conversations == fresh.conversations
                 assert consumer.state.messages == fresh.messages
@@ -327,69 +250,10 @@ class Desk(RuleBasedStateMachine):
         if hasattr(self, "by_events"):
             self.compare()
 
-    def _caller(self, number: int) -> Account:
-        return self.callers[number % len(self.callers)]
-
-    def _ask(
-        self,
-        endpoint: str,
-        caller: int,
-        conversation: int | None,
-        body: Any,
-        *,
-        message: int | None = None,
-        user_id: UUID | None = None,
-    ) -> Any:
-        """Choose one of the caller's own conversations and messages, and ask; return the conversation."""
-        account, ids = self._caller(caller), {} if user_id is None else {"user_id": user_id}
-        if conversation is not None:
-            query = "select id from conversations where user_id = %s order by id"
-            ids["conversation_id"] = self._pick(conversation, query, account.id)
-        if message is not None:
-            query = "select id from chat_messages where conversation_id = %s order by id"
-            ids["message_id"] = self._pick(message, query, ids["conversation_id"])
-            if ids["message_id"] is None:
-                return None
-        sent = {} if body is None else {"json": deepcopy(body)}
-        method, path = self._route(endpoint, ids)
-        answer = account.open(method, path, headers={"If-Match": "*"}, **sent)
-        assert answer.status_code in (200, 201) or answer.status_code in REFUSED, answer.text
-        return ids.get("conversation_id")
-
-    def _pick(self, number: int, query: LiteralString, value: object) -> Any:
-        found = [row["id"] for row in self.conn.execute(query, (value,))]
-        return found[number % len(found)] if found else None
-
-    def _route(self, endpoint: str, ids: dict[str, Any]) -> tuple[str, str]:
-        """Return the method and path of the view that changes something."""
-        rules = self.app.url_map
-        (method,) = {m for r in rules.iter_rules(endpoint) for m in r.methods or () if m in WRITING}
-        return method, rules.bind("").build(endpoint, ids, method=method)
-
-    def _newest(self) -> int:
-        row = self.conn.execute("select coalesce(max(id), 0) as id from chat_events").fetchone()
-        return int(row["id"]) if row else 0
-
-    def _said_since(self, after: int) -> list[Event]:
-        rows = self.conn.execute(
-            "select id, event_id, account_id, conversation_id, seq, type, payload, origin, created_at from chat_events"
-            " where id > %s order by id",
-            (after,),
-        ).fetchall()
-        return [Event(**row, participants=(row["account_id"],)) for row in rows]
-
-
-def _inbox(events: list[Event], *, repeat: int) -> Iterable[tuple[str, dict[str, Any]]]:
-    """What the account's own inbox is sent of these events."""
-    for event in events:
-        for broadcast in broadcasts_of(event):
-            if broadcast.topic == inbox_topic(event.account_id):
-                yield from [(broadcast.event, dict(broadcast.payload))] * repeat
-
 
 def test_no_action_is_forgotten(app: Flask) -> None:
     """Every route that changes something is either among the random actions, or known to tell of nothing."""
-    asked = set(re.findall(r'self\._ask\(\s*"([\w.]+)"', inspect.getsource(Desk)))
+    asked = set(re.findall(r'self\.ask\(\s*"([\w.]+)"', inspect.getsource(Desk)))
     changing = {rule.endpoint for rule, method in routes(app) if method in WRITING}
     assert changing - SILENT == asked
 
