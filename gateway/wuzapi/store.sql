@@ -50,9 +50,9 @@ with conversation as (
     where id = %(conversation_id)s
     returning id, user_id, last_seq, last_message_at, updated_at
 ), message as (
-    insert into chat_messages (conversation_id, seq, event_id, direction, message_type, content, status,
+    insert into chat_messages (account_id, conversation_id, seq, event_id, direction, message_type, content, status,
         provider_message_id, sender_id, reply_to_id, metadata, created_at, updated_at)
-    select id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
+    select user_id, id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
         %(provider_message_id)s, %(sender_id)s, (
             select quoted.message_id from chat_channel_messages quoted
             where quoted.channel_id = %(channel_id)s and quoted.provider_message_id = %(quoted_id)s
