@@ -1,8 +1,9 @@
 """Signs of typing over the API: told to both sides, by one bridge to Supabase, and rubbish to nobody."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -52,6 +53,18 @@ class Recorded:
 
     async def close(self) -> None: ...
 
+    @contextlib.asynccontextmanager
+    async def signs(self, database_url: str, *, speaks: bool = True) -> AsyncIterator[ApiSigns]:
+        """What carries signs of the API here, in a bridge that speaks for Supabase or does not."""
+        async with open_pool(database_url) as pool:
+            yield ApiSigns(
+                database_url=database_url,
+                pool=pool,
+                transport=self,
+                deliver=self.deliver,
+                speaks_for_supabase=lambda: speaks,
+            )
+
 
 def test_signs_reach_both_sides(conn: psycopg.Connection[DictRow], database_url: str) -> None:
     """What the gateway notifies is told with origin and one hop; what is not a sign of the API stops nothing."""
@@ -59,14 +72,7 @@ def test_signs_reach_both_sides(conn: psycopg.Connection[DictRow], database_url:
 
     async def check() -> None:
         sides = Recorded()
-        async with open_pool(database_url) as pool:
-            signs = ApiSigns(
-                database_url=database_url,
-                pool=pool,
-                transport=sides,
-                deliver=sides.deliver,
-                speaks_for_supabase=lambda: True,
-            )
+        async with sides.signs(database_url) as signs:
             running = asyncio.create_task(signs.run())
 
             def is_heard() -> bool:
@@ -93,14 +99,7 @@ def test_one_bridge_speaks_and_a_failure_is_no_matter(database_url: str) -> None
         for speaks in (False, True):
             sides = Recorded()
             sides.fails = speaks
-            async with open_pool(database_url) as pool:
-                signs = ApiSigns(
-                    database_url=database_url,
-                    pool=pool,
-                    transport=sides,
-                    deliver=sides.deliver,
-                    speaks_for_supabase=lambda speaks=speaks: speaks,  # type: ignore[misc]
-                )
+            async with sides.signs(database_url, speaks=speaks) as signs:
                 await signs.carry(json.dumps(GOOD))
             assert (len(sides.emits), sides.broadcasts) == (1, [])
 
@@ -112,14 +111,7 @@ def test_a_contact_on_a_phone_is_told_by_name(database_url: str) -> None:
 
     async def check() -> None:
         sides = Recorded()
-        async with open_pool(database_url) as pool:
-            signs = ApiSigns(
-                database_url=database_url,
-                pool=pool,
-                transport=sides,
-                deliver=sides.deliver,
-                speaks_for_supabase=lambda: True,
-            )
+        async with sides.signs(database_url) as signs:
             contact = uuid5(USER, "4917012345@s.whatsapp.net")
             sign = GOOD | {"origin": "wuzapi", "userId": str(contact), "username": "4917012345"}
             await signs.carry(json.dumps(sign))
