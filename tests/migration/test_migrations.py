@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from psycopg.rows import DictRow
 from sqlalchemy import create_engine, pool
 
-from migrations import sql, versions
+from migrations import repair, sql, versions
 from migrations.upgrade import downgrade, upgrade
 from ops.local_supabase.database import apply_shape
 from tests.conftest import one
@@ -90,6 +90,16 @@ def test_shape_and_migrations_are_idempotent(database_url: str, admin_url: str) 
     """Shaping and migrating a database that already is both changes nothing and fails nowhere."""
     apply_shape(admin_url)
     upgrade(database_url)
+
+
+def test_repair_knows_every_table(conn: psycopg.Connection[DictRow]) -> None:
+    """What repairs indexes looks at all tables of ours in `public`, and at no other."""
+    rows = conn.execute(
+        "select tablename from pg_tables where schemaname = 'public' and not tablename like any (%s)",
+        (list(repair.TABLES),),
+    ).fetchall()
+    assert rows == []
+    assert not any(pattern.startswith("%") for pattern in repair.TABLES)
 
 
 def test_every_chat_table_has_row_level_security(conn: psycopg.Connection[DictRow]) -> None:
