@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from ops.local_supabase.authorization import become
@@ -16,16 +17,20 @@ from ops.local_supabase.tokens import Claims
 from realtime_bridge.sql import load
 
 _QUERIES = load(__file__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """A column: short type name for clients, full one for casts."""
+    """A column: short type name for clients, the one that values are cast to, and the one that loses nothing."""
 
     name: str
     type_name: str
     cast_type: str
+    exact_type: str
     primary: bool
+    expression: str | None
+    """What a generated column is made of; the log does not carry those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,19 @@ class TableFacts:
     def primary_key(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.primary)
 
-    def cast_type(self, name: str) -> str:
-        return next(column.cast_type for column in self.columns if column.name == name)
+    @property
+    def generated(self) -> dict[str, str]:
+        return {column.name: column.expression for column in self.columns if column.expression is not None}
+
+    def column(self, name: str) -> ColumnFacts:
+        return next(column for column in self.columns if column.name == name)
 
 
-async def check_binding(connection: Connection, binding: Binding, role: str) -> None:
-    """Refuse what can never be delivered; raises BindingError with the real server's text."""
-    cursor = await connection.execute(_QUERIES["published_columns"], {"schema": binding.schema, "table": binding.table})
-    types = {str(row[0]): str(row[1]) for row in await cursor.fetchall()}
-    if not types:
+async def check_binding(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
+    """Refuse what can never be delivered; return the tables' oids. Raises BindingError with the real server's text."""
+    cursor = await connection.execute(_QUERIES["published_tables"], {"schema": binding.schema, "table": binding.table})
+    tables = [int(row[0]) for row in await cursor.fetchall()]
+    if not tables:
         raise BindingError(
             "Unable to subscribe to changes with given parameters."
             " Please check Realtime is enabled for the given connect parameters: " + binding.inspected()
@@ -56,23 +65,28 @@ async def check_binding(connection: Connection, binding: Binding, role: str) -> 
     try:
         async with connection.transaction():
             await connection.execute(_QUERIES["check_role"], {"role": role})
-            for condition in binding.filters:
-                await _check_filter(connection, binding, condition, types)
+            for oid in tables:
+                await _check_table(connection, binding, oid, role)
     except psycopg.Error as error:
-        raise _exception(binding, error.sqlstate or "XX000", _name(error), error.diag.message_primary or "") from None
+        raise _exception(binding, error) from None
+    return frozenset(tables)
 
 
-async def _check_filter(connection: Connection, binding: Binding, condition: Filter, types: dict[str, str]) -> None:
-    if condition.column not in types:
-        raise _exception(binding, "P0001", "raise_exception", f"invalid column for filter {condition.column}")
-    values = {"type": types[condition.column], "operator": condition.operator, "value": condition.value}
-    await connection.execute(_QUERIES["check_value"], values)
+async def _check_table(connection: Connection, binding: Binding, oid: int, role: str) -> None:
+    for condition in binding.filters:
+        values = {"column": condition.column, "operator": condition.operator, "value": condition.value}
+        await connection.execute(_QUERIES["check_filter"], {"oid": oid, "role": role, **values})
+    if binding.select is not None:
+        selected = {"oid": oid, "role": role, "columns": list(binding.select)}
+        await connection.execute(_QUERIES["check_selected"], selected)
 
 
-def _exception(binding: Binding, sqlstate: str, name: str, text: str) -> BindingError:
+def _exception(binding: Binding, error: psycopg.Error) -> BindingError:
+    detail = f"\n\n{error.diag.message_detail}" if error.diag.message_detail else ""
     return BindingError(
         "Unable to subscribe to changes with given parameters. An exception happened so please check your connect"
-        f" parameters: {binding.inspected()}. Exception: ERROR {sqlstate} ({name}) {text}"
+        f" parameters: {binding.inspected()}. Exception: ERROR {error.sqlstate or 'XX000'} ({_name(error)})"
+        f" {error.diag.message_primary or ''}{detail}"
     )
 
 
@@ -85,13 +99,31 @@ async def table_facts(connection: Connection, relation: Relation) -> TableFacts:
     """Look a table up; one that is gone meanwhile has no columns."""
     cursor = await connection.execute(_QUERIES["table_facts"], {"oid": relation.oid})
     rows = await cursor.fetchall()
-    columns = tuple(ColumnFacts(row[0], row[1], row[2], row[3]) for row in rows)
-    return TableFacts(relation, columns, bool(rows) and bool(rows[0][4]))
+    columns = tuple(ColumnFacts(*row[:-1]) for row in rows)
+    return TableFacts(relation, columns, bool(rows) and bool(rows[0][-1]))
+
+
+async def with_generated(
+    connection: Connection, facts: TableFacts, values: dict[str, str | None]
+) -> dict[str, str | None]:
+    """Add what generated columns hold, computed from the row itself; a row that lacks one of its columns has none."""
+    stored = [column for column in facts.columns if column.expression is None]
+    if not facts.generated or any(column.name not in values for column in stored):
+        return values
+    row = sql.SQL(", ").join(
+        sql.SQL("{}::text::{} as {}").format(
+            sql.Literal(values[column.name]), sql.SQL(column.exact_type), sql.Identifier(column.name)
+        )
+        for column in stored
+    )
+    made = sql.SQL(", ").join(sql.SQL("({})::text").format(sql.SQL(text)) for text in facts.generated.values())
+    cursor = await connection.execute(sql.SQL("select {} from (select {}) as stored").format(made, row))
+    return {**values, **dict(zip(facts.generated, await cursor.fetchone() or (), strict=True))}
 
 
 async def as_json(connection: Connection, facts: TableFacts, values: dict[str, str | None]) -> dict[str, Any]:
     """Give the log's text its JSON form."""
-    types = [facts.cast_type(name) for name in values]
+    types = [facts.column(name).cast_type for name in values]
     cursor = await connection.execute(_QUERIES["row_as_json"], {"types": types, "values": list(values.values())})
     texts = [row[0] for row in await cursor.fetchall()]
     return {name: json.loads(text) for name, text in zip(values, texts, strict=True)}
@@ -100,20 +132,38 @@ async def as_json(connection: Connection, facts: TableFacts, values: dict[str, s
 async def matching(
     connection: Connection, facts: TableFacts, conditions: list[Filter], values: dict[str, str | None]
 ) -> dict[Filter, bool]:
-    """Ask once for all filters; a column the change does not carry passes none."""
+    """Ask once for all filters; a column the change does not carry passes none, and neither does one that fails."""
     asked = [condition for condition in conditions if condition.column in values]
-    answers = dict.fromkeys(conditions, False)
-    if asked:
-        parameters = {
-            "types": [facts.cast_type(condition.column) for condition in asked],
-            "operators": [condition.operator.value for condition in asked],
-            "values": [values[condition.column] for condition in asked],
-            "wanted": [condition.value for condition in asked],
-            "negated": [condition.negated for condition in asked],
-        }
+    try:
+        passed = await _ask(connection, facts, asked, values)
+    except psycopg.DatabaseError:  # one of them: a column has another type since, for example; the others go on
+        passed = [await _passes(connection, facts, condition, values) for condition in asked]
+    return {**dict.fromkeys(conditions, False), **dict(zip(asked, passed, strict=True))}
+
+
+async def _passes(connection: Connection, facts: TableFacts, condition: Filter, values: dict[str, str | None]) -> bool:
+    try:
+        return (await _ask(connection, facts, [condition], values))[0]
+    except psycopg.DatabaseError as error:
+        _log.warning("filter_failed", filter=condition.inspected(), reason=str(error).strip())
+        return False
+
+
+async def _ask(
+    connection: Connection, facts: TableFacts, asked: list[Filter], values: dict[str, str | None]
+) -> list[bool]:
+    if not asked:
+        return []
+    parameters = {
+        "types": [facts.column(condition.column).cast_type for condition in asked],
+        "operators": [condition.operator.value for condition in asked],
+        "values": [values[condition.column] for condition in asked],
+        "wanted": [condition.value for condition in asked],
+        "negated": [condition.negated for condition in asked],
+    }
+    async with connection.transaction():
         cursor = await connection.execute(_QUERIES["matching"], parameters)
-        answers.update(zip(asked, [bool(row[0]) for row in await cursor.fetchall()], strict=True))
-    return answers
+        return [bool(row[0]) for row in await cursor.fetchall()]
 
 
 async def readable_columns(connection: Connection, facts: TableFacts, role: str) -> set[str]:
@@ -127,7 +177,7 @@ async def is_visible(connection: Connection, facts: TableFacts, claims: Claims, 
         sql.SQL("{} = {}::text::{}").format(
             sql.Identifier(name),
             sql.Literal(value),
-            sql.SQL(facts.cast_type(name)),
+            sql.SQL(facts.column(name).exact_type),
         )
         for name, value in key.items()
     )
