@@ -179,6 +179,7 @@ def _message(**changed: Any) -> dict[str, Any]:
 
 
 async def s14_http_batch_mixes(run: ScenarioRun) -> None:
+    """Without the recorded steps in which an id stands twice in a batch: those have a recording of their own, 06g."""
     await run.open("a")
     await run.open("p")
     await run.open("v", "1.0.0")
