@@ -1,23 +1,19 @@
-"""Asks Postgres what the log does not carry: types, keys, grants, and whether a filter or a policy lets a row pass."""
+"""Asks Postgres what the log does not carry: types, keys, grants, and whether a policy shows a row."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-import structlog
 from psycopg import sql
 
 from ops.local_supabase.authorization import become
-from ops.local_supabase.changes.bindings import Binding, BindingError
-from ops.local_supabase.changes.filters import Filter
 from ops.local_supabase.pgoutput import Relation
 from ops.local_supabase.sessions import Connection
 from ops.local_supabase.tokens import Claims
 from realtime_bridge.sql import load
 
 _QUERIES = load(__file__)
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +49,6 @@ class TableFacts:
         return next(column for column in self.columns if column.name == name)
 
 
-async def check_binding(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
-    """Refuse what can never be delivered; return the tables' oids. Raises BindingError with the real server's text."""
-    cursor = await connection.execute(_QUERIES["published_tables"], {"schema": binding.schema, "table": binding.table})
-    tables = [int(row[0]) for row in await cursor.fetchall()]
-    if not tables:
-        raise BindingError(
-            "Unable to subscribe to changes with given parameters."
-            " Please check Realtime is enabled for the given connect parameters: " + binding.inspected()
-        )
-    try:
-        async with connection.transaction():
-            await connection.execute(_QUERIES["check_role"], {"role": role})
-            for oid in tables:
-                await _check_table(connection, binding, oid, role)
-    except psycopg.Error as error:
-        raise _exception(binding, error) from None
-    return frozenset(tables)
-
-
-async def _check_table(connection: Connection, binding: Binding, oid: int, role: str) -> None:
-    for condition in binding.filters:
-        values = {"column": condition.column, "operator": condition.operator, "value": condition.value}
-        await connection.execute(_QUERIES["check_filter"], {"oid": oid, "role": role, **values})
-    if binding.select is not None:
-        selected = {"oid": oid, "role": role, "columns": list(binding.select)}
-        await connection.execute(_QUERIES["check_selected"], selected)
-
-
-def _exception(binding: Binding, error: psycopg.Error) -> BindingError:
-    detail = f"\n\n{error.diag.message_detail}" if error.diag.message_detail else ""
-    return BindingError(
-        "Unable to subscribe to changes with given parameters. An exception happened so please check your connect"
-        f" parameters: {binding.inspected()}. Exception: ERROR {error.sqlstate or 'XX000'} ({_name(error)})"
-        f" {error.diag.message_primary or ''}{detail}"
-    )
-
-
-def _name(error: psycopg.Error) -> str:
-    name = type(error).__name__.removesuffix("_")
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-
-
 async def table_facts(connection: Connection, relation: Relation) -> TableFacts:
     """Look a table up; one that is gone meanwhile has no columns."""
     cursor = await connection.execute(_QUERIES["table_facts"], {"oid": relation.oid})
@@ -127,43 +81,6 @@ async def as_json(connection: Connection, facts: TableFacts, values: dict[str, s
     cursor = await connection.execute(_QUERIES["row_as_json"], {"types": types, "values": list(values.values())})
     texts = [row[0] for row in await cursor.fetchall()]
     return {name: json.loads(text) for name, text in zip(values, texts, strict=True)}
-
-
-async def matching(
-    connection: Connection, facts: TableFacts, conditions: list[Filter], values: dict[str, str | None]
-) -> dict[Filter, bool]:
-    """Ask once for all filters; a column the change does not carry passes none, and neither does one that fails."""
-    asked = [condition for condition in conditions if condition.column in values]
-    try:
-        passed = await _ask(connection, facts, asked, values)
-    except psycopg.DatabaseError:  # one of them: a column has another type since, for example; the others go on
-        passed = [await _passes(connection, facts, condition, values) for condition in asked]
-    return {**dict.fromkeys(conditions, False), **dict(zip(asked, passed, strict=True))}
-
-
-async def _passes(connection: Connection, facts: TableFacts, condition: Filter, values: dict[str, str | None]) -> bool:
-    try:
-        return (await _ask(connection, facts, [condition], values))[0]
-    except psycopg.DatabaseError as error:
-        _log.warning("filter_failed", filter=condition.inspected(), reason=str(error).strip())
-        return False
-
-
-async def _ask(
-    connection: Connection, facts: TableFacts, asked: list[Filter], values: dict[str, str | None]
-) -> list[bool]:
-    if not asked:
-        return []
-    parameters = {
-        "types": [facts.column(condition.column).cast_type for condition in asked],
-        "operators": [condition.operator.value for condition in asked],
-        "values": [values[condition.column] for condition in asked],
-        "wanted": [condition.value for condition in asked],
-        "negated": [condition.negated for condition in asked],
-    }
-    async with connection.transaction():
-        cursor = await connection.execute(_QUERIES["matching"], parameters)
-        return [bool(row[0]) for row in await cursor.fetchall()]
 
 
 async def readable_columns(connection: Connection, facts: TableFacts, role: str) -> set[str]:

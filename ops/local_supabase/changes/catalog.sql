@@ -1,25 +1,3 @@
--- name: published_tables
--- The tables a binding names, by oid; none means that Realtime is not enabled for them.
-select c.oid
-from pg_catalog.pg_publication_tables p
-join pg_catalog.pg_namespace n on n.nspname = p.schemaname
-join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = p.tablename
-where p.pubname = 'supabase_realtime'
-    and %(schema)s::text in ('*', p.schemaname::text)
-    and %(table)s::text in ('*', p.tablename::text)
-order by c.oid
-
--- name: check_role
--- Fails with the server's own words when the role of a token does not exist.
-select %(role)s::regrole::oid is not null
-
--- name: check_filter
--- Fails in the real server's words when a filter could only fail, or lose a change, at a row.
-select realtime.local_check_filter(%(oid)s::oid, %(role)s, %(column)s, %(operator)s, %(value)s)
-
--- name: check_selected
-select realtime.local_check_selected(%(oid)s::oid, %(role)s, %(columns)s::text[])
-
 -- name: table_facts
 -- What the log does not say about a table: its types, primary key, generated columns, and whether policies apply.
 -- A type by two names: as the real server casts to it (`character` and `bit` cut to one), and whole.
@@ -51,11 +29,4 @@ where a.attrelid = %(oid)s::oid
 -- name: row_as_json
 select realtime.local_json(value_type, value)::text
 from unnest(%(types)s::text[], %(values)s::text[]) with ordinality as row_values (value_type, value, position)
-order by position
-
--- name: matching
--- One answer per filter, in order.
-select realtime.local_matches(value_type, operator, value, wanted, negated)
-from unnest(%(types)s::text[], %(operators)s::text[], %(values)s::text[], %(wanted)s::text[], %(negated)s::boolean[])
-    with ordinality as conditions (value_type, operator, value, wanted, negated, position)
 order by position

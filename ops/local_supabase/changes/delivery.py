@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.local_supabase.changes import catalog
 from ops.local_supabase.changes.catalog import TableFacts
+from ops.local_supabase.changes.matching import matching
 from ops.local_supabase.pgoutput import Change, Operation, Relation, Unchanged
 from ops.local_supabase.sessions import Connection, Sessions
 from ops.local_supabase.tokens import Claims
@@ -141,7 +142,7 @@ def _short_only(texts: Texts) -> Texts:
 
 async def _filter(connection: Connection, row: Row, wanting: "list[Subscription]") -> "list[Subscription]":
     conditions = list(dict.fromkeys(condition for one in wanting for condition in one.binding.filters))
-    answers = await catalog.matching(connection, row.facts, conditions, row.filtered)
+    answers = await matching(connection, row.facts, conditions, row.filtered)
     return [one for one in wanting if all(answers[condition] for condition in one.binding.filters)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
-from ops.local_supabase.changes import bindings, catalog
+from ops.local_supabase.changes import bindings, checks
 from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.changes.delivery import Delivery
 from ops.local_supabase.join_config import binding_id
@@ -74,7 +74,7 @@ class Subscriptions:
             async with self._project.sessions.borrow() as connection:
                 wanted = [
                     Subscription(
-                        channel, number, binding, await catalog.check_binding(connection, binding, channel.claims.role)
+                        channel, number, binding, await checks.check_binding(connection, binding, channel.claims.role)
                     )
                     for number, binding in read
                 ]

@@ -1,19 +1,26 @@
 """Every recorded scenario against the real server, played against ours."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import psycopg
 import pytest
 
+from tests.integration.local_supabase import sent_broadcasts, sent_changes
 from tests.integration.local_supabase.differences import SCENARIO_DIFFERENCES
 from tests.integration.local_supabase.recorded_scenarios import DIRECTORY
 from tests.integration.local_supabase.scenario_run import ScenarioRun
-from tests.integration.local_supabase.sent_scenarios import SENT
 from tests.integration.local_supabase.serving import serving
 
 SCENARIO_TIMEOUT_S = 120
+SENT: dict[str, Callable[[ScenarioRun], Awaitable[None]]] = {
+    name: sender
+    for module in (sent_changes, sent_broadcasts)
+    for name, sender in vars(module).items()
+    if name.startswith("s") and name[1:3].isdigit()
+}
 
 
 @pytest.fixture
