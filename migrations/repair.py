@@ -17,7 +17,8 @@ TABLES = (
     "webhook\\_%",
 )
 
-# A partitioned index has no rows of its own: it is valid once each of its parts is attached.
+# A partitioned index has no rows of its own: it is valid once each of its parts is attached. One that an operator
+# builds just now is not valid yet, and none of our business.
 _UNFIT = """
 select format('%%I.%%I', n.nspname, c.relname), pg_catalog.pg_get_indexdef(i.indexrelid)
 from pg_catalog.pg_index i
@@ -27,6 +28,7 @@ join pg_catalog.pg_namespace n on n.oid = t.relnamespace
 where not (i.indisvalid and i.indisready)
     and (n.nspname = 'crossfade' or n.nspname = 'public' and t.relname like any (%(tables)s))
     and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid)
+    and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.index_relid = i.indexrelid)
 order by 1
 """
 
