@@ -20,6 +20,8 @@ CHANNELS = 100  # Supabase's own limit for one connection
 CONNECT_TIMEOUT_S = 5
 JOIN_TIMEOUT_S = 6.0  # a refused private join is answered after five seconds
 CHECK_S = 0.1  # how soon a dead socket or channel is noticed
+NOT_JOINED = "realtime channel not joined; trying on"
+STUBBORN = 4  # refusals in a row, in some two seconds: a project that wakes up refuses the first ones
 RETRY_S = (0.25, 0.5, 1.0, 2.0, 5.0)  # the last one repeats
 TOKEN_TTL_S = 3_600
 TOKEN_RENEW_S = TOKEN_TTL_S / 2
@@ -139,6 +141,8 @@ class Connection:
         _forget(client, channel)
         seat.not_before = time.monotonic() + RETRY_S[min(seat.failures, len(RETRY_S) - 1)]
         seat.failures += 1
+        if seat.failures == STUBBORN:
+            log.warning(NOT_JOINED, topic=seat.topic, refusals=seat.failures)
 
     async def _drop(self, client: AsyncRealtimeClient) -> None:
         for seat in self.seats.values():
