@@ -5,12 +5,13 @@ Channels: `conversation:{id}` for those who have it open, `user:{uid}:inbox` for
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
 from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.transports.refusals import send_all_but_refused
 
 
 def conversation_topic(conversation_id: int) -> str:
@@ -22,18 +23,31 @@ def inbox_topic(user_id: UUID) -> str:
 
 
 def broadcasts_of(event: Event) -> tuple[Broadcast, ...]:
-    """Return one broadcast for the conversation and one for each participant's inbox."""
+    """Return one broadcast for the conversation and one for each participant's inbox.
+
+    Each has an id of its own, made of event and topic: the same whenever and however it is sent, so a repeat is known.
+    """
     topics = [conversation_topic(event.conversation_id), *(inbox_topic(user) for user in event.participants)]
-    return tuple(Broadcast(topic=topic, event=event.type, payload=event.payload, id=event.event_id) for topic in topics)
+    return tuple(
+        Broadcast(topic=topic, event=event.type, payload=event.payload, id=uuid5(event.event_id, topic))
+        for topic in topics
+    )
 
 
 class RealtimeService:
-    """Broadcasts to Supabase Realtime over one transport. Raises SinkUnavailable or EventRefused (sinks/base.py)."""
+    """Broadcasts to Supabase Realtime over one transport. Raises SinkUnavailable (sinks/base.py)."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
-    async def broadcast_events(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> None:
-        """Broadcast stored events in order, all or none of them."""
-        batch = [broadcast for event in events for broadcast in broadcasts_of(event)]
-        await self.transport.send(batch, connection)
+    async def broadcast_events(
+        self, events: Sequence[Event], connection: AsyncConnection[Any] | None
+    ) -> dict[UUID, str]:
+        """Broadcast stored events in order; return why events were refused. What is not refused has been sent."""
+        batch = [(event, broadcast) for event in events for broadcast in broadcasts_of(event)]
+
+        async def send(broadcasts: Sequence[Broadcast]) -> None:
+            await self.transport.send(broadcasts, connection)
+
+        refused = await send_all_but_refused(send, [broadcast for _, broadcast in batch])
+        return {batch[place][0].event_id: why for place, why in refused.items()}

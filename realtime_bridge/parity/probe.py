@@ -1,7 +1,7 @@
 """The delivery probe: sends through the database and looks whether it comes out of Supabase. Started by `__main__`.
 
-`realtime.send` promises nothing: with Realtime away, its slot stuck or a partition missing, it succeeds and nobody
-hears of it. The probe has a channel of its own in which the bridge sits; it is never stored in the log.
+A row of `realtime.messages` promises nothing: with Realtime away or its slot stuck it is written, and nobody hears
+of it. The probe has a channel of its own in which the bridge sits; it is never stored in the log.
 """
 
 import asyncio

@@ -7,11 +7,11 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
 from realtime_bridge.service import RealtimeService, broadcasts_of
-from realtime_bridge.sinks.base import Delivery, EventRefused, Refusal, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 
 
 class SupabaseSink:
-    """Delivers in batches of the transport's size; halves a refused batch until the culprit stands alone."""
+    """Delivers in batches of the transport's size; an event is refused when one of its broadcasts is."""
 
     name = "supabase"
 
@@ -40,15 +40,8 @@ class SupabaseSink:
         return Delivery(settled=settled, refused=tuple(refused))
 
     async def _send(self, batch: Sequence[Event], connection: AsyncConnection[Any] | None) -> list[Refusal]:
-        try:
-            await self._service.broadcast_events(batch, connection)
-        except EventRefused as reason:
-            if len(batch) == 1:
-                return [Refusal(event=batch[0], reason=str(reason))]
-            middle = len(batch) // 2
-            first = await self._send(batch[:middle], connection)
-            return first + await self._send(batch[middle:], connection)
-        return []
+        refused = await self._service.broadcast_events(batch, connection)
+        return [Refusal(event=event, reason=refused[event.event_id]) for event in batch if event.event_id in refused]
 
 
 def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:

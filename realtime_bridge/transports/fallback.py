@@ -15,8 +15,9 @@ import structlog
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import EventRefused, SinkNotReady
+from realtime_bridge.sinks.base import SinkNotReady
 from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.transports.refusals import send_all_but_refused
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +111,7 @@ class FallbackTransport:
     async def send_again(self) -> None:
         """Send what was perhaps not heard; raises SinkUnavailable, and then the rest waits for the next call.
 
-        A batch that is refused is given up: its events are in the log.
+        What is refused for ever is given up, alone: it is in the log.
         """
         async with self._order:
             await self._send_again()
@@ -118,12 +119,14 @@ class FallbackTransport:
     async def _send_again(self) -> None:
         while self._again:
             batch = [self._again[index] for index in range(min(len(self._again), self._http.max_batch))]
-            try:
-                await self._http.send(batch, None)
-            except EventRefused as reason:
-                log.warning("not sent again", count=len(batch), reason=str(reason))
+            refused = await send_all_but_refused(self._post, batch)
+            if refused:
+                log.warning("not sent again", count=len(refused), reason=next(iter(refused.values())))
             for _ in batch:
                 self._again.popleft()
+
+    async def _post(self, broadcasts: Sequence[Broadcast]) -> None:
+        await self._http.send(broadcasts, None)
 
 
 def _database_in_use() -> SinkNotReady:

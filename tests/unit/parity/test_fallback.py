@@ -23,11 +23,15 @@ class Path:
         self.max_batch = max_batch
         self.batches: list[list[int]] = []
         self.failure: Exception | None = None
+        self.refuses: int | None = None
+        self.named: dict[int, str] | None = None
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
         assert (connection is not None) == self.transactional
         if self.failure:
             raise self.failure
+        if self.refuses in [broadcast.payload["n"] for broadcast in broadcasts]:
+            raise EventRefused("one of them", self.named)
         self.batches.append([broadcast.payload["n"] for broadcast in broadcasts])
 
     async def close(self) -> None: ...
@@ -90,6 +94,17 @@ def test_a_refused_repeat_does_not_block_what_is_new() -> None:
     stage.http.failure = None
     stage.send(2)
     assert stage.http.sent == [2]
+
+
+def test_a_refused_repeat_takes_no_neighbour_with_it() -> None:
+    """The one that is named, or the one that is found by halving, is given up; the others are sent, in order."""
+    for named in ({1: "too large"}, None):
+        stage = Stage()
+        stage.http.refuses, stage.http.named = 2, named
+        stage.send(1, 2, 3)
+        stage.transport.use_http(heard_until=0.0)
+        asyncio.run(stage.transport.send_again())
+        assert stage.http.sent == [1, 3]
 
 
 def test_old_broadcasts_are_not_kept() -> None:
