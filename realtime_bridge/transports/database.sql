@@ -8,9 +8,12 @@ from unnest(%(ids)s::uuid[], %(topics)s::text[], %(payloads)s::jsonb[], %(events
 order by position
 on conflict do nothing
 
--- name: is_listening
--- Realtime reads its messages through a temporary slot: while it is not active, what is written is never broadcast.
-select exists (
-    select from pg_replication_slots
-    where slot_name like 'supabase\_realtime\_messages\_replication\_slot%%' and active
-)
+-- name: find_listeners
+-- Realtime reads its messages through a temporary slot, one for each connection: its name and the process that serves it.
+-- Until a position is confirmed the slot is still being made, and what commits meanwhile is never broadcast.
+select coalesce(array_agg(slot_name || ':' || active_pid), '{}')
+from pg_replication_slots
+where slot_name like 'supabase\_realtime\_messages\_replication\_slot%'
+    and database = current_database()
+    and active
+    and confirmed_flush_lsn is not null

@@ -39,6 +39,17 @@ class LocalSupabase:
         self._endpoint = Endpoint(replace(self._settings, timings=timings))
         await self._endpoint.start()
 
+    @contextlib.asynccontextmanager
+    async def deaf(self) -> AsyncIterator[None]:
+        """Its slot stays, and nothing that is written is read any more: as from a process that hangs."""
+        assert self._endpoint
+        stream = self._endpoint.project.stream
+        take, stream.on_change = stream.on_change, lambda _change: None
+        try:
+            yield
+        finally:
+            stream.on_change = take
+
     async def stop(self) -> None:
         if self._endpoint:
             await self._endpoint.stop()

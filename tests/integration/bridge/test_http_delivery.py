@@ -58,7 +58,7 @@ def test_what_is_sent_again_over_http_is_a_repeat_by_its_id(
     async def scenario() -> None:
         async with local_supabase(admin_url) as supabase, listening(supabase, account, *topics) as listener:
             http = HttpTransport(supabase_url=supabase.url, secret_key=CLI_SECRET_KEY, timeout_s=20.0)
-            fallback = FallbackTransport(DatabaseTransport(), http)
+            fallback = FallbackTransport(DatabaseTransport(sends_again=True), http)
             async with held_relay(database_url, SupabaseSink(RealtimeService(fallback))) as relay:
                 for number in range(MESSAGES // 2):
                     append_message(conn, conversation_id, str(number))
