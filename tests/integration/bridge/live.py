@@ -50,6 +50,11 @@ class LocalSupabase:
         finally:
             stream.on_change = take
 
+    async def disconnect_all(self) -> None:
+        """As when the project's settings change."""
+        assert self._endpoint
+        await self._endpoint.project.disconnect_all()
+
     async def stop(self) -> None:
         if self._endpoint:
             await self._endpoint.stop()

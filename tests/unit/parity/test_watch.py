@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pytest
 
-from realtime_bridge.channels.connection import Receive
+from realtime_bridge.channels.seat import Receive
 from realtime_bridge.parity.pace import Pace
 from realtime_bridge.parity.path_probe import MAX_POSTS, SILENT, PathProbe
 from realtime_bridge.parity.seat_watch import REASON
