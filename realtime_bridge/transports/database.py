@@ -31,10 +31,13 @@ PASSING_ERRORS = (
 """About the database as a whole: repairing it makes the same message go through."""
 HOLD_S = 10.0  # without a seat of our own it is not known whether anybody listens: an idle project has no slot
 HOLD_SEATED_S = 900.0  # our own seat keeps a project awake: no slot is an outage. Then clients fetch
+SETTLE_S = 3.0  # clients, whose sockets were cut too, are given this long to join again before they are told
+ASLEEP_AFTER_S = 300.0  # away for longer, it was an idle project: whoever wakes it is joined already
 HOLD_POLL_S = 0.25
 AGAIN_POLL_S = 0.05
 AWAY = "Realtime's replication slot is not there; events wait for it."
 SILENT = "Realtime delivers nothing of what the database sends; events wait."
+BACK = "Realtime is back; its clients are joining again."
 AGAIN = "What Realtime has perhaps not heard is sent again first."
 
 
@@ -52,23 +55,27 @@ class DatabaseTransport:
         self,
         *,
         hold_s: float = HOLD_S,
+        settle_s: float = SETTLE_S,
         sends_again: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_held = False
         self.sent = SentLately(clock=clock)
         self._hold_s = hold_s
+        self._settle_s = settle_s
         self._sends_again = sends_again
         self._clock = clock
         self._hold_until: float | None = None
         self._expects_listener = True
         self._listeners: frozenset[str] = frozenset()
         self._are_new = False
+        self._seen_at = float("-inf")
+        self._settled_at = float("-inf")
 
     @property
     def must_send_again(self) -> bool:
         """Whether other slots are there than when the last broadcasts were sent: as of the last look."""
-        return self._are_new and self.sent.count > 0
+        return self._are_new and self.sent.count > 0 and self._clock() >= self._settled_at
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
         """Write all of `broadcasts` through `connection`, or raise and leave nothing written."""
@@ -78,6 +85,8 @@ class DatabaseTransport:
         if self.must_send_again:
             raise SinkNotReady(AGAIN, AGAIN_POLL_S)
         self._hold(is_there=is_there)
+        if (wait_s := self._settled_at - self._clock()) > 0:
+            raise SinkNotReady(BACK, min(wait_s, HOLD_POLL_S))
         await _write(connection, broadcasts)
         if self._sends_again:
             self.sent.note(broadcasts)
@@ -89,11 +98,16 @@ class DatabaseTransport:
         """
         row = await (await connection.execute(_QUERIES["find_listeners"])).fetchone()
         found = frozenset(row[0] if row else ())
+        now = self._clock()
         if found and not found & self._listeners:
+            if now - self._seen_at < ASLEEP_AFTER_S:
+                self._settled_at = now + self._settle_s
             self._are_new = True
             self._listeners = found
         elif found:
             self._listeners &= found
+        if found:
+            self._seen_at = now
         if self._are_new and not self.sent.count:
             self._are_new = False
         return bool(found)

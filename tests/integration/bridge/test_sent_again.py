@@ -14,7 +14,7 @@ from realtime_bridge.relay import Relay
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.again import SendsAgain
-from realtime_bridge.transports.database import HOLD_SEATED_S, DatabaseTransport
+from realtime_bridge.transports.database import AWAY, BACK, HOLD_SEATED_S, DatabaseTransport
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool, running
@@ -32,9 +32,9 @@ class Bridge:
 
 
 @contextlib.asynccontextmanager
-async def bridge(database_url: str, *, hold_s: float) -> AsyncIterator[Bridge]:
+async def bridge(database_url: str, *, hold_s: float, settle_s: float = 0.0) -> AsyncIterator[Bridge]:
     """What the bridge runs to carry events to Supabase through the database."""
-    transport = DatabaseTransport(hold_s=hold_s, sends_again=True)
+    transport = DatabaseTransport(hold_s=hold_s, settle_s=settle_s, sends_again=True)
     async with open_pool(database_url) as pool:
         relay = Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner="test")
         made = Bridge(relay, transport)
@@ -164,5 +164,33 @@ def test_a_first_message_right_after_the_first_join_is_heard(
                     assert ours.sent_again == 4, "for conversation and inbox"
             finally:
                 await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_clients_are_given_time_to_join_again(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """A slot that is back at once finds nobody joined: what waited is sent when clients have had their moment."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+                write(conn, conversation_id, 1)
+                await eventually(lambda: state(conn)["delivered_count"] == 1, "the first")
+                await supabase.stop()
+                write(conn, conversation_id, 3)
+                await eventually(lambda: state(conn)["waiting_for"] == AWAY, "status to tell that events wait")
+                await supabase.start()
+                await eventually(lambda: state(conn)["waiting_for"] == BACK, "status to tell what it waits for")
+                async with listening(supabase, account, topic) as listener:
+                    ours.transport._settled_at = 0.0
+                    await eventually(lambda: 4 in listener.seqs(topic), "the newest")
+                    assert listener.first_heard(topic) == [1, 2, 3, 4]
+        finally:
+            await supabase.stop()
 
     asyncio.run(scenario())
