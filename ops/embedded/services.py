@@ -26,6 +26,7 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_LOG_FORMAT": "json",
     "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",  # a newcomer's receiver listens on this machine
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
+    "CROSSFADE_IDLE_PROBE_S": "1",  # nobody pays for messages here, and figures show at once
     "CROSSFADE_STORAGE": "directory",
     "CROSSFADE_ACCOUNT_USERS": "everybody",  # whoever signs up here is to be played with
 }

@@ -6,12 +6,12 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
-from realtime_bridge.service import RealtimeService, broadcasts_of
-from realtime_bridge.sinks.base import Delivery, EventRefused, Refusal, SinkUnavailable
+from realtime_bridge.service import RealtimeService
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 
 
 class SupabaseSink:
-    """Delivers in batches of the transport's size; halves a refused batch until the culprit stands alone."""
+    """Delivers in batches of the transport's size; an event is refused when one of its broadcasts is."""
 
     name = "supabase"
 
@@ -29,7 +29,7 @@ class SupabaseSink:
         """Broadcast `events` in order; stops at the first batch that finds Supabase unavailable."""
         settled = 0
         refused: list[Refusal] = []
-        for batch in _batches(events, self._service.transport.max_batch):
+        for batch in self._batches(events):
             try:
                 refused += _blame(batch, await self._send(batch, connection))
             except SinkUnavailable as reason:
@@ -40,15 +40,23 @@ class SupabaseSink:
         return Delivery(settled=settled, refused=tuple(refused))
 
     async def _send(self, batch: Sequence[Event], connection: AsyncConnection[Any] | None) -> list[Refusal]:
-        try:
-            await self._service.broadcast_events(batch, connection)
-        except EventRefused as reason:
-            if len(batch) == 1:
-                return [Refusal(event=batch[0], reason=str(reason))]
-            middle = len(batch) // 2
-            first = await self._send(batch[:middle], connection)
-            return first + await self._send(batch[middle:], connection)
-        return []
+        refused = await self._service.broadcast_events(batch, connection)
+        return [Refusal(event=event, reason=refused[event.event_id]) for event in batch if event.event_id in refused]
+
+    def _batches(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+        """Cut into runs of what the transport takes at once; an event's own broadcasts stay together."""
+        limit = self._service.transport.max_batch
+        batch: list[Event] = []
+        size = 0
+        for event in events:
+            weight = len(self._service.broadcasts_of(event))
+            if batch and size + weight > limit:
+                yield batch
+                batch, size = [], 0
+            batch.append(event)
+            size += weight
+        if batch:
+            yield batch
 
 
 def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
@@ -56,18 +64,3 @@ def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
     if len(refused) == len(batch) > 1:
         raise SinkUnavailable(f"refused all of {len(batch)} events; the last: {refused[-1].reason}")
     return refused
-
-
-def _batches(events: Sequence[Event], limit: int) -> Iterator[Sequence[Event]]:
-    """Cut into runs of at most `limit` broadcasts; an event's own broadcasts stay together."""
-    batch: list[Event] = []
-    size = 0
-    for event in events:
-        weight = len(broadcasts_of(event))
-        if batch and size + weight > limit:
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += weight
-    if batch:
-        yield batch
