@@ -8,7 +8,6 @@ from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
 from gateway.changes import Shown
-from gateway.content_html import with_html
 from gateway.db import Database
 from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
@@ -18,6 +17,7 @@ from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import ChangeStatus, ListMessages, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
+from realtime_bridge.content_html import each_with_html
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
 MESSAGE = f"{MESSAGES}/<row_id:message_id>"
@@ -41,7 +41,9 @@ def blueprint(database: Database) -> Blueprint:
         shown = service.get_message(database, g.api_key.account_id, conversation_id, message_id)
         if query.include is None:
             return _one(shown)
-        return rendering.one(*with_html([shown.representation]))  # not the representation that the strong tag names
+        return rendering.one(
+            *each_with_html([shown.representation])
+        )  # not the representation that the strong tag names
 
     def list_versions(conversation_id: int, message_id: int) -> Response:
         read_query(NoQuery)
@@ -108,7 +110,7 @@ def _list(database: Database, conversation_id: int, query: ListMessages) -> Resp
         limit=query.limit,
     )
     return rendering.many(
-        page.items if query.include is None else with_html(page.items),
+        page.items if query.include is None else each_with_html(page.items),
         {
             "page": None,
             "limit": query.limit,

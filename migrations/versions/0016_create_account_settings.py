@@ -1,0 +1,53 @@
+"""Create account settings, and give users a name that may be shown."""
+
+from migrations import sql
+
+revision = "0016"
+down_revision = "0015"
+
+UP = """
+-- What an account chose for itself; without a row everything is as it is by default.
+create table public.chat_account_settings (
+    account_id uuid primary key references auth.users (id) on delete cascade,
+    content_html boolean not null default false,
+    updated_at timestamptz not null default now()
+);
+comment on column public.chat_account_settings.content_html is 'Whether content is sent with its safe HTML form as well.';
+alter table public.chat_account_settings enable row level security;
+revoke all on public.chat_account_settings from anon, authenticated;
+
+-- Asked for each event that is read, so it is one look into an index and nothing else.
+create function crossfade.wants_html(account uuid) returns boolean
+language sql stable parallel safe as $$
+    select coalesce((select s.content_html from public.chat_account_settings s where s.account_id = account), false)
+$$;
+
+-- What a user calls himself, else the address up to its @; null for who has neither. Written by the user: text, no HTML.
+create function crossfade.user_name(profile jsonb, email text) returns text
+language sql immutable parallel safe as $$
+    select left(coalesce(
+        (
+            select nullif(btrim(profile ->> field), '')
+            from unnest(array['full_name', 'name', 'display_name', 'user_name']) with ordinality as said (field, place)
+            where jsonb_typeof(profile -> field) = 'string' and btrim(profile ->> field) <> ''
+            order by place
+            limit 1
+        ),
+        nullif(split_part(email, '@', 1), '')
+    ), 100)
+$$;
+"""
+
+DOWN = """
+drop function crossfade.user_name(jsonb, text);
+drop function crossfade.wants_html(uuid);
+drop table public.chat_account_settings;
+"""
+
+
+def upgrade() -> None:
+    sql.run(UP)
+
+
+def downgrade() -> None:
+    sql.run(DOWN)
