@@ -87,6 +87,11 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaced_by: str | None = None
+    account_rate_limit: int | None = None
+    """The highest limit that a working key of the account was given; None when none has one of its own."""
+    account_send_rate_limit: int | None = None
+    wants_html: bool = False
+    """Whether the account asked for the safe form of content."""
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

@@ -42,9 +42,10 @@ OPERATIONS = {
         body=key_schemas.CreateKey,
         answer=answers.NewKey,
         example={"name": "CRM", "scopes": ["chat:read", "chat:write"], "rateLimit": 50},
-        problems=(errors.ScopeNotHeld, errors.TooManyKeys),
+        problems=(errors.ScopeNotHeld, errors.KeyNotActive, errors.TooManyKeys),
         follows=_KEY,
-        description="Its text is in this answer only. It has scopes and limits of the calling key, or less.",
+        description="Its text is in this answer only. It has scopes, limits and lifetime of the calling key, or less; a"
+        " key that is being replaced makes none.",
     ),
     "keys.list_keys": Operation(
         summary="List API keys", tag=KEYS, is_list=True, query=key_schemas.ListKeys, answer=answers.Key
@@ -69,7 +70,8 @@ OPERATIONS = {
         answer=answers.RotatedKey,
         example={"overlapSeconds": 86400},
         problems=(errors.ScopeNotHeld, errors.KeyNotActive),
-        description="Makes a key like it; the old one works on for `overlapSeconds`.",
+        description="Makes a key like it, which ends no later than the calling one; the old one works on for"
+        " `overlapSeconds`.",
     ),
     "channels.create_channel": Operation(
         summary="Connect a messenger",

@@ -9,7 +9,6 @@ import jsonschema_rs
 import psycopg
 import pytest
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
 from gateway.event_cursors import EventCursor
 from gateway.store.events import read_events
@@ -65,7 +64,7 @@ def test_webhook_bodies_are_as_described(written: Written, bodies: dict[int, dic
 
 def test_catch_up_says_what_webhooks_say(written: Written, bodies: dict[int, dict[str, Any]]) -> None:
     """A consumer may use either: the same events, in the same words."""
-    with psycopg.connect(written.database_url, autocommit=True, row_factory=dict_row) as connection:
+    with psycopg.connect(written.database_url, autocommit=True) as connection:
         page = read_events(connection, written.account_id, EventCursor(high_water=0), types=None, limit=500)
     assert [json.loads(item) for item in page.items] == [bodies[id_] for id_ in sorted(bodies)]
 
