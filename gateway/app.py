@@ -65,6 +65,7 @@ CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, 
 LIVE_ENDPOINTS = frozenset({"events.list_events"})
 NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "events.list_events": lambda _: "after",
+    "messages.list_versions": lambda _: "after_version",
     "messages.list_messages": lambda query: "after_seq" if "after_seq" in query else "before_seq",
 }
 DEPRECATED: Mapping[str, Deprecation] = {}  # nothing yet

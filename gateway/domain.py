@@ -202,6 +202,15 @@ class MessagePage(Page):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Oldest first; `last` is the version of the last one shown."""
+
+    items: tuple[str, ...]
+    has_more: bool
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
     """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
 

@@ -25,8 +25,8 @@ VERSION = "1.0.0"
 INTRODUCTION = """Conversations and messages for your own software.
 
 Send your key in `X-API-Key`, or as `Authorization: Bearer`. Answers are `{"success": true, "data": …}`; lists add
-`pagination`. Every error is `application/problem+json` (RFC 9457) with a `code`; /docs/problems explains each. What
-belongs to another account does not exist: 404."""
+`pagination`, and a page ends after a megabyte, too: go by `hasMore`. Every error is `application/problem+json`
+(RFC 9457) with a `code`; /docs/problems explains each. What belongs to another account does not exist: 404."""
 ANY = (
     errors.ApiKeyConflict,
     errors.ApiKeyMissing,

@@ -66,7 +66,12 @@ OPERATIONS = {
         description="Empties it and sets `deletedAt`; its place stays. Appends `message.deleted`.",
     ),
     "messages.list_versions": Operation(
-        summary="List what a message said before", tag=TAG, is_list=True, answer=answers.MessageVersion
+        summary="List what a message said before",
+        tag=TAG,
+        is_list=True,
+        query=schemas.ListVersions,
+        answer=answers.MessageVersion,
+        description="Oldest first.",
     ),
     "messages.change_status": Operation(
         summary="Move a message's status",

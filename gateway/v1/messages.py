@@ -15,7 +15,7 @@ from gateway.v1.etags import read_if_match
 from gateway.v1.fields import NoQuery
 from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, SendMessage, ShowMessages
+from gateway.v1.schemas import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
 from realtime_bridge.content_html import each_with_html
 
@@ -46,10 +46,12 @@ def blueprint(database: Database) -> Blueprint:
         )  # not the representation that the strong tag names
 
     def list_versions(conversation_id: int, message_id: int) -> Response:
-        read_query(NoQuery)
-        versions = service.list_versions(database, g.api_key.account_id, conversation_id, message_id)
-        whole = {"page": 1, "limit": None, "total": len(versions), "hasMore": False, "nextCursor": None}
-        return rendering.many(versions, whole)
+        query = read_query(ListVersions)
+        account_id, after = g.api_key.account_id, query.after_version
+        page = service.list_versions(database, account_id, conversation_id, message_id, after=after, limit=query.limit)
+        next_cursor = str(page.last) if page.has_more else None
+        pagination = {"page": None, "limit": query.limit, "total": None, "hasMore": page.has_more}
+        return rendering.many(page.items, pagination | {"nextCursor": next_cursor})
 
     def edit_message(conversation_id: int, message_id: int) -> Response:
         read_query(NoQuery)

@@ -150,6 +150,11 @@ class ShowMessages(Query):
     include: Annotated[Literal["contentHtml"] | None, Field(description="Adds the content as sanitised HTML.")] = None
 
 
+class ListVersions(Query):
+    after_version: Annotated[int, Field(ge=0, le=2**31 - 1, description="Newer ones."), Number] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+
+
 class ListMessages(ShowMessages):
     """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
 
