@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway import errors
+from gateway.domain import Scope
 from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
@@ -45,6 +46,7 @@ PATHS = {
     "key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{1,32}$"},
     "uuid": {"type": "string", "format": "uuid"},
 }
+_RECEIPT = {Scope.WRITE: " Without `chat:read` the answer holds only ids, numbers, states and times."}
 _ARGUMENT = re.compile(r"<(\w+):(\w+)>")
 
 Schema = dict[str, Any]
@@ -125,7 +127,7 @@ def _operation(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
         "operationId": rule.endpoint,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": f"{operation.description}\n\nNeeds the scope `{scope}`.".strip(),
+        "description": f"{operation.description}\n\nNeeds the scope `{scope}`.{_RECEIPT.get(scope, '')}".strip(),
         "parameters": [*_path_parameters(rule), *_query_parameters(operation.query), *_headers(method, operation)],
         "responses": _responses(rule, method, operation, schemas),
     }

@@ -38,6 +38,8 @@ CONVENTIONS = {
     "Changing": "GET answers an `ETag`. Send it as `If-Match` with a change: 412 says that somebody was faster.",
     "Limits": "Of a key, by the minute: `RateLimit` and `X-RateLimit-Remaining` tell what is left; a 429 has"
     " `Retry-After`.",
+    "Writing only": "A key with `chat:write` and without `chat:read` is answered a receipt: of the described fields only"
+    " ids, numbers, states and times, never what somebody wrote.",
     "Numbers": "`seq` counts the events of a conversation without gaps: a gap in what you hear is something missed.",
     "Files": "`POST /attachments`, then PUT the bytes to `upload.url` with `upload.headers`, then `/confirm`, then send"
     " a message with `attachmentIds`.",

@@ -39,7 +39,7 @@ def blueprint(database: Database) -> Blueprint:
     def get_message(conversation_id: int, message_id: int) -> Response:
         query = read_query(ShowMessages)
         shown = service.get_message(database, g.api_key.account_id, conversation_id, message_id)
-        if query.include is None:
+        if query.include is None or rendering.wants_html():
             return _one(shown)
         return rendering.one(
             *each_with_html([shown.representation])
@@ -112,7 +112,7 @@ def _list(database: Database, conversation_id: int, query: ListMessages) -> Resp
         limit=query.limit,
     )
     return rendering.many(
-        page.items if query.include is None else each_with_html(page.items),
+        page.items if query.include is None or rendering.wants_html() else each_with_html(page.items),
         {
             "page": None,
             "limit": query.limit,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import DictRow
 
-from gateway.stored_json import stored_bytes
+from gateway.json_size import stored_bytes
 from gateway.v1.fields import MAX_METADATA_BYTES
 from tests.integration.gateway.conftest import Account, data, problem
 
