@@ -1,4 +1,4 @@
-"""Create account settings, give users a name that may be shown, and find an account's strongest key quickly."""
+"""Create account settings, names of users and of event types, and an index of keys with limits of their own."""
 
 from migrations import sql
 
@@ -36,9 +36,22 @@ language sql immutable parallel safe as $$
         nullif(split_part(email, '@', 1), '')
     ), 100)
 $$;
+
+-- Under which name an endpoint wants an event; null when it does not. The second ones are those of the first design, for
+-- messages of one direction: who asks for the event by its own name as well is sent it by that.
+create function crossfade.webhook_type(wanted text[], type text, direction text) returns text
+language sql immutable parallel safe as $$
+    select case
+        when wanted && array[type, split_part(type, '.', 1) || '.*', '*'] then type
+        when type <> 'message.new' then null
+        when direction = 'incoming' and 'message.received' = any(wanted) then 'message.received'
+        when direction = 'outgoing' and 'message.sent' = any(wanted) then 'message.sent'
+    end
+$$;
 """
 
 DOWN = """
+drop function crossfade.webhook_type(text[], text, text);
 drop function crossfade.user_name(jsonb, text);
 drop function crossfade.wants_html(uuid);
 drop table public.chat_account_settings;

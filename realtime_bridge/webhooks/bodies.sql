@@ -6,6 +6,6 @@ select e.id, json_build_object(
     'eventId', e.event_id,
     'seq', e.id,
     'conversationSeq', e.seq
-)::text as body
+)::text as body, crossfade.wants_html(e.account_id) as wants_html
 from unnest(%(ids)s::bigint[], %(logged_at)s::timestamptz[]) as k (id, logged_at)
 join public.chat_events e on e.id = k.id and e.created_at = k.logged_at

@@ -59,7 +59,7 @@ def scene(new_account: Callable[..., Account], conn: Any) -> Scene:
     member = new_account(accounts=[owner.id])
     people = [{"userId": str(member.id), "role": "client"}]
     number = owner.make_conversation(contactName=SECRET, participants=people)
-    sent = {
+    sent: dict[str, Any] = {
         "content": f"{SECRET} {'x' * 50}",
         "clientMessageId": "c-1",
         "metadata": {"note": SECRET},
