@@ -35,6 +35,7 @@ from gateway.services.events import CatchUp
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (
+    account,
     attachments,
     channels,
     conversations,
@@ -141,6 +142,7 @@ def create_app(settings: Settings) -> Flask:
         requests_per_min=settings.rate_limit_per_min,
         sends_per_min=settings.send_limit_per_min,
     )
+    app.register_blueprint(account.blueprint(database))
     app.register_blueprint(keys.blueprint(keyring))
     app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
     app.register_blueprint(conversations.blueprint(database, users))

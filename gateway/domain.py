@@ -98,6 +98,15 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """`content_html`: whether content goes out with its safe form. `updated_at` is None for who never chose."""
+
+    id: UUID
+    content_html: bool
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPage:
     items: tuple[ApiKey, ...]
     has_more: bool

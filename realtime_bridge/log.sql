@@ -29,7 +29,8 @@ select
     array(
         select p.user_id from public.conversation_participants p
         where p.conversation_id = page.conversation_id order by p.user_id
-    ) as participants
+    ) as participants,
+    crossfade.wants_html(page.account_id) as wants_html
 from (values (1)) as always (one)
 left join page on true
 order by page.id

@@ -15,7 +15,8 @@ select
     array(
         select c.user_id from public.conversation_participants c
         where c.conversation_id = p.conversation_id order by c.user_id
-    ) as participants
+    ) as participants,
+    crossfade.wants_html(p.account_id) as wants_html
 from public.parked_events p
 where p.sink = %(sink)s and p.replay_requested_at is not null
 order by p.id

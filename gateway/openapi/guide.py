@@ -27,6 +27,21 @@ curl -X PATCH $MESSAGE -H "X-API-Key: $KEY" -H "If-Match: $ETAG" \
 curl "$API/events?after=$CURSOR&wait=20" -H "X-API-Key: $KEY"
 """
 
+SHOWING_WORDS = """Whatever people wrote is text, as they wrote it: `content`, `lastMessagePreview`, names, `senderId`,
+file names and `metadata`. Whoever puts it on a page escapes it, on every way that it came (routes, events, webhooks,
+channels, sockets). An account that would rather have HTML asks for it once with `PATCH /account` and
+`{"contentHtml": true}`: then `contentHtml` stands beside every `content`, and `lastMessagePreviewHtml` beside the
+preview. Both are safe to put on a page: bold, links, lists and the like are left, whatever acts or loads is not.
+`highlight` of a search is safe as well. Everything else stays text."""
+
+SHOWING = """function show(list, message) {
+  const item = document.createElement('li')
+  if (message.contentHtml) item.innerHTML = message.contentHtml // made safe by the server
+  else item.textContent = message.content // text: nothing in it can act
+  list.append(item)
+}
+"""
+
 CONVENTIONS = {
     "Answers": 'A success is `{"success": true, "data": …}`; a list adds `pagination`. Times are RFC 3339 in UTC.',
     "Errors": "`application/problem+json` with `code`, `detail` and `requestId`; `errors` names each faulty field by"

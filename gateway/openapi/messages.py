@@ -41,12 +41,12 @@ OPERATIONS = {
         tag=TAG,
         is_list=True,
         query=schemas.ListMessages,
-        answer=answers.ShownMessage,
+        answer=answers.Message,
         description="Always ascending by seq: the newest page, the one before `before_seq`, or the one after"
         " `after_seq`; both exclusive.",
     ),
     "messages.get_message": Operation(
-        summary="Get a message", tag=TAG, query=schemas.ShowMessages, answer=answers.ShownMessage
+        summary="Get a message", tag=TAG, query=schemas.ShowMessages, answer=answers.Message
     ),
     "messages.edit_message": Operation(
         summary="Edit a message",

@@ -131,6 +131,12 @@ _CONVERSATION = _object(
     createdAt=_TIME,
     updatedAt=_TIME,
 )
+_MESSAGE["properties"]["contentHtml"] = _TEXT | {
+    "description": "The content as HTML that is safe to put on a page; only for accounts that asked for it."
+}
+_CONVERSATION["properties"]["lastMessagePreviewHtml"] = _nullable(_TEXT) | {
+    "description": "The preview as HTML that is safe to put on a page; only for accounts that asked for it."
+}
 _CONVERSATION["properties"]["participants"] = _list_of(_PARTICIPANT) | {
     "description": "Only when they, or their reading marks, have changed."
 }

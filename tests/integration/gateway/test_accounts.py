@@ -62,6 +62,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "channels.create_channel": CHANNEL_BODY,
     "channels.change_channel": {"enabled": True},
     "channels.delete_channel": {},
+    "account.change_account": {"contentHtml": False},
     "keys.create_key": {"name": "from B", "scopes": ["chat:read"]},
     "keys.rotate_key": {},
     "keys.revoke_key": {},
