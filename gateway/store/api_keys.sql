@@ -10,7 +10,9 @@ returning id, user_id as account_id, name, env, prefix, secret_hash, scopes, rat
 -- A key the worker does not know yet, or no longer trusts, with what its account may and wants.
 select k.id, k.user_id as account_id, k.name, k.env, k.prefix, k.secret_hash, k.scopes, k.rate_limit, k.send_rate_limit,
     k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by, strongest.account_rate_limit,
-    strongest.account_send_rate_limit, crossfade.wants_html(k.user_id) as wants_html
+    strongest.account_send_rate_limit, exists (
+        select from public.chat_account_settings s where s.account_id = k.user_id and s.content_html
+    ) as wants_html
 from chat_api_keys k
 cross join lateral (
     select max(o.rate_limit) as account_rate_limit, max(o.send_rate_limit) as account_send_rate_limit
@@ -24,7 +26,9 @@ where k.id = %(id)s
 -- The state of everything a worker has cached, in one round trip.
 select k.id, k.user_id as account_id, k.name, k.env, k.prefix, k.secret_hash, k.scopes, k.rate_limit, k.send_rate_limit,
     k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by, strongest.account_rate_limit,
-    strongest.account_send_rate_limit, crossfade.wants_html(k.user_id) as wants_html
+    strongest.account_send_rate_limit, exists (
+        select from public.chat_account_settings s where s.account_id = k.user_id and s.content_html
+    ) as wants_html
 from chat_api_keys k
 cross join lateral (
     select max(o.rate_limit) as account_rate_limit, max(o.send_rate_limit) as account_send_rate_limit

@@ -16,12 +16,6 @@ comment on column public.chat_account_settings.content_html is 'Whether content 
 alter table public.chat_account_settings enable row level security;
 revoke all on public.chat_account_settings from anon, authenticated;
 
--- Asked for each event that is read, so it is one look into an index and nothing else.
-create function crossfade.wants_html(account uuid) returns boolean
-language sql stable parallel safe as $$
-    select coalesce((select s.content_html from public.chat_account_settings s where s.account_id = account), false)
-$$;
-
 -- What a user calls himself, else the address up to its @; null for who has neither. Written by the user: text, no HTML.
 create function crossfade.user_name(profile jsonb, email text) returns text
 language sql immutable parallel safe as $$
@@ -53,11 +47,8 @@ $$;
 DOWN = """
 drop function crossfade.webhook_type(text[], text, text);
 drop function crossfade.user_name(jsonb, text);
-drop function crossfade.wants_html(uuid);
 drop table public.chat_account_settings;
 """
-
-
 STRONGEST = {
     # Read with every look at a key, several times a second: revoked keys stay for ever, and must not slow it down.
     "chat_api_keys_strongest": "public.chat_api_keys (user_id) include (rate_limit, send_rate_limit, expires_at)"

@@ -25,6 +25,8 @@ select
         order by m.seq desc
         limit 1
     ) as last_message,
-    crossfade.wants_html(c.user_id) as wants_html
+    exists (
+        select from public.chat_account_settings s where s.account_id = c.user_id and s.content_html
+    ) as wants_html
 from public.conversations c
 where c.id = any(%(conversation_ids)s)

@@ -13,7 +13,9 @@ select
         select p.user_id from public.conversation_participants p
         where p.conversation_id = e.conversation_id order by p.user_id
     ) as participants,
-    crossfade.wants_html(e.account_id) as wants_html
+    exists (
+        select from public.chat_account_settings s where s.account_id = e.account_id and s.content_html
+    ) as wants_html
 from public.chat_events e
 where e.conversation_id = %(conversation_id)s and e.seq > %(after_seq)s and exists (
     select from public.conversation_participants p
