@@ -19,6 +19,7 @@ from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
@@ -165,7 +166,7 @@ def create_relays(
         sink = CountedSink(SupabaseSink(service))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
     if legacy:
-        sink = CountedSink(LegacySink(legacy))
+        sink = CountedSink(LegacySink(legacy, StoredCards(pool)))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:

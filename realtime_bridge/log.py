@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
+from realtime_bridge.content_html import with_html
 from realtime_bridge.cursor import Cursor, Snapshot
 from realtime_bridge.events import Event
 
@@ -45,4 +46,8 @@ async def read_page(connection: AsyncConnection[Any], sink: str, cursor: Cursor,
 
 
 def event_of(row: dict[str, Any]) -> Event:
-    return Event(**{name: row[name] for name in EVENT_FIELDS}, participants=tuple(row["participants"]))
+    """Return the event of a row; with the safe form of its texts when the row says that its account wants it."""
+    values = {name: row[name] for name in EVENT_FIELDS}
+    if row.get("wants_html"):
+        values["payload"] = with_html(values["payload"])
+    return Event(**values, participants=tuple(row["participants"]))

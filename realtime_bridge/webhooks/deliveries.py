@@ -119,7 +119,8 @@ async def _with_bodies(
     claimed = []
     for row in rows:
         own_body = row.pop("own_body")
-        claimed.append(Claimed(**row, body=own_body.encode() if own_body else found.get(row["log_id"])))
+        body = own_body.encode() if own_body else Bodies.named(found.get(row["log_id"]), row["type"])
+        claimed.append(Claimed(**row, body=body))
     return claimed
 
 
