@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -204,7 +205,8 @@ class Replay:
                 answer = await (await connection.execute(_SENT, (written,))).fetchone()
                 return bool(answer and answer[0])
 
-            await eventually(is_sent, "the log to be sent")
+            condition: Callable[[], bool | Awaitable[bool]] = is_sent
+            await eventually(condition, "the log to be sent")
         await asyncio.sleep(0)  # what was sent lies in this process's sockets; its reader's turn comes before ours
 
     def add_peer(self, label: str, peer: Peer, version: str) -> None:
