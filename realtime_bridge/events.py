@@ -34,3 +34,5 @@ class Event:
     origin: str
     created_at: datetime
     participants: tuple[UUID, ...]
+    unreadable: str = ""
+    """Why it cannot be read (the payload is empty then): no sink is given such an event, it is parked."""

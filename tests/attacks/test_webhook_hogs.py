@@ -21,7 +21,7 @@ from tests.waiting import eventually
 Conn = psycopg.Connection[DictRow]
 EVENTS = 40
 ALONE = shares.more(IN_HAND, 0, 0)
-NOISE_S = 0.1  # delays below are the machine's, not the queue's
+NOISE_S = 0.5  # delays below are the machine's, not the queue's
 DELAYS = """
     select extract(epoch from a.started_at - d.logged_at)::float8 as delay from webhook_attempts a
     join webhook_deliveries d on d.id = a.delivery_id
