@@ -17,6 +17,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
 from tests.redis_server import RedisServer
 
+pytest_plugins = ["tests.guard", "tests.hanging"]
 TEMPLATE = "crossfade_template"
 _clones = itertools.count(1)
 
@@ -25,7 +26,7 @@ _clones = itertools.count(1)
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     # Not below pytest's own directory, which a second run of pytest closes to the server's system user.
     with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
-        server = EmbeddedPostgres(Path(directory) / "data", durable=False)
+        server = EmbeddedPostgres(Path(directory) / "data", durable=False, dies_with_us=True)
         server.start()
         yield server
         server.stop()
