@@ -71,4 +71,5 @@ def event_of(row: dict[str, Any]) -> Event:
     if row["created_at"] is None:
         reason = "The time cannot be read: it is not within the years 1 to 9999."
     fields = {name: row[name] for name in EVENT_FIELDS} | {"payload": payload, "unreadable": reason}
+    fields["payload_bytes"] = len(row["payload"])
     return Event(**fields | {"created_at": row["created_at"] or NO_TIME}, participants=tuple(row["participants"]))

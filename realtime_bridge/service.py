@@ -24,7 +24,16 @@ def inbox_topic(user_id: UUID) -> str:
 def broadcasts_of(event: Event) -> tuple[Broadcast, ...]:
     """Return one broadcast for the conversation and one for each participant's inbox."""
     topics = [conversation_topic(event.conversation_id), *(inbox_topic(user) for user in event.participants)]
-    return tuple(Broadcast(topic=topic, event=event.type, payload=event.payload, id=event.event_id) for topic in topics)
+    return tuple(
+        Broadcast(
+            topic=topic,
+            event=event.type,
+            payload=event.payload,
+            id=event.event_id,
+            payload_bytes=event.payload_bytes,
+        )
+        for topic in topics
+    )
 
 
 class RealtimeService:

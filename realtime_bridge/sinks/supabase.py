@@ -9,6 +9,8 @@ from realtime_bridge.events import Event
 from realtime_bridge.service import RealtimeService, broadcasts_of
 from realtime_bridge.sinks.base import Delivery, EventRefused, Refusal, SinkUnavailable
 
+BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it
+
 
 class SupabaseSink:
     """Delivers in batches of the transport's size; halves a refused batch until the culprit stands alone."""
@@ -59,15 +61,17 @@ def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
 
 
 def _batches(events: Sequence[Event], limit: int) -> Iterator[Sequence[Event]]:
-    """Cut into runs of at most `limit` broadcasts; an event's own broadcasts stay together."""
+    """Cut into runs of at most `limit` broadcasts and BATCH_BYTES; an event's own broadcasts stay together."""
     batch: list[Event] = []
-    size = 0
+    size = weight = 0
     for event in events:
-        weight = len(broadcasts_of(event))
-        if batch and size + weight > limit:
+        count = len(broadcasts_of(event))
+        heavy = count * event.payload_bytes
+        if batch and (size + count > limit or weight + heavy > BATCH_BYTES):
             yield batch
-            batch, size = [], 0
+            batch, size, weight = [], 0, 0
         batch.append(event)
-        size += weight
+        size += count
+        weight += heavy
     if batch:
         yield batch

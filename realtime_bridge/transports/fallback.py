@@ -21,7 +21,8 @@ from realtime_bridge.transports.base import Broadcast, Transport
 log = structlog.get_logger(__name__)
 
 KEEP_S = 30.0  # a silent path is known within 5 s; the rest is for a bridge that was busy
-KEEP = 20_000  # broadcasts, some 20 MB; beyond it clients find the gap in seq and fetch it
+KEEP = 20_000  # broadcasts; beyond it clients find the gap in seq and fetch it
+KEEP_BYTES = 32_000_000  # of payloads; twenty thousand ordinary ones have half of it
 SETTLE_S = 1.0  # before going back, what HTTP has accepted is given time to be heard first
 
 
@@ -39,7 +40,9 @@ class FallbackTransport:
         self._http = http
         self._clock = clock
         self._uses_http = False
-        self._sent: deque[_Sent] = deque(maxlen=KEEP)
+        self._sent: deque[_Sent] = deque()
+        self._sent_bytes = 0
+        self._forgetting: asyncio.TimerHandle | None = None
         self._again: deque[Broadcast] = deque()
         self._not_before = 0.0
         self._order = asyncio.Lock()  # what is sent again must not be overtaken
@@ -64,6 +67,7 @@ class FallbackTransport:
         self._uses_http = True
         self._again.extend(sent.broadcast for sent in self._sent if sent.at >= heard_until)
         self._sent.clear()
+        self._sent_bytes = 0
         metrics.FALLBACK.set(1)
         log.warning("Supabase is reached over HTTP now", resending=len(self._again))
 
@@ -93,6 +97,8 @@ class FallbackTransport:
         await self._http.send(broadcasts, None)
 
     async def close(self) -> None:
+        if self._forgetting:
+            self._forgetting.cancel()
         await self._database.close()
         await self._http.close()
 
@@ -104,8 +110,24 @@ class FallbackTransport:
         await self._database.send(broadcasts, connection)
         now = self._clock()
         self._sent.extend(_Sent(now, broadcast) for broadcast in broadcasts)
-        while self._sent and now - self._sent[0].at > KEEP_S:
-            self._sent.popleft()
+        self._sent_bytes += sum(broadcast.payload_bytes for broadcast in broadcasts)
+        self.forget()
+        if self._forgetting is None:
+            self._forgetting = asyncio.get_running_loop().call_later(KEEP_S, self._forget_later)
+
+    def forget(self) -> None:
+        """Give up what is too old, or too much, to be sent again."""
+        oldest = self._clock() - KEEP_S
+        sent = self._sent
+        while sent and (sent[0].at < oldest or len(sent) > KEEP or self._sent_bytes > KEEP_BYTES):
+            self._sent_bytes -= sent.popleft().broadcast.payload_bytes
+
+    def _forget_later(self) -> None:
+        """Forget also when nothing more is sent: what a burst left would be held for ever."""
+        self._forgetting = None
+        self.forget()
+        if self._sent:
+            self._forgetting = asyncio.get_running_loop().call_later(KEEP_S, self._forget_later)
 
     async def send_again(self) -> None:
         """Send what was perhaps not heard; raises SinkUnavailable, and then the rest waits for the next call.

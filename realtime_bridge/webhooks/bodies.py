@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 from realtime_bridge import sql
 
 _QUERIES = sql.load(__file__)
-KEPT = 1_000  # events; with the largest content a few megabytes
+KEPT = 1_000  # events
+KEPT_BYTES = 8_000_000  # a generation; bodies are small, and those that are not are read again
 KEPT_S = 10.0  # an event's deliveries are claimed within that, or later and one by one
 
 
@@ -20,6 +21,7 @@ class Bodies:
     def __init__(self) -> None:
         self._young: dict[int, bytes] = {}
         self._old: dict[int, bytes] = {}
+        self._young_bytes = 0
         self._since = time.monotonic()
 
     async def load(
@@ -34,11 +36,12 @@ class Bodies:
             rows = await (await connection.execute(_QUERIES["read"], values)).fetchall()
             read = {log_id: body.encode() for log_id, body in rows}
             self._young |= read
+            self._young_bytes += sum(map(len, read.values()))
             found |= read
         return found
 
     def _age(self) -> None:
         old_s = time.monotonic() - self._since
-        if old_s > KEPT_S or len(self._young) >= KEPT:
-            self._old = self._young if old_s <= 2 * KEPT_S else {}
-            self._young, self._since = {}, time.monotonic()
+        if old_s > KEPT_S or len(self._young) >= KEPT or self._young_bytes > KEPT_BYTES:
+            self._old = self._young if old_s <= 2 * KEPT_S and self._young_bytes <= KEPT_BYTES else {}
+            self._young, self._since, self._young_bytes = {}, time.monotonic(), 0

@@ -19,6 +19,7 @@ REQUESTS = shares.room_for(500)  # under way at once; one account alone, with fi
 IN_HAND = 3 * REQUESTS
 LATE = REQUESTS // 3  # of the late lane: first attempts never wait behind old retries
 BATCH = 500  # deliveries a claim: its cost is by endpoint, so fewer and larger ones are cheaper
+HAND_BYTES = 32_000_000  # of bodies; an account whose bodies fill its share of it is asked for no more
 
 
 class Places:
@@ -30,6 +31,7 @@ class Places:
         self._of_account: Counter[UUID] = Counter()
         self._late_of_account: Counter[UUID] = Counter()
         self._most: dict[int, int] = {}
+        self._bytes_of_account: Counter[UUID] = Counter()
         self._late = 0
 
     def __len__(self) -> int:
@@ -56,9 +58,9 @@ class Places:
             slots=slots,
             late_slots=max(0, min(slots, late)),
             full=[webhook_id for webhook_id, count in self._of_endpoint.items() if count >= self._most[webhook_id]],
-            newcomer=self._share(0, 0),
+            newcomer=self._share(0, 0, 0),
             shares={
-                account_id: self._share(count, self._late_of_account[account_id])
+                account_id: self._share(count, self._late_of_account[account_id], self._bytes_of_account[account_id])
                 for account_id, count in self._of_account.items()
             },
         )
@@ -68,9 +70,11 @@ class Places:
         before = time.monotonic() - age_s
         return [delivery for delivery, since in self._held.values() if since <= before]
 
-    def _share(self, own: int, own_late: int) -> Share:
+    def _share(self, own: int, own_late: int, own_bytes: int) -> Share:
+        fits = own_bytes == 0 or shares.more(HAND_BYTES, self._bytes_of_account.total(), own_bytes) > 0
         return Share(
-            slots=shares.more(IN_HAND, len(self._held), own), late_slots=shares.more(LATE, self._late, own_late)
+            slots=shares.more(IN_HAND, len(self._held), own) if fits else 0,
+            late_slots=shares.more(LATE, self._late, own_late),
         )
 
     def _count(self, delivery: Claimed, step: int) -> None:
@@ -79,6 +83,7 @@ class Places:
         _add(self._of_endpoint, delivery.webhook_id, step)
         _add(self._of_account, delivery.account_id, step)
         _add(self._late_of_account, delivery.account_id, late)
+        _add(self._bytes_of_account, delivery.account_id, step * len(delivery.body or b""))
 
 
 def _add(counts: Counter[Any], key: object, step: int) -> None:

@@ -19,7 +19,7 @@ from tests.integration.webhooks.conftest import BOX, Webhooks, webhooks
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]
-EVENTS = 40
+EVENTS = 25
 ALONE = shares.more(IN_HAND, 0, 0)
 NOISE_S = 0.5  # delays below are the machine's, not the queue's
 DELAYS = """

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from realtime_bridge import shares
 from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.places import BATCH, IN_HAND, LATE, Places
+from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
 from realtime_bridge.webhooks.schedule import Lane
 from tests.integration.webhooks.test_ssrf import ACCOUNT, delivery
 
@@ -63,3 +63,14 @@ def test_what_is_old_is_found_for_renewal() -> None:
     places.take(claimed(3))
     assert places.older_than(60.0) == []
     assert len(places.older_than(0.0)) == 3
+
+
+def test_bodies_are_bounded_by_account() -> None:
+    """Who has large ones in hand is asked for no more; who has none is."""
+    places = Places()
+    large = [replace(one, body=b"x" * (HAND_BYTES // 10)) for one in claimed(8)]
+    places.take(large)
+    room = places.room()
+    assert (room.shares[ACCOUNT].slots, room.newcomer.slots > 0) == (0, True)
+    places.give_back(large[:2])
+    assert places.room().shares[ACCOUNT].slots > 0
