@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, garbage, jwks, observation
+from realtime_bridge import db, garbage, jwks, memory, observation
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.http_app import create_http_app
@@ -96,6 +96,7 @@ async def run(settings: Settings) -> None:
     )
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         *(again.run() for again in create_sends_again(pool, transport, relays)),
@@ -263,6 +264,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         configure_logging("bridge", settings.log_level, settings.log_format)
+        memory.share_arenas()
         garbage.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:

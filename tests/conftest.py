@@ -18,6 +18,7 @@ from ops.local_supabase.database import apply_shape
 from tests.redis_server import RedisServer
 from tests.written import Written, write_everything
 
+pytest_plugins = ["tests.guard", "tests.hanging"]
 TEMPLATE = "crossfade_template"
 _clones = itertools.count(1)
 
@@ -26,7 +27,7 @@ _clones = itertools.count(1)
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     # Not below pytest's own directory, which a second run of pytest closes to the server's system user.
     with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
-        server = EmbeddedPostgres(Path(directory) / "data", durable=False)
+        server = EmbeddedPostgres(Path(directory) / "data", durable=False, dies_with_us=True)
         server.start()
         yield server
         server.stop()

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from psycopg.rows import class_row
 
 from gateway.db import Connection
 from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
 from gateway.page_size import PAGE_BYTES
 from realtime_bridge import sql
+from realtime_bridge.payloads import is_readable
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
 
 _SQL = sql.load(__file__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +79,22 @@ def read_events(
     )
     moved = unmoved if row.next_xid is None else _cursor(high_water, row.xmax, row.in_progress, row.next_xid)
     return EventPage(
-        items=tuple(row.representations or ()),
+        items=_readable(row.representations or (), account_id),
         cursor=moved,
         resting=unmoved if row.late_count == row.scanned_count == 0 else moved,
         has_more=has_more,
         floor=row.floor,
         newest=max(row.newest, row.floor),
     )
+
+
+def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ...]:
+    """Leave out what no consumer could read, and every sink has parked: it must not spoil a page."""
+    found = tuple(text for text in representations if is_readable(text))
+    if len(found) < len(representations):
+        left_out = len(representations) - len(found)
+        _log.warning("events_left_out", account_id=str(account_id), count=left_out, reason="unreadable payload")
+    return found
 
 
 def find_ends(connection: Connection) -> Ends:

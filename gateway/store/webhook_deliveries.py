@@ -1,5 +1,6 @@
 """Rows of `webhook_deliveries` and `webhook_attempts`, always of one account. The service of the same name calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -85,6 +86,24 @@ def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_i
     """Queue a settled delivery once more."""
     values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
     connection.execute(_SQL["replay"], values)
+
+
+def end_rest(connection: Connection, webhook_id: int) -> None:
+    connection.execute(_SQL["end_rest"], {"webhook_id": webhook_id})
+
+
+def bring_forward(
+    connection: Connection, account_id: UUID, webhook_id: int, event_ids: Sequence[UUID] | None, *, limit: int
+) -> int:
+    """Make deliveries due that wait for their time, soonest first; return how many."""
+    values = {
+        "account_id": account_id,
+        "webhook_id": webhook_id,
+        "event_ids": None if event_ids is None else list(event_ids),
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["bring_forward"], values).fetchone() or 0
 
 
 def reopen_failed(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:

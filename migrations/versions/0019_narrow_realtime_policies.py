@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0019"
-down_revision = "0015"
+down_revision = "0018"
 
 ID = "[1-9][0-9]{0,17}"  # as we write ids: nothing is ever sent to `conversation:03`, so nobody is let in there
 OLD_ID = "[0-9]{1,18}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from ops.embedded import killed_postgres, postgres_access
+from ops.embedded import killed_postgres, parent_death, postgres_access
 from ops.embedded.postgres_access import SUPERUSER
 from ops.errors import OpsError
 
@@ -58,12 +58,22 @@ class EmbeddedPostgres:
     """One server on 127.0.0.1 with its files in `data_dir`. Its superuser `supabase_admin` comes by a unix socket."""
 
     def __init__(
-        self, data_dir: Path, port: int = 0, *, durable: bool = True, say: Callable[[str], None] = _say_nothing
+        self,
+        data_dir: Path,
+        port: int = 0,
+        *,
+        durable: bool = True,
+        dies_with_us: bool = False,
+        say: Callable[[str], None] = _say_nothing,
     ) -> None:
-        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root."""
+        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root.
+
+        `dies_with_us`: also when we are killed, or when the thread that calls `start` is gone.
+        """
         self.data_dir = data_dir.resolve()
         self.port = port
         self._durable = durable
+        self._dies_with_us = dies_with_us
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -97,6 +107,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=parent_death.signalled_with(signal.SIGINT) if self._dies_with_us else None,  # noqa: PLW1509
                 **self.popen_arguments(),
             )
         self._wait_until_ready()

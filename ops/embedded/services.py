@@ -28,6 +28,7 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
     "CROSSFADE_IDLE_PROBE_S": "1",  # nobody pays for messages here, and figures show at once
     "CROSSFADE_STORAGE": "directory",
+    "MALLOC_ARENA_MAX": "2",  # glibc's own default, eight a processor, keeps the memory of every burst for itself
     "CROSSFADE_ACCOUNT_USERS": "everybody",  # whoever signs up here is to be played with
 }
 # Of a real project; they would win over ours.

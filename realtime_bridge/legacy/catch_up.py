@@ -71,7 +71,9 @@ class CatchUp:
 
 
 def _readable(event: Event, card: Card | None) -> tuple[Emit, ...]:
-    """An event the dialect cannot say was parked by the sink; here it is passed over."""
+    """An event that cannot be read, or that the dialect cannot say, was parked by the sink; here it is passed over."""
+    if event.unreadable:
+        return ()
     try:
         return emits_of(event, card)
     except DialectError:

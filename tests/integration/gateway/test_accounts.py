@@ -79,6 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "webhooks.rotate_secret": {},
     "webhooks.delete_secret": {},
     "webhooks.replay_delivery": {},
+    "webhooks.retry_webhook": {},
     "webhooks.recover_webhook": {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
 }
 NAMED_IN_BODY = {"realtime_sessions.create_session"}  # whose body, not path, says whom it is about

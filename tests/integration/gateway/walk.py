@@ -44,6 +44,7 @@ SILENT = frozenset(  # change no conversation; that they tell of nothing is chec
         "webhooks.delete_secret",
         "webhooks.replay_delivery",
         "webhooks.recover_webhook",
+        "webhooks.retry_webhook",
     }
 )
 
