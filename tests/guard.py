@@ -2,7 +2,8 @@
 
 pytest goes on in a child. The process that was started stays behind as its guard and adopts every process that loses
 its parent, so none can hide. It passes signals on, ends what is left when the run is over (which fails the run), and
-ends the run when a test hears no alarm (hanging.py), naming it. When the guard is killed, the child is told to stop.
+ends the process in which a test hears no alarm (hanging.py), naming the test: without xdist that ends the run, with it
+the worker alone, which is replaced. When the guard is killed, the child is told to stop.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ GRACE_S = float(os.environ.get("CROSSFADE_TEST_GRACE_S", "30"))  # beyond a test
 SETTLE_S = 5.0  # processes that were told to stop may need a moment
 LAST_S = 60.0  # for the interpreter to end once pytest is done: threads that nobody joined
 POLL_S = 0.5
+REPORTS = "CROSSFADE_TEST_REPORTS"  # where xdist's workers, which inherit no pipe, tell the guard what they do
 COMMAND_CHARS = 160  # of a process that was left behind: enough to see whose it is
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _reports: int | None = None
@@ -34,8 +36,11 @@ class Stopped(KeyboardInterrupt):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fork, once: the child returns and runs the tests."""
+    """Fork, once: the child returns and runs the tests. A worker of xdist has threads already, and its guard."""
     if sys.platform != "linux" or _reports is not None:
+        return
+    if hasattr(config, "workerinput"):
+        _report_from_worker()
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
@@ -48,7 +53,7 @@ def tell(word: str, rest: str) -> None:
     """Tell the guard what begins or ends; a guard that is gone is told nothing."""
     if _reports is not None:
         with contextlib.suppress(OSError):
-            os.write(_reports, f"{word} {rest}\n".encode())
+            os.write(_reports, f"{word} {os.getpid()} {rest}\n".encode())
 
 
 def pytest_unconfigure() -> None:
@@ -67,11 +72,18 @@ def _split() -> None:
         Guard(child, heard).run()
     os.close(heard)
     _reports = told
+    os.environ[REPORTS] = f"/proc/{os.getpid()}/fd/{told}"
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
     parent_death.signalled_with(signal.SIGTERM)()
     if os.getppid() != _guard:
         os._exit(1)
+
+
+def _report_from_worker() -> None:
+    global _reports, _guard  # noqa: PLW0603 - as above
+    _reports = os.open(os.environ[REPORTS], os.O_WRONLY)
+    _guard = os.getppid()
 
 
 def _stop(_number: int, _frame: object) -> NoReturn:
@@ -85,8 +97,7 @@ class Guard:
         self._child = child
         self._reports = reports
         self._told = b""
-        self._deadline: float | None = None
-        self._test = ""
+        self._running: dict[int, tuple[float, str]] = {}  # by process: until when, and which test
 
     def run(self) -> NoReturn:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -99,8 +110,9 @@ class Guard:
             if caught and caught.si_signo in PASSED_ON and caught.si_code <= 0:
                 os.kill(self._child, caught.si_signo)
             self._listen()
-            if self._deadline is not None and time.monotonic() > self._deadline:
-                self._give_up()
+            for process, (deadline, test) in tuple(self._running.items()):
+                if time.monotonic() > deadline:
+                    self._give_up(process, test)
         left = end_what_is_left(0.0 if code else SETTLE_S)
         os._exit(code or (1 if left else 0))
 
@@ -118,19 +130,21 @@ class Guard:
             self._told += os.read(self._reports, 1 << 16)
         *lines, self._told = self._told.split(b"\n")
         for line in lines:
-            word, _, rest = line.decode().partition(" ")
-            seconds, _, test = rest.partition(" ")
-            begins = word == "begin"
-            self._test = test
-            self._deadline = time.monotonic() + float(seconds) + GRACE_S if begins else None
+            word, process, rest = line.decode().split(" ", 2)
+            self._running.pop(int(process), None)
+            if word == "begin":
+                seconds, _, test = rest.partition(" ")
+                self._running[int(process)] = (time.monotonic() + float(seconds) + GRACE_S, test)
 
-    def _give_up(self) -> None:
-        print(f"\nTIMEOUT: {self._test} hangs and hears no alarm; the run is ended.", file=sys.stderr, flush=True)  # noqa: T201
-        self._deadline = None
+    def _give_up(self, process: int, test: str) -> None:
+        del self._running[process]
+        if process not in {one.pid for one in _children()}:
+            return  # a worker that has ended since
+        print(f"\nTIMEOUT: {test} hangs and hears no alarm; its process is ended.", file=sys.stderr, flush=True)  # noqa: T201
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._child, signal.SIGABRT)  # faulthandler writes where every thread is, and it ends
+            os.kill(process, signal.SIGABRT)  # faulthandler writes where every thread is, and it ends
             time.sleep(POLL_S)
-            os.kill(self._child, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
 
 
 def end_what_is_left(patience_s: float) -> list[str]:

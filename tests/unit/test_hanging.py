@@ -100,10 +100,11 @@ def command(file: Path) -> list[str]:
     ]
 
 
-def run(file: Path, grace_s: str) -> str:
+def run(file: Path, grace_s: str, *options: str) -> str:
     environment = os.environ | {"CROSSFADE_TEST_GRACE_S": grace_s}
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
     result = subprocess.run(
-        command(file), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*command(file), *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode != 0
     return result.stdout + result.stderr
@@ -122,6 +123,14 @@ def test_one_that_hears_no_alarm_is_named_and_ends_the_run(written: Path) -> Non
     written.write_text(DEAF)
     said = run(written, "0.5")
     assert re.search(r"TIMEOUT: .*::test_hears_no_alarm hangs", said), said
+
+
+def test_in_a_worker_it_ends_that_worker_alone(written: Path) -> None:
+    written.write_text(DEAF + "\n\ndef test_is_well(): pass\n")
+    said = run(written, "0.5", "-n", "2")
+    assert re.search(r"TIMEOUT: .*::test_hears_no_alarm hangs", said), said
+    assert re.search(r"^FAILED .*::test_hears_no_alarm", said, re.MULTILINE), said
+    assert "1 failed, 1 passed" in said
 
 
 @pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL", "the tests are killed", "the group is killed"])
