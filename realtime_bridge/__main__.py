@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
@@ -36,8 +37,9 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.tokens import TokenVerifier
+from realtime_bridge.transports.again import SendsAgain
 from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.database import HOLD_SEATED_S, DatabaseTransport
 from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
@@ -67,7 +69,8 @@ async def run(settings: Settings) -> None:
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     rollout = create_rollout(settings, pool, transport, legacy, name)
-    relays = create_relays(settings, pool, transport, legacy, name, rollout)
+    service = RealtimeService(transport, without_inbox=[canary_log.USER_ID])
+    relays = create_relays(settings, pool, service, legacy, name, rollout)
     observed = observation.create(
         settings,
         pool,
@@ -78,6 +81,7 @@ async def run(settings: Settings) -> None:
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
         tell_unheard=create_teller(relays),
+        last_sent_at=lambda: service.last_sent_at,
     )
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
@@ -95,6 +99,7 @@ async def run(settings: Settings) -> None:
         memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
+        *(again.run() for again in create_sends_again(pool, transport, relays)),
         *(rollout.runs if rollout else ()),
         *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
@@ -128,7 +133,9 @@ def create_transport(settings: Settings) -> Transport:
     http = HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
     if settings.transport is TransportName.HTTP:
         return http
-    return FallbackTransport(DatabaseTransport(), http) if settings.knows_supabase else DatabaseTransport()
+    if not settings.knows_supabase:
+        return DatabaseTransport(sends_again=True)
+    return FallbackTransport(DatabaseTransport(hold_s=HOLD_SEATED_S, sends_again=True), http)
 
 
 def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
@@ -148,7 +155,7 @@ def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServe
 def create_relays(
     settings: Settings,
     pool: Pool,
-    transport: Transport,
+    service: RealtimeService,
     legacy: socketio_server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
@@ -157,10 +164,10 @@ def create_relays(
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
-        sink = CountedSink(SupabaseSink(RealtimeService(transport)))
+        sink = CountedSink(SupabaseSink(service))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
     if legacy:
-        sink = CountedSink(LegacySink(legacy))
+        sink = CountedSink(LegacySink(legacy, StoredCards(pool)))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
@@ -192,7 +199,7 @@ def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
 
 
 def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[None]]:
-    """Return who is told how many probes over HTTP failed in a row: the relay that feeds Supabase."""
+    """Return who is told how many probes failed in a row: the relay that feeds Supabase."""
 
     async def tell(count: int, reason: str) -> None:
         for relay in relays:
@@ -200,6 +207,20 @@ def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[Non
                 await relay.health.unheard(relay.lease, count, reason)
 
     return tell
+
+
+def create_sends_again(pool: Pool, transport: Transport, relays: Sequence[Relay]) -> Iterator[SendsAgain]:
+    """Yield what repeats what Realtime has not heard, where the database is the way to it."""
+    for relay in relays:
+        if relay.sink.name == Side.SUPABASE and isinstance(transport, DatabaseTransport | FallbackTransport):
+
+            async def tell(count: int, relay: Relay = relay) -> None:
+                await relay.health.sent_again(relay.lease, count)
+
+            def is_wanted(relay: Relay = relay) -> bool:
+                return relay.lease is not None
+
+            yield SendsAgain(pool=pool, transport=transport, is_wanted=is_wanted, tell=tell)
 
 
 def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:

@@ -77,6 +77,7 @@ async def report(
     failures: int,
     retry_in_s: float | None,
     error: str | None,
+    waiting_for: str | None,
 ) -> None:
     """Publish the breaker's state for `crossfade relay status`."""
     values = {
@@ -86,8 +87,14 @@ async def report(
         "failures": failures,
         "retry_in_s": retry_in_s,
         "error": error,
+        "waiting_for": waiting_for,
     }
     await connection.execute(_QUERIES["report"], values)
+
+
+async def note_sent_again(connection: AsyncConnection[Any], lease: Lease, count: int) -> None:
+    """Count what was sent once more, because the other side had perhaps not heard it."""
+    await connection.execute(_QUERIES["note_sent_again"], {"sink": lease.sink, "token": lease.token, "count": count})
 
 
 async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import payloads, sql
+from realtime_bridge.content_html import with_html
 from realtime_bridge.cursor import Cursor, Snapshot
 from realtime_bridge.events import Event
 from realtime_bridge.payloads import Unreadable
@@ -62,7 +63,10 @@ async def read_page(
 
 
 def event_of(row: dict[str, Any]) -> Event:
-    """Return the event of a row with its payload as text; one that cannot be read says so, and fails nobody else."""
+    """Return the event of a row with its payload as text; one that cannot be read says so, and fails nobody else.
+
+    With the safe form of its texts when the row says that its account wants it.
+    """
     reason, payload = "", {}
     try:
         payload = payloads.decode(row["payload"])
@@ -70,6 +74,8 @@ def event_of(row: dict[str, Any]) -> Event:
         reason = str(error)
     if row["created_at"] is None:
         reason = "The time cannot be read: it is not within the years 1 to 9999."
+    if row.get("wants_html"):
+        payload = with_html(payload)
     fields = {name: row[name] for name in EVENT_FIELDS} | {"payload": payload, "unreadable": reason}
     fields["payload_bytes"] = len(row["payload"])
     return Event(**fields | {"created_at": row["created_at"] or NO_TIME}, participants=tuple(row["participants"]))

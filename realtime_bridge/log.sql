@@ -52,7 +52,10 @@ select
     array(
         select p.user_id from public.conversation_participants p
         where p.conversation_id = page.conversation_id order by p.user_id
-    ) as participants
+    ) as participants,
+    exists (
+        select from public.chat_account_settings s where s.account_id = page.account_id and s.content_html
+    ) as wants_html
 from (values (1)) as always (one)
 left join page on true
 order by page.turn, page.id

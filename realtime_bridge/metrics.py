@@ -62,6 +62,9 @@ PROBE_LATENCY = Histogram(
     buckets=LATENCY_BUCKETS_S,
 )
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
+SENT_AGAIN = Counter(
+    "crossfade_supabase_sent_again", "Broadcasts that were sent again, because Realtime had perhaps not heard them."
+)
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")

@@ -26,7 +26,10 @@ select
     array(
         select c.user_id from public.conversation_participants c
         where c.conversation_id = p.conversation_id order by c.user_id
-    ) as participants
+    ) as participants,
+    exists (
+        select from public.chat_account_settings s where s.account_id = p.account_id and s.content_html
+    ) as wants_html
 from public.parked_events p
 where p.sink = %(sink)s and p.replay_requested_at is not null
 order by p.id

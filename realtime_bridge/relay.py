@@ -184,6 +184,7 @@ class Relay:
             async with asyncio.timeout(ROUND_S):
                 settled = await self.run_once()
         except SinkNotReady as reason:
+            await self.health.waiting(self.lease, str(reason))
             return Pause(reason.retry_after_s or POLL_S, until_woken=False)
         except SinkUnavailable as reason:
             return Pause(await self.health.failed(self.lease, reason), until_woken=False)

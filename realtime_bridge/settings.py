@@ -60,6 +60,7 @@ class Settings:
     event_retention_days: int
     canary: CanaryMode
     canary_rate_per_s: int
+    idle_probe_s: int
     feed: FeedMode
     flag_provider: str | None
     secrets: SecretBox | None
@@ -88,6 +89,7 @@ class Settings:
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
             canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
+            idle_probe_s=env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300),
             feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
             secrets=SecretBox.from_env(env),

@@ -9,6 +9,7 @@ from psycopg.rows import class_row, scalar_row
 
 from gateway.db import Connection
 from gateway.domain import Position
+from gateway.page_size import count_fitting
 from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
 from realtime_bridge import sql
 
@@ -147,9 +148,9 @@ def _list(
     }
     with connection.cursor(row_factory=class_row(_Listed)) as cursor:
         rows = cursor.execute(_SQL[query], values).fetchall()
-    shown = rows[:limit]
+    shown = rows[: count_fitting(row.representation for row in rows[:limit])]
     return Listing(
         items=tuple(row.representation for row in shown),
-        has_more=len(rows) > limit,
+        has_more=len(rows) > len(shown),
         last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
     )

@@ -110,7 +110,8 @@ def _add_actions(routes: Blueprint, database: Database) -> None:
     def test_webhook(webhook_id: int) -> Response:
         read_query(NoQuery)
         kind = read_body(SendTest).type
-        return rendering.one(service.send_test(database, g.api_key.account_id, webhook_id, kind), status=202)
+        queued = service.send_test(database, g.api_key.account_id, webhook_id, kind, wants_html=rendering.wants_html())
+        return rendering.one(queued, status=202)
 
     def list_notices(webhook_id: int) -> Response:
         read_query(NoQuery)

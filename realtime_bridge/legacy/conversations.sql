@@ -13,7 +13,10 @@ select
     array(
         select p.user_id from public.conversation_participants p
         where p.conversation_id = e.conversation_id order by p.user_id
-    ) as participants
+    ) as participants,
+    exists (
+        select from public.chat_account_settings s where s.account_id = e.account_id and s.content_html
+    ) as wants_html
 from public.chat_events e
 where e.conversation_id = %(conversation_id)s and e.seq > %(after_seq)s and exists (
     select from public.conversation_participants p

@@ -26,6 +26,7 @@ WARM_UP_TIMEOUT_S = 15.0  # then it is no start any more: not to be heard is a f
 LOOK_EVERY_S = 2.0  # how often unseen events are asked for; what is unseen in two looks is lost
 FORGET_EVERY_S = 60.0
 RETRY_S = 1.0
+RATE_LOOK_S = 1.0
 
 Ears = Callable[[int, Hear], Sequence[Ear]]
 
@@ -83,7 +84,7 @@ class Canary:
                 if started >= forget_at:
                     forget_at = started + FORGET_EVERY_S
                     await canary_log.forget(guard, conversation_id)
-                await asyncio.sleep(max(0.0, 1 / self._rate_per_s() - (self._clock() - started)))
+                await self._wait_for_next(started)
         finally:
             self.is_measuring = False
             self._warm = dict.fromkeys(Side, False)
@@ -93,6 +94,11 @@ class Canary:
                 self._ledger.excuse(ear.side)
                 with contextlib.suppress(Exception):
                     await ear.close()
+
+    async def _wait_for_next(self, started: float) -> None:
+        """Wait as the rate says, and look at it each second: the dial may have been turned meanwhile."""
+        while (left_s := started + 1 / self._rate_per_s() - self._clock()) > 0:  # noqa: ASYNC110 - a rate, not an event
+            await asyncio.sleep(min(left_s, RATE_LOOK_S))
 
     async def run_once(
         self, connection: psycopg.AsyncConnection[Any], conversation_id: int, ears: Sequence[Ear]

@@ -6,7 +6,7 @@ SinkError
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,7 +34,14 @@ class SinkNotReady(SinkUnavailable):
 
 
 class EventRefused(SinkError):
-    """This one event is wrong for ever; the text is the reason it is parked with."""
+    """This one event is wrong for ever; the text is the reason it is parked with.
+
+    `named`: which of a batch are wrong, by place, with a reason each; empty when the other side does not say.
+    """
+
+    def __init__(self, reason: str, named: Mapping[int, str] | None = None) -> None:
+        super().__init__(reason)
+        self.named: Mapping[int, str] = named or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The requests' bodies: made once for each event, shared by all endpoints that it goes to. Called by deliveries.py."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,6 +9,9 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge import sql
+from realtime_bridge.content_html import event_with_html
+from realtime_bridge.payloads import is_readable
+from realtime_bridge.webhooks.catalogue import ALIASES
 
 _QUERIES = sql.load(__file__)
 KEPT = 1_000  # events
@@ -16,7 +20,10 @@ KEPT_S = 10.0  # an event's deliveries are claimed within that, or later and one
 
 
 class Bodies:
-    """Bodies of events by their id in the log. Two generations: what the last one held is known a while."""
+    """Bodies of events by their id in the log. Two generations: what the last one held is known a while.
+
+    An event that is sent under another name than its own has the same body, with that name.
+    """
 
     def __init__(self) -> None:
         self._young: dict[int, bytes] = {}
@@ -34,11 +41,21 @@ class Bodies:
         if missing := [log_id for log_id in wanted if log_id not in found]:
             values = {"ids": missing, "logged_at": [wanted[log_id] for log_id in missing]}
             rows = await (await connection.execute(_QUERIES["read"], values)).fetchall()
-            read = {log_id: body.encode() for log_id, body in rows}
+            read = {
+                log_id: (event_with_html(body) if wants_html and is_readable(body) else body).encode()
+                for log_id, body, wants_html in rows
+            }
             self._young |= read
             self._young_bytes += sum(map(len, read.values()))
             found |= read
         return found
+
+    @staticmethod
+    def named(body: bytes | None, type_: str) -> bytes | None:
+        """Return the body under the name that its endpoint wants the event by."""
+        if body is None or type_ not in ALIASES or not is_readable(body.decode()):
+            return body
+        return json.dumps(json.loads(body) | {"type": type_}, ensure_ascii=False).encode()
 
     def _age(self) -> None:
         old_s = time.monotonic() - self._since

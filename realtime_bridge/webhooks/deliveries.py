@@ -145,7 +145,8 @@ async def _with_bodies(
     claimed = []
     for row in rows:
         own_body, _ = row.pop("own_body"), row.pop("is_emptied")
-        claimed.append(Claimed(**row, body=own_body.encode() if own_body else found.get(row["log_id"])))
+        body = own_body.encode() if own_body else Bodies.named(found.get(row["log_id"]), row["type"])
+        claimed.append(Claimed(**row, body=body))
     return claimed
 
 

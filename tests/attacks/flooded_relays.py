@@ -33,7 +33,7 @@ class Nowhere:
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002
         for event in events:
-            emits_of(event)
+            emits_of(event, None)
         return Delivery(settled=len(events))
 
 

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -70,14 +71,15 @@ async def _delays(conn: Conn, relay: Relay, sink: SlowSink, conversation: int) -
     for _ in range(PROBES):
         message, began, before = append_message(conn, conversation), time.monotonic(), len(sink.events)
         relay.wake()
-        await eventually(
-            lambda wanted=message: any(event.payload["id"] == wanted for event in sink.events[-600:]),  # type: ignore[misc]
-            "the neighbour's event",
-        )
+        await eventually(partial(_has_delivered, sink, message), "the neighbour's event")
         delays.append(time.monotonic() - began)
         place = next(n for n, event in enumerate(sink.events) if event.payload["id"] == message)
         assert place - before <= AHEAD
     return delays
+
+
+def _has_delivered(sink: SlowSink, message: int) -> bool:
+    return any(event.payload["id"] == message for event in sink.events[-600:])
 
 
 def _import(database_url: str, account: Any, conversations: Sequence[int]) -> None:

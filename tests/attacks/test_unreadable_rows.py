@@ -94,6 +94,6 @@ def test_a_legacy_client_catches_up_past_it(database_url: str, conn: Conn, spoil
     async def scenario() -> None:
         async with open_pool(database_url) as pool:
             events = await StoredConversations(pool).read_events(conversation, account, 0, 10)
-            assert [bool(_readable(event)) for event in events] == [True, False, True]
+            assert [bool(_readable(event, None)) for event in events] == [True, False, True]
 
     run(scenario)

@@ -13,7 +13,11 @@ from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canar
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
 from realtime_bridge.rollout.windows import Side
+from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.transports.database import DatabaseTransport
 from tests.conftest import one
+from tests.integration.bridge.conftest import held_relay
 
 
 class DeafEar:
@@ -156,3 +160,23 @@ def test_what_is_old_is_deleted_once_every_sink_is_past_it(
             assert one(conn, "select count(*) as count from chat_messages")["count"] == 1
 
     asyncio.run(check())
+
+
+def test_nobody_pays_for_an_inbox_of_the_canary(
+    conn: psycopg.Connection[DictRow], database_url: str, admin_url: str
+) -> None:
+    """A message of the canary is one broadcast, in its conversation, where it listens; nobody listens to its inbox."""
+
+    async def scenario() -> None:
+        async with await connect(database_url) as connection:
+            conversation_id = await canary_log.ensure(connection)
+            service = RealtimeService(DatabaseTransport(hold_s=0), without_inbox=[canary_log.USER_ID])
+            async with held_relay(database_url, SupabaseSink(service)) as relay:
+                await canary_log.append(connection, conversation_id)
+                assert await relay.run_once() == 1
+        with psycopg.connect(admin_url) as admin:
+            assert admin.execute("select topic from realtime.messages").fetchall() == [
+                (conversation_topic(conversation_id),)
+            ]
+
+    asyncio.run(scenario())
