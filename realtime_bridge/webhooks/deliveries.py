@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -29,7 +28,8 @@ class Claimed:
     id: int
     logged_at: datetime
     webhook_id: int
-    account_id: UUID
+    account_id: str
+    """As text: it is looked up some ten times a delivery, and Python's UUIDs are slow to."""
     event_id: str
     type: str
     lane: int
@@ -65,7 +65,7 @@ class Room:
     late_slots: int
     newcomer: Share
     """Of an account that has nothing in hand; the others are in `shares`."""
-    shares: Mapping[UUID, Share] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=dict)
     full: Sequence[int] = ()
 
 
@@ -78,8 +78,10 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bo
         async with connection.cursor(row_factory=dict_row) as reader:
             await reader.execute(_QUERIES["claim"], _values(room, webhook_ids, lease_s))
             rows = await reader.fetchall()
-        await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
-    return await _with_bodies(connection, [row for row in rows if row["id"] is not None], bodies)
+        claimed = [row for row in rows if row["id"] is not None]
+        if len(claimed) < room.slots:
+            await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
+    return await _with_bodies(connection, claimed, bodies)
 
 
 async def _lock_due(connection: AsyncConnection[Any], room: Room) -> list[int]:

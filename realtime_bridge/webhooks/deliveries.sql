@@ -133,7 +133,7 @@ with share as materialized (
     from public.chat_external_webhooks w
     where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s) and w.max_per_second is not null
 )
-select c.id, c.logged_at, r.webhook_id, r.account_id, c.event_id::text, c.type, c.lane, c.fifo, c.replay, c.attempts,
+select c.id, c.logged_at, r.webhook_id, r.account_id::text, c.event_id::text, c.type, c.lane, c.fifo, c.replay, c.attempts,
     c.fence, c.log_id, c.conversation_id, r.max_in_flight,
     coalesce(f.found, 0) < greatest(r.room, 1) as is_emptied,
     case when c.payload is not null then json_build_object(

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from realtime_bridge import shares
 from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
@@ -28,10 +27,11 @@ class Places:
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], tuple[Claimed, float]] = {}
         self._of_endpoint: Counter[int] = Counter()
-        self._of_account: Counter[UUID] = Counter()
-        self._late_of_account: Counter[UUID] = Counter()
+        self._of_account: Counter[str] = Counter()
+        self._late_of_account: Counter[str] = Counter()
         self._most: dict[int, int] = {}
-        self._bytes_of_account: Counter[UUID] = Counter()
+        self._bytes_of_account: Counter[str] = Counter()
+        self._bytes = 0
         self._late = 0
 
     def __len__(self) -> int:
@@ -71,22 +71,25 @@ class Places:
         return [delivery for delivery, since in self._held.values() if since <= before]
 
     def _share(self, own: int, own_late: int, own_bytes: int) -> Share:
-        fits = own_bytes == 0 or shares.more(HAND_BYTES, self._bytes_of_account.total(), own_bytes) > 0
+        fits = own_bytes == 0 or shares.more(HAND_BYTES, self._bytes, own_bytes) > 0
         return Share(
             slots=shares.more(IN_HAND, len(self._held), own) if fits else 0,
             late_slots=shares.more(LATE, self._late, own_late),
         )
 
     def _count(self, delivery: Claimed, step: int) -> None:
-        late = step if delivery.lane == Lane.LATE else 0
-        self._late += late
+        account_id, weight = delivery.account_id, step * len(delivery.body or b"")
+        self._bytes += weight
         _add(self._of_endpoint, delivery.webhook_id, step)
-        _add(self._of_account, delivery.account_id, step)
-        _add(self._late_of_account, delivery.account_id, late)
-        _add(self._bytes_of_account, delivery.account_id, step * len(delivery.body or b""))
+        _add(self._of_account, account_id, step)
+        _add(self._bytes_of_account, account_id, weight)
+        if delivery.lane == Lane.LATE:
+            self._late += step
+            _add(self._late_of_account, account_id, step)
 
 
 def _add(counts: Counter[Any], key: object, step: int) -> None:
-    counts[key] += step
-    if counts[key] <= 0:
-        del counts[key]
+    if (count := counts[key] + step) > 0:
+        counts[key] = count
+    else:
+        del counts[key]  # no error when there is none

@@ -2,7 +2,6 @@
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from uuid import UUID
 
 from realtime_bridge import shares
 from realtime_bridge.webhooks.deliveries import Claimed
@@ -16,9 +15,10 @@ class Turns:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._waiting: OrderedDict[UUID, deque[Turn]] = OrderedDict()
-        self._under_way: Counter[UUID] = Counter()
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
+        self._under_way: Counter[str] = Counter()
         self._length = 0
+        self._begun = 0
 
     def __len__(self) -> int:
         return self._length
@@ -41,9 +41,11 @@ class Turns:
             del self._waiting[account_id]
         self._length -= 1
         self._under_way[account_id] += 1
+        self._begun += 1
         return turn
 
     def done(self, delivery: Claimed) -> None:
+        self._begun -= 1
         self._under_way[delivery.account_id] -= 1
         if self._under_way[delivery.account_id] <= 0:
             del self._under_way[delivery.account_id]
@@ -56,9 +58,8 @@ class Turns:
         self._waiting.clear()
         self._length = 0
 
-    def _next(self) -> UUID | None:
-        held = self._under_way.total()
-        return next(
-            (one for one in self._waiting if shares.more(self._total, held, self._under_way[one]) > 0),
-            None,
-        )
+    def _next(self) -> str | None:
+        for account_id in self._waiting:
+            if shares.more(self._total, self._begun, self._under_way[account_id]) > 0:
+                return account_id
+        return None

@@ -24,7 +24,7 @@ from tests.receivers import receiver
 
 CORPUS = sorted(set(refused_urls()))
 LENIENT = UrlPolicy(plain_http=True)
-ACCOUNT = uuid4()
+ACCOUNT = str(uuid4())
 
 
 def delivery() -> Claimed:

@@ -1,7 +1,7 @@
 """Accounts take turns, and one that fills its share leaves room for who comes next."""
 
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +10,10 @@ from realtime_bridge import shares
 from realtime_bridge.webhooks.turns import Turn, Turns
 from tests.integration.webhooks.test_ssrf import delivery, endpoint
 
-HOG, NEIGHBOUR = uuid4(), uuid4()
+HOG, NEIGHBOUR = str(uuid4()), str(uuid4())
 
 
-def turns_of(account_id: UUID, count: int) -> list[Turn]:
+def turns_of(account_id: str, count: int) -> list[Turn]:
     return [(replace(delivery(), account_id=account_id, id=number), endpoint("http://x/")) for number in range(count)]
 
 
