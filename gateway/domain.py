@@ -87,9 +87,23 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaced_by: str | None = None
+    account_rate_limit: int | None = None
+    """The highest limit that a working key of the account was given; None when none has one of its own."""
+    account_send_rate_limit: int | None = None
+    wants_html: bool = False
+    """Whether the account asked for the safe form of content."""
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """`content_html`: whether content goes out with its safe form. `updated_at` is None for who never chose."""
+
+    id: UUID
+    content_html: bool
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +208,15 @@ class MessagePage(Page):
 
     first_seq: int | None
     last_seq: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Oldest first; `last` is the version of the last one shown."""
+
+    items: tuple[str, ...]
+    has_more: bool
+    last: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

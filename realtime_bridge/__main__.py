@@ -12,13 +12,14 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, garbage, jwks, observation
+from realtime_bridge import db, garbage, jwks, memory, observation
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
@@ -95,6 +96,7 @@ async def run(settings: Settings) -> None:
     )
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         *(again.run() for again in create_sends_again(pool, transport, relays)),
@@ -165,7 +167,7 @@ def create_relays(
         sink = CountedSink(SupabaseSink(service))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
     if legacy:
-        sink = CountedSink(LegacySink(legacy))
+        sink = CountedSink(LegacySink(legacy, StoredCards(pool)))
         relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
@@ -262,6 +264,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         configure_logging("bridge", settings.log_level, settings.log_format)
+        memory.share_arenas()
         garbage.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:

@@ -14,6 +14,23 @@ log = structlog.get_logger(__name__)
 
 
 async def deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+    """Deliver `events`; those that cannot be read are refused without asking the sink."""
+    readable = [event for event in events if not event.unreadable]
+    if not readable:
+        return _with_unreadable(events, readable, Delivery(settled=0))
+    delivery = await _deliver(sink, readable, connection)
+    return delivery if len(readable) == len(events) else _with_unreadable(events, readable, delivery)
+
+
+def _with_unreadable(events: Sequence[Event], readable: Sequence[Event], delivery: Delivery) -> Delivery:
+    """Return what became of all, from what became of those that the sink was given."""
+    done = delivery.settled == len(readable)
+    settled = len(events) if done else next(n for n, one in enumerate(events) if one is readable[delivery.settled])
+    unreadable = [Refusal(event=event, reason=event.unreadable) for event in events[:settled] if event.unreadable]
+    return Delivery(settled=settled, refused=(*delivery.refused, *unreadable), unavailable=delivery.unavailable)
+
+
+async def _deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
     """Deliver `events`; when the sink breaks on them, try each alone and refuse those it breaks on.
 
     A sink that breaks on every one of several events is itself broken: that is SinkUnavailable, and nothing is refused.

@@ -21,7 +21,7 @@ PARKED = Counter("crossfade_sink_parked_events", "Events a sink refused and that
 SKIPPED = Counter("crossfade_sink_skipped_events", "Events passed over because the side is not fed.", ["sink"])
 FAILURES = Counter("crossfade_sink_failures", "Failed tries to deliver.", ["sink"])
 HIGH_WATER = Gauge("crossfade_sink_high_water", "Newest log id that the sink has settled.", ["sink"])
-HOLES = Gauge("crossfade_sink_holes", "Log ids below the high-water mark that may still appear.", ["sink"])
+HOLES = Gauge("crossfade_sink_holes", "Log ids below the mark that may still appear, or wait their turn.", ["sink"])
 LEASE_HELD = Gauge("crossfade_sink_lease_held", "1 while this bridge delivers for the sink.", ["sink"])
 BREAKER_OPEN = Gauge("crossfade_sink_breaker_open", "1 while the sink takes only probes.", ["sink"])
 CONSECUTIVE_FAILURES = Gauge(
@@ -76,6 +76,8 @@ def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -
     """Note what one page did."""
     now = datetime.now(UTC)
     for event in settled:
+        if event.unreadable:
+            continue  # its time may be anything
         LATENCY.labels(sink).observe(max(0.0, (now - event.created_at).total_seconds()))
     DELIVERED.labels(sink).inc(len(settled) - refused)
     PARKED.labels(sink).inc(refused)

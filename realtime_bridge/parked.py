@@ -6,11 +6,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
-from realtime_bridge.log import EVENT_FIELDS, event_of
+from realtime_bridge.log import event_of
 from realtime_bridge.sinks.base import Refusal
 
 _QUERIES = sql.load(__file__)
@@ -20,8 +19,8 @@ REASON_CHARACTERS = 2_000  # enough for any server's complaint; a page of HTML i
 async def park(connection: AsyncConnection[Any], sink: str, refusals: Iterable[Refusal]) -> None:
     """Keep a copy of each refused event; parking it again counts an attempt."""
     for refusal in refusals:
-        values = {name: getattr(refusal.event, name) for name in EVENT_FIELDS}
-        values |= {"payload": Jsonb(refusal.event.payload), "sink": sink, "reason": refusal.reason[:REASON_CHARACTERS]}
+        event, reason = refusal.event, refusal.reason[:REASON_CHARACTERS]
+        values = {"sink": sink, "id": event.id, "event_id": event.event_id, "reason": reason}
         await connection.execute(_QUERIES["park"], values)
 
 

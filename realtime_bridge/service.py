@@ -31,7 +31,13 @@ def broadcasts_of(event: Event, *, without_inbox: Collection[UUID] = ()) -> tupl
     inboxes = [inbox_topic(user) for user in event.participants if user not in without_inbox]
     topics = [conversation_topic(event.conversation_id), *inboxes]
     return tuple(
-        Broadcast(topic=topic, event=event.type, payload=event.payload, id=uuid5(event.event_id, topic))
+        Broadcast(
+            topic=topic,
+            event=event.type,
+            payload=event.payload,
+            id=uuid5(event.event_id, topic),
+            payload_bytes=event.payload_bytes,
+        )
         for topic in topics
     )
 

@@ -8,7 +8,6 @@ from ops.local_supabase.wire import json_text
 
 _BLANK = "can't be blank"
 _INVALID = "is invalid"
-_TAKEN = "has already been taken"
 _TOO_BIG = "Payload size exceeds tenant limit"
 _BOOLEANS = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 
@@ -36,9 +35,8 @@ def read(body: dict[str, Any], max_payload_kb: int) -> list[BatchMessage]:
     """Read all messages; raises BatchError when one of them, or the list, is wrong."""
     entries = _entries(body)
     messages, errors = [], []
-    seen = set[str]()
     for entry in entries:
-        problems = _problems(entry, max_payload_kb) | _repeated(entry, seen)
+        problems = _problems(entry, max_payload_kb)
         errors.append(problems)
         if not problems:
             messages.append(_message(entry))
@@ -51,8 +49,10 @@ def _entries(body: dict[str, Any]) -> list[dict[str, Any]]:
     if "messages" not in body:
         raise BatchError([_BLANK])
     value = body["messages"]
-    if isinstance(value, dict) and value:
-        value = [value[key] for key in (sorted(value, key=int) if all(map(str.isdecimal, value)) else value)]
+    if isinstance(value, dict):  # as a form sends a list: numbers first, in their order, whatever else after them
+        value = [
+            value[key] for key in sorted(value, key=lambda key: (0, int(key), "") if key.isdecimal() else (1, 0, key))
+        ]
     if not isinstance(value, list) or any(not isinstance(entry, dict) for entry in value):
         raise BatchError([_INVALID])
     if not value:
@@ -82,17 +82,6 @@ def _problems(entry: dict[str, Any], max_payload_kb: int) -> dict[str, list[str]
     return problems
 
 
-def _repeated(entry: dict[str, Any], seen: set[str]) -> dict[str, list[str]]:
-    """Say that an id stands in this batch already: over all topics, and whatever else is wrong with either message."""
-    name = entry.get("id")
-    if not isinstance(name, str) or not name.strip():
-        return {}
-    if name in seen:
-        return {"id": [_TAKEN]}
-    seen.add(name)
-    return {}
-
-
 def _is_boolean(value: Any) -> bool:
     return value is None or isinstance(value, bool) or (isinstance(value, str) and value in _BOOLEANS)
 
@@ -103,5 +92,5 @@ def _message(entry: dict[str, Any]) -> BatchMessage:
         event=entry["event"],
         payload=entry["payload"],
         private=_BOOLEANS.get(entry.get("private", False), False),
-        id=entry.get("id") or None,
+        id=entry.get("id") if (entry.get("id") or "").strip() else None,
     )

@@ -25,6 +25,8 @@ JOIN_TIMEOUT_S = 6.0  # a refused private join is answered after five seconds
 SEND_TIMEOUT_S = 2.0  # a socket that takes nothing is not waited for: others have signs to send
 STEP_TIMEOUT_S = 10.0  # one round of joins and tokens; a round that hangs is the end of the connection
 CHECK_S = 0.1  # how soon a dead socket or channel is noticed
+NOT_JOINED = "realtime channel not joined; trying on"
+STUBBORN = 4  # refusals in a row, in some two seconds: a project that wakes up refuses the first ones
 PING_EVERY_S = 4.0
 PING_TIMEOUT_S = 4.0  # a server that stands still answers no ping; its socket would look well for minutes
 TOKEN_TTL_S = 3_600
@@ -130,6 +132,8 @@ class Connection:
             return
         _forget(client, channel)
         seat.refused(time.monotonic())
+        if seat.failures == STUBBORN:
+            log.warning(NOT_JOINED, topic=seat.topic, refusals=seat.failures)
 
     async def _drop(self, client: AsyncRealtimeClient) -> None:
         for seat in self.seats.values():

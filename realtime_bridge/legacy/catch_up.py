@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from realtime_bridge.events import Event
+from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations
-from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, user_room
+from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, is_listed, user_room
 from realtime_bridge.legacy.engine import BoundedEngine
 from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.sessions import Session
@@ -51,11 +52,12 @@ class CatchUp:
 
     async def _replay(self, session: Session, room: str, events: list[Event]) -> list[Event]:
         """Send the room's frames of `events`, and the newest state for the chat list; return what could be sent."""
+        card = await self._read_card(session, events)
         latest: Emit | None = None
         for number, event in enumerate(events):
             if not await self._engine.wait_for_room(session.engine_sid, READ_TIMEOUT_S):
                 return events[:number]
-            emits = _readable(event)
+            emits = _readable(event, card)
             await self._rooms.deliver_to(session.sid, [emit for emit in emits if room in emit.rooms])
             listed = [emit for emit in emits if user_room(session.claims.user_id) in emit.rooms]
             latest = listed[-1] if listed else latest
@@ -63,10 +65,16 @@ class CatchUp:
             await self._rooms.deliver_to(session.sid, [latest])
         return events
 
+    async def _read_card(self, session: Session, events: list[Event]) -> Card | None:
+        listed = next((event for event in reversed(events) if is_listed(event)), None)
+        return await self._conversations.find_card(listed.conversation_id, session.claims.user_id) if listed else None
 
-def _readable(event: Event) -> tuple[Emit, ...]:
-    """An event the dialect cannot say was parked by the sink; here it is passed over."""
+
+def _readable(event: Event, card: Card | None) -> tuple[Emit, ...]:
+    """An event that cannot be read, or that the dialect cannot say, was parked by the sink; here it is passed over."""
+    if event.unreadable:
+        return ()
     try:
-        return emits_of(event)
+        return emits_of(event, card)
     except DialectError:
         return ()

@@ -11,6 +11,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
+from realtime_bridge.legacy import cards
+from realtime_bridge.legacy.cards import Card
 from realtime_bridge.log import event_of
 
 QUERY_TIMEOUT_S = 5.0  # a client waits for its acknowledgement; later it would ask again anyway
@@ -32,6 +34,9 @@ class Conversations(Protocol):
     async def read_events(self, conversation_id: int, user_id: UUID, after_seq: int, limit: int) -> list[Event]:
         """Return up to `limit` events after `after_seq`, in seq order; none to a user who takes no part by now."""
 
+    async def find_card(self, conversation_id: int, user_id: UUID) -> Card | None:
+        """Return how the conversation stands now; None when it is gone, or the user takes no part by now."""
+
 
 class StoredConversations:
     """Conversations in Postgres, through the bridge's pool."""
@@ -49,7 +54,16 @@ class StoredConversations:
         rows = await self._fetch("read_events", **values)
         return [event_of(row) for row in rows]
 
+    async def find_card(self, conversation_id: int, user_id: UUID) -> Card | None:
+        if await self.find_last_seq(conversation_id, user_id) is None:
+            return None
+        rows = await self._fetch_by(cards.QUERIES["read_cards"], {"conversation_ids": [conversation_id]})
+        return Card(**rows[0]) if rows else None
+
     async def _fetch(self, query: str, **values: object) -> list[dict[str, Any]]:
+        return await self._fetch_by(_QUERIES[query], values)
+
+    async def _fetch_by(self, query: Any, values: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
@@ -57,7 +71,7 @@ class StoredConversations:
                 self._pool.connection() as connection,
                 connection.cursor(row_factory=dict_row) as cursor,
             ):
-                await cursor.execute(_QUERIES[query], values)
+                await cursor.execute(query, values)
                 return await cursor.fetchall()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None

@@ -9,6 +9,8 @@ from realtime_bridge.events import Event
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 
+BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it
+
 
 class SupabaseSink:
     """Delivers in batches of the transport's size; an event is refused when one of its broadcasts is."""
@@ -44,17 +46,19 @@ class SupabaseSink:
         return [Refusal(event=event, reason=refused[event.event_id]) for event in batch if event.event_id in refused]
 
     def _batches(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-        """Cut into runs of what the transport takes at once; an event's own broadcasts stay together."""
+        """Cut into runs of what the transport takes at once, and BATCH_BYTES; an event's broadcasts stay together."""
         limit = self._service.transport.max_batch
         batch: list[Event] = []
-        size = 0
+        size = weight = 0
         for event in events:
-            weight = len(self._service.broadcasts_of(event))
-            if batch and size + weight > limit:
+            count = len(self._service.broadcasts_of(event))
+            heavy = count * event.payload_bytes
+            if batch and (size + count > limit or weight + heavy > BATCH_BYTES):
                 yield batch
-                batch, size = [], 0
+                batch, size, weight = [], 0, 0
             batch.append(event)
-            size += weight
+            size += count
+            weight += heavy
         if batch:
             yield batch
 

@@ -48,4 +48,5 @@ def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
         "conversation_ids": [event.conversation_id for event in events],
         "seqs": [event.seq for event in events],
         "types": [event.type for event in events],
+        "directions": [event.payload.get("direction") for event in events],
     }

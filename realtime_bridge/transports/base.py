@@ -16,6 +16,7 @@ class Broadcast:
     event: str
     payload: dict[str, Any]
     id: UUID
+    payload_bytes: int = 0
 
 
 class Transport(Protocol):

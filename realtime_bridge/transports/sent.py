@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from realtime_bridge.transports.base import Broadcast
 
 KEEP_S = 60.0  # a silent path is known within seconds, and a slot is back in some ten; the rest is for a busy machine
-KEEP = 20_000  # broadcasts, some 20 MB; beyond it clients find the gap in seq and fetch it
+KEEP = 20_000  # broadcasts; beyond it clients find the gap in seq and fetch it
+KEEP_BYTES = 32_000_000  # of payloads; twenty thousand ordinary ones have half of it
 MARGIN_S = 1.0  # a row may commit after a probe that was sent later
 
 
@@ -22,12 +23,13 @@ class _Sent:
 
 
 class SentLately:
-    """In the order of sending; bounded in time and number."""
+    """In the order of sending; bounded in time, number and bytes."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.last_at: float | None = None
         self._clock = clock
-        self._sent: deque[_Sent] = deque(maxlen=KEEP)
+        self._sent: deque[_Sent] = deque()
+        self._bytes = 0
 
     @property
     def count(self) -> int:
@@ -36,8 +38,9 @@ class SentLately:
 
     def note(self, broadcasts: Sequence[Broadcast]) -> None:
         self.last_at = now = self._clock()
-        self._forget_before(now - KEEP_S)
         self._sent.extend(_Sent(now, broadcast) for broadcast in broadcasts)
+        self._bytes += sum(broadcast.payload_bytes for broadcast in broadcasts)
+        self._forget_before(now - KEEP_S)
 
     def heard_until(self, at: float) -> None:
         """Forget what was sent well before something that was heard: the path keeps order."""
@@ -48,8 +51,11 @@ class SentLately:
         self._forget_before(self._clock() - KEEP_S)
         unheard = [sent.broadcast for sent in self._sent]
         self._sent.clear()
+        self._bytes = 0
         return unheard
 
     def _forget_before(self, at: float) -> None:
-        while self._sent and self._sent[0].at < at:
-            self._sent.popleft()
+        """Forget what is older, or too much to be kept."""
+        sent = self._sent
+        while sent and (sent[0].at < at or len(sent) > KEEP or self._bytes > KEEP_BYTES):
+            self._bytes -= sent.popleft().broadcast.payload_bytes

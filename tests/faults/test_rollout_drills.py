@@ -191,8 +191,7 @@ def _restarted(stack: Stack, crowds: rehearsal.Crowds) -> drills.Report:
 @contextlib.contextmanager
 def _unpublished(stack: Stack) -> Iterator[None]:
     """Realtime stays connected, and its slot active; only nothing comes out any more."""
-    admin = stack.ready["databaseUrl"].replace("//postgres:", "//supabase_admin:")
-    with psycopg.connect(admin, autocommit=True) as connection:
+    with psycopg.connect(stack.database_admin_url, autocommit=True) as connection:
         connection.execute(f"alter publication {PUBLICATION} drop table realtime.messages".encode())
         try:
             yield

@@ -19,7 +19,8 @@ from tests.integration.legacy.harness import Bridge
 from tests.integration.legacy.redis_server import RedisServer
 
 EVENTS = """
-    select e.*, array(
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload::text as payload, e.origin,
+        e.created_at, array(
         select p.user_id from conversation_participants p where p.conversation_id = e.conversation_id order by p.user_id
     ) as participants
     from chat_events e where e.conversation_id = %s and e.seq > %s order by e.seq

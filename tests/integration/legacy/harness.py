@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from realtime_bridge import db
 from realtime_bridge.events import Event
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
@@ -97,7 +98,7 @@ class Bridge:
         pool = db.pool(self._database_url, name="test", size=4)
         await pool.open()
         self.server = self._create(pool)
-        self.sink = LegacySink(self.server, reconnect_grace_s=0)
+        self.sink = LegacySink(self.server, StoredCards(pool), reconnect_grace_s=0)
         await self.server.start()
         config = uvicorn.Config(
             self.server.around(_elsewhere),

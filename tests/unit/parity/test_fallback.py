@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from realtime_bridge.sinks.base import EventRefused, SinkNotReady, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.fallback import SETTLE_S, FallbackTransport
-from realtime_bridge.transports.sent import KEEP_S, SentLately
+from realtime_bridge.transports.sent import KEEP_BYTES, KEEP_S, SentLately
 
 CONNECTION = cast(AsyncConnection[Any], object())
 
@@ -164,3 +164,21 @@ def test_going_back_waits_for_http_to_be_heard() -> None:
     stage.now += SETTLE_S
     stage.send(1)
     assert stage.database.numbers == [1]
+
+
+def test_what_is_kept_to_be_sent_again_is_bounded_in_bytes_and_in_time() -> None:
+    """Of large payloads only the newest; and when nothing more is sent, nothing is held."""
+    stage = Stage()
+    large = [
+        Broadcast(topic="t", event="e", payload={"n": number}, id=uuid4(), payload_bytes=KEEP_BYTES // 10)
+        for number in range(30)
+    ]
+    asyncio.run(stage.transport.send(large, CONNECTION))
+    stage.transport.use_http(0.0)
+    assert stage.transport.waiting == 10
+    stage = Stage()
+    stage.send(1)
+    stage.now += KEEP_S + 1
+    assert stage.database.sent.count == 0
+    stage.transport.use_http(0.0)
+    assert stage.transport.waiting == 0
