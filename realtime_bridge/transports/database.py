@@ -70,6 +70,7 @@ class DatabaseTransport:
         self._listeners: frozenset[str] = frozenset()
         self._are_new = False
         self._seen_at = float("-inf")
+        self._same_until = float("-inf")
         self._settled_at = float("-inf")
 
     @property
@@ -91,6 +92,11 @@ class DatabaseTransport:
         if self._sends_again:
             self.sent.note(broadcasts)
 
+    def heard_until(self, at: float) -> None:
+        """Forget what was sent before something that has come out: as far as the slot was the same all the time."""
+        if not self._are_new:
+            self.sent.heard_until(min(at, self._same_until))
+
     async def look(self, connection: AsyncConnection[Any]) -> bool:
         """Look who reads the rows now; return whether anybody does.
 
@@ -106,6 +112,7 @@ class DatabaseTransport:
             self._listeners = found
         elif found:
             self._listeners &= found
+            self._same_until = now
         if found:
             self._seen_at = now
         if self._are_new and not self.sent.count:

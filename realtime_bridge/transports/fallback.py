@@ -33,6 +33,8 @@ class DatabasePath(Transport, Protocol):
     @property
     def must_send_again(self) -> bool: ...
 
+    def heard_until(self, at: float) -> None: ...
+
     async def look(self, connection: AsyncConnection[Any]) -> bool: ...
 
     async def send_again(self, connection: AsyncConnection[Any]) -> int: ...
@@ -60,7 +62,7 @@ class FallbackTransport:
 
     def heard_until(self, at: float) -> None:
         """What went through the database before has come out of Supabase."""
-        self.database.sent.heard_until(at)
+        self.database.heard_until(at)
 
     def hold(self, *, is_silent: bool) -> None:
         """While nothing comes out, and HTTP is no way out either, events wait in the log: there they are kept."""
@@ -76,7 +78,7 @@ class FallbackTransport:
         if self._uses_http:
             return
         self._uses_http = True
-        self.database.sent.heard_until(heard_until)
+        self.database.heard_until(heard_until)
         self._again.extend(self.database.sent.take())
         self.database.is_held = False
         metrics.FALLBACK.set(1)

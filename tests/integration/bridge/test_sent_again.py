@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -190,6 +191,34 @@ def test_clients_are_given_time_to_join_again(
                     ours.transport._settled_at = 0.0
                     await eventually(lambda: 4 in listener.seqs(topic), "the newest")
                     assert listener.first_heard(topic) == [1, 2, 3, 4]
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_heard_after_the_return_says_nothing_of_before(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """A probe that comes out of the new slot is no proof for what went into the old one: that is sent again."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+                async with supabase.deaf():
+                    write(conn, conversation_id, 2)
+                    await eventually(lambda: state(conn)["delivered_count"] == 2, "what is written and not read")
+                    await supabase.stop()
+                await supabase.start()
+                ours.transport.heard_until(time.monotonic() + 10)
+                await eventually(lambda: ours.transport._settled_at > time.monotonic(), "the new slot to be seen")
+                ours.transport.heard_until(time.monotonic() + 10)
+                async with listening(supabase, account, topic) as listener:
+                    ours.transport._settled_at = 0.0
+                    await all_heard(listener, topic, 2)
         finally:
             await supabase.stop()
 

@@ -41,6 +41,9 @@ class Path:
         self.sent.note(broadcasts)
         self.batches.append([broadcast.payload["n"] for broadcast in broadcasts])
 
+    def heard_until(self, at: float) -> None:
+        self.sent.heard_until(at)
+
     async def look(self, _connection: AsyncConnection[Any]) -> bool:
         return True
 
