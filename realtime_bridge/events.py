@@ -34,3 +34,5 @@ class Event:
     origin: str
     created_at: datetime
     participants: tuple[UUID, ...]
+    is_replay: bool = False
+    """Whether an operator asked for it again: it comes late, and out of its order."""

@@ -63,6 +63,8 @@ PROBE_LATENCY = Histogram(
 )
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
+REPEATS_DROPPED = Counter("crossfade_legacy_repeats", "Frames not sent because their room had heard as much, or more.")
+STALE_DROPPED = Counter("crossfade_legacy_stale_batches", "Batches of former lease holders.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
 for _side in ("legacy", "supabase"):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,7 +11,7 @@ from realtime_bridge.events import Event
 from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of
 from realtime_bridge.legacy.fanout import FanoutUnavailable
 from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Fence, Refusal, SinkNotReady, SinkUnavailable
 
 RECONNECT_GRACE_S = 3.0  # old clients reconnect 1 s after a loss, with up to half a second of jitter
 BATCH_EVENTS = 20  # one entry of the fan-out stream: some 60 KB, and one round trip
@@ -38,12 +39,17 @@ class LegacySink:
         self._grace_s = reconnect_grace_s
         self._clock = clock
         self._not_before = clock()
+        self._fence: Fence | None = None
         if resuming:
             self.resume()
 
     def resume(self) -> None:
         """Say that a cursor which has delivered before was just taken over: hold once more for the grace time."""
         self._not_before = self._clock() + self._grace_s
+
+    def guard(self, fence: Fence) -> None:
+        """Ask `fence` before each batch: a stopped process does not know that another one delivers meanwhile."""
+        self._fence = fence
 
     def hold_s(self) -> float:
         """Return how long to wait before delivering; 0 means go."""
@@ -52,7 +58,7 @@ class LegacySink:
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002
         """Publish `events`; what the dialect cannot say is refused, and stops nothing.
 
-        Raises SinkNotReady while holding, and SinkUnavailable when not even the first batch was published.
+        Raises SinkNotReady while holding, SinkUnavailable when not even the first batch was published, and LeaseLost.
         """
         if (hold_s := self.hold_s()) > 0:
             raise SinkNotReady("clients are reconnecting", retry_after_s=hold_s)
@@ -60,8 +66,10 @@ class LegacySink:
         refused: list[Refusal] = []
         for batch in _batches(events):
             emits, unsayable = _translate(batch)
+            if self._fence:
+                await self._fence.check()
             try:
-                await self._server.publish(emits)
+                await self._server.publish(emits, self._fence.token if self._fence else None)
             except FanoutUnavailable as error:
                 reason = SinkUnavailable(str(error))
                 if settled == 0:
@@ -78,11 +86,12 @@ def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
 
 
 def _translate(events: Sequence[Event]) -> tuple[list[Emit], list[Refusal]]:
+    """Return what to send. What an operator asked for again is in no order, or it would be dropped as a repeat."""
     emits: list[Emit] = []
     refused: list[Refusal] = []
     for event in events:
         try:
-            emits += emits_of(event)
+            emits += [replace(emit, seq=None) if event.is_replay else emit for emit in emits_of(event)]
         except DialectError as error:
             refused.append(Refusal(event=event, reason=str(error)))
     return emits, refused

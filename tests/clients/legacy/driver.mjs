@@ -1,5 +1,5 @@
 // Official socket.io-client, driven by JSON lines on stdin; everything that happens to a socket is a JSON line on stdout.
-// In:  {do: "open", socket, url, options} · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
+// In:  {do: "open", socket, url, options, subscribe: [id]} (subscribes on every connect, as old clients do) · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
 // Out: {socket, is: "connect"|"connect_error"|"disconnect"|"event"|"ack"|"transport"|"opened"|…, …}
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
@@ -7,7 +7,7 @@ import { io } from "socket.io-client";
 const sockets = new Map();
 const say = (socket, is, more = {}) => process.stdout.write(JSON.stringify({ socket, is, ...more }) + "\n");
 
-function open({ socket: name, url, options }) {
+function open({ socket: name, url, options, subscribe = [] }) {
   const socket = io(url, { path: "/api/ws", forceNew: true, reconnectionDelay: 50, randomizationFactor: 0, ...options });
   sockets.set(name, socket);
   socket.io.on("open", () => {
@@ -16,6 +16,7 @@ function open({ socket: name, url, options }) {
   });
   socket.io.on("close", (reason) => say(name, "engine_close", { reason }));
   socket.on("connect", () => {
+    for (const id of subscribe) socket.emit("subscribe:conversation", id);
     say(name, "connect", { id: socket.id, transport: socket.io.engine.transport.name });
   });
   socket.on("connect_error", (error) => say(name, "connect_error", { message: error.message, data: error.data ?? null }));

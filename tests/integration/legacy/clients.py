@@ -23,6 +23,15 @@ class Clients(NodeScript):
         self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
         return client
 
+    def open_old(self, url: str, user_id: UUID, *conversations: int, **options: Any) -> "Client":
+        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected."""
+        client = Client(self, f"socket-{next(_names)}")
+        subscribe = [str(conversation) for conversation in conversations]
+        values = {"auth": {"token": token(user_id)}, **options}
+        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe)
+        client.wait("connect")
+        return client
+
     def connect(self, url: str, user_id: UUID, **options: Any) -> "Client":
         client = self.open(url, {"token": token(user_id)}, **options)
         client.wait("connect")
