@@ -14,6 +14,13 @@ from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.sealing import secrets_context
 
+ALLOW = """
+    update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || jsonb_build_object(
+        'chat_accounts', coalesce(raw_app_meta_data -> 'chat_accounts', '[]') || to_jsonb(%(account)s::text)
+    )
+    where id = any(%(members)s::uuid[]) and not coalesce(raw_app_meta_data -> 'chat_accounts' ? %(account)s, false)
+"""
+
 
 def make_user(connection: psycopg.Connection[Any], email: str | None = None, *, accounts: Sequence[UUID] = ()) -> UUID:
     """Create a row in auth.users, which is also what an account is, for `accounts` to name; return its id."""
@@ -30,7 +37,11 @@ def make_user(connection: psycopg.Connection[Any], email: str | None = None, *, 
 def make_conversation(
     connection: psycopg.Connection[Any], account_id: UUID, *members: UUID, contact: str = "c@x"
 ) -> int:
-    """Create a conversation (no event) owned by `account_id`, with `members` as clients; return its id."""
+    """Create a conversation (no event) owned by `account_id`, with `members` as clients; return its id.
+
+    The members are users of the account, as the gateway would have it.
+    """
+    connection.execute(ALLOW, {"account": str(account_id), "members": list(members)})
     with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute(
             "insert into conversations (user_id, contact_jid) values (%s, %s) returning id", (account_id, contact)
