@@ -28,6 +28,7 @@ from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
+from gateway.scope_note import ScopeNote
 from gateway.services.account_users import AccountUsers
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
@@ -164,5 +165,6 @@ def create_app(settings: Settings) -> Flask:
         choices=choices,
         limits=rate_limit.storage,
         event_waiters=event_waiters,
+        scope_note=ScopeNote(database, settings.account_users),
     )
     return app

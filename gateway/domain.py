@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import NO_RULES, TokenRules
 
 
 class Scope(StrEnum):
@@ -235,6 +236,7 @@ class Sides:
     supabase_public_key: str | None = None
     legacy_url: str | None = None
     signing_key: SigningKey | None = None
+    token_rules: TokenRules = NO_RULES
     session_ttl_s: int = 900
 
 

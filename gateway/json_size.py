@@ -5,6 +5,7 @@ jsonb keeps numbers as `numeric` and writes them out in full: `1e308` is five by
 
 import json
 from decimal import Decimal
+from math import copysign
 
 
 def stored_bytes(value: object) -> int:
@@ -16,7 +17,7 @@ def stored_bytes(value: object) -> int:
         case list():
             return _within(sum(map(stored_bytes, value)), len(value))
         case float():
-            return len(format(Decimal(repr(value)), "f"))
+            return len(format(Decimal(repr(value)), "f")) - (value == 0 and copysign(1, value) < 0)  # -0.0 is 0.0
         case _:
             return len(json.dumps(value, ensure_ascii=False).encode())
 

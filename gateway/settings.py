@@ -11,6 +11,7 @@ from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
@@ -103,6 +104,7 @@ def _sides(env: Environment) -> Sides:
         supabase_public_key=env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
         legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
         signing_key=SigningKey.from_env(env),
+        token_rules=TokenRules.from_env(env),
         session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
     )
 

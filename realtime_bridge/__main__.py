@@ -22,6 +22,7 @@ from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity import canary_log
@@ -56,6 +57,7 @@ log = structlog.get_logger(__name__)
 
 POOL_SIZE = 20  # two for each relay, four for subscriptions, the rest for what sends, judges and probes
 CANCEL_TIMEOUT_S = 3.0
+PAGE_TIMEOUT_S = 3.0  # of a relay that stops; what is sent after that finds no legacy sockets
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
 
@@ -91,9 +93,11 @@ async def run(settings: Settings) -> None:
     if legacy:
         await legacy.start()
     caller, sender = create_sender(settings, pool)
-    tasks = _start(
-        server.serve(), *(relay.run() for relay in relays), *(part.run() for part in (sender, wuzapi_sender) if part)
-    )
+    delivering = _start(*(relay.run() for relay in relays))
+    tasks = [
+        *delivering,
+        *_start(server.serve(), *(part.run() for part in (sender, wuzapi_sender) if part)),
+    ]
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         memory.MemoryKeeper().run(),
@@ -114,6 +118,7 @@ async def run(settings: Settings) -> None:
         for part in (sender, wuzapi_sender):
             if part:
                 part.stop()
+        await asyncio.wait(delivering, timeout=PAGE_TIMEOUT_S)  # a page under way is for who is still connected
         if legacy:
             await legacy.stop()
         server.should_exit = True
@@ -144,9 +149,10 @@ def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServe
         own=[settings.signing_key.public] if settings.signing_key.public else [],
     )
     return socketio_server.create(
-        verifier=TokenVerifier(settings.jwt_secret, keys),
+        verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
         conversations=StoredConversations(pool),
         incoming=StoredIncoming(pool),
+        standing=StoredStanding(pool),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection, Error
 
+from realtime_bridge.cursors import LeaseLost
 from realtime_bridge.events import Event
 from realtime_bridge.sinks.base import Delivery, Refusal, Sink, SinkUnavailable
 
@@ -38,7 +39,7 @@ async def _deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnect
     try:
         async with _savepoint(connection):
             return await sink.deliver(events, connection)
-    except (SinkUnavailable, Error):
+    except (SinkUnavailable, LeaseLost, Error):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a sink breaks on must not stop the log
         log.warning("sink broke on a page", sink=sink.name, events=len(events), error=repr(error))
@@ -52,7 +53,7 @@ async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConn
         try:
             async with _savepoint(connection):
                 delivery = await sink.deliver([event], connection)
-        except Error:
+        except (LeaseLost, Error):
             raise
         except SinkUnavailable as reason:
             return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)

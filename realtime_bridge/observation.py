@@ -152,7 +152,7 @@ def _canary(
     settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
 ) -> Canary:
     def token() -> str:
-        return mint_user_token(settings.signing_key, canary_log.USER_ID, TOKEN_TTL_S)
+        return mint_user_token(settings.signing_key, canary_log.USER_ID, TOKEN_TTL_S, settings.token_rules)
 
     seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
     if seats:

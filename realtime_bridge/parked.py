@@ -1,6 +1,7 @@
 """Events that a sink refused, with the reason. Written by the relay, read and sent again by an operator."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ async def take_requested(connection: AsyncConnection[Any], sink: str, limit: int
     """Return the parked events that an operator asked to send again, oldest first."""
     async with connection.cursor(row_factory=dict_row) as reader:
         await reader.execute(_QUERIES["take_requested"], {"sink": sink, "limit": limit})
-        return tuple(event_of(row) for row in await reader.fetchall())
+        return tuple(replace(event_of(row), is_replay=True) for row in await reader.fetchall())
 
 
 async def unpark(connection: AsyncConnection[Any], sink: str, event_ids: list[UUID]) -> None:

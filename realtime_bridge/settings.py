@@ -7,6 +7,7 @@ from enum import StrEnum
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
@@ -48,6 +49,7 @@ class Settings:
     database_url: str = field(repr=False)
     jwt_secret: str | None = field(repr=False)
     signing_key: SigningKey
+    token_rules: TokenRules
     provider: Provider
     transport: TransportName
     supabase_url: str | None
@@ -77,6 +79,7 @@ class Settings:
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
             jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
             signing_key=_signing_key(env),
+            token_rules=TokenRules.from_env(env),
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
             supabase_url=env.optional("SUPABASE_URL"),

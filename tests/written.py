@@ -25,7 +25,7 @@ from realtime_bridge.cursor import Cursor
 from realtime_bridge.events import Event
 from realtime_bridge.legacy.answers import Written as SocketMessage
 from realtime_bridge.legacy.incoming import StoredIncoming
-from tests.factories import make_key, make_user
+from tests.factories import claims_of, make_key, make_user
 from tests.wuzapi_server import HMAC_KEY, json_body, message, sign
 
 API = "/api/v1/chat"
@@ -219,7 +219,7 @@ def _write_elsewhere(pen: Pen, conversation: int, client: UUID) -> None:
 
 async def _append(database_url: str, user_id: UUID, told: SocketMessage) -> None:
     async with db.pool(database_url, name="written", size=1) as pool:
-        await StoredIncoming(pool).append_message(user_id, told)
+        await StoredIncoming(pool).append_message(claims_of(user_id), told)
 
 
 async def _read(database_url: str, after: int) -> tuple[Event, ...]:

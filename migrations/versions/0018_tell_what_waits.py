@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 
 UP = """
 alter table public.relay_cursors

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from realtime_bridge.tokens import Claims
 
@@ -48,6 +49,15 @@ class Sessions:
     def add(self, session: Session) -> None:
         self._by_sid[session.sid] = session
         self._by_user.setdefault(str(session.claims.user_id), set()).add(session.sid)
+
+    def all(self) -> list[Session]:
+        return list(self._by_sid.values())
+
+    def users(self) -> list[UUID]:
+        return [UUID(user) for user in self._by_user]
+
+    def of_user(self, user_id: UUID) -> list[Session]:
+        return [self._by_sid[sid] for sid in self._by_user.get(str(user_id), ())]
 
     def find(self, sid: str) -> Session | None:
         return self._by_sid.get(sid)

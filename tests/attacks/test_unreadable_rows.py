@@ -19,13 +19,17 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.transports.database import DatabaseTransport
-from tests.conftest import one
-from tests.factories import append_message, make_conversation, make_user, make_webhook
+from tests.conftest import (  # noqa: F401 - a clone of its own: its cursors count
+    database_url,
+    one,
+)
+from tests.factories import append_message, claims_of, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import held_relay, open_pool, run
 from tests.integration.webhooks.conftest import BOX
 
 Conn = psycopg.Connection[DictRow]
+# ruff: noqa: F811 - what is imported above is named as an argument below
 SPOILS = {
     "digits": "set payload = jsonb_set(payload, '{metadata}', ('{\"n\": ' || repeat('9', 4301) || '}')::jsonb)",
     "brackets": "set payload = jsonb_set(payload, '{metadata}', (repeat('[', 5000) || repeat(']', 5000))::jsonb)",
@@ -93,7 +97,7 @@ def test_a_legacy_client_catches_up_past_it(database_url: str, conn: Conn, spoil
 
     async def scenario() -> None:
         async with open_pool(database_url) as pool:
-            events = await StoredConversations(pool).read_events(conversation, account, 0, 10)
+            events = await StoredConversations(pool).read_events(conversation, claims_of(account), 0, 10)
             assert [bool(_readable(event, None)) for event in events] == [True, False, True]
 
     run(scenario)

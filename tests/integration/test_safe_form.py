@@ -28,7 +28,7 @@ from realtime_bridge.legacy.dialects import emits_of
 from realtime_bridge.service import broadcasts_of
 from realtime_bridge.sinks.base import Refusal
 from realtime_bridge.webhooks.bodies import Bodies
-from tests.factories import make_conversation, make_key, make_user
+from tests.factories import claims_of, make_conversation, make_key, make_user
 from tests.waiting import wait_for
 from tests.written import API, SETTINGS, Written, write_everything
 
@@ -116,7 +116,9 @@ async def _bridge(scene: Written) -> list[Any]:
     ):
         events = (await log.read_page(connection, "test", Cursor(high_water=0), 1_000)).events
         cards = await StoredCards(pool).read_cards(event.conversation_id for event in events)
-        caught_up = await StoredConversations(pool).read_events(scene.conversation_id, scene.client_id, 0, 500)
+        caught_up = await StoredConversations(pool).read_events(
+            scene.conversation_id, claims_of(scene.client_id), 0, 500
+        )
         bodies = await Bodies().load(connection, [(event.id, event.created_at) for event in events])
         replayed = await _replayed(connection, events[:3])
         shown: list[Any] = [json.loads(body) for body in bodies.values()]

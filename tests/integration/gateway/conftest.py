@@ -29,6 +29,7 @@ EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
     "delete from auth.users",
+    "delete from chat_settings",
     "delete from webhook_deliveries",
     "delete from webhook_attempts",
     "alter table conversations alter column id restart",
