@@ -10,12 +10,14 @@ from gateway.db import Database
 from gateway.ephemeral import Ephemeral
 from gateway.event_waiters import EventWaiters
 from gateway.gates.api_key import ApiKeyGate
+from gateway.gates.body import BodyGate
 from gateway.gates.body_size import BodySizeGate
 from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.forwarded import ForwardedGate
 from gateway.gates.links import LinkGate
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
@@ -34,6 +36,7 @@ from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
+from gateway.transfers import Transfers
 from gateway.v1 import (
     attachments,
     channels,
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> Flask:
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
     turnstile = TurnstileGate(settings.threads)
+    transfers = Transfers(turnstile.step_aside)
     event_waiters = EventWaiters(
         settings.database_url,
         capacity=settings.max_waiters,
@@ -111,21 +115,23 @@ def create_app(settings: Settings) -> Flask:
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
         RequestIdGate(metrics),
-        turnstile,
+        ForwardedGate(settings.trusted_proxies, metrics),
         CorsGate(settings.cors_origins),
         CompressionGate(),
         ConditionalGate(LIVE_ENDPOINTS),
         LinkGate(NEXT_PARAMETERS),
         DeprecationGate(DEPRECATED),
         ApiKeyGate(database, cache, failed, metrics),
+        turnstile,
         rate_limit,
         ScopeGate(),
         BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
+        BodyGate(turnstile, transfers),
     ):
         gate.install(app)
 
     problems.register(app)
-    app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
+    app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics, turnstile.is_full))
     app.register_blueprint(documents.blueprint(DEPRECATED))
     keyring = Keys(
         database,
@@ -143,9 +149,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(participants.blueprint(database, ephemeral, users))
     app.register_blueprint(attachments.blueprint(database, file_store))
     if isinstance(file_store, DirectoryStore):
-        app.register_blueprint(files.blueprint(file_store))
+        app.register_blueprint(files.blueprint(file_store, transfers))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
-    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics))
+    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics, transfers, turnstile))
     Idempotency(database, CALLING_ENDPOINTS).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,

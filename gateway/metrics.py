@@ -41,6 +41,11 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self.untrusted_forwards = Counter(
+            "chat_api_untrusted_forwards",
+            "Requests with X-Forwarded-For while no proxy is trusted.",
+            registry=self._registry,
+        )
         self.wuzapi_events = Counter(
             "chat_api_wuzapi_events",
             "Signed WUZAPI events, by what became of them.",

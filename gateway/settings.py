@@ -30,6 +30,7 @@ class Settings:
     send_limit_per_min: int = 60
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
+    request_timeout_s: float = 10.0  # to arrive; a phone on a bad line needs one for what is not an upload
     trusted_proxies: int = 0
     provider: Provider = Provider.DUAL
     flag_provider: str | None = None
@@ -61,6 +62,7 @@ class Settings:
             send_limit_per_min=env.integer("CROSSFADE_SEND_LIMIT_PER_MIN", default=60, minimum=1, maximum=100_000),
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
+            request_timeout_s=env.number("CROSSFADE_REQUEST_TIMEOUT_S", default=10.0, minimum=1.0, maximum=300.0),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
