@@ -145,7 +145,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
     app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
-    app.register_blueprint(imports.blueprint(database))
+    app.register_blueprint(imports.blueprint(database, rate_limit.charge_sends))
     app.register_blueprint(participants.blueprint(database, ephemeral, users))
     app.register_blueprint(attachments.blueprint(database, file_store))
     if isinstance(file_store, DirectoryStore):

@@ -6,6 +6,7 @@ from math import ceil
 
 from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
+from limits import RateLimitItemPerSecond
 
 from gateway.domain import ApiKey
 from gateway.errors import RateLimited
@@ -55,6 +56,21 @@ class RateLimitGate:
         self._limiter.init_app(app)
         app.after_request(self._describe)
         app.register_error_handler(RateLimitExceeded, self._refuse)
+
+    def charge_sends(self, count: int) -> None:
+        """Count `count` messages more as sent with this key, all or none. Raises RateLimited, which says what fits."""
+        limit = g.api_key.send_rate_limit or self._sends_per_min
+        key = RateLimitItemPerSecond(limit, WINDOW_S).key_for(_key_id(), SEND)
+        if self.storage.acquire_entry(key, limit, WINDOW_S, count):
+            return
+        wait_s = self.storage.wait_s(key, limit, WINDOW_S, min(count, limit))
+        fits = max(0, limit - self.storage.get_moving_window(key, limit, WINDOW_S)[1])
+        detail = (
+            f"{count} messages are {count} sends, and {fits} of {limit} a minute are left: send fewer, or wait."
+            " Imports that are not announced do not count."
+        )
+        fields = {"limit": limit, "remaining": fits, "requested": count}
+        raise RateLimited(detail, headers={"Retry-After": str(wait_s)}, fields=fields)
 
     def _requests(self) -> str:
         """Every request with a key; flask-limiter takes the empty text as no limit."""
