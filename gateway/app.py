@@ -19,6 +19,7 @@ from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.forwarded import ForwardedGate
 from gateway.gates.links import LinkGate
+from gateway.gates.own_port import OwnPortGate
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
@@ -115,6 +116,7 @@ def create_app(settings: Settings) -> Flask:
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
         RequestIdGate(metrics),
+        OwnPortGate(settings.metrics_port),
         ForwardedGate(settings.trusted_proxies, metrics),
         CorsGate(settings.cors_origins),
         CompressionGate(),
@@ -147,7 +149,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
     app.register_blueprint(imports.blueprint(database, rate_limit.charge_sends))
     app.register_blueprint(participants.blueprint(database, ephemeral, users))
-    app.register_blueprint(attachments.blueprint(database, file_store))
+    app.register_blueprint(attachments.blueprint(database, file_store, settings.public_url))
     if isinstance(file_store, DirectoryStore):
         app.register_blueprint(files.blueprint(file_store, transfers))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))

@@ -23,7 +23,9 @@ try:
 except ConfigurationError as error:
     sys.exit(str(error))
 
-bind = f"{settings.host}:{settings.port}"
+bind = [f"{settings.host}:{settings.port}"]
+if settings.metrics_port is not None:
+    bind.append(f"{settings.metrics_host}:{settings.metrics_port}")
 workers = settings.workers
 worker_class = "gateway.gunicorn_worker.Worker"
 Worker.patience_s = settings.request_timeout_s

@@ -1,8 +1,9 @@
 """`/livez`, `/readyz` and `/metrics`: outside keys, limits and the access log. They tell nothing of any account."""
 
 import json
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
@@ -17,6 +18,7 @@ from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.store import health as store
 
 READY_TIMEOUT_S = 1.0  # a probe gets its answer within this; the database's own patience may be longer
+FRESH_S = 0.2  # anybody may ask, as often as they like
 WRITE_TRUST_S = 5.0  # a probe comes every second, and a full disk does not come and go
 OK, DOWN, DEGRADED, BEHIND, FULL, UNKNOWN = "ok", "down", "degraded", "behind", "full", "unknown"
 NO_DATABASE = {"database": DOWN, "schema": UNKNOWN, "writes": UNKNOWN}
@@ -29,8 +31,8 @@ def blueprint(
 ) -> Blueprint:
     """`is_full` tells that requests wait for much too long, or are refused, because others do."""
     routes = Blueprint("health", __name__)
-    prober = ThreadPoolExecutor(1, thread_name_prefix="readyz")  # so that probes never hold more than one connection
-    check_database = DatabaseCheck(database)
+    check_database = Probe(DatabaseCheck(database), dict(NO_DATABASE))
+    check_redis = Probe(lambda: {"redis": OK if limits().check() else DEGRADED}, {"redis": DEGRADED})
 
     def livez() -> Response:
         """The process answers; nothing else is looked at, or a database outage would restart every worker."""
@@ -38,8 +40,7 @@ def blueprint(
 
     def readyz() -> Response:
         """Without the database, or room for a write, no request can succeed; without Redis all do, only unlimited."""
-        checks = _in_time(prober, check_database)
-        checks |= {"redis": OK if limits().check() else DEGRADED, "turnstile": FULL if is_full() else OK}
+        checks = check_database() | check_redis() | {"turnstile": FULL if is_full() else OK}
         ready = all(checks[name] == OK for name in ("database", "schema", "writes", "turnstile"))
         return _answer(200 if ready else 503, {"status": OK if ready else DOWN, **checks})
 
@@ -93,11 +94,32 @@ class DatabaseCheck:
         return True
 
 
-def _in_time(prober: ThreadPoolExecutor, check: Callable[[], Checks]) -> Checks:
-    try:
-        return prober.submit(check).result(READY_TIMEOUT_S)
-    except TimeoutError:
-        return dict(NO_DATABASE)
+class Probe:
+    """One check at a time, shared by all who ask meanwhile and a moment later: a flood of probes costs one connection.
+
+    `unknown` is the answer when the check takes too long.
+    """
+
+    def __init__(self, check: Callable[[], Checks], unknown: Checks, clock: Callable[[], float] = monotonic) -> None:
+        self._check = check
+        self._unknown = unknown
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
+        self._lock = threading.Lock()
+        self._asked_at = float("-inf")
+        self._answer: Future[Checks] | None = None
+
+    def __call__(self) -> Checks:
+        with self._lock:
+            is_old = self._clock() - self._asked_at >= FRESH_S
+            if self._answer is None or (is_old and self._answer.done()):
+                self._asked_at = self._clock()
+                self._answer = self._thread.submit(self._check)
+            answer = self._answer
+        try:
+            return answer.result(READY_TIMEOUT_S)
+        except TimeoutError:
+            return self._unknown
 
 
 def _answer(status: int, body: Checks) -> Response:

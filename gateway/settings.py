@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.domain import Sides, UserScope
-from gateway.storage.settings import StorageSettings
+from gateway.storage.settings import StorageKind, StorageSettings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
 from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,9 @@ class Settings:
     redis_url: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"  # where clients reach the gateway; no slash at its end
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # nowhere, unless the operator says where
     workers: int = 2  # more than one, so that a stuck worker is not an outage
     threads: int = 8  # two workers of eight answered 1,711 messages/s on two cores; more only queue for the database
     pool_size: int = 8  # per worker: one connection per thread; one more listens for changed keys
@@ -50,11 +55,17 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> Self:
         env = Environment(variables)
         threads = env.integer("CROSSFADE_GATEWAY_THREADS", default=8, minimum=1, maximum=256)
+        host = env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1")
+        port = env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535)
+        storage = StorageSettings.from_env(env)
         return cls(
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
             redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
-            host=env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1"),
-            port=env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535),
+            host=host,
+            port=port,
+            public_url=_public_url(env, host, port, storage),
+            metrics_host=env.text("CROSSFADE_METRICS_HOST", default="127.0.0.1"),
+            metrics_port=env.port("CROSSFADE_METRICS_PORT"),
             workers=env.integer("CROSSFADE_GATEWAY_WORKERS", default=2, minimum=1, maximum=64),
             threads=threads,
             pool_size=env.integer("CROSSFADE_DB_POOL_SIZE", default=threads, minimum=1, maximum=256),
@@ -69,7 +80,7 @@ class Settings:
             sides=_sides(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
-            storage=StorageSettings.from_env(env),
+            storage=storage,
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=_origins(env),
@@ -78,6 +89,19 @@ class Settings:
             log_level=env.log_level(),
             log_format=env.log_format(),
         )
+
+
+def _public_url(env: Environment, host: str, port: int, storage: StorageSettings) -> str:
+    """Return what stands before the paths that clients are sent to; the loopback's own address needs no telling."""
+    name = "CROSSFADE_PUBLIC_URL"
+    if env.optional(name) is None:
+        if storage.kind is StorageKind.DIRECTORY and host not in LOOPBACK:
+            raise ConfigurationError(f"Set {name}, as in https://chat.example.com: uploads go there.")
+        return f"http://{host}:{port}"
+    url = env.url(name, schemes=("http", "https")).rstrip("/")
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise ConfigurationError(f"{name} must be a URL such as https://chat.example.com, without query or fragment.")
+    return url
 
 
 def _sides(env: Environment) -> Sides:

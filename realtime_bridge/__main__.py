@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from realtime_bridge import db, garbage, jwks, observation
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
-from realtime_bridge.http_app import create_http_app
+from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
@@ -82,13 +82,17 @@ async def run(settings: Settings) -> None:
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
-    server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
+    servers = [WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)]
+    if settings.metrics_port is not None:
+        servers.append(WebServer(create_metrics_app(), host=settings.metrics_host, port=settings.metrics_port))
     await pool.open()
     if legacy:
         await legacy.start()
     caller, sender = create_sender(settings, pool)
     tasks = _start(
-        server.serve(), *(relay.run() for relay in relays), *(part.run() for part in (sender, wuzapi_sender) if part)
+        *(server.serve() for server in servers),
+        *(relay.run() for relay in relays),
+        *(part.run() for part in (sender, wuzapi_sender) if part),
     )
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
@@ -110,7 +114,8 @@ async def run(settings: Settings) -> None:
                 part.stop()
         if legacy:
             await legacy.stop()
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
         await observed.close()

@@ -85,6 +85,15 @@ def test_trickles_end_with_the_same_deadline(gateway: Attacked) -> None:
         assert wait_for(ended, "the trickle to be cut off", PATIENCE_S + 8).startswith(b"HTTP/1.1 408 ")
 
 
+def test_what_is_too_large_ends_its_connection(gateway: Attacked) -> None:
+    """RFC 9110 §15.5.14: 413 is told, and no rest of the body is waited for, nor taken for a next request."""
+    sent = head("POST", LIST, f"X-API-Key: {gateway.key}", "Content-Type: application/json", "Content-Length: 90000")
+    with gateway.sockets(1, sent + b"{" * 1_000) as (client,):
+        said = answer(client)
+    assert said.startswith(b"HTTP/1.1 413 "), said
+    assert b"\r\nConnection: close\r\n" in said
+
+
 def test_slow_uploads_hold_no_place(gateway: Attacked) -> None:
     """As many honest photo uploads as there are places, all half done: everybody else is served, then they finish."""
     ready = []

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 import pytest
 
@@ -49,6 +50,37 @@ def test_whoever_holds_least_is_next() -> None:
             one.result(10)
     assert "neighbour" in order[:2]
     assert queue.waiting == 0
+
+
+def test_a_neighbour_beside_a_crowd_waits_within_three_times() -> None:
+    """The work takes as long as ever; what the crowd adds is one turn at most, not fifty."""
+    queue = FairQueue(2, 400)
+    stop = threading.Event()
+
+    def work(owner: str) -> float:
+        began = monotonic()
+        assert queue.enter(owner, 10)
+        stop.wait(0.02)
+        queue.leave(owner)
+        return monotonic() - began
+
+    def crowd() -> None:
+        while not stop.is_set():
+            work("noisy")
+
+    def p99() -> float:
+        return sorted(work("neighbour") for _ in range(60))[-2]
+
+    alone = p99()
+    with ThreadPoolExecutor(100) as pool:
+        for _ in range(100):
+            pool.submit(crowd)
+        wait_for(lambda: queue.waiting > 90, "the crowd to queue")
+        try:
+            beside = p99()
+        finally:
+            stop.set()
+    assert beside < 3 * alone
 
 
 def test_a_queue_has_an_end() -> None:
