@@ -27,6 +27,7 @@ from gateway.gates.turnstile import TurnstileGate
 from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
+from gateway.memory import Trimmer
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
@@ -162,5 +163,6 @@ def create_app(settings: Settings) -> Flask:
         choices=choices,
         limits=rate_limit.storage,
         event_waiters=event_waiters,
+        trimmer=Trimmer(),
     )
     return app

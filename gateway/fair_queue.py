@@ -13,10 +13,11 @@ class QueueFull(Exception):
 
 
 class FairQueue:
-    """`at_once` places; at most `most_waiting` wait for one, in shares by owner."""
+    """`at_once` places, the last quarter never one owner's; at most `most_waiting` wait for one, in shares by owner."""
 
     def __init__(self, at_once: int, most_waiting: int) -> None:
         self._free = at_once
+        self._most = at_once - at_once // 4
         self._held: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[_Ticket]] = OrderedDict()
         self._shares = Shares(most_waiting)
@@ -26,7 +27,7 @@ class FairQueue:
     def enter(self, owner: Hashable, timeout_s: float) -> bool:
         """Take a place, which `leave` gives to the next; False when none came free in time. Raises QueueFull."""
         with self._lock:
-            if self._free > 0:
+            if self._free > 0 and self._held[owner] < self._most:
                 self._free -= 1
                 self._held[owner] += 1
                 return True
@@ -46,16 +47,7 @@ class FairQueue:
             if not self._held[owner]:
                 del self._held[owner]
             self._free += 1
-            if self._waiting:
-                following = min(self._waiting, key=lambda waiting: self._held[waiting])  # ties: who came first
-                ticket = self._waiting[following].popleft()
-                if not self._waiting[following]:
-                    del self._waiting[following]
-                else:
-                    self._waiting.move_to_end(following)
-                self._free -= 1
-                self._held[following] += 1
-                ticket.granted.set()
+            self._let_in()
 
     @property
     def waiting(self) -> int:
@@ -68,6 +60,20 @@ class FairQueue:
 
     def refused_s_ago(self) -> float:
         return monotonic() - self._refused_at
+
+    def _let_in(self) -> None:
+        """Give the free place to who holds least; of several, to who came first."""
+        following = min(self._waiting, key=lambda owner: self._held[owner], default=None)
+        if following is None or self._held[following] >= self._most:
+            return
+        ticket = self._waiting[following].popleft()
+        if self._waiting[following]:
+            self._waiting.move_to_end(following)
+        else:
+            del self._waiting[following]
+        self._free -= 1
+        self._held[following] += 1
+        ticket.granted.set()
 
     def _withdraw(self, owner: Hashable, ticket: "_Ticket") -> bool:
         """Wait no longer; False when the place was granted meanwhile."""

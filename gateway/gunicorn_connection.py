@@ -15,7 +15,8 @@ from gateway import request_heads
 from gateway.errors import RequestTimeout
 
 PACE_BYTES_S = 8_192  # past its first seconds a body, or an answer, moves so fast: a quarter of a bad phone line
-HELD_BYTES = 33_554_432  # of answers that clients take slowly, per worker: a thousand full pages of messages
+UNSENT_BYTES = 33_554_432  # of answers that clients take slowly, per worker: a thousand full pages of messages
+ARRIVING_BYTES = 16_777_216  # of requests that are not whole yet, per worker: some thousands of ordinary ones
 
 
 class Inlet:
@@ -47,9 +48,9 @@ class Inlet:
 
 
 class Held:
-    """Answers that clients have not taken yet. When they are too much, the largest goes. Thread-safe."""
+    """What connections make us hold. When it is too much, whoever holds most goes. Thread-safe."""
 
-    def __init__(self, most: int = HELD_BYTES) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._sizes: dict[Connection, int] = {}
         self._total = 0
@@ -149,16 +150,17 @@ class Connection(TConn):  # type: ignore[misc]
         """Take back what the parser read ahead: the beginning of a next request."""
         self.arrived += self.parser.unreader.take_buffered()
 
-    def receive(self) -> None:
-        """Read what is there. Raises ConnectionError at its end, OSError when it is broken."""
+    def receive(self) -> int:
+        """Read what is there; return how much. Raises ConnectionError at its end, OSError when it is broken."""
         try:
             data = self.sock.recv(request_heads.SMALL_BYTES)
         except (BlockingIOError, InterruptedError):
-            return
+            return 0
         if not data:
             raise ConnectionResetError(errno.ECONNRESET, "the client has left")
         self._looked_at = len(self.arrived)
         self.arrived += data
+        return len(data)
 
     def is_there(self) -> bool:
         """Whether a thread can begin with what has arrived. Raises HeadTooLarge."""

@@ -17,7 +17,16 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from gateway.gunicorn_connection import PACE_BYTES_S, Connection, Held, Outlet, has_whole_body, send_now
+from gateway.gunicorn_connection import (
+    ARRIVING_BYTES,
+    PACE_BYTES_S,
+    UNSENT_BYTES,
+    Connection,
+    Held,
+    Outlet,
+    has_whole_body,
+    send_now,
+)
 from gateway.gunicorn_problems import write_problem
 from gateway.request_heads import HeadTooLarge
 
@@ -35,7 +44,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.leaving: deque[Connection] = deque()
         self.sending: deque[Connection] = deque()
-        self._held = Held()
+        self._unsent = Held(UNSENT_BYTES)
+        self._arriving = Held(ARRIVING_BYTES)
 
     # What arrives
 
@@ -64,7 +74,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def on_pending_socket_readable(self, conn: Connection, client: Any) -> None:
         """Take what has come of a request; the rest of it is not waited for by anybody."""
         try:
-            conn.receive()
+            self._arriving.add(conn, conn.receive())
             is_there = conn.is_there()
         except OSError:
             self._drop(self.pending_conns, conn)
@@ -72,6 +82,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, 431, "Request Header Fields Too Large")
         else:
             if is_there:
+                self._arriving.remove(conn, len(conn.arrived))
                 self.poller.unregister(client)
                 self.pending_conns.remove(conn)
                 self.enqueue_req(conn)
@@ -82,6 +93,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _refuse(self, conn: Connection, status: int, reason: str) -> None:
         self.pending_conns.remove(conn)
         self.poller.unregister(conn.sock)
+        self._arriving.remove(conn, len(conn.arrived))
         with contextlib.suppress(OSError):
             write_problem(conn.sock, status, reason, "")
         self._part_from(conn)
@@ -93,7 +105,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         should_close = req.should_close
         req.should_close = lambda: should_close() or not has_whole_body(req)
         try:
-            outlet = SimpleNamespace(sock=Outlet(conn, self._held), client=conn.client, server=conn.server)
+            outlet = SimpleNamespace(sock=Outlet(conn, self._unsent), client=conn.client, server=conn.server)
             return super().handle_request(req, outlet)
         except TimeoutError:
             raise BrokenPipeError(errno.EPIPE, "the client does not take its answer") from None
@@ -117,7 +129,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self._drop(self.sending, conn)
             return
-        self._held.remove(conn, sent)
+        self._unsent.remove(conn, sent)
         del conn.unsent[:sent]
         if not conn.unsent:
             self.poller.unregister(client)
@@ -208,7 +220,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         waiting.remove(conn)
         with contextlib.suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
-        self._held.remove(conn, len(conn.unsent))
+        self._unsent.remove(conn, len(conn.unsent))
+        self._arriving.remove(conn, len(conn.arrived))
         self._close(conn)
 
     def _close(self, conn: Connection) -> None:

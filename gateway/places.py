@@ -3,6 +3,7 @@
 QUEUED = 256  # requests at the turnstile; at 800 a second they wait a third of a second
 OPEN_AT_ONCE, OPEN_QUEUED = 2, 32  # pages for everybody, made in advance: milliseconds
 TRANSFERS = 64  # bodies and files on their way; of 5 MB each over bad lines that is half a megabyte a second in all
+WHOLE_BODIES_MIB = 64  # of bodies that are read whole, until their requests end: imports, photos of WhatsApp
 SPARE = 32  # threads for what needs no place: probes, refusals
 
 

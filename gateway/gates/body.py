@@ -15,11 +15,11 @@ class BodyGate:
         self._transfers = transfers
 
     def install(self, app: Flask) -> None:
+        self._transfers.install(app)
         app.before_request(self._read)
 
     def _read(self) -> None:
         if "api_key" not in g or request.url_rule is None or not may_be_slow():
             return
-        with self._transfers.moving(g.api_key.account_id):
-            request.get_data(cache=True)
+        self._transfers.read_body(g.api_key.account_id)
         self._turnstile.step_in()

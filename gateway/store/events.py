@@ -10,6 +10,7 @@ from gateway.db import Connection
 from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
 from realtime_bridge import sql
 
+PAGE_BYTES = 1_048_576  # of text; a reader holds it five times over, from the driver's buffer to the compressed answer
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
 
 _SQL = sql.load(__file__)
@@ -34,7 +35,14 @@ class _Read:
     xmax: int
     in_progress: list[int]
     next_xid: int | None
+    chosen_count: int
+    last_shown: int | None
     representations: list[str] | None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the page was full before all that was chosen for it was in it."""
+        return len(self.representations or ()) < self.chosen_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,7 @@ class _Ends:
 def read_events(
     connection: Connection, account_id: UUID, after: EventCursor, *, types: Sequence[str] | None, limit: int
 ) -> EventPage:
-    """Return up to `limit` events that the cursor has not shown; late ones first, and in the order of the log."""
+    """Return up to `limit` events, or PAGE_BYTES and one, that the cursor has not shown; in the order of the log."""
     scan = limit + 1 if types is None else SCAN_AT_MOST
     values = {
         "account_id": account_id,
@@ -59,12 +67,14 @@ def read_events(
         "types": None if types is None else list(types),
         "limit": limit,
         "scan": scan,
+        "page_bytes": PAGE_BYTES,
     }
     with connection.cursor(row_factory=class_row(_Read)) as cursor:
         row = cursor.execute(_SQL["read_events"], values).fetchone()
     assert row is not None  # noqa: S101 `head` is always one row
     high_water = _high_water(row, after, limit, scan)
-    has_more = row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
+    is_full = row.is_cut or row.late_count == limit or row.scanned_count == scan
+    has_more = is_full or (row.last_scanned or 0) > high_water
     unmoved = EventCursor(
         high_water=after.high_water, unfinished=still_unfinished(after.unfinished, row.xmax, row.in_progress)
     )
@@ -95,6 +105,8 @@ def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:
     When late events alone fill a page, the mark goes back to the last of them: what was shown between there and the old
     mark is shown again. It takes more late events than a page has room for, that is a transaction of hundreds of them.
     """
+    if row.is_cut:
+        return row.last_shown or 0
     if row.late_count == limit:
         return row.last_late or 0
     if row.fresh_count == limit - row.late_count:

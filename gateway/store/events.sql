@@ -45,23 +45,33 @@ with late as materialized (
     where %(types)s::text[] is null or l.type = any(%(types)s::text[])
     union all
     select f.id, f.created_at from fresh f
-)
-select
-    h.newest, h.floor, h.late_count, h.last_late, h.fresh_count, h.last_fresh, h.scanned_count, h.last_scanned,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax,
-    array(select x::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as x) as in_progress,
-    case when h.newest > %(high_water)s or h.late_count > 0 then pg_current_xact_id()::text::bigint end as next_xid,
-    (
-        select array_agg(jsonb_build_object(
+), sized as materialized (
+    -- A page has a size, too: the first event that passes it is its last.
+    select shown.id, shown.representation,
+        sum(octet_length(shown.representation)) over (order by shown.id) - octet_length(shown.representation)
+            as bytes_before
+    from (
+        select e.id, jsonb_build_object(
             'type', e.type,
             'timestamp', crossfade.iso8601(e.created_at),
             'data', e.payload,
             'eventId', e.event_id,
             'seq', e.id,
             'conversationSeq', e.seq
-        )::text order by e.id)
+        )::text as representation
         from chosen c
         join public.chat_events e on e.id = c.id and e.created_at = c.created_at
+    ) as shown
+)
+select
+    h.newest, h.floor, h.late_count, h.last_late, h.fresh_count, h.last_fresh, h.scanned_count, h.last_scanned,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax,
+    array(select x::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as x) as in_progress,
+    case when h.newest > %(high_water)s or h.late_count > 0 then pg_current_xact_id()::text::bigint end as next_xid,
+    (select count(*) from sized) as chosen_count,
+    (select max(s.id) from sized s where s.bytes_before < %(page_bytes)s) as last_shown,
+    (
+        select array_agg(s.representation order by s.id) from sized s where s.bytes_before < %(page_bytes)s
     ) as representations
 from head h
 

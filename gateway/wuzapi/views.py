@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.gates.turnstile import TurnstileGate
 from gateway.metrics import Metrics
-from gateway.transfers import Transfers, may_be_slow
+from gateway.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
@@ -82,11 +82,7 @@ def _channel(database: Database, lookups: threading.BoundedSemaphore, channel_id
 
 def _body(transfers: Transfers, channel: Channel) -> bytes:
     """Whoever knows a channel's id can begin a body: it takes from the channel's share, and no account's."""
-    if may_be_slow():
-        with transfers.moving(channel.id):
-            body = request.get_data(cache=False)
-    else:
-        body = request.get_data(cache=False)
+    body = transfers.read_body(channel.id)
     if len(body) > MAX_BODY_BYTES:  # a chunked one was cut off by then
         raise PayloadTooLarge(f"Send at most {MAX_BODY_BYTES} bytes; let media come by link (S3).")
     return body

@@ -62,12 +62,14 @@ def test_whoever_does_not_finish_is_told_and_closed(gateway: Attacked) -> None:
     """A head, a small body and a large one have a deadline: 408, and the connection ends."""
     own = head("POST", f"{LIST}/1/messages:import", f"X-API-Key: {gateway.key}", "Content-Length: 200000")
     small = head("POST", LIST, f"X-API-Key: {gateway.key}", "Content-Length: 100")
-    for sent in (b"GET / HTTP/1.1\r\nHost", small + b"{", own + b"{"):
-        with gateway.sockets(1, sent) as (client,):
+    with gateway.sockets(3) as clients:
+        for client, sent in zip(clients, (b"GET / HTTP/1.1\r\nHost", small + b"{", own + b"{"), strict=True):
+            client.sendall(sent)
+        for client in clients:
             said = answer(client)
-        assert said.startswith(b"HTTP/1.1 408 "), said
-        assert b"\r\nConnection: close\r\n" in said
-        assert b"request_timeout" in said
+            assert said.startswith(b"HTTP/1.1 408 "), said
+            assert b"\r\nConnection: close\r\n" in said
+            assert b"request_timeout" in said
 
 
 def test_trickles_end_with_the_same_deadline(gateway: Attacked) -> None:
@@ -112,6 +114,6 @@ def test_slow_uploads_hold_no_place(gateway: Attacked) -> None:
 
 
 def test_an_answer_that_nobody_takes_holds_no_thread(gateway: Attacked) -> None:
-    """More clients than threads ask again and again for the largest page there is without a key, and read nothing."""
-    with gateway.sockets(900, head("GET", "/api/v1/openapi.json") * 24, receive_bytes=2_048):
+    """Hundreds of clients ask again and again for the largest page there is without a key, and read nothing."""
+    with gateway.sockets(500, head("GET", "/api/v1/openapi.json") * 24, receive_bytes=2_048):
         gateway.bystander_is_served()

@@ -28,10 +28,9 @@ def test_the_last_quarter_is_for_those_who_hold_few() -> None:
 
 
 def test_whoever_holds_least_is_next() -> None:
-    """One request of a neighbour passes a hundred of an account that has all places."""
-    queue = FairQueue(2, 400)
+    """One request of a neighbour passes a hundred of an account that has the place."""
+    queue = FairQueue(1, 400)
     order: list[str] = []
-    assert queue.enter("noisy", 0)
     assert queue.enter("noisy", 0)
 
     def come(owner: str) -> None:
@@ -45,11 +44,21 @@ def test_whoever_holds_least_is_next() -> None:
         neighbour = pool.submit(come, "neighbour")
         wait_for(lambda: queue.waiting == 101, "the neighbour to queue")
         queue.leave("noisy")
-        queue.leave("noisy")
         for one in (*crowd, neighbour):
             one.result(10)
     assert "neighbour" in order[:2]
     assert queue.waiting == 0
+
+
+def test_some_places_are_never_one_owners() -> None:
+    """What one account does with a store that does not answer holds up itself."""
+    queue = FairQueue(8, 400)
+    assert [queue.enter("noisy", 0) for _ in range(7)] == [True] * 6 + [False]
+    assert [queue.enter(name, 0) for name in ("neighbour", "another")] == [True, True]
+    assert not queue.enter("third", 0)
+    queue.leave("neighbour")
+    assert not queue.enter("noisy", 0)
+    assert queue.enter("third", 0)
 
 
 def test_a_neighbour_beside_a_crowd_waits_within_three_times() -> None:
