@@ -93,7 +93,7 @@ def create_app(settings: Settings) -> Flask:
     log = Database(settings.database_url, pool_size=min(LOG_CONNECTIONS, settings.pool_size), planned_once=True)
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
-    turnstile = TurnstileGate(settings.threads)
+    turnstile = TurnstileGate(settings.threads, on_refusal=metrics.turned_away.inc)
     transfers = Transfers(turnstile.step_aside)
     event_waiters = EventWaiters(
         settings.database_url,

@@ -48,6 +48,11 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self.turned_away = Counter(
+            "chat_api_turned_away",
+            "Requests refused because too many waited, or for too long.",
+            registry=self._registry,
+        )
         self.untrusted_forwards = Counter(
             "chat_api_untrusted_forwards",
             "Requests with X-Forwarded-For while no proxy is trusted.",

@@ -6,7 +6,7 @@ least is next. It stands behind the key's gate, because nobody without a key tak
 a narrow door of its own; what is proven by a signature steps in when it is.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from flask import Flask, g, request
 
@@ -21,7 +21,8 @@ FULL_S = 5.0  # half of what a client waits: by then this worker had better get 
 
 
 class TurnstileGate:
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, on_refusal: Callable[[], None]) -> None:
+        self._on_refusal = on_refusal
         self._places = FairQueue(at_once, QUEUED)
         self._open = FairQueue(OPEN_AT_ONCE, OPEN_QUEUED)
 
@@ -56,11 +57,12 @@ class TurnstileGate:
         elif is_open_to_all(request.endpoint):
             self._take(self._open, None)
 
-    @staticmethod
-    def _take(queue: FairQueue, owner: Hashable) -> None:
+    def _take(self, queue: FairQueue, owner: Hashable) -> None:
         try:
-            if not queue.enter(owner, QUEUE_S):
-                raise ServiceUnavailable
+            entered = queue.enter(owner, QUEUE_S)
         except QueueFull:
-            raise ServiceUnavailable("Too many requests wait; try again in a moment.") from None
+            entered = False
+        if not entered:
+            self._on_refusal()
+            raise ServiceUnavailable("Too many requests wait; try again in a moment.")
         g.place = (queue, owner)

@@ -54,7 +54,7 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     ready = own.ready
     assert set(ready) == {
         *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
-            *("metricsUrl", "bridgeMetricsUrl"),
+        *("metricsUrl", "bridgeMetricsUrl"),
         *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids"),
     }
     assert set(ready["pids"]) == PROCESSES
