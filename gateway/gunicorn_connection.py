@@ -1,9 +1,6 @@
 """A client's connection, as the worker keeps it: bytes that came, an answer not taken yet, and how slow it may be."""
 
-import contextlib
 import errno
-import socket
-import threading
 from time import monotonic
 from typing import Any
 
@@ -13,10 +10,9 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from gateway import request_heads
 from gateway.errors import RequestTimeout
+from gateway.gunicorn_held import Held
 
 PACE_BYTES_S = 8_192  # past its first seconds a body, or an answer, moves so fast: a quarter of a bad phone line
-UNSENT_BYTES = 33_554_432  # of answers that clients take slowly, per worker: a thousand full pages of messages
-ARRIVING_BYTES = 16_777_216  # of requests that are not whole yet, per worker: some thousands of ordinary ones
 
 
 class Inlet:
@@ -45,36 +41,6 @@ class Inlet:
             raise RequestTimeout from None
         self._received += len(data)
         return data
-
-
-class Held:
-    """What connections make us hold. When it is too much, whoever holds most goes. Thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._sizes: dict[Connection, int] = {}
-        self._total = 0
-        self._lock = threading.Lock()
-
-    def add(self, connection: "Connection", size: int) -> None:
-        """Count `size` bytes more of this connection; whoever holds most loses its connection when there is no room."""
-        with self._lock:
-            while self._sizes and self._total + size > self._most:
-                largest = max(self._sizes, key=lambda other: self._sizes[other])
-                self._total -= self._sizes.pop(largest)
-                with contextlib.suppress(OSError):
-                    largest.sock.shutdown(socket.SHUT_RDWR)  # the loop sees it, and clears up
-            self._sizes[connection] = self._sizes.get(connection, 0) + size
-            self._total += size
-
-    def remove(self, connection: "Connection", size: int) -> None:
-        with self._lock:
-            size = min(size, self._sizes.get(connection, 0))
-            self._total -= size
-            if size and size == self._sizes[connection]:
-                del self._sizes[connection]
-            elif size:
-                self._sizes[connection] -= size
 
 
 class Outlet:
