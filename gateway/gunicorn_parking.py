@@ -59,8 +59,6 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
 
     def refuse(self, conn: Connection, status: int, reason: str) -> None:
         """Answer a request that is not whole, and will not be waited for."""
-        self.pending_conns.remove(conn)
-        self.poller.unregister(conn.sock)
         self.arriving.remove(conn, len(conn.arrived))
         with contextlib.suppress(OSError):
             write_problem(conn.sock, status, reason, "")
@@ -72,10 +70,12 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
         while self.leaving and self.leaving[0].timeout <= now:
             self.drop(self.leaving, self.leaving[0])
         while self.pending_conns and self.pending_conns[0].timeout <= now:
-            if self.pending_conns[0].arrived:
-                self.refuse(self.pending_conns[0], 408, "Request Timeout")
+            conn = self.pending_conns[0]
+            if conn.arrived:
+                self.take_out(self.pending_conns, conn)
+                self.refuse(conn, 408, "Request Timeout")
             else:
-                self.drop(self.pending_conns, self.pending_conns[0])
+                self.drop(self.pending_conns, conn)
         if now >= self._swept_at + SWEEP_S:
             self._swept_at = now
             for conn in [conn for conn in self.sending if conn.timeout <= now]:
@@ -90,10 +90,17 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
         self.drop(longest, longest[0])
         return True
 
-    def drop(self, waiting: "deque[Connection]", conn: Connection) -> None:
+    def take_out(self, waiting: "deque[Connection]", conn: Connection) -> None:
         waiting.remove(conn)
         with contextlib.suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
+
+    def drop(self, waiting: "deque[Connection]", conn: Connection) -> None:
+        self.take_out(waiting, conn)
+        self.discard(conn)
+
+    def discard(self, conn: Connection) -> None:
+        """Close what waits nowhere any more."""
         self.unsent.remove(conn, len(conn.unsent))
         self.arriving.remove(conn, len(conn.arrived))
         self._close(conn)

@@ -40,28 +40,41 @@ class Worker(ParkingWorker):
             pass
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
-        """Take a kept-alive connection whose next request begins."""
+        """Take a kept-alive connection whose next request begins; most are whole, and wait for nothing."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         conn.since = monotonic()
-        self._await_request(conn)
-        self.on_pending_socket_readable(conn, client)
+        try:
+            self.arriving.add(conn, conn.receive())
+            self._begin(conn)
+        except OSError:
+            self.discard(conn)
+        except HeadTooLarge:
+            self.refuse(conn, 431, "Request Header Fields Too Large")
 
-    def on_pending_socket_readable(self, conn: Connection, client: Any) -> None:
+    def on_pending_socket_readable(self, conn: Connection, _client: Any) -> None:
         """Take what has come of a request; the rest of it is not waited for by anybody."""
         try:
             self.arriving.add(conn, conn.receive())
-            is_there = conn.is_there()
+            if not conn.is_there():
+                return
         except OSError:
             self.drop(self.pending_conns, conn)
+            return
         except HeadTooLarge:
+            self.take_out(self.pending_conns, conn)
             self.refuse(conn, 431, "Request Header Fields Too Large")
+            return
+        self.take_out(self.pending_conns, conn)
+        self._begin(conn)
+
+    def _begin(self, conn: Connection) -> None:
+        """Give a request to a thread when it is there; else wait for it. Raises HeadTooLarge."""
+        if conn.is_there():
+            self.arriving.remove(conn, len(conn.arrived))
+            self.enqueue_req(conn)
         else:
-            if is_there:
-                self.arriving.remove(conn, len(conn.arrived))
-                self.poller.unregister(client)
-                self.pending_conns.remove(conn)
-                self.enqueue_req(conn)
+            self._await_request(conn)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Answer as gunicorn does, with a socket that does not wait, and a connection that ends with a body's rest."""

@@ -2,19 +2,19 @@
 
 import socket
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import pytest
 
 from gateway.gunicorn_held import Held
 
 
-class Holder(SimpleNamespace):
+@dataclass(eq=False)
+class Holder:
     """A connection, and its other end."""
 
     sock: socket.socket
     peer: socket.socket
-    __hash__ = object.__hash__
 
     @property
     def is_cut_off(self) -> bool:
@@ -28,7 +28,7 @@ class Holder(SimpleNamespace):
 @pytest.fixture
 def holders() -> Iterator[list[Holder]]:
     pairs = [socket.socketpair() for _ in range(3)]
-    yield [Holder(sock=ours, peer=theirs) for ours, theirs in pairs]
+    yield [Holder(ours, theirs) for ours, theirs in pairs]
     for pair in pairs:
         for end in pair:
             end.close()
