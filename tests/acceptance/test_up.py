@@ -64,6 +64,14 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     assert (own.data_dir / "demo.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_figures_are_where_the_facts_say(own: Stack) -> None:
+    """Of both processes, and on neither public port."""
+    for url in (own.ready["metricsUrl"], own.ready["bridgeMetricsUrl"]):
+        assert "# HELP" in requests.get(url, timeout=5).text
+    for public in (own.ready["gatewayUrl"], own.ready["bridgeUrl"]):
+        assert requests.get(f"{public}/metrics", timeout=5).status_code == 404
+
+
 def test_the_printed_curl_line_can_be_pasted(own: Stack) -> None:
     """The banner's line sends a message as it stands, to conversation 1, which the README names, too."""
     assert "/conversations/1/messages" in curl_line(own)
