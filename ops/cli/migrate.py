@@ -1,11 +1,11 @@
 """`crossfade migrate`: bring the database in DATABASE_URL to the newest schema."""
 
-import json
 import os
 
 import click
 
 from ops import migration
+from ops.cli.output import say
 from realtime_bridge.environment import Environment
 
 
@@ -19,4 +19,4 @@ def migrate(*, as_json: bool) -> None:
     """
     url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
     migration.migrate(url)
-    click.echo(json.dumps({"migrated": True}) if as_json else "The schema is up to date.")
+    say({"migrated": True}, "The schema is up to date.", as_json=as_json)

@@ -6,9 +6,10 @@ import io
 from collections.abc import Sequence
 
 from ops.errors import OpsError
-from realtime_bridge.parity.report import PERCENTILES, SideReport, course, sentence, summarize
+from realtime_bridge.parity.report import SideReport, course, sentence, summarize
 from realtime_bridge.rollout.windows import Side, Window
 
+HEADS = ("side", "sent", "seen", "lost", "repeated", "reordered", "errors", "p50, ms", "p95, ms", "p99, ms")
 LIMIT_MS = 500  # the gate's
 COLOURS = {Side.LEGACY: "tab:blue", Side.SUPABASE: "tab:green"}
 
@@ -53,8 +54,7 @@ def page(slots: Sequence[Window], title: str) -> str:
     reports = summarize(slots)
     picture = base64.b64encode(png(slots)).decode()
     rows = "".join(_row(report) for report in reports)
-    heads = "".join(f"<th>{name}</th>" for name in ("side", "sent", "seen", "lost", "repeated", "reordered", "errors"))
-    heads += "".join(f"<th>p{share * 100:g}</th>" for share in PERCENTILES)
+    heads = "".join(f"<th>{name}</th>" for name in HEADS)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         "<style>body{font:15px system-ui;margin:2rem}td,th{padding:.2rem .8rem;text-align:right}"
@@ -66,7 +66,7 @@ def page(slots: Sequence[Window], title: str) -> str:
 
 
 def shown_ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f} ms"
+    return "-" if value is None else f"{value:.0f}"
 
 
 def cells(report: SideReport) -> list[str]:

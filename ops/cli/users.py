@@ -1,6 +1,5 @@
 """`crossfade users`: say which users an account may name as participants and agents, and ask realtime sessions for."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import psycopg
 from gateway.db import Connection
 from gateway.store import users as store
 from ops.cli.options import database_option, database_url, json_option
+from ops.cli.output import encode
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
@@ -89,8 +89,7 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
 
 def _tell(account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool) -> None:
     if as_json:
-        people = [{"id": str(user.id), "email": user.email} for user in found]
-        click.echo(json.dumps({"accountId": str(account_id), "users": people}))
+        click.echo(encode({"account_id": account_id, "users": found}))
         return
     for user in found:
         click.echo(f"Account {account_id} {verb} {user.id}" + (f" ({user.email})." if user.email else "."))

@@ -76,7 +76,7 @@ def test_the_demo_shows_every_message_on_both_sides(own: Stack) -> None:
     assert {arrival["side"] for arrival in arrivals} == {"supabase", "socketio"}
     for side in ("supabase", "socketio"):
         assert last["summary"][side]["received"] == 3
-        assert last["summary"][side]["in_order"]
+        assert last["summary"][side]["inOrder"]
 
 
 def test_the_printed_watch_line_shows_what_curl_sends(own: Stack) -> None:

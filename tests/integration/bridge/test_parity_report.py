@@ -58,7 +58,7 @@ def test_report_compares_both_sides(conn: psycopg.Connection[DictRow], database_
         ("legacy", 100, 0),
         ("supabase", 100, 0),
     ]
-    assert document["sides"][1]["p95_ms"] <= 20
+    assert document["sides"][1]["p95Ms"] <= 20
 
 
 def test_a_loss_is_said_and_strict_fails(conn: psycopg.Connection[DictRow], database_url: str) -> None:
