@@ -5,6 +5,7 @@ OpsError
 ├── DataDirError       the data directory cannot be used          (ops.embedded.data_dir)
 ├── PortError          a port is taken                            (ops.embedded.ports)
 ├── NotReady           there is no running stack                  (ops.embedded.ready)
+├── TwoDatabases       the environment names two databases        (ops.cli.options)
 ├── MigrationError     the schema cannot be brought up to date    (ops.migration)
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)

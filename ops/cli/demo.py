@@ -6,19 +6,14 @@ from pathlib import Path
 
 import click
 
-from ops.cli.options import DEFAULT_DATA_DIR
+from ops.cli.options import stack_option
 from ops.embedded.ready import read_ready
 
 DEFAULT_COUNT = 5
 
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA_DIR,
-    help="Of the running stack.  [default: .crossfade in the project]",
-)
+@stack_option("Of the running stack.")
 @click.option("--count", type=click.IntRange(0, 60), help="Messages to send.  [default: 5, with --watch none]")
 @click.option("--watch", is_flag=True, help="Stay and show what others send, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per arrival, then a summary.")

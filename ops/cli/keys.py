@@ -16,7 +16,7 @@ from gateway import api_keys
 from gateway.db import Connection
 from gateway.domain import ApiKey, Scope
 from gateway.store import api_keys as store
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
 
@@ -155,7 +155,7 @@ def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
     with _connect(data_dir) as connection:
         key = store.revoke(connection, key_id)
     if key is None:
-        raise KeysError(f"There is no key {key_id!r}; `crossfade keys list` shows the ids.")
+        raise KeysError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
     say(_as_dict(key), f"{key.prefix} ({key.name}) no longer works.", as_json=as_json)
 
 

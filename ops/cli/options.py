@@ -1,17 +1,25 @@
-"""Options that several commands share."""
+"""Options that several commands share, and which stack or database a command works on."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
+from ops.errors import OpsError
 from realtime_bridge.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
+DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"
+
+
+class TwoDatabases(OpsError):
+    """The environment names two databases, and only one can be meant."""
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,19 +31,50 @@ def database_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Work on the stack that `up` runs there, not on DATABASE_URL.",
+        envvar=DATA_DIR_VARIABLE,
+        help=f"Work on the stack that `up` runs there, not on DATABASE_URL.  [{DATA_DIR_VARIABLE}]",
     )(command)
 
 
+def stack_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--data-dir` to a command that needs a stack of its own or a running one."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar=DATA_DIR_VARIABLE,
+        default=DEFAULT_DATA_DIR,
+        help=f"{help_text}  [{DATA_DIR_VARIABLE}; default: .crossfade in the project]",
+    )
+
+
+def again(command: str) -> str:
+    """Return a command to type next, with the `--data-dir` that this one was typed with."""
+    if _source() is not ParameterSource.COMMANDLINE:
+        return command
+    return f"{command} --data-dir {shlex.quote(str(click.get_current_context().params['data_dir']))}"
+
+
 def database_url(data_dir: Path | None) -> str:
-    """Return the database to work on: of `--data-dir`, else DATABASE_URL, else of the stack that `up` runs here."""
+    """Return the database to work on: of `--data-dir`, else DATABASE_URL, else of the stack that `up` runs here.
+
+    CROSSFADE_DATA_DIR stands for `--data-dir`. Beside DATABASE_URL it is refused: a slip would change the wrong one.
+    """
+    if os.environ.get("DATABASE_URL") and _source() is ParameterSource.ENVIRONMENT:
+        raise TwoDatabases(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
     if data_dir is None and not os.environ.get("DATABASE_URL"):
         try:
             return read_ready(DEFAULT_DATA_DIR).database_url
         except NotReady:
             raise NotReady(
-                "Set DATABASE_URL, name the --data-dir of a running stack, or start one with ./ops/up."
+                f"Set DATABASE_URL, name the --data-dir of a running stack (or set {DATA_DIR_VARIABLE}), or start one "
+                "with ./ops/up."
             ) from None
     if data_dir is not None:
         return read_ready(data_dir).database_url
     return Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
+
+
+def _source() -> ParameterSource | None:
+    """Where `--data-dir` of the running command comes from; None outside of a command."""
+    context = click.get_current_context(silent=True)
+    return context.get_parameter_source("data_dir") if context else None

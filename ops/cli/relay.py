@@ -8,7 +8,7 @@ import click
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option
 from ops.cli.output import Column, moment, say, show
 from realtime_bridge import parked, sql
 from realtime_bridge.sinks.base import SINKS
@@ -75,7 +75,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
         if row["last_error"]:
             click.echo(f"{row['sink']} last failed at {moment(row['last_error_at'])}: {row['last_error']}")
         if row["parked"]:
-            click.echo(f"{row['parked']} events of {row['sink']} are parked: see crossfade relay parked.")
+            click.echo(f"{row['parked']} events of {row['sink']} are parked: see {again('crossfade relay parked')}.")
 
 
 @relay.command("parked")
@@ -109,8 +109,9 @@ def replay(
     with _connect(data_dir) as connection:
         requested = parked.request_replay(connection, sink=sink, event_ids=list(event_ids) or None)
     if event_ids and not requested:
-        raise click.ClickException("No parked event matches; crossfade relay parked lists them.")
-    sentence = f"{len(requested)} events will be delivered again; crossfade relay parked shows what is refused."
+        raise click.ClickException(f"No parked event matches; {again('crossfade relay parked')} lists them.")
+    look = again("crossfade relay parked")
+    sentence = f"{len(requested)} events will be delivered again; {look} shows what is refused."
     nothing = "Nothing is parked, so there is nothing to replay."
     say({"requested": requested}, sentence if requested else nothing, as_json=as_json)
 

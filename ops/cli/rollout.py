@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from ops.cli import rollout_rules as rules
-from ops.cli.options import database_option, json_option
+from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, moment, say, show
 from ops.cli.rollout_options import by_option, run, why_option
 from realtime_bridge.rollout import changes, guide, judging, keeper, stages, store
@@ -68,7 +68,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     at, told = run(data_dir, read)
     advice = guide.advise(at)
     if as_json:
-        document = {**_described(at), "told": told, "advice": advice.sentence, "next": advice.command}
+        document = {**_described(at), "told": told, "advice": advice.sentence, "next": again(advice.command)}
         click.echo(encode(document))
         return
     console = Console(highlight=False, soft_wrap=True)
@@ -83,7 +83,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         console.print(f"  {reason}", markup=False)
     console.print(f"\n{advice.sentence}\n", markup=False)
-    console.print(f"  {advice.command}", style="bold", markup=False)
+    console.print(f"  {again(advice.command)}", style="bold", markup=False)
 
 
 @rollout.command("set")
@@ -217,7 +217,7 @@ def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
     try:
         version = run(data_dir, act)
     except ApprovalNeeded as reason:
-        say({"stage": wish.stage.label, "waitsForApproval": True}, str(reason), as_json=as_json)
+        say({"stage": wish.stage.label, "waitsForApproval": True}, again(str(reason)), as_json=as_json)
         return
     document = {"stage": wish.stage.label, "version": version}
     say(document, f"The dial is at {wish.stage.label} now, version {version}.", as_json=as_json)

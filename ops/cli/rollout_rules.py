@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from ops.cli.options import database_option, json_option
+from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, say, show
 from ops.cli.rollout_options import by_option, run, why_option
 from realtime_bridge.rollout import changes, keeper, store
@@ -155,7 +155,8 @@ def remove_override(*, kind: str, subject: UUID, why: str, actor: str, data_dir:
         return await changes.delete_override(connection, FLAG, Kind(kind), subject, actor=actor, why=why)
 
     if not run(data_dir, act):
-        raise click.ClickException(f"There is no override of {kind} {subject}; see crossfade rollout override list.")
+        look = again("crossfade rollout override list")
+        raise click.ClickException(f"There is no override of {kind} {subject}; see {look}.")
     say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json=as_json)
 
 

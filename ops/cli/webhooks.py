@@ -17,7 +17,7 @@ from gateway.db import Database
 from gateway.errors import ProblemError
 from gateway.services import webhook_deliveries as service
 from gateway.webhook_domain import Recovered, Recovery
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
 from realtime_bridge import sql
@@ -239,7 +239,7 @@ def _checked(secret: str | None) -> str | None:
 def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
     row = connection.execute(_QUERIES["account"], {"webhook_id": webhook_id}).fetchone()
     if row is None:
-        raise WebhooksError(f"There is no webhook {webhook_id}; `crossfade webhooks list` shows the ids.")
+        raise WebhooksError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
     account_id: UUID = row["account_id"]
     return account_id
 
