@@ -7,6 +7,7 @@ import click
 from ops import migration
 from ops.cli.output import say
 from realtime_bridge.environment import Environment
+from realtime_bridge.shared_variables import database_url
 
 
 @click.command()
@@ -17,6 +18,6 @@ def migrate(*, as_json: bool) -> None:
     Runs as the role in the URL, which need not be superuser; run again, it changes nothing. Works on a Supabase
     project as it is: Supabase's own objects are used, never created.
     """
-    url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
+    url = database_url(Environment(os.environ))
     migration.migrate(url)
     say({"migrated": True}, "The schema is up to date.", as_json=as_json)

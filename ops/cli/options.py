@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
+from realtime_bridge import shared_variables
 from realtime_bridge.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
@@ -71,7 +72,7 @@ def database_url(data_dir: Path | None) -> str:
             ) from None
     if data_dir is not None:
         return read_ready(data_dir).database_url
-    return Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
+    return shared_variables.database_url(Environment(os.environ))
 
 
 def _source() -> ParameterSource | None:
