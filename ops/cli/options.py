@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ops.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
@@ -17,6 +18,10 @@ from realtime_bridge.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
 DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"
+
+
+class NoProject(OpsError):
+    """The environment does not say where the project's Auth API is."""
 
 
 class TwoDatabases(OpsError):
@@ -73,6 +78,18 @@ def database_url(data_dir: Path | None) -> str:
     if data_dir is not None:
         return read_ready(data_dir).database_url
     return shared_variables.database_url(Environment(os.environ))
+
+
+def auth_admin(data_dir: Path | None) -> AuthAdmin:
+    """Return the Auth API to work on, found as the database is: of the stack, or SUPABASE_URL with its secret key."""
+    env = Environment(os.environ)
+    if data_dir is None and env.optional("DATABASE_URL", "SUPABASE_URL"):
+        url, key = shared_variables.supabase_url(env), shared_variables.supabase_secret_key(env)
+        if url is None or key is None:
+            raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
+        return AuthAdmin(url=url, secret_key=key)
+    ready = read_ready(data_dir or DEFAULT_DATA_DIR)
+    return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key)
 
 
 def _source() -> ParameterSource | None:

@@ -61,8 +61,8 @@ LINES = {
     "parity report": "",
     "seed": "--conversations 1 --messages 1 --account {account}",
 }
-# They run until Ctrl-C; their one line is looked at below and in tests/acceptance.
-STACKS = {"up", "demo", "supabase start"}
+# These need processes; their lines are looked at below, in test_users_command.py and in tests/acceptance.
+STACKS = {"up", "demo", "supabase start", "users create"}
 # A command whose answer is a table: what must stand in it whole.
 TABLES = {
     "keys list": "{key}",
