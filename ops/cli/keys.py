@@ -1,6 +1,5 @@
 """`crossfade keys`: create, list and revoke API keys. The only place where a key's text is ever shown."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from gateway import api_keys
 from gateway.db import Connection
 from gateway.domain import ApiKey, Scope
 from gateway.store import api_keys as store
-from ops.cli.options import again, database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option, key_env
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
+from realtime_bridge import shared_variables
 
 CONNECT_TIMEOUT_S = 5
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
@@ -66,7 +66,7 @@ class Env(click.ParamType[str]):
     name = "word"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[a-z]{1,16}", str(value)):
+        if not shared_variables.KEY_ENV.fullmatch(str(value)):
             self.fail(f"{value!r} is not 1 to 16 lower-case letters, such as live or test.", param, ctx)
         return str(value)
 
@@ -91,7 +91,7 @@ def keys() -> None:
 @click.option("--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute.")
 @click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute.")
 @click.option(
-    "--env", type=Env(), default=lambda: os.environ.get("CROSSFADE_ENV") or "live", help="live, test … [CROSSFADE_ENV]"
+    "--env", type=Env(), help="The word in the key: live, test …  [CROSSFADE_ENV, or that of the stack; default: live]"
 )
 @database_option
 @json_option
@@ -103,12 +103,12 @@ def create(
     expires_in: timedelta | None,
     rate_limit: int | None,
     send_rate_limit: int | None,
-    env: str,
+    env: str | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Make a key and show it, once."""
-    text = api_keys.mint(env)
+    text = api_keys.mint(env or key_env(data_dir))
     with _connect(data_dir) as connection:
         try:
             key = store.insert(

@@ -80,6 +80,14 @@ def database_url(data_dir: Path | None) -> str:
     return shared_variables.database_url(Environment(os.environ))
 
 
+def key_env(data_dir: Path | None) -> str:
+    """Return the word in new keys: CROSSFADE_ENV where it is set, else that of the stack that is worked on."""
+    env = Environment(os.environ)
+    if env.optional("CROSSFADE_ENV") or (data_dir is None and env.optional("DATABASE_URL")):
+        return shared_variables.key_env(env)
+    return read_ready(data_dir or DEFAULT_DATA_DIR).key_env
+
+
 def auth_admin(data_dir: Path | None) -> AuthAdmin:
     """Return the Auth API to work on, found as the database is: of the stack, or SUPABASE_URL with its secret key."""
     env = Environment(os.environ)

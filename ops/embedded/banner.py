@@ -9,6 +9,14 @@ from rich.panel import Panel
 from rich.table import Table
 
 from ops.embedded.ready import FILE_NAME, Ready
+from realtime_bridge.shared_variables import Provider
+
+PROVIDERS = {
+    Provider.DUAL: "both sides are fed, clients are told legacy",
+    Provider.ROLLOUT: "as the dial says; see crossfade rollout status",
+    Provider.SOCKETIO: "only legacy is fed",
+    Provider.SUPABASE: "only Supabase is fed",
+}
 
 
 def curl_line(ready: Ready) -> str:
@@ -24,11 +32,13 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     for name, value in (
-        ("Gateway", f"{ready.gateway_url}/api/v1/chat"),
+        ("API", f"{ready.gateway_url}/api/v1/chat"),
+        ("Its pages", f"{ready.gateway_url}/docs"),
         ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),
         ("Redis", ready.redis_url),
+        ("Provider", f"{ready.provider}: {PROVIDERS[Provider(ready.provider)]}"),
         ("API key", ready.api_key),
         ("Conversation", str(ready.conversation_id)),
         ("Logs", str(data_dir / "logs")),

@@ -54,7 +54,7 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     ready = own.ready
     assert set(ready) == {
         *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
-        *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids"),
+        *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids", "provider", "keyEnv"),
     }
     assert set(ready["pids"]) == PROCESSES
     assert all(is_running(pid) for pid in ready["pids"].values())

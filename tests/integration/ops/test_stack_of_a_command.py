@@ -1,17 +1,22 @@
 """Which stack a command works on: `--data-dir`, the variable that stands for it, or DATABASE_URL."""
 
+import io
 import json
+import shlex
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg.rows import DictRow
+from rich.console import Console
 
 from ops.cli.main import main
-from ops.embedded.ready import DemoUser, Ready
+from ops.embedded import banner
+from ops.embedded.ready import DemoUser, Ready, read_ready
 from tests.factories import make_user
 from tests.integration.ops.test_output import leaves
+from tests.integration.rollout.stages import put_stage
 
 VARIABLE = "CROSSFADE_DATA_DIR"
 
@@ -34,6 +39,8 @@ def data_dir(database_url: str, conn: psycopg.Connection[DictRow], tmp_path: Pat
         users=(DemoUser(id=str(make_user(conn)), token="x"),),
         conversation_id=1,
         pids={},
+        provider="rollout",
+        key_env="dev",
     )
     ready.write(directory)
     return directory
@@ -82,3 +89,41 @@ def test_the_next_command_names_the_stack(data_dir: Path) -> None:
     assert "--data-dir" not in crossfade("rollout", "status", **{VARIABLE: str(data_dir)}).stdout
     refused = crossfade("webhooks", "attempts", "7", "--data-dir", str(data_dir))
     assert f"crossfade webhooks list --data-dir '{data_dir}' shows the ids" in refused.output
+
+
+def test_the_demo_names_the_dial(data_dir: Path, conn: psycopg.Connection[DictRow]) -> None:
+    """At off and at complete one side gets nothing: said at once, with the command, instead of waiting for it."""
+    for stage, words in (("off", "Supabase is not fed: the dial is at off."), ("complete", "Socket.IO is not fed")):
+        put_stage(conn, stage)
+        refused = crossfade("demo", "--data-dir", str(data_dir))
+        assert (refused.exit_code, words in refused.output) == (1, True), refused.output
+        assert f"--data-dir '{data_dir}'" in refused.output
+    command = refused.output.partition("Type: ")[2]
+    turned = crossfade(*shlex.split(command)[1:])
+    assert turned.exit_code == 0, turned.output
+
+
+def test_keys_of_a_development_stack_say_so(
+    data_dir: Path, database_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Made on what `up` runs they begin with cf_dev_; a variable and an option say otherwise; elsewhere it is live."""
+    account = ("--account", str(make_user(conn)), "--name", "x")
+    made = crossfade("keys", "create", *account, "--data-dir", str(data_dir))
+    assert made.stdout.startswith("cf_dev_")
+    for words, environment, prefix in (
+        ((), {VARIABLE: str(data_dir), "CROSSFADE_ENV": "test"}, "cf_test_"),
+        (("--env", "ci"), {VARIABLE: str(data_dir)}, "cf_ci_"),
+        ((), {"DATABASE_URL": database_url, "CROSSFADE_ENV": ""}, "cf_live_"),
+    ):
+        assert crossfade("keys", "create", *account, *words, **environment).stdout.startswith(prefix)
+    refused = crossfade("keys", "create", *account, DATABASE_URL=database_url, CROSSFADE_ENV="Live")
+    assert (refused.exit_code, "CROSSFADE_ENV must be" in refused.output) == (1, True)
+
+
+def test_the_banner_says_what_runs(data_dir: Path) -> None:
+    """Where the API describes itself, and which side is fed, stand among the facts."""
+    console = Console(width=120, record=True, file=io.StringIO())
+    banner.show(console, read_ready(data_dir), data_dir, "crossfade demo --watch")
+    text = console.export_text()
+    assert "http://127.0.0.1:1/docs" in text
+    assert "rollout: as the dial says" in text
