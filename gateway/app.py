@@ -16,6 +16,7 @@ from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.json_text import JsonTextGate
 from gateway.gates.links import LinkGate
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
@@ -121,6 +122,7 @@ def create_app(settings: Settings) -> Flask:
         rate_limit,
         ScopeGate(),
         BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
+        JsonTextGate(),
     ):
         gate.install(app)
 

@@ -1,4 +1,4 @@
-"""Success answers. Representations come from Postgres as JSON text and go out unchanged."""
+"""Success answers. Representations come from Postgres as JSON text; a gate sorts their fields."""
 
 import json
 from collections.abc import Iterable, Mapping
