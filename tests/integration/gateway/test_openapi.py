@@ -18,7 +18,7 @@ from gateway.gates.scope import OWN_SCOPES
 from gateway.openapi import words
 from gateway.openapi.catalogue import OPERATIONS
 from gateway.openapi.document import build, routes
-from gateway.openapi.html import api_page
+from gateway.openapi.pages.site import Site
 from gateway.openapi.problem_table import ADVICE, problem_types
 from realtime_bridge.webhooks.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
@@ -255,30 +255,9 @@ def test_what_will_go_is_marked(app: Flask) -> None:
     marked = build(app, OPERATIONS, {"keys.get_key": Deprecation(since=datetime(2027, 1, 1, tzinfo=UTC))})
     old = {operation["operationId"] for _, _, operation in _described(marked) if operation.get("deprecated")}
     assert old == {"keys.get_key"}
-    assert '<h3 class="old">Get an API key</h3>' in api_page(marked)
-
-
-@pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/problems/not_found"])
-def test_pages_reach_for_nothing(app: Flask, path: str) -> None:
-    """No script, no font, no picture, no other host; and nothing could be loaded if there were."""
-    answer = app.test_client().get(path)
-    assert answer.status_code == 200
-    text = answer.text
-    assert not re.search(r"<(script|link|img|iframe|object|embed)\b|@import|url\(", text)
-    assert not re.search(r'(src|href)="(?!/|#)', text)
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-
-
-def test_the_page_shows_every_route(app: Flask, document: dict[str, Any]) -> None:
-    """With its path, summary, parameters and example."""
-    text = app.test_client().get("/docs").text
-    for path, method, operation in _described(document):
-        assert f'<span class="method">{method}</span> {path}</code>' in text
-        assert f'id="{operation["operationId"]}"' in text
-    for name in document["webhooks"]:
-        assert f'id="event-{name}"' in text
-    anchors = set(re.findall(r'id="([^"]+)"', text))
-    assert set(re.findall(r'href="#([^"]+)"', text)) <= anchors
+    page = Site(marked, problem_types()).resource("api-keys")
+    assert page is not None
+    assert '<h2 class="old">Get an API key</h2>' in page
 
 
 def test_every_problem_has_a_page(app: Flask) -> None:
