@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psycopg.rows import class_row
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -15,15 +16,18 @@ from rich.text import Text
 from ops.cli import parity_plot
 from ops.cli.options import database_option, json_option
 from ops.cli.output import Column, encode, tabulated
+from ops.cli.parity_plot import Mark, Stretch
 from ops.cli.rollout_options import run
+from realtime_bridge import sql
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout import windows
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S, Window
+from realtime_bridge.rollout.windows import SLOT_S
 
 COLUMNS = tuple(Column(name, name) for name in parity_plot.HEADS)
+_SQL = sql.load(__file__)
 FORMATS = ("text", "json", "png", "html")
 
 
@@ -75,9 +79,9 @@ def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_d
     form = "json" if as_json else form
     if form in ("png", "html") and output is None:
         raise click.UsageError(f"Say where to write the {form} with --output.")
-    slots = _read(data_dir, seconds)
-    figures = reports.summarize(slots)
-    content = _render(form, slots, figures, f"Parity of the last {seconds} s")
+    stretch = _stretch(data_dir, seconds)
+    figures = reports.summarize(stretch.slots)
+    content = _render(form, stretch, figures)
     if output is None:
         click.echo(content)
     else:
@@ -94,32 +98,39 @@ def _looks(data_dir: Path | None, seconds: int, every_s: float, times: int | Non
             return
         if look:
             time.sleep(every_s)
-        yield reports.summarize(_read(data_dir, seconds))
+        yield reports.summarize(_stretch(data_dir, seconds).slots)
 
 
-def _read(data_dir: Path | None, seconds: int) -> list[Window]:
-    async def read(connection: Connection) -> list[Window]:
-        return await windows.read(connection, FLAG, datetime.now(UTC) - timedelta(seconds=seconds))
+def _stretch(data_dir: Path | None, seconds: int) -> Stretch:
+    until = datetime.now(UTC)
+    since = until - timedelta(seconds=seconds)
+
+    async def read(connection: Connection) -> Stretch:
+        slots = await windows.read(connection, FLAG, since)
+        values = {"flag": FLAG, "since": since, "until": until}
+        async with connection.cursor(row_factory=class_row(Mark)) as reader:
+            await reader.execute(_SQL["stages"], values)
+            return Stretch(since=since, until=until, slots=slots, marks=await reader.fetchall())
 
     return run(data_dir, read)
 
 
-def _render(form: str, slots: list[Window], figures: list[SideReport], title: str) -> str | bytes:
+def _render(form: str, stretch: Stretch, figures: list[SideReport]) -> str | bytes:
     match form:
         case "json":
-            return _json(figures)
+            return _json(figures, since=stretch.since, until=stretch.until, stages=stretch.marks)
         case "png":
-            return parity_plot.png(slots)
+            return parity_plot.png(stretch)
         case "html":
-            return parity_plot.page(slots, title)
+            return parity_plot.page(stretch)
     console = Console(highlight=False)
     with console.capture() as captured:
-        console.print(_grid(figures, title, console))
+        console.print(_grid(figures, stretch.title, console))
     return f"{captured.get()}\n{reports.sentence(figures)}"
 
 
-def _json(figures: list[SideReport]) -> str:
-    return encode({"sides": figures, "conclusion": reports.sentence(figures)})
+def _json(figures: list[SideReport], **more: object) -> str:
+    return encode({**more, "sides": figures, "conclusion": reports.sentence(figures)})
 
 
 def _table(figures: list[SideReport], title: str, console: Console) -> RenderableType:
