@@ -19,7 +19,7 @@ READY_TIMEOUT_S = 1.0
 
 def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None) -> Starlette:
     async def root(request: Request) -> Response:
-        return home.answer(request, legacy_path=PATH if legacy else None)
+        return home.answer(request, legacy_path=f"/{PATH}" if legacy else None)
 
     async def livez(_: Request) -> Response:
         return JsonLine({"status": "ok"})

@@ -14,14 +14,26 @@ from enum import Enum
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
+from rich import box
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-UNBOUNDED = 10_000  # columns: a measurement stops at the console's own width otherwise
 SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 Cell = str | Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a table is drawn, and how many characters that takes beside and between its columns."""
+
+    edges: int
+    between: int
+    arguments: dict[str, Any]
+
+
+WIDE = Style(1, 3, {})
+NARROW = Style(-1, 2, {"box": box.SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +118,37 @@ def moment(at: datetime) -> str:
 def tabulated(
     rows: Sequence[Any], columns: Sequence[Column], console: Console, *, title: str | None = None
 ) -> RenderableType:
-    """Return the table, or a paragraph for each row where no table fits the console."""
-    table = Table(title=title)
-    for column in columns:
-        table.add_column(column.heading, overflow="fold", justify="right" if column.right else "left")
-    for row in rows:
-        table.add_row(*(Text(column.text(row)) for column in columns))
-    unbounded = console.options.update(max_width=UNBOUNDED)
-    if Measurement.get(console, unbounded, table).minimum <= console.width:
-        return table
+    """Return the table, a narrower one, or a paragraph for each row: the first that fits the console."""
+    texts = [[column.text(row) for column in columns] for row in rows]
+    contents = [[column.heading, *(line[n] for line in texts)] for n, column in enumerate(columns)]
+    for style in (WIDE, NARROW):
+        widths = _widths(contents, console.width - style.edges - style.between * len(columns))
+        if widths is not None:
+            return _table(columns, texts, widths, style, title)
     return Group(*([Text(title)] if title else []), *(_paragraph(row, columns) for row in rows))
+
+
+def _widths(contents: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Return a width for each column in which no word is broken; None where there is none."""
+    least = [max(len(word) for text in column for word in text.split() or [""]) for column in contents]
+    most = [max(len(text) for text in column) for column in contents]
+    if sum(least) > room:
+        return None
+    wanted, spare = sum(most) - sum(least), room - sum(least)
+    share = min(1.0, spare / wanted) if wanted else 0.0
+    return [low + int((high - low) * share) for low, high in zip(least, most, strict=True)]
+
+
+def _table(
+    columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int], style: "Style", title: str | None
+) -> Table:
+    table = Table(title=title, **style.arguments)
+    for column, width in zip(columns, widths, strict=True):
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(column.heading, width=width, overflow="fold", justify=justify)
+    for line in texts:
+        table.add_row(*(Text(text) for text in line))
+    return table
 
 
 def _paragraph(row: Any, columns: Sequence[Column]) -> RenderableType:

@@ -26,7 +26,7 @@ from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 from realtime_bridge.rollout.windows import SLOT_S
 
-COLUMNS = tuple(Column(name, name) for name in parity_plot.HEADS)
+COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
 _SQL = sql.load(__file__)
 FORMATS = ("text", "json", "png", "html")
 

@@ -33,7 +33,7 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
     facts.add_column(overflow="fold")
     for name, value in (
         ("API", f"{ready.gateway_url}/api/v1/chat"),
-        ("Its pages", f"{ready.gateway_url}/docs"),
+        ("Docs", f"{ready.gateway_url}/docs"),
         ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),

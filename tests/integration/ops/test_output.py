@@ -1,6 +1,7 @@
 """What every command prints: JSON in camelCase, and tables that cut nothing, on a database with something in it."""
 
 import asyncio
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
+from rich.console import Console
 
 from ops.cli.main import COMMANDS, main
 from ops.cli.output import Column, encode, show
@@ -181,6 +183,19 @@ def test_a_wide_row_becomes_a_paragraph(capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert printed.startswith("id        7")
     assert "".join(printed.split()) == f"id7url{address}took,ms3"
+
+
+@pytest.mark.parametrize("width", range(24, 100, 4))
+def test_no_word_of_a_table_is_broken(width: int) -> None:
+    """However narrow: what fits no table is a paragraph, and what fits one is not folded inside of a word."""
+    columns = [Column("side", "side"), Column("reordered", "n", right=True), Column("last error", "error")]
+    rows = [{"side": "supabase", "n": 17, "error": "the other side is on fire and says so at length"}]
+    paper = io.StringIO()
+    show(rows, columns, as_json=False, console=Console(width=width, file=paper, color_system=None))
+    printed = paper.getvalue()
+    assert max(len(line) for line in printed.splitlines()) <= width
+    words = set(re.findall(r"[\w,]+", printed))
+    assert {"supabase", "reordered", "17", "length"} <= words, printed
 
 
 def test_what_is_no_field_keeps_its_name() -> None:
