@@ -18,6 +18,7 @@ from websockets.sync.connection import Connection
 from tests.waiting import wait_for
 
 START_S = 30.0
+STOP_S = 10.0
 ANSWER_S = 20.0
 
 
@@ -46,6 +47,10 @@ class Browser:
     def picture(self, file: Path) -> None:
         """Keep what is to be seen, for a person to look at."""
         file.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        """End the browser with all of its processes; one that is killed leaves some of them for a moment."""
+        self._call("Browser.close")
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -76,7 +81,10 @@ def browser() -> Iterator[Browser]:
                 file = Path(profile) / "DevToolsActivePort"
                 wait_for(lambda: file.exists() and len(file.read_text().splitlines()) == 2, "the browser", START_S)
                 with connect(_page_of(file.read_text().splitlines()[0]), max_size=None, compression=None) as socket:
-                    yield Browser(socket)
+                    page = Browser(socket)
+                    yield page
+                    page.close()
+                    process.wait(STOP_S)
             finally:
                 process.kill()
 

@@ -79,8 +79,12 @@ class Documents:
     def openapi(self) -> Response:
         return Response(self._described, content_type=home.JSON, headers=HEADERS)
 
+    @functools.cached_property
+    def _found(self) -> str:
+        return self._site.search()
+
     def search(self) -> Response:
-        return Response(self._site.search(), content_type=home.JSON, headers=HEADERS)
+        return Response(self._found, content_type=home.JSON, headers=HEADERS)
 
     def page(self, *kind_and_name: str) -> Response:
         """Answer with a page of the site, by its kind and, where there are several, its name."""
