@@ -23,7 +23,7 @@ from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
-from realtime_bridge.parity import canary_log
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.rollout import parts
@@ -173,7 +173,7 @@ def create_rollout(
     """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
     if settings.provider is not Provider.ROLLOUT:
         return None
-    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=canary_log.USER_ID)
+    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
 
 
 def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:

@@ -21,8 +21,8 @@ from realtime_bridge.ephemeral.leases import TIMEOUT_S, MemoryLeases, RedisLease
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.lag import Lag
 from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import Canary
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.http_probe import HttpProbe, Send
@@ -176,7 +176,7 @@ def _canary(
     settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
 ) -> Canary:
     def token() -> str:
-        return mint_user_token(settings.signing_key, canary_log.USER_ID, TOKEN_TTL_S)
+        return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S)
 
     seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
     if seats:

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
 from realtime_bridge.rollout.windows import Side
@@ -75,7 +76,7 @@ def test_one_conversation_of_nobody(conn: psycopg.Connection[DictRow], database_
 
     asyncio.run(check())
     row = one(conn, "select count(*) as count, min(user_id::text) as account from conversations")
-    assert (row["count"], row["account"]) == (1, str(canary_log.USER_ID))
+    assert (row["count"], row["account"]) == (1, str(CANARY_ID))
 
 
 def test_only_what_a_sink_has_settled_can_be_lost(conn: psycopg.Connection[DictRow], database_url: str) -> None:
