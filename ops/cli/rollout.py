@@ -14,11 +14,12 @@ from rich.table import Table
 from ops.cli import rollout_rules as rules
 from ops.cli.options import database_option, json_option
 from ops.cli.rollout_options import by_option, run, say, shown, why_option
-from realtime_bridge.rollout import changes, guide, judging, keeper, stages, store
+from realtime_bridge.rollout import changes, guide, judging, stages, store
 from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.errors import ApprovalNeeded, StageRefused
 from realtime_bridge.rollout.guide import Situation
+from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 
@@ -214,8 +215,8 @@ def bucket(*, user: UUID, account: UUID | None, data_dir: Path | None, as_json: 
 
 def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
     async def act(connection: Connection) -> int:
-        verdict, _ = await keeper.evaluate(connection, FLAG)
-        return await changes.turn(connection, wish, verdict)
+        judged = await evaluate(connection, FLAG)
+        return await changes.turn(connection, wish, judged.verdict)
 
     try:
         version = run(data_dir, act)
@@ -227,15 +228,15 @@ def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
 
 
 async def _situation(connection: Connection) -> Situation:
-    verdict, dial = await keeper.evaluate(connection, FLAG)
+    judged = await evaluate(connection, FLAG)
     judge = await judging.find_keeper(connection, FLAG)
     return Situation(
-        dial=dial,
-        verdict=verdict,
+        dial=judged.dial,
+        verdict=judged.verdict,
         plan=await store.find_plan(connection, FLAG),
         request=await store.find_request(connection, FLAG),
         has_keeper=judge is not None,
-        measuring=await keeper.find_open_window(connection, dial),
+        measuring=judged.measuring,
         now=datetime.now(UTC),
     )
 

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from ops.cli.options import database_option, json_option
 from ops.cli.rollout_options import by_option, run, say, shown, why_option
-from realtime_bridge.rollout import changes, keeper, store
+from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
@@ -100,8 +101,8 @@ def approve(*, needed: bool | None, why: str, actor: str, data_dir: Path | None,
         if needed is not None:
             await changes.set_needs_approval(connection, FLAG, needed=needed, actor=actor, why=why)
             return {"needsApproval": needed}
-        verdict, _ = await keeper.evaluate(connection, FLAG)
-        version = await changes.approve(connection, FLAG, actor=actor, verdict=verdict)
+        judged = await evaluate(connection, FLAG)
+        version = await changes.approve(connection, FLAG, actor=actor, verdict=judged.verdict)
         return {"stage": (await store.get_dial(connection, FLAG)).stage.label, "version": version}
 
     result = run(data_dir, act)

@@ -18,7 +18,8 @@ from realtime_bridge.rollout.errors import (
     PlanRefused,
     VersionConflict,
 )
-from realtime_bridge.rollout.gates import Outcome, Verdict
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import OFF, Stage, StageName
 from realtime_bridge.rollout.store import Connection, Dial, Note

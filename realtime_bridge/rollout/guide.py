@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from realtime_bridge.rollout import schedule, stages
+from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gate_windows import GateWindow, samples
-from realtime_bridge.rollout.gates import Outcome, Verdict
+from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
 

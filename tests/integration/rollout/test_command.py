@@ -17,7 +17,8 @@ from ops.cli.main import main
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.errors import VersionConflict
-from realtime_bridge.rollout.gates import Outcome, Verdict
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.stages import SHADOW
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout import gates, latency
+from realtime_bridge.rollout import findings, latency
 from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
+from realtime_bridge.rollout.gates import FailureRun, Verdict, judge
 from realtime_bridge.rollout.policy import HORIZON, Policy
 from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window
 
@@ -145,7 +146,7 @@ def test_every_figure_that_decided_is_told() -> None:
     """The audit gets value, limit, samples and outcome of each criterion of each deciding window."""
     figures = verdict(new(errors=15), new(), new(errors=15)).figures()
     assert figures["outcome"] == "fail"
-    assert [len(w["findings"]) for w in figures["windows"]] == [10, 10, 10]
+    assert [len(w["findings"]) for w in figures["windows"]] == [16, 16, 16]
     errors = [f for f in figures["windows"][-1]["findings"] if f["criterion"] == "errors" and f["side"] == "supabase"]
     assert errors == [
         {"side": "supabase", "criterion": "errors", "outcome": "fail", "value": 0.03, "limit": 0.01, "samples": 500}
@@ -242,4 +243,4 @@ def test_a_sick_side_is_caught_as_fast_after_a_long_healthy_time() -> None:
 
 def test_every_criterion_has_words() -> None:
     """No verdict lacks a sentence."""
-    assert set(gates.WORDS) == set(gates.Criterion)
+    assert set(findings.WORDS) == set(findings.Criterion)
