@@ -8,29 +8,35 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge import db, garbage, jwks, observation
+from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
+from realtime_bridge.heartbeat import Heartbeat, fed_sinks
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.conversations import StoredConversations
+from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.reports import Report
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import Provider, Settings, TransportName
+from realtime_bridge.settings import CanaryMode, Provider, Settings, TransportName
+from realtime_bridge.sinks.base import Sink
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
@@ -67,7 +73,10 @@ async def run(settings: Settings) -> None:
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     rollout = create_rollout(settings, pool, transport, legacy, name)
-    relays = create_relays(settings, pool, transport, legacy, name, rollout)
+    clock = DatabaseClock()
+    relays = create_relays(settings, pool, transport, legacy, name, rollout, clock)
+    farewell = create_farewell(settings, legacy, rollout)
+    heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
     observed = observation.create(
         settings,
         pool,
@@ -94,6 +103,8 @@ async def run(settings: Settings) -> None:
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
+        heartbeat.run(),
+        *([farewell.run()] if farewell else []),
         *(rollout.runs if rollout else ()),
         *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
@@ -151,20 +162,27 @@ def create_relays(
     legacy: socketio_server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
+    clock: DatabaseClock,
 ) -> list[Relay]:
     """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
-        sink = CountedSink(SupabaseSink(RealtimeService(transport)))
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
+        relays.append(_counted(SupabaseSink(RealtimeService(transport)), pool, owner, feeds, clock))
     if legacy:
-        sink = CountedSink(LegacySink(legacy))
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
+        relays.append(_counted(LegacySink(legacy), pool, owner, feeds, clock))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
         rollout.wake(relays)
     return relays
+
+
+def _counted(sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock) -> Relay:
+    """Return the relay of a side, whose deliveries are measured for the gate."""
+    counted = CountedSink(sink, now=clock.now)
+    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)))
+    relay.tell_passed = counted.passed
+    return relay
 
 
 def create_rollout(
@@ -174,6 +192,44 @@ def create_rollout(
     if settings.provider is not Provider.ROLLOUT:
         return None
     return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
+
+
+def create_heartbeat(
+    settings: Settings,
+    pool: Pool,
+    relays: Sequence[Relay],
+    legacy: socketio_server.LegacyServer | None,
+    name: str,
+    rollout: Rollout | None,
+    clock: DatabaseClock,
+) -> Heartbeat:
+    """Return what reports this bridge; it reports at once when the dial has moved."""
+
+    def state() -> Report:
+        reading = rollout.dial.reading if rollout else None
+        return Report(
+            bridge=name,
+            provider=settings.provider.value,
+            feeds=fed_sinks(relays),
+            feed_mode=settings.feed.value,
+            version=reading.version if reading else None,
+            has_canary=settings.canary is CanaryMode.ON,
+        )
+
+    sockets = legacy.sessions.count_by_user if legacy else dict[UUID, int]
+    heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, clock=clock)
+    if rollout:
+        rollout.dial.listen(heartbeat.wake)
+    return heartbeat
+
+
+def create_farewell(
+    settings: Settings, legacy: socketio_server.LegacyServer | None, rollout: Rollout | None
+) -> Farewell | None:
+    """Return who closes the legacy sockets once the dial no longer feeds them."""
+    if not legacy or not rollout:
+        return None
+    return Farewell(legacy, find_notice=rollout.farewell_notice, grace_s=settings.legacy_grace_s)
 
 
 def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:

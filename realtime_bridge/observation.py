@@ -13,6 +13,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from realtime_bridge import reports
 from realtime_bridge.channels.connection import TOKEN_TTL_S
 from realtime_bridge.channels.seats import Seats
 from realtime_bridge.ephemeral.api_signs import ApiSigns
@@ -27,6 +28,7 @@ from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.http_probe import HttpProbe, Send
 from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.probe import Probe
 from realtime_bridge.parity.samples import Samples
 from realtime_bridge.relay import Pool
@@ -113,8 +115,14 @@ def create(
         )
         made.parts.append(signs.run())
     if settings.canary is CanaryMode.ON:
-        made.parts.append(_canary(settings, made, legacy, ledger, dialled).run())
-    made.parts.append(Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks).run())
+        made.parts.append(_canary(settings, made, legacy, ledger, dialled, name).run())
+    lag = LoopLag()
+
+    def lags_count_for() -> list[Side]:
+        return [side for side in Side if delivers(side)] if dialled.is_rolling_out() else []
+
+    samples = Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks, lag=lag, lags_count_for=lags_count_for)
+    made.parts += [lag.run(), samples.run()]
     made.parts.append(Lag(pool, lambda: _connections(made, legacy)).run())
     made.parts += [seats.run() for seats in made.seats]
     return made
@@ -173,7 +181,7 @@ async def _send_again(fallback: FallbackTransport) -> None:
 
 
 def _canary(
-    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
+    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled, name: str
 ) -> Canary:
     def token() -> str:
         return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S)
@@ -199,6 +207,7 @@ def _canary(
         feeds=dialled.feeds,
         rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else STEADY_RATE_PER_S,
         ledger=ledger,
+        is_for_others=partial(reports.has_outsider, bridge=name),
     )
 
 

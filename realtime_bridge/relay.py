@@ -6,7 +6,7 @@ moves the cursor in one transaction. Any other delivers first and moves after: a
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,8 @@ class Relay:
         self.feed: Feed = feed or Everything()
         self.lease: Lease | None = None
         self.health = SinkHealth(sink.name, pool)
+        self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
+        """Called with what was delivered for the first time, and not with what is replayed."""
         self._pool = pool
         self._owner = owner
         self._page = page
@@ -130,6 +132,7 @@ class Relay:
             await cursors.move(connection, lease, cursor, delivered)
         self.lease = replace(lease, cursor=cursor, delivered_count=lease.delivered_count + delivered)
         metrics.observe(self.sink.name, cursor, chosen[: delivery.settled], len(delivery.refused))
+        self.tell_passed(chosen[: delivery.settled])
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable

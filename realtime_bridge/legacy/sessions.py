@@ -1,8 +1,9 @@
 """Who is connected: one session for each accepted socket, and what its user may do how often. Driven by the server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from realtime_bridge.tokens import Claims
 
@@ -41,6 +42,14 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._by_sid)
+
+    def __iter__(self) -> Iterator[Session]:
+        """All of them, as they were when this began."""
+        return iter(list(self._by_sid.values()))
+
+    def count_by_user(self) -> dict[UUID, int]:
+        """Return how many sockets each user has here."""
+        return {UUID(user): len(sids) for user, sids in self._by_user.items()}
 
     def has_room_for(self, claims: Claims) -> bool:
         return len(self._by_user.get(str(claims.user_id), ())) < self._per_user

@@ -203,3 +203,14 @@ WORDS: Mapping[Criterion, Callable[[float | None, float], str]] = {
     ),
     Criterion.SLOWER: lambda value, limit: f"p95 {_ms(value)}, beside legacy's at most {_ms(limit)}",
 }
+_MS = frozenset({Criterion.LATENCY, Criterion.DELIVERED, Criterion.LOOP, Criterion.SLOWER})
+_SHARES = frozenset({Criterion.ERRORS, Criterion.MORE_ERRORS, Criterion.MISSING})
+
+
+def shown_values(finding: Finding) -> tuple[str, str]:
+    """Return what was measured and what is allowed, with their units."""
+    if finding.criterion in _MS:
+        return (f"p95 {_ms(finding.value)}" if finding.value is not None else "-", _ms(finding.limit))
+    if finding.criterion in _SHARES:
+        return (_percent(finding.value) if finding.value is not None else "-", _percent(finding.limit))
+    return (f"{finding.value:.0f} events" if finding.value is not None else "-", f"{finding.limit:.0f}")

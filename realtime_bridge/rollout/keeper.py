@@ -11,11 +11,11 @@ import psycopg
 import structlog
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import adoption, announcer, changes, judging, metrics, schedule, store, windows
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.errors import ApprovalNeeded, RolloutError
+from realtime_bridge.rollout.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
@@ -32,6 +32,7 @@ MAX_REPEAT_S = 60.0  # … ever less often, until its token runs out
 RETRY_S = 1.0
 END_S = 2.0  # an announcement that is cut short is made again by the next keeper
 FORGET_S = 3_600.0
+COUNT_S = 15.0  # as often as Prometheus usually looks
 ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a second
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
@@ -54,6 +55,8 @@ class GateKeeper:
         self._alarmed_at = float("-inf")
         self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
+        self._counted_at = float("-inf")
+        self._waits_for = ""
         dial.listen(self.wake)
 
     def wake(self) -> None:
@@ -90,7 +93,9 @@ class GateKeeper:
             self._keeping = keeping = await judging.claim(connection, flag, self._owner)
             if keeping is None:
                 self._repeat_at, self._is_fresh = 0.0, True
+                metrics.show_adoption(flag, None)
                 return 0
+            await self._count(connection)
             judged = await evaluate(connection, flag)
             verdict, dial = judged.verdict, judged.dial
             await judging.add_windows(connection, flag, dial.version, judged.closed)
@@ -152,11 +157,22 @@ class GateKeeper:
         if request is not None and request.version == dial.version:
             return 0
         why = f"plan of {plan.created_by}: {plan.reason}"
-        wish = Wish(flag=dial.flag, stage=step.stage, actor=PLAN, why=why, version=dial.version, action="plan")
+        wish = Wish(
+            flag=dial.flag,
+            stage=step.stage,
+            actor=PLAN,
+            why=why,
+            version=dial.version,
+            action="plan",
+            asked_by=plan.created_by,
+            key_id=plan.key_id,
+        )
         try:
             version = await changes.turn(connection, wish, verdict)
-        except ApprovalNeeded as reason:
-            log.info("plan waits for an approval", reason=str(reason))
+        except (ApprovalNeeded, NobodyFollows, UsersLeft) as reason:
+            if str(reason) != self._waits_for:
+                log.info("plan waits", reason=str(reason))
+            self._waits_for = str(reason)
             return 0
         log.info("plan advanced", stage=step.stage.label, version=version)
         return 1
@@ -203,6 +219,13 @@ class GateKeeper:
         async with self._pool.connection() as connection:
             await windows.forget(connection)
             await judging.forget_windows(connection)
+
+    async def _count(self, connection: Connection) -> None:
+        """Show in the metrics who has moved; one bridge does, for all of them would show the same."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._counted_at + COUNT_S:
+            self._counted_at = now
+            metrics.show_adoption(self._dial.flag, await adoption.read(connection, self._dial.flag, named=1))
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

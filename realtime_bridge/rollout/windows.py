@@ -67,13 +67,13 @@ class Window(Sample):
 def total(samples: Iterable[Sample], side: Side) -> Sample:
     """Return the sum of one side's samples."""
     mine = [sample for sample in samples if sample.side == side]
-    counts = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    counts: dict[str, Any] = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    counts |= {name: latency.total(getattr(sample, name) for sample in mine) for name in HISTOGRAMS}
     return Sample(
         side=side,
         **counts,
         consecutive_failures=max((sample.consecutive_failures for sample in mine), default=0),
         rate_per_s=max((sample.rate_per_s for sample in mine), default=0.0),
-        **{name: latency.total(getattr(sample, name) for sample in mine) for name in HISTOGRAMS},
     )
 
 
