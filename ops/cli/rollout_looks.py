@@ -57,10 +57,11 @@ def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
         figures = found.figures()
         click.echo(json.dumps({"left": figures["left"], "leftUsers": figures["leftUsers"]}))
         return
-    lines = table("user", "e-mail", "sockets", "last heard", "why", whole=("user",))
+    lines = table("user", "sockets", "last heard", "why", whole=("user",))
     for user in found.left:
         heard = shown(user.heard_at) if user.heard_at else "never"
-        lines.add_row(str(user.user_id), user.email or "", str(user.sockets), heard, user.why)
+        name = "\n".join(filter(None, (str(user.user_id), user.email)))
+        lines.add_row(name, str(user.sockets), heard, user.why)
     if found.left:
         print_table(lines)
     click.echo(f"{found.left_count} users are left on legacy.")

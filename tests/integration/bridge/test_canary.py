@@ -1,6 +1,7 @@
 """The canary: its own corner of the log, what it takes for lost, and that it is alone in measuring."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +9,17 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from realtime_bridge import cursors, reports
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
+from realtime_bridge.reports import Report
 from realtime_bridge.rollout.windows import Side
 from tests.conftest import one
+from tests.integration.bridge.conftest import open_pool
+from tests.waiting import eventually
 
 
 class DeafEar:
@@ -155,5 +160,60 @@ def test_what_is_old_is_deleted_once_every_sink_is_past_it(
             conn.execute("update relay_cursors set high_water = (select max(id) from chat_events)")
             assert await canary_log.forget(connection, conversation_id) == 2
             assert one(conn, "select count(*) as count from chat_messages")["count"] == 1
+
+    asyncio.run(check())
+
+
+def test_who_delivers_leaves_the_measuring_to_who_does_not(database_url: str) -> None:
+    """A stall of the delivering bridge does not stall who measures it; alone, it measures itself."""
+
+    async def check() -> None:
+        async with open_pool(database_url) as pool, pool.connection() as connection:
+            states = {
+                name: Report(
+                    bridge=name, provider="rollout", feeds=[], feed_mode="full", version=1, has_canary=name != "deaf"
+                )
+                for name in ("delivers", "deaf", "stands by")
+            }
+
+            async def is_for_others(name: str) -> bool:
+                return await reports.has_outsider(connection, name)
+
+            await cursors.claim(connection, "legacy", "delivers")
+            for name, expected in (("delivers", False), ("deaf", False), ("stands by", True)):
+                await reports.report(connection, states[name])
+                assert await is_for_others("delivers") is expected, name
+            assert not await is_for_others("stands by")
+            await cursors.claim(connection, "supabase", "stands by")
+            assert not await is_for_others("delivers"), "each delivers to a side: nobody is outside"
+            await reports.leave(connection, "stands by")
+            assert not await is_for_others("delivers")
+
+    asyncio.run(check())
+
+
+def test_a_canary_gives_its_lock_to_an_outsider(database_url: str) -> None:
+    """It ends its own measuring when one appears, and takes it up again when that one is gone."""
+
+    async def check() -> None:
+        stage = Stage(database_url)
+        outside = False
+
+        async def is_for_others(_: psycopg.AsyncConnection[Any]) -> bool:
+            return outside
+
+        stage.canary._is_for_others = is_for_others
+        stage.canary._clock = time.monotonic
+        task = asyncio.create_task(stage.canary.run())
+        async with await connect(database_url) as other:
+            await eventually(lambda: stage.canary.is_measuring, "the canary")
+            assert not await canary_log.take_lock(other)
+            outside = True
+            await eventually(lambda: canary_log.take_lock(other), "the lock")
+            assert not stage.canary.is_measuring
+        outside = False
+        await eventually(lambda: stage.canary.is_measuring, "the canary again")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(check())
