@@ -17,7 +17,7 @@ from realtime_bridge import db, garbage, jwks, observation
 from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
-from realtime_bridge.heartbeat import Heartbeat, fed_sinks
+from realtime_bridge.heartbeat import Feeds, Heartbeat
 from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
@@ -204,13 +204,14 @@ def create_heartbeat(
     clock: DatabaseClock,
 ) -> Heartbeat:
     """Return what reports this bridge; it reports at once when the dial has moved."""
+    feeds = Feeds(relays, clock)
 
     def state() -> Report:
         reading = rollout.dial.reading if rollout else None
         return Report(
             bridge=name,
             provider=settings.provider.value,
-            feeds=fed_sinks(relays),
+            sinks=feeds.look(),
             feed_mode=settings.feed.value,
             version=reading.version if reading else None,
             has_canary=settings.canary is CanaryMode.ON,

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -82,11 +83,24 @@ class Heartbeat:
         self._news.clear()
 
 
-def fed_sinks(relays: Iterable[Relay]) -> list[str]:
-    """Return which sinks get what comes, if their lease is here; none as long as the dial is unknown."""
-    fed = []
-    for relay in relays:
-        with contextlib.suppress(SinkNotReady):
-            if relay.feed.is_open:
-                fed.append(relay.sink.name)
-    return fed
+class Feeds:
+    """What each sink is fed, and since when, as the relays' feeds say; unknown (as long as the dial is) is not fed."""
+
+    def __init__(self, relays: Sequence[Relay], clock: DatabaseClock) -> None:
+        self._relays = relays
+        self._clock = clock
+        self._states: dict[str, dict[str, Any]] = {}
+
+    def look(self) -> dict[str, dict[str, Any]]:
+        for relay in self._relays:
+            is_fed, before = _is_fed(relay), self._states.get(relay.sink.name)
+            if before is None or before["isFed"] is not is_fed:
+                self._states[relay.sink.name] = {"isFed": is_fed, "since": self._clock.now().isoformat()}
+        return dict(self._states)
+
+
+def _is_fed(relay: Relay) -> bool:
+    try:
+        return relay.feed.is_open
+    except SinkNotReady:
+        return False

@@ -3,7 +3,7 @@
 Whoever tells people what is (the dial's status, `relay status`) reads it here instead of guessing from settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
 from realtime_bridge.parity.canary_user import CANARY_ID
@@ -27,17 +28,21 @@ class Report:
 
     bridge: str
     provider: str
-    feeds: Sequence[str]
+    sinks: Mapping[str, Mapping[str, Any]]
+    """Of each sink that it may deliver: isFed and since."""
     feed_mode: str
     version: int | None
     has_canary: bool
+
+    @property
+    def feeds(self) -> list[str]:
+        return [sink for sink, state in self.sinks.items() if state["isFed"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeState(Report):
     """A living bridge, as others see it."""
 
-    fed_since: datetime
     started_at: datetime
     seen_at: datetime
 
@@ -66,7 +71,7 @@ class SinkState:
 
 async def report(connection: Connection, state: Report) -> datetime:
     """Say what a bridge does now; return the database's time."""
-    values = {name: getattr(state, name) for name in Report.__slots__} | {"feeds": list(state.feeds)}
+    values = {name: getattr(state, name) for name in Report.__slots__} | {"sinks": Jsonb(state.sinks)}
     async with connection.cursor(row_factory=scalar_row) as cursor:
         told: datetime | None = await (await cursor.execute(_QUERIES["report"], values)).fetchone()
     if told is None:

@@ -1,9 +1,8 @@
 -- name: report
-insert into public.bridge_reports as r (bridge, provider, feeds, feed_mode, version, has_canary)
-values (%(bridge)s, %(provider)s, %(feeds)s, %(feed_mode)s, %(version)s, %(has_canary)s)
+insert into public.bridge_reports as r (bridge, provider, sinks, feed_mode, version, has_canary)
+values (%(bridge)s, %(provider)s, %(sinks)s, %(feed_mode)s, %(version)s, %(has_canary)s)
 on conflict (bridge) do update set
-    fed_since = case when r.feeds = excluded.feeds then r.fed_since else clock_timestamp() end,
-    feeds = excluded.feeds,
+    sinks = excluded.sinks,
     version = excluded.version,
     seen_at = clock_timestamp()
 returning clock_timestamp()
@@ -29,13 +28,14 @@ delete from public.legacy_listeners l where l.heard_at < now() - interval '30 da
 )
 
 -- name: list_bridges
-select bridge, provider, feeds, feed_mode, version, has_canary, fed_since, started_at, seen_at
+select bridge, provider, sinks, feed_mode, version, has_canary, started_at, seen_at
 from public.bridge_reports where seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
 order by started_at, bridge
 
 -- name: list_sinks
 -- What a sink gets is what the holder of its lease feeds it.
-select c.sink, holder.bridge as held_by, r.provider, r.feed_mode, c.sink = any(r.feeds) as is_fed, r.fed_since
+select c.sink, holder.bridge as held_by, r.provider, r.feed_mode, 
+    (r.sinks -> c.sink ->> 'isFed')::boolean as is_fed, (r.sinks -> c.sink ->> 'since')::timestamptz as fed_since
 from public.relay_cursors c
 left join lateral (select c.lease_owner as bridge where c.lease_until > clock_timestamp()) as holder on true
 left join public.bridge_reports r

@@ -10,16 +10,16 @@ UP = """
 create table public.bridge_reports (
     bridge text primary key,
     provider text not null,
-    feeds text[] not null,
+    sinks jsonb not null check (jsonb_typeof(sinks) = 'object'),
     feed_mode text not null,
-    fed_since timestamptz not null default clock_timestamp(),
     version bigint,
     has_canary boolean not null,
     started_at timestamptz not null default clock_timestamp(),
     seen_at timestamptz not null default clock_timestamp()
 );
 comment on column public.bridge_reports.bridge is 'The name under which it holds leases.';
-comment on column public.bridge_reports.feeds is 'Sinks that get events if this bridge holds their lease.';
+comment on column public.bridge_reports.sinks is
+    'Of each sink that it may deliver: {isFed, since}, whether it gets events while this bridge holds its lease.';
 comment on column public.bridge_reports.version is 'The version of the dial that it follows; null when it is pinned.';
 
 -- Who has sockets at the legacy side, written when that changes: whoever is left there must not be forgotten.

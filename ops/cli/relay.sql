@@ -3,8 +3,8 @@ select
     c.sink,
     case when c.lease_until > clock_timestamp() then c.lease_owner end as held_by,
     r.provider,
-    c.sink = any(r.feeds) as is_fed,
-    r.fed_since,
+    (r.sinks -> c.sink ->> 'isFed')::boolean as is_fed,
+    (r.sinks -> c.sink ->> 'since')::timestamptz as fed_since,
     c.breaker,
     c.consecutive_failures,
     case when c.retry_at > clock_timestamp() then extract(epoch from c.retry_at - clock_timestamp())::float8 end

@@ -13,7 +13,7 @@ from rich.console import Console
 from ops.cli.options import database_option, json_option
 from ops.cli.rollout_options import look, print_table, run, shown, table, typed, watch_options
 from realtime_bridge import reports
-from realtime_bridge.reports import BridgeState
+from realtime_bridge.reports import BridgeState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
 from realtime_bridge.rollout.findings import Finding, shown_values
@@ -64,7 +64,7 @@ def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
         lines.add_row(name, str(user.sockets), heard, user.why)
     if found.left:
         print_table(lines)
-    click.echo(f"{found.left_count} users are left on legacy.")
+    click.echo(f"{adoption.people(found.left_count)} left on legacy.")
 
 
 async def read_situation(connection: Connection) -> Situation:
@@ -94,6 +94,9 @@ def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
     by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
     console.print(f"[bold]{at.dial.stage.label}[/bold]  since {shown(at.dial.since)}{by}, version {at.dial.version}")
     console.print(guide.meaning(at), markup=False)
+    for side in Side:
+        if state := at.sinks.get(side):
+            console.print(f"  {_fed(state)}", markup=False)
     for bridge in at.following.bridges:
         console.print(f"  {_bridge(bridge)}", markup=False)
     _print_adoption(console, at.adoption)
@@ -111,7 +114,7 @@ def _print_adoption(console: Console, found: Adoption) -> None:
         console.print(f"On {side}: {_side(found.sides[side])}", markup=False)
     if not found.left_count:
         return
-    console.print(f"{found.left_count} users are left on legacy:", markup=False)
+    console.print(f"{adoption.people(found.left_count)} left on legacy:", markup=False)
     for user in found.left[:NAMED]:
         heard = f", last heard {shown(user.heard_at)}" if user.heard_at else ""
         console.print(f"  {user.email or ''} {user.user_id}: {user.why}{heard}".replace("   ", "  "), markup=False)
@@ -125,10 +128,17 @@ def _side(figures: SideFigures) -> str:
     return f"{figures.told} users told, {figures.asked} asked since the last change{connected}; last heard {heard}."
 
 
+def _fed(state: SinkState) -> str:
+    """Say of a side who delivers it, and since when it gets what it gets."""
+    since = f" since {shown(state.fed_since)}" if state.fed_since else ""
+    if state.held_by is None:
+        return f"{state.sink}: no bridge delivers it"
+    return f"{state.sink}: {'fed' if state.is_delivered else 'not fed'}{since}, by {state.held_by}"
+
+
 def _bridge(bridge: BridgeState) -> str:
     fed = ", ".join(bridge.feeds) or "nothing"
-    provider = f"CHAT_REALTIME_PROVIDER={bridge.provider}"
-    return f"Bridge {bridge.bridge}: {provider}, feeds {fed} since {shown(bridge.fed_since)}"
+    return f"Bridge {bridge.bridge}: CHAT_REALTIME_PROVIDER={bridge.provider}, feeds {fed}"
 
 
 def _show_gate(data_dir: Path | None, *, as_json: bool) -> None:
@@ -145,7 +155,7 @@ def _show_gate(data_dir: Path | None, *, as_json: bool) -> None:
         print_table(lines)
     if not at.verdict.windows:
         click.echo("No window has been closed at this stage.")
-    click.echo(f"{at.dial.stage.label}: {guide.gate_line(at)}")
+    click.echo(f"{at.dial.stage.label}: {guide.gate_word(at)}")
     for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         click.echo(f"  {reason}")
 
@@ -188,8 +198,7 @@ def _described_bridge(bridge: BridgeState) -> dict[str, Any]:
     return {
         "bridge": bridge.bridge,
         "provider": bridge.provider,
-        "feeds": list(bridge.feeds),
-        "since": shown(bridge.fed_since),
+        "sinks": dict(bridge.sinks),
         "version": bridge.version,
         "startedAt": shown(bridge.started_at),
         "seenAt": shown(bridge.seen_at),
@@ -197,4 +206,4 @@ def _described_bridge(bridge: BridgeState) -> dict[str, Any]:
 
 
 def _since(moment: datetime | None) -> str | None:
-    return shown(moment) if moment else None
+    return moment.astimezone(UTC).isoformat() if moment else None

@@ -52,7 +52,7 @@ class LeftUser:
 
     @property
     def why(self) -> str:
-        where = f"{self.sockets} sockets open" if self.sockets else "no socket open now"
+        where = f"{self.sockets} open socket{'s' * (self.sockets > 1)}" if self.sockets else "no open socket"
         return f"{where}; " + (f"told {self.told} when it last asked" if self.told else "has not asked for a session")
 
 
@@ -88,6 +88,11 @@ async def read(connection: AsyncConnection[Any], flag: str, *, named: int = NAME
         left_count=left[0]["total"] if left else 0,
         left=[LeftUser(**{name: value for name, value in row.items() if name != "total"}) for row in left],
     )
+
+
+def people(count: int) -> str:
+    """Return so many users as the beginning of a sentence."""
+    return "1 user is" if count == 1 else f"{count} users are"
 
 
 def left_figures(user: LeftUser) -> dict[str, Any]:

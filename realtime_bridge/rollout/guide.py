@@ -9,7 +9,7 @@ from datetime import datetime
 
 from realtime_bridge.reports import SinkState
 from realtime_bridge.rollout import schedule, stages
-from realtime_bridge.rollout.adoption import Adoption
+from realtime_bridge.rollout.adoption import Adoption, people
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
@@ -77,7 +77,7 @@ def meaning(at: Situation) -> str:
     if Side.SUPABASE in fed and at.sinks[Side.SUPABASE].is_cohort and at.dial.stage.name is not StageName.COMPLETE:
         text += COHORT
     if at.adoption.pinned and at.following.is_followed:
-        text += f" {at.adoption.pinned} users were told by a gateway that is pinned: restart it with the dial, too."
+        text += f" {people(at.adoption.pinned)} told by a gateway that is pinned: restart it with the dial, too."
     return text
 
 
@@ -100,8 +100,9 @@ def gate_line(at: Situation) -> str:
 def advise(at: Situation) -> Advice:
     """Return the next step; the version in the command refuses it if somebody else was faster."""
     dial = at.dial
-    if complaint := at.following.complaint:
-        return Advice(sentence=f"{complaint} Then look again.", command="crossfade rollout status")
+    if at.following.complaint:
+        sentence = "Turning the dial does not do what it says until every bridge follows it; then look again."
+        return Advice(sentence=sentence, command="crossfade rollout status")
     if at.request is not None:
         return _second(at, at.request)
     if at.plan is not None and at.plan.state == "running":
@@ -125,7 +126,7 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     if following is None:
         sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
         if at.adoption.left_count:
-            sentence += f" {at.adoption.left_count} users are left on legacy: their sockets are told, and then closed."
+            sentence += f" {people(at.adoption.left_count)} left on legacy: their sockets are told, and then closed."
         return Advice(sentence=sentence, command=f'crossfade rollout set 100 --version {version} --why "…"')
     if at.dial.stage.name is StageName.OFF:
         sentence = "Next, feed both sides and measure, while clients stay where they are."
@@ -147,7 +148,7 @@ def _forward(at: Situation, following: stages.Stage) -> Advice:
     if following.name is not StageName.COMPLETE:
         return Advice(sentence=f"The gate has passed: {following.label} is next.", command=command)
     if left := at.adoption.left_count:
-        sentence = f"The gate has passed, but complete would cut off {left} users who are left on legacy: see who."
+        sentence = f"The gate has passed, but {people(left)} left on legacy, whom complete would cut off: see who."
         return Advice(sentence=sentence, command="crossfade rollout left")
     sentence = "The gate has passed, and nobody was heard on legacy for a day who has not moved: complete is next."
     return Advice(sentence=sentence, command=command)
@@ -164,7 +165,7 @@ def _waiting(at: Situation, plan: Plan) -> str:
             f"The plan goes on to {step.stage.label} at {until:%Y-%m-%d %H:%M:%S}Z at the earliest, if the gate passes."
         )
     if step.stage.name is StageName.COMPLETE and at.adoption.left_count:
-        return f"The plan waits at {at.dial.stage.label} for {at.adoption.left_count} users who are left on legacy."
+        return f"The plan waits at {at.dial.stage.label}: {people(at.adoption.left_count)} left on legacy."
     return f"The plan goes on to {step.stage.label} as soon as the gate passes."
 
 

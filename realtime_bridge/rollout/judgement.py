@@ -19,7 +19,7 @@ from realtime_bridge.rollout.windows import SLOT_S, Side, Window
 
 OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
 NOT_JUDGED = frozenset({StageName.OFF})
-NOTHING = Verdict(outcome=Outcome.HOLD, reasons=("Supabase is not fed by the dial, so there is nothing to judge.",))
+NOTHING = Verdict(outcome=Outcome.HOLD, reasons=("It judges from shadow on.",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ class Reporting:
         state = Report(
             bridge="host:1:bridge",
             provider="rollout",
-            feeds=["legacy", "supabase"],
+            sinks={},
             feed_mode="full",
             version=1,
             has_canary=True,
@@ -146,7 +146,7 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
     assert (line["actor"], line["why"], line["to_stage"]) == ("alice", "they were written to", "complete")
     assert line["figures"]["leaveBehind"] == 1
     assert [user["userId"] for user in line["figures"]["adoption"]["leftUsers"]] == [str(old)]
-    assert "1 users are left on legacy" in operator.ok("rollout status")
+    assert "1 user is left on legacy" in operator.ok("rollout status")
     judge_once(database_url)
     assert LEFT.labels(FLAG)._value.get() == 1
     assert USERS.labels(FLAG, "legacy", "connected")._value.get() == 1
@@ -169,7 +169,7 @@ def test_a_plan_waits_for_who_is_left(
 
     run(plan)
     assert judge_once(database_url) == 0
-    assert "waits at ramp 100 for 1 users" in operator.read("rollout status")["advice"]
+    assert "waits at ramp 100: 1 user is left" in operator.read("rollout status")["advice"]
     tell(conn, account, user, "supabase")
     assert judge_once(database_url) == 1
     assert dial(conn)[0] == "complete"

@@ -113,6 +113,7 @@ def test_what_is_read_is_what_is_delivered(
 
     async def walk() -> None:
         async with bridge(database_url, provider) as running:
+            since: dict[str, tuple[bool, str]] = {}
             for stage in STAGES:
                 put_stage(conn, stage, minutes_ago=0)
                 await eventually(lambda: follows(conn, provider), f"the bridge at {stage}")
@@ -127,6 +128,10 @@ def test_what_is_read_is_what_is_delivered(
                 assert (f"CHAT_REALTIME_PROVIDER={provider}" in status["meaning"]) is (provider != "rollout"), where
                 rows = await asyncio.to_thread(read, database_url, "relay", "status")
                 compare_relay(rows, fed, {relay.sink.name for relay in running.relays}, where)
+                for side, state in status["sides"].items():
+                    was_fed, was_since = since.get(side, (state["isFed"], state["since"]))
+                    assert (was_since == state["since"]) is (was_fed is state["isFed"]), f"{side}, {where}"
+                    since[side] = (state["isFed"], state["since"])
                 assert (status["gate"]["outcome"] == "hold") is (stage in ("shadow", "10", "100")), where
 
     run(walk)
