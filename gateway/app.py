@@ -17,7 +17,7 @@ from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.links import LinkGate
-from gateway.gates.rate_limit import RateLimitGate
+from gateway.gates.rate_limit import Limits, RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
@@ -28,6 +28,7 @@ from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
+from gateway.scope_note import ScopeNote
 from gateway.services.account_users import AccountUsers
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
@@ -35,6 +36,7 @@ from gateway.services.events import CatchUp
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (
+    account,
     attachments,
     channels,
     conversations,
@@ -53,6 +55,7 @@ from gateway.wuzapi import views as wuzapi
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
+KEY_ENDPOINTS = frozenset({"keys.create_key", "keys.rotate_key"})
 CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, another flag provider
     {
         "attachments.create_attachment",
@@ -64,6 +67,7 @@ CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, 
 LIVE_ENDPOINTS = frozenset({"events.list_events"})
 NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "events.list_events": lambda _: "after",
+    "messages.list_versions": lambda _: "after_version",
     "messages.list_messages": lambda query: "after_seq" if "after_seq" in query else "before_seq",
 }
 DEPRECATED: Mapping[str, Deprecation] = {}  # nothing yet
@@ -97,9 +101,15 @@ def create_app(settings: Settings) -> Flask:
     )
     rate_limit = RateLimitGate(
         settings.redis_url,
-        requests_per_min=settings.rate_limit_per_min,
-        sends_per_min=settings.send_limit_per_min,
+        limits=Limits(
+            requests_per_min=settings.rate_limit_per_min,
+            sends_per_min=settings.send_limit_per_min,
+            account_requests_per_min=settings.account_rate_limit_per_min,
+            account_sends_per_min=settings.account_send_limit_per_min,
+            new_keys_per_hour=settings.new_keys_per_hour,
+        ),
         send_endpoints=SEND_ENDPOINTS,
+        key_endpoints=KEY_ENDPOINTS,
         on_failure=metrics.limits_not_applied.inc,
     )
     failed = FailedKeys(lambda: rate_limit.storage, per_min=settings.failed_auth_per_min)
@@ -133,6 +143,7 @@ def create_app(settings: Settings) -> Flask:
         requests_per_min=settings.rate_limit_per_min,
         sends_per_min=settings.send_limit_per_min,
     )
+    app.register_blueprint(account.blueprint(database))
     app.register_blueprint(keys.blueprint(keyring))
     app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
     app.register_blueprint(conversations.blueprint(database, users))
@@ -154,5 +165,6 @@ def create_app(settings: Settings) -> Flask:
         choices=choices,
         limits=rate_limit.storage,
         event_waiters=event_waiters,
+        scope_note=ScopeNote(database, settings.account_users),
     )
     return app

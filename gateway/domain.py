@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import NO_RULES, TokenRules
 
 
 class Scope(StrEnum):
@@ -87,9 +88,23 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaced_by: str | None = None
+    account_rate_limit: int | None = None
+    """The highest limit that a working key of the account was given; None when none has one of its own."""
+    account_send_rate_limit: int | None = None
+    wants_html: bool = False
+    """Whether the account asked for the safe form of content."""
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """`content_html`: whether content goes out with its safe form. `updated_at` is None for who never chose."""
+
+    id: UUID
+    content_html: bool
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +212,15 @@ class MessagePage(Page):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Oldest first; `last` is the version of the last one shown."""
+
+    items: tuple[str, ...]
+    has_more: bool
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
     """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
 
@@ -212,6 +236,7 @@ class Sides:
     supabase_public_key: str | None = None
     legacy_url: str | None = None
     signing_key: SigningKey | None = None
+    token_rules: TokenRules = NO_RULES
     session_ttl_s: int = 900
 
 

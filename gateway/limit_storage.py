@@ -102,7 +102,7 @@ class LimitStorage(RedisStorage):
             self._on_failure()
             return True
         try:
-            granted, count, age_us = self._acquire([self.prefixed_key(key)], [limit, expiry, amount])
+            granted, count, age_us = self._acquire([self.prefixed_key(_bucket(key))], [limit, expiry, amount])
         except redis.RedisError as error:
             self._closed_until = time.monotonic() + BREAKER_S
             self._on_failure()
@@ -110,6 +110,15 @@ class LimitStorage(RedisStorage):
             return True
         _windows()[key] = (time.time() - age_us / 1_000_000, count)
         return bool(granted)
+
+
+def _bucket(key: str) -> str:
+    """Return a limit's key without its amount, so that another amount is not another, empty bucket.
+
+    Exact also while amounts differ: what a hit trims from the list lies outside of the window, or it was not granted.
+    """
+    *named, _amount, multiples, granularity = key.split("/")
+    return "/".join([*named, multiples, granularity])
 
 
 def _windows() -> dict[str, tuple[float, int]]:

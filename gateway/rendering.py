@@ -1,21 +1,37 @@
-"""Success answers. Representations come from Postgres as JSON text and go out unchanged."""
+"""Success answers. Representations come from Postgres as JSON text and go out unchanged, with two exceptions.
+
+A key that may not read is answered a receipt, and an account that asked for it finds the safe form beside each text.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
 
 from flask import Response, g
 
+from gateway import receipts
+from realtime_bridge.content_html import each_with_html
+
 
 def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`{"success": true, "data": …}`."""
+    (representation,) = [receipts.of(representation)] if receipts.are_due() else _shown([representation])
     return _answer(f'{{"success": true, "data": {representation}}}', status, headers)
 
 
 def many(representations: Iterable[str], pagination: Mapping[str, object]) -> Response:
     """`{"success": true, "data": […], "pagination": {…}}`."""
     g.pagination = pagination  # for the gate that makes the Link header
-    data = ", ".join(representations)
+    data = ", ".join(_shown(representations))
     return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', 200, None)
+
+
+def wants_html() -> bool:
+    """Whether the account asked for the safe form of what people wrote."""
+    return "api_key" in g and bool(g.api_key.wants_html)
+
+
+def _shown(representations: Iterable[str]) -> Iterable[str]:
+    return each_with_html(representations) if wants_html() else representations
 
 
 def _answer(text: str, status: int, headers: Mapping[str, str] | None) -> Response:

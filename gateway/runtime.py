@@ -12,6 +12,7 @@ from gateway.event_waiters import EventWaiters
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
 from gateway.provider_choice import ProviderChoice
+from gateway.scope_note import ScopeNote
 
 NAME = "crossfade"
 
@@ -24,9 +25,11 @@ class Runtime:
     choices: ProviderChoice
     limits: LimitStorage
     event_waiters: EventWaiters
+    scope_note: ScopeNote
 
     def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
         """`is_leaving` tells that the server was told to stop and wants its requests answered."""
+        self.scope_note.start()
         self.key_sync.start()
         self.choices.start()
         self.event_waiters.start(is_leaving)
@@ -35,6 +38,7 @@ class Runtime:
         self.event_waiters.stop()
         self.choices.stop()
         self.key_sync.stop()
+        self.scope_note.stop()
         self.log.close()
         self.database.close()
         self.limits.close()

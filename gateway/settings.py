@@ -11,8 +11,12 @@ from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
+
+MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
+KEYS_IN_FULL = 10  # an account may do what ten of its keys may: more than one backend needs, and no flood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,9 @@ class Settings:
     pool_size: int = 8  # per worker: one connection per thread; one more listens for changed keys
     rate_limit_per_min: int = 100
     send_limit_per_min: int = 60
+    account_rate_limit_per_min: int = 1_000
+    account_send_limit_per_min: int = 600
+    new_keys_per_hour: int = 60  # enough to rotate every key of a large account in a day, too few to flee from a limit
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
     trusted_proxies: int = 0
@@ -49,6 +56,8 @@ class Settings:
     def from_env(cls, variables: Mapping[str, str]) -> Self:
         env = Environment(variables)
         threads = env.integer("CROSSFADE_GATEWAY_THREADS", default=8, minimum=1, maximum=256)
+        requests = _per_min(env, "CROSSFADE_RATE_LIMIT_PER_MIN", default=100)
+        sends = _per_min(env, "CROSSFADE_SEND_LIMIT_PER_MIN", default=60)
         return cls(
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
             redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
@@ -57,8 +66,15 @@ class Settings:
             workers=env.integer("CROSSFADE_GATEWAY_WORKERS", default=2, minimum=1, maximum=64),
             threads=threads,
             pool_size=env.integer("CROSSFADE_DB_POOL_SIZE", default=threads, minimum=1, maximum=256),
-            rate_limit_per_min=env.integer("CROSSFADE_RATE_LIMIT_PER_MIN", default=100, minimum=1, maximum=100_000),
-            send_limit_per_min=env.integer("CROSSFADE_SEND_LIMIT_PER_MIN", default=60, minimum=1, maximum=100_000),
+            rate_limit_per_min=requests,
+            send_limit_per_min=sends,
+            account_rate_limit_per_min=_per_min(
+                env, "CROSSFADE_ACCOUNT_RATE_LIMIT_PER_MIN", default=requests * KEYS_IN_FULL
+            ),
+            account_send_limit_per_min=_per_min(
+                env, "CROSSFADE_ACCOUNT_SEND_LIMIT_PER_MIN", default=sends * KEYS_IN_FULL
+            ),
+            new_keys_per_hour=env.integer("CROSSFADE_NEW_KEYS_PER_HOUR", default=60, minimum=1, maximum=10_000),
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
@@ -78,12 +94,17 @@ class Settings:
         )
 
 
+def _per_min(env: Environment, name: str, *, default: int) -> int:
+    return env.integer(name, default=min(default, MAX_PER_MIN), minimum=1, maximum=MAX_PER_MIN)
+
+
 def _sides(env: Environment) -> Sides:
     return Sides(
         supabase_url=env.optional("SUPABASE_URL"),
         supabase_public_key=env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
         legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
         signing_key=SigningKey.from_env(env),
+        token_rules=TokenRules.from_env(env),
         session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
     )
 

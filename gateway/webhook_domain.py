@@ -74,6 +74,12 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    retried: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Representations as JSON text, newest first. `last` is the position of the last one shown."""
 

@@ -1,9 +1,12 @@
 """Bring a database to the newest schema. Called by `crossfade migrate`, `ops/up` and the tests."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+
+from migrations import lock
 
 
 def configuration(database_url: str) -> Config:
@@ -12,9 +15,21 @@ def configuration(database_url: str) -> Config:
     return config
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
-    """Run every outstanding version as the role in `database_url`, which need not be superuser."""
-    command.upgrade(configuration(database_url), revision)
+def upgrade(
+    database_url: str,
+    revision: str = "head",
+    *,
+    wait_s: float = lock.WAIT_S,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run every outstanding version as the role in `database_url`, which need not be superuser.
+
+    Waits up to `wait_s` for another migration of the same database, then raises MigrationBusyError; `say` gets a
+    sentence for what an operator should know meanwhile.
+    """
+    config = configuration(database_url)
+    config.attributes.update(wait_s=wait_s, say=say)
+    command.upgrade(config, revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:

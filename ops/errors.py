@@ -8,6 +8,7 @@ OpsError
 ├── MigrationError     the schema cannot be brought up to date    (ops.migration)
 ├── ProcessError       a process did not start or will not stay   (ops.embedded.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
+├── AccountsError      there is no such account                   (ops.cli.accounts)
 ├── KeysError          there is no such key or account            (ops.cli.keys)
 ├── UsersError         there is no such account or user           (ops.cli.users)
 ├── SubjectError       nobody, or more than one, has that name    (ops.cli.rollout_subjects)

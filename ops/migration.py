@@ -1,8 +1,11 @@
 """Bring a database to the newest schema, with errors that an operator can read. Called by `migrate` and `up`."""
 
+from collections.abc import Callable
+
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from migrations.lock import WAIT_S, MigrationBusyError
 from migrations.upgrade import upgrade
 from ops.errors import OpsError
 
@@ -11,10 +14,15 @@ class MigrationError(OpsError):
     """The database cannot be brought to this version's schema."""
 
 
-def migrate(database_url: str) -> None:
-    """Run every outstanding version; raises MigrationError with the server's or Alembic's reason."""
+def migrate(database_url: str, *, wait_s: float = WAIT_S, say: Callable[[str], None] = lambda _: None) -> None:
+    """Run every outstanding version, one process at a time; raises MigrationError with the reason.
+
+    `say` gets a sentence when it has to wait for another migration, and for each index that it has to repair.
+    """
     try:
-        upgrade(database_url.replace("postgres://", "postgresql://", 1))
+        upgrade(database_url.replace("postgres://", "postgresql://", 1), wait_s=wait_s, say=say)
+    except MigrationBusyError as error:
+        raise MigrationError(str(error)) from error
     except DBAPIError as error:  # its own text quotes the whole statement; the server's says what is wrong
         raise MigrationError(str(error.orig)) from error
     except CommandError as error:

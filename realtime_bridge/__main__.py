@@ -6,14 +6,14 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, garbage, jwks, observation
+from realtime_bridge import db, garbage, jwks, memory, observation
 from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
@@ -22,9 +22,11 @@ from realtime_bridge.http_app import create_http_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
@@ -42,8 +44,9 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.tokens import TokenVerifier
+from realtime_bridge.transports.again import SendsAgain
 from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.database import HOLD_SEATED_S, DatabaseTransport
 from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
@@ -60,6 +63,7 @@ log = structlog.get_logger(__name__)
 
 POOL_SIZE = 20  # two for each relay, four for subscriptions, the rest for what sends, judges and probes
 CANCEL_TIMEOUT_S = 3.0
+PAGE_TIMEOUT_S = 3.0  # of a relay that stops; what is sent after that finds no legacy sockets
 STOP_TIMEOUT_S = 10.0  # one page and one provider timeout; leases expire by themselves after that
 
 
@@ -74,7 +78,8 @@ async def run(settings: Settings) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     rollout = create_rollout(settings, pool, transport, legacy, name)
     clock = DatabaseClock()
-    relays = create_relays(settings, pool, transport, legacy, name, rollout, clock)
+    service = RealtimeService(transport, without_inbox=[CANARY_ID])
+    relays = create_relays(settings, pool, service, legacy, name, rollout, clock)
     farewell = create_farewell(settings, legacy, rollout)
     heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
     observed = observation.create(
@@ -87,6 +92,7 @@ async def run(settings: Settings) -> None:
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
         tell_unheard=create_teller(relays),
+        last_sent_at=lambda: service.last_sent_at,
     )
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
@@ -96,15 +102,19 @@ async def run(settings: Settings) -> None:
     if legacy:
         await legacy.start()
     caller, sender = create_sender(settings, pool)
-    tasks = _start(
-        server.serve(), *(relay.run() for relay in relays), *(part.run() for part in (sender, wuzapi_sender) if part)
-    )
+    delivering = _start(*(relay.run() for relay in relays))
+    tasks = [
+        *delivering,
+        *_start(server.serve(), *(part.run() for part in (sender, wuzapi_sender) if part)),
+    ]
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         heartbeat.run(),
         *([farewell.run()] if farewell else []),
+        *(again.run() for again in create_sends_again(pool, transport, relays)),
         *(rollout.runs if rollout else ()),
         *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
@@ -119,6 +129,7 @@ async def run(settings: Settings) -> None:
         for part in (sender, wuzapi_sender):
             if part:
                 part.stop()
+        await asyncio.wait(delivering, timeout=PAGE_TIMEOUT_S)  # a page under way is for who is still connected
         if legacy:
             await legacy.stop()
         server.should_exit = True
@@ -138,7 +149,9 @@ def create_transport(settings: Settings) -> Transport:
     http = HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
     if settings.transport is TransportName.HTTP:
         return http
-    return FallbackTransport(DatabaseTransport(), http) if settings.knows_supabase else DatabaseTransport()
+    if not settings.knows_supabase:
+        return DatabaseTransport(sends_again=True)
+    return FallbackTransport(DatabaseTransport(hold_s=HOLD_SEATED_S, sends_again=True), http)
 
 
 def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
@@ -147,9 +160,10 @@ def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServe
         own=[settings.signing_key.public] if settings.signing_key.public else [],
     )
     return socketio_server.create(
-        verifier=TokenVerifier(settings.jwt_secret, keys),
+        verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
         conversations=StoredConversations(pool),
         incoming=StoredIncoming(pool),
+        standing=StoredStanding(pool),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
     )
@@ -158,7 +172,7 @@ def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServe
 def create_relays(
     settings: Settings,
     pool: Pool,
-    transport: Transport,
+    service: RealtimeService,
     legacy: socketio_server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
@@ -168,9 +182,9 @@ def create_relays(
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
-        relays.append(_counted(SupabaseSink(RealtimeService(transport)), pool, owner, feeds, clock))
+        relays.append(_counted(SupabaseSink(service), pool, owner, feeds, clock))
     if legacy:
-        relays.append(_counted(LegacySink(legacy), pool, owner, feeds, clock))
+        relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
         rollout.wake(relays)
@@ -248,7 +262,7 @@ def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
 
 
 def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[None]]:
-    """Return who is told how many probes over HTTP failed in a row: the relay that feeds Supabase."""
+    """Return who is told how many probes failed in a row: the relay that feeds Supabase."""
 
     async def tell(count: int, reason: str) -> None:
         for relay in relays:
@@ -256,6 +270,20 @@ def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[Non
                 await relay.health.unheard(relay.lease, count, reason)
 
     return tell
+
+
+def create_sends_again(pool: Pool, transport: Transport, relays: Sequence[Relay]) -> Iterator[SendsAgain]:
+    """Yield what repeats what Realtime has not heard, where the database is the way to it."""
+    for relay in relays:
+        if relay.sink.name == Side.SUPABASE and isinstance(transport, DatabaseTransport | FallbackTransport):
+
+            async def tell(count: int, relay: Relay = relay) -> None:
+                await relay.health.sent_again(relay.lease, count)
+
+            def is_wanted(relay: Relay = relay) -> bool:
+                return relay.lease is not None
+
+            yield SendsAgain(pool=pool, transport=transport, is_wanted=is_wanted, tell=tell)
 
 
 def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:
@@ -299,6 +327,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         configure_logging("bridge", settings.log_level, settings.log_format)
+        memory.share_arenas()
         garbage.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:

@@ -6,8 +6,11 @@ a missing id below the high-water mark is remembered together with a bound: a tr
 the snapshot was taken. It closes when its row appears, or when a later snapshot's xmin has reached that bound:
 whoever took the id has then ended, and had it committed, its row would have been visible to that very snapshot. (A
 snapshot's own xmax is no such bound: it is one past the newest transaction that had *ended*, and a younger one may
-hold an id already.) Two things carry the proof: the snapshot is taken by the statement that reads (log.sql), and a
-writer owns its transaction id before it takes a log id (it locks the conversation first).
+hold an id already.) An id that was seen and left for later, because other accounts had their turn, stays in a hole: the
+next read finds it there, and nothing is concluded from the lowest such id on, so no hole closes over it.
+
+Two things carry the proof: the snapshot is taken by the statement that reads (log.sql), and a writer owns its
+transaction id before it takes a log id (it locks the conversation first).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +20,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
-    """Ids `first` to `last`, missing so far, taken by transactions older than `xmax`."""
+    """Ids `first` to `last`, not settled: left for later, or missing so far, of transactions older than `xmax`."""
 
     first: int
     last: int
@@ -44,8 +47,8 @@ class Cursor:
     def advance(self, settled: Sequence[int], snapshot: Snapshot, *, up_to: int | None) -> "Cursor":
         """Return the cursor after `settled` (ascending ids found in holes or above the mark) are dealt with.
 
-        `up_to` is the id at which reading or delivering stopped; None when everything visible was read and settled.
-        Beyond it nothing is concluded: a row may be there that was not looked at.
+        Up to the id `up_to` everything visible was read and settled; None when that is so of the whole log. Beyond it
+        nothing is concluded: a row may be there that was not looked at, or was left for later.
         """
         kept = [part for hole in self.holes for part in _still_missing(hole, settled, snapshot, up_to)]
         fresh = [

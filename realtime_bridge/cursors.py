@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
 
 from realtime_bridge import sql
 from realtime_bridge.cursor import Cursor, Hole
@@ -51,6 +52,28 @@ async def renew(connection: AsyncConnection[Any], lease: Lease, lease_s: float =
     await _fenced(connection, "renew", values)
 
 
+async def check(connection: AsyncConnection[Any], lease: Lease) -> None:
+    """Raise LeaseLost when somebody else holds the sink. A lease that ran out and that nobody took is kept."""
+    row = await (await connection.execute(_QUERIES["check"], {"sink": lease.sink, "token": lease.token})).fetchone()
+    if row is None:
+        raise _lost(lease.sink)
+    if not row[0]:
+        await renew(connection, lease)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseFence:
+    """A sink's Fence: asks the database, for a process that was stopped does not know how long."""
+
+    token: int
+    lease: Lease
+    pool: AsyncConnectionPool[AsyncConnection[Any]]
+
+    async def check(self) -> None:
+        async with self.pool.connection() as connection:
+            await check(connection, self.lease)
+
+
 async def release(connection: AsyncConnection[Any], lease: Lease) -> None:
     """Give the lease back, so that a standby need not wait for it to expire."""
     await connection.execute(_QUERIES["release"], {"sink": lease.sink, "token": lease.token})
@@ -77,6 +100,7 @@ async def report(
     failures: int,
     retry_in_s: float | None,
     error: str | None,
+    waiting_for: str | None,
 ) -> None:
     """Publish the breaker's state for `crossfade relay status`."""
     values = {
@@ -86,11 +110,21 @@ async def report(
         "failures": failures,
         "retry_in_s": retry_in_s,
         "error": error,
+        "waiting_for": waiting_for,
     }
     await connection.execute(_QUERIES["report"], values)
+
+
+async def note_sent_again(connection: AsyncConnection[Any], lease: Lease, count: int) -> None:
+    """Count what was sent once more, because the other side had perhaps not heard it."""
+    await connection.execute(_QUERIES["note_sent_again"], {"sink": lease.sink, "token": lease.token, "count": count})
 
 
 async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str, Any]) -> None:
     result = await connection.execute(_QUERIES[query], values)
     if result.rowcount == 0:
-        raise LeaseLost(f"The lease of sink {values['sink']} was taken by another bridge.")
+        raise _lost(values["sink"])
+
+
+def _lost(sink: str) -> LeaseLost:
+    return LeaseLost(f"The lease of sink {sink} was taken by another bridge.")

@@ -6,6 +6,7 @@ set lease_owner = %(owner)s,
     breaker = case when lease_owner = %(owner)s then breaker else 'closed' end,
     consecutive_failures = case when lease_owner = %(owner)s then consecutive_failures else 0 end,
     retry_at = case when lease_owner = %(owner)s then retry_at end,
+    waiting_for = null,
     lease_token = lease_token + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
     updated_at = clock_timestamp()
@@ -17,6 +18,10 @@ update public.relay_cursors
 set lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 where sink = %(sink)s and lease_token = %(token)s
 returning sink
+
+-- name: check
+-- Read before each batch that leaves the database, so it writes nothing: one look at one row.
+select lease_until > clock_timestamp() from public.relay_cursors where sink = %(sink)s and lease_token = %(token)s
 
 -- name: release
 -- The time stays: retention waits for whom somebody held not long ago.
@@ -43,6 +48,7 @@ with reported as (
         consecutive_failures = %(failures)s,
         retry_at = case when %(retry_in_s)s::float8 is null then null
             else clock_timestamp() + make_interval(secs => %(retry_in_s)s::float8) end,
+        waiting_for = %(waiting_for)s,
         last_error = coalesce(%(error)s, last_error),
         last_error_at = case when %(error)s::text is null then last_error_at else clock_timestamp() end,
         updated_at = clock_timestamp()
@@ -50,6 +56,11 @@ with reported as (
     returning sink
 )
 select pg_notify('sink_failures', sink) from reported where %(failures)s > 0
+
+-- name: note_sent_again
+update public.relay_cursors
+set sent_again = sent_again + %(count)s, sent_again_at = clock_timestamp()
+where sink = %(sink)s and lease_token = %(token)s
 
 -- name: ensure
 -- A sink that is new to this database starts at the end of the log: history is not news.

@@ -8,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 
 CONNECT_TIMEOUT_S = 5  # a restarting Postgres refuses at once; only a dead network takes longer
 POOL_TIMEOUT_S = 5.0  # a relay that gets no connection backs off and says so
+MAX_IDLE_S = 20.0  # a connection keeps buffers as large as its largest answer: after a burst they go one by one
 STATEMENT_TIMEOUT_MS = 15_000  # the largest page of a relay takes well under a second
 LOCK_TIMEOUT_MS = 3_000  # a row that somebody holds longer is tried again later
 IDLE_TRANSACTION_TIMEOUT_MS = 15_000  # a hung bridge must not hold the cursor's row
@@ -20,6 +21,7 @@ def pool(database_url: str, *, name: str, size: int) -> AsyncConnectionPool[Asyn
         min_size=1,
         max_size=size,
         timeout=POOL_TIMEOUT_S,
+        max_idle=MAX_IDLE_S,
         reconnect_timeout=60.0,
         kwargs={"autocommit": True},
         configure=_configure,

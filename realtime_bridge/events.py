@@ -34,3 +34,9 @@ class Event:
     origin: str
     created_at: datetime
     participants: tuple[UUID, ...]
+    payload_bytes: int = 0
+    """Its length as text: what it weighs on the way."""
+    unreadable: str = ""
+    """Why it cannot be read (the payload is empty then): no sink is given such an event, it is parked."""
+    is_replay: bool = False
+    """Whether an operator asked for it again: it comes late, and out of its order."""

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection, Error
 
+from realtime_bridge.cursors import LeaseLost
 from realtime_bridge.events import Event
 from realtime_bridge.sinks.base import Delivery, Refusal, Sink, SinkUnavailable
 
@@ -14,6 +15,23 @@ log = structlog.get_logger(__name__)
 
 
 async def deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+    """Deliver `events`; those that cannot be read are refused without asking the sink."""
+    readable = [event for event in events if not event.unreadable]
+    if not readable:
+        return _with_unreadable(events, readable, Delivery(settled=0))
+    delivery = await _deliver(sink, readable, connection)
+    return delivery if len(readable) == len(events) else _with_unreadable(events, readable, delivery)
+
+
+def _with_unreadable(events: Sequence[Event], readable: Sequence[Event], delivery: Delivery) -> Delivery:
+    """Return what became of all, from what became of those that the sink was given."""
+    done = delivery.settled == len(readable)
+    settled = len(events) if done else next(n for n, one in enumerate(events) if one is readable[delivery.settled])
+    unreadable = [Refusal(event=event, reason=event.unreadable) for event in events[:settled] if event.unreadable]
+    return Delivery(settled=settled, refused=(*delivery.refused, *unreadable), unavailable=delivery.unavailable)
+
+
+async def _deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
     """Deliver `events`; when the sink breaks on them, try each alone and refuse those it breaks on.
 
     A sink that breaks on every one of several events is itself broken: that is SinkUnavailable, and nothing is refused.
@@ -21,7 +39,7 @@ async def deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnecti
     try:
         async with _savepoint(connection):
             return await sink.deliver(events, connection)
-    except (SinkUnavailable, Error):
+    except (SinkUnavailable, LeaseLost, Error):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a sink breaks on must not stop the log
         log.warning("sink broke on a page", sink=sink.name, events=len(events), error=repr(error))
@@ -35,7 +53,7 @@ async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConn
         try:
             async with _savepoint(connection):
                 delivery = await sink.deliver([event], connection)
-        except Error:
+        except (LeaseLost, Error):
             raise
         except SinkUnavailable as reason:
             return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)

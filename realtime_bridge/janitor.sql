@@ -9,8 +9,11 @@ select greatest(
     now() - coalesce((
         select min(e.created_at) from public.chat_events e
         where e.id > (
-            select min(high_water) from public.relay_cursors
-            where lease_until > now() - make_interval(days => %(retention_days)s)
+            -- What was left for later, because other accounts had their turn, is in a hole below the mark.
+            select min(least(r.high_water, hole.first - 1))
+            from public.relay_cursors r
+            left join lateral jsonb_to_recordset(r.holes) as hole (first bigint) on true
+            where r.lease_until > now() - make_interval(days => %(retention_days)s)
         )
     ), now())
 ) as age

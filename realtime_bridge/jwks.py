@@ -1,7 +1,8 @@
 """The public keys that a project's tokens are signed with: `/auth/v1/.well-known/jwks.json`, kept for a while.
 
 Used by `tokens.py`. What a stranger's token can cause is bounded: one request at a time, one in COOLDOWN_S for names of
-keys that nobody knows, five seconds, 64 KB, 32 keys. While the address does not answer, known keys go on for STALE_S.
+keys that nobody knows, five seconds, 64 KB, 32 keys. Whoever names a known key never waits for it: what is older than
+FRESH_S is asked for anew beside that, and while the address does not answer, known keys go on for STALE_S.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
-import jwt
 import structlog
 from jwt import PyJWK
 
@@ -44,7 +44,7 @@ class ProjectKeys:
         self._fetched: Mapping[str, PyJWK] = {}
         self._fetched_at = float("-inf")
         self._asked_at = float("-inf")
-        self._turn = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     def find(self, kid: str) -> PyJWK | None:
         """Return a key that is known now."""
@@ -52,22 +52,32 @@ class ProjectKeys:
             return self._own[kid]
         return self._fetched.get(kid) if self._clock() - self._fetched_at < STALE_S else None
 
+    @property
+    def is_asking(self) -> bool:
+        return self._asking is not None
+
     async def prepare(self, kid: str) -> None:
-        """Ask the project if this key is not known, or has not been seen there for a while. Raises nothing."""
+        """Ask the project if this key is not known; if it has not been seen there for a while, too. Raises nothing."""
         if self._url is None or kid in self._own:
             return
-        async with self._turn:
-            now = self._clock()
-            if kid in self._fetched and now - self._fetched_at < FRESH_S:
-                return
-            if now - self._asked_at < COOLDOWN_S:
-                return
-            self._asked_at = now
-            try:
-                self._fetched = await _fetch(self._url)
-                self._fetched_at = self._clock()
-            except KeysUnavailable as error:
-                log.warning("the project's signing keys cannot be had", url=self._url, error=str(error))
+        known = self.find(kid) is not None
+        if known and self._clock() - self._fetched_at < FRESH_S:
+            return
+        if self._asking is None and self._clock() - self._asked_at >= COOLDOWN_S:
+            self._asked_at = self._clock()
+            self._asking = asyncio.create_task(self._ask(self._url))
+        if self._asking is not None and not known:
+            await asyncio.shield(self._asking)
+
+    async def _ask(self, url: str) -> None:
+        """Take over what the project publishes now; bounded by TIMEOUT_S."""
+        try:
+            self._fetched = await _fetch(url)
+            self._fetched_at = self._clock()
+        except KeysUnavailable as error:
+            log.warning("the project's signing keys cannot be had", url=url, error=str(error))
+        finally:
+            self._asking = None
 
 
 async def _fetch(url: str) -> Mapping[str, PyJWK]:
@@ -111,8 +121,10 @@ def _key(raw: object) -> PyJWK | None:
         return None
     if raw.get("use", "sig") != "sig":
         return None
+    if raw.get("alg", ALGORITHMS[0]) not in ALGORITHMS:  # the library raises on `none` what it raises on nothing else
+        return None
     try:
         key = PyJWK(raw)
-    except (jwt.PyJWTError, ValueError, TypeError):
+    except Exception:  # noqa: BLE001 - whatever two libraries break on in a foreign document, this key is none
         return None
     return key if key.algorithm_name in ALGORITHMS else None

@@ -10,6 +10,8 @@ import structlog
 
 _SECRET_NAME = re.compile(r"authorization|api_?key|secret|token|password|cookie|jwt", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"cf_[a-z]+_\w+|eyJ[\w-]+\.[\w-]+\.[\w-]*|sb_secret_\w+|whsec_\S+|(?<=://)[^/@\s]+(?=@)")
+_HANDLED = ("realtime._async.client", "realtime._async.channel")
+"""Loggers of the official client: it calls an error what it then raises or answers, and we try again."""
 _COUNTERS = frozenset({"lease_token"})  # named like a secret, but a fencing number
 
 
@@ -36,6 +38,7 @@ def configure_logging(process: str, level: str = "INFO", fmt: str = "json") -> N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    lower_handled_errors()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -49,6 +52,18 @@ def configure_logging(process: str, level: str = "INFO", fmt: str = "json") -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def lower_handled_errors() -> None:
+    """Whoever handles an error says whether it is one; a project that is still asleep refuses the first joins."""
+    for name in _HANDLED:
+        logging.getLogger(name).addFilter(_as_information)
+
+
+def _as_information(record: logging.LogRecord) -> bool:
+    if record.levelno > logging.INFO:
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -21,7 +21,7 @@ PARKED = Counter("crossfade_sink_parked_events", "Events a sink refused and that
 SKIPPED = Counter("crossfade_sink_skipped_events", "Events passed over because the side is not fed.", ["sink"])
 FAILURES = Counter("crossfade_sink_failures", "Failed tries to deliver.", ["sink"])
 HIGH_WATER = Gauge("crossfade_sink_high_water", "Newest log id that the sink has settled.", ["sink"])
-HOLES = Gauge("crossfade_sink_holes", "Log ids below the high-water mark that may still appear.", ["sink"])
+HOLES = Gauge("crossfade_sink_holes", "Log ids below the mark that may still appear, or wait their turn.", ["sink"])
 LEASE_HELD = Gauge("crossfade_sink_lease_held", "1 while this bridge delivers for the sink.", ["sink"])
 BREAKER_OPEN = Gauge("crossfade_sink_breaker_open", "1 while the sink takes only probes.", ["sink"])
 CONSECUTIVE_FAILURES = Gauge(
@@ -65,7 +65,12 @@ PROBE_LATENCY = Histogram(
     buckets=LATENCY_BUCKETS_S,
 )
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
+SENT_AGAIN = Counter(
+    "crossfade_supabase_sent_again", "Broadcasts that were sent again, because Realtime had perhaps not heard them."
+)
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
+REPEATS_DROPPED = Counter("crossfade_legacy_repeats", "Frames not sent because their room had heard as much, or more.")
+STALE_DROPPED = Counter("crossfade_legacy_stale_batches", "Batches of former lease holders.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
 for _side in ("legacy", "supabase"):
@@ -76,6 +81,8 @@ def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -
     """Note what one page did."""
     now = datetime.now(UTC)
     for event in settled:
+        if event.unreadable:
+            continue  # its time may be anything
         LATENCY.labels(sink).observe(max(0.0, (now - event.created_at).total_seconds()))
     DELIVERED.labels(sink).inc(len(settled) - refused)
     PARKED.labels(sink).inc(refused)

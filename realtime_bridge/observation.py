@@ -3,8 +3,6 @@
 Called by `__main__` only, and part of its wiring: everything here gets what it needs as arguments.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,21 +24,19 @@ from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
-from realtime_bridge.parity.http_probe import HttpProbe, Send
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
-from realtime_bridge.parity.probe import Probe
+from realtime_bridge.parity.pace import Pace
+from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.parity.samples import Samples
+from realtime_bridge.parity.watch import Watch, topic_of
 from realtime_bridge.relay import Pool
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import CanaryMode, Settings
-from realtime_bridge.sinks.base import SinkUnavailable
 from realtime_bridge.tokens import mint_role_key, mint_user_token
-from realtime_bridge.transports.base import Transport
+from realtime_bridge.transports.base import Broadcast, Transport
 from realtime_bridge.transports.fallback import FallbackTransport
-
-STEADY_RATE_PER_S = 1.0  # outside a rollout nothing is decided by it: enough for latency and alerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +73,12 @@ def create(
     dialled: Dialled,
     delivers: Callable[[Side], bool],
     tell_unheard: Callable[[int, str], Awaitable[None]],
+    last_sent_at: Callable[[], float],
 ) -> Observation:
     """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit.
 
     `delivers` says whether this bridge holds the lease of a side's sink now; `tell_unheard` takes the number of probes
-    over HTTP that failed in a row, and the reason.
+    that failed in a row, and the reason; `last_sent_at` says when something was broadcast last.
     """
     made = Observation()
     ledger = Ledger()
@@ -90,21 +87,21 @@ def create(
         made.seats.append(service)
         if legacy:
             made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
-        if isinstance(transport, FallbackTransport):
-            made.parts.append(_probe(pool, service, transport, name).run())
-
-        def is_wanted() -> bool:
-            return not transport.transactional and Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE)
-
-        http_probe = HttpProbe(
-            send=_send_of_probes(transport),
+        pace = Pace(
+            is_rolling_out=dialled.is_rolling_out, last_sent_at=last_sent_at, idle_s=float(settings.idle_probe_s)
+        )
+        paths = transport if isinstance(transport, FallbackTransport) else None
+        watch = Watch(
             seats=service,
             name=name,
-            is_wanted=is_wanted,
-            is_urgent=dialled.is_rolling_out,
+            paths=paths,
+            send_to_database=through_database(pool, topic_of(name)) if paths else None,
+            send_over_http=over_http(paths.send_out_of_order if paths else _posting(transport), topic_of(name)),
+            pace=pace,
+            is_wanted=lambda: Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE),
             tell=tell_unheard,
         )
-        made.parts.append(http_probe.run())
+        made.parts.append(watch.run())
     if legacy:
         signs = ApiSigns(
             database_url=settings.database_url,
@@ -155,36 +152,15 @@ def _ephemeral(
     return bridge
 
 
-def _send_of_probes(transport: Transport) -> Send:
-    """Return how the probe over HTTP posts: not behind what is sent again, which would look like an outage."""
-    if isinstance(transport, FallbackTransport):
-        return transport.send_out_of_order
+def _posting(transport: Transport) -> Callable[[Sequence[Broadcast]], Awaitable[None]]:
     return partial(transport.send, connection=None)
-
-
-def _probe(pool: Pool, seats: Seats, fallback: FallbackTransport, name: str) -> Probe:
-    tasks = set[asyncio.Task[None]]()
-
-    def change_over(heard_until: float) -> None:
-        fallback.use_http(heard_until)
-        task = asyncio.create_task(_send_again(fallback))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    return Probe(pool=pool, seats=seats, name=name, on_silent=change_over, on_healthy=fallback.use_database)
-
-
-async def _send_again(fallback: FallbackTransport) -> None:
-    """Do not wait for the next event; if HTTP fails too, the next delivery tries again."""
-    with contextlib.suppress(SinkUnavailable):
-        await fallback.send_again()
 
 
 def _canary(
     settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled, name: str
 ) -> Canary:
     def token() -> str:
-        return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S)
+        return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S, settings.token_rules)
 
     seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
     if seats:
@@ -205,7 +181,7 @@ def _canary(
         database_url=settings.database_url,
         ears=ears,
         feeds=dialled.feeds,
-        rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else STEADY_RATE_PER_S,
+        rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else 1 / settings.idle_probe_s,
         ledger=ledger,
         is_for_others=partial(reports.has_outsider, bridge=name),
     )

@@ -1,16 +1,16 @@
 """Events that a sink refused, with the reason. Written by the relay, read and sent again by an operator."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
-from realtime_bridge.log import EVENT_FIELDS, event_of
+from realtime_bridge.log import event_of
 from realtime_bridge.sinks.base import Refusal
 
 _QUERIES = sql.load(__file__)
@@ -20,8 +20,8 @@ REASON_CHARACTERS = 2_000  # enough for any server's complaint; a page of HTML i
 async def park(connection: AsyncConnection[Any], sink: str, refusals: Iterable[Refusal]) -> None:
     """Keep a copy of each refused event; parking it again counts an attempt."""
     for refusal in refusals:
-        values = {name: getattr(refusal.event, name) for name in EVENT_FIELDS}
-        values |= {"payload": Jsonb(refusal.event.payload), "sink": sink, "reason": refusal.reason[:REASON_CHARACTERS]}
+        event, reason = refusal.event, refusal.reason[:REASON_CHARACTERS]
+        values = {"sink": sink, "id": event.id, "event_id": event.event_id, "reason": reason}
         await connection.execute(_QUERIES["park"], values)
 
 
@@ -29,7 +29,7 @@ async def take_requested(connection: AsyncConnection[Any], sink: str, limit: int
     """Return the parked events that an operator asked to send again, oldest first."""
     async with connection.cursor(row_factory=dict_row) as reader:
         await reader.execute(_QUERIES["take_requested"], {"sink": sink, "limit": limit})
-        return tuple(event_of(row) for row in await reader.fetchall())
+        return tuple(replace(event_of(row), is_replay=True) for row in await reader.fetchall())
 
 
 async def unpark(connection: AsyncConnection[Any], sink: str, event_ids: list[UUID]) -> None:

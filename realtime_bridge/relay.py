@@ -2,10 +2,13 @@
 
 Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
 moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
+Accounts take turns, so a burst of one holds up the others by a page; the events of an account, hence of a conversation,
+keep the order of the log.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +24,7 @@ from realtime_bridge.cursors import Lease, LeaseLost
 from realtime_bridge.events import Event
 from realtime_bridge.feed import Everything, Feed
 from realtime_bridge.log import Page, read_page
+from realtime_bridge.reach import Reach
 from realtime_bridge.retry import BreakerState
 from realtime_bridge.sink_health import SinkHealth
 from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
@@ -57,7 +61,8 @@ class Relay:
         """Called with what was delivered for the first time, and not with what is replayed."""
         self._pool = pool
         self._owner = owner
-        self._page = page
+        self._reach = Reach(page)
+        self._is_behind = False
         self._last_token = -1
         self._news = asyncio.Event()
         self._again = asyncio.Event()
@@ -94,13 +99,15 @@ class Relay:
         """
         lease = self._held()
         is_fed = self.feed.is_open
-        limit = self._page if self.health.breaker.state is BreakerState.CLOSED or not is_fed else PROBE
+        is_probe = self.health.breaker.state is BreakerState.OPEN and is_fed
+        limit, began = PROBE if is_probe else self._reach.limit, time.monotonic()
         async with self._pool.connection() as connection:
-            page = await read_page(connection, self.sink.name, lease.cursor, limit)
+            page = await self._read(connection, lease.cursor, limit)
             chosen = self.feed.choose(page.events)
             if page.replay_requested and is_fed:
                 await self._replay(connection, lease, limit)
             settled = await self._settle(connection, lease, page, chosen)
+        self._reach.settled(settled, time.monotonic() - began)
         if chosen or not page.events or not is_fed:
             await self.health.delivered(self.lease)
         return settled
@@ -113,12 +120,20 @@ class Relay:
         if self.lease is None:
             return False
         log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
+        self.sink.guard(cursors.LeaseFence(token=self.lease.token, lease=self.lease, pool=self._pool))
         if self.lease.token != self._last_token + 1:
             self.health.forget()
             if self.lease.delivered_count:
                 self.sink.resume()
         self._last_token = self.lease.token
         return True
+
+    async def _read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int) -> Page:
+        ahead = self._reach.look_ahead(cursor)
+        page = await read_page(connection, self.sink.name, cursor, limit, ahead)
+        self._reach.looked(ahead, is_shared=page.is_shared)
+        self._is_behind = page.first_left is not None
+        return page
 
     async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page, chosen: Sequence[Event]) -> int:
         """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""
@@ -173,6 +188,7 @@ class Relay:
             async with asyncio.timeout(ROUND_S):
                 settled = await self.run_once()
         except SinkNotReady as reason:
+            await self.health.waiting(self.lease, str(reason))
             return Pause(reason.retry_after_s or POLL_S, until_woken=False)
         except SinkUnavailable as reason:
             return Pause(await self.health.failed(self.lease, reason), until_woken=False)
@@ -184,7 +200,7 @@ class Relay:
             self._forget_lease()  # whether the last commit went through is only known to the database: read it again
             log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
             return Pause(DATABASE_RETRY_S, until_woken=False)
-        return Pause(0.0 if settled == self._page else POLL_S)
+        return Pause(0.0 if settled and self._is_behind else POLL_S)
 
     async def _wait(self, pause: Pause) -> None:
         waiter = self._news if pause.until_woken else self._again
@@ -234,7 +250,6 @@ def _settled(events: Sequence[Event], chosen: Sequence[Event], delivery: Deliver
 
 def _advanced(lease: Lease, page: Page, settled: int) -> Cursor:
     """Return the cursor after the first `settled` events of the page."""
-    ids = [event.id for event in page.events[:settled]]
-    if settled == len(page.events) and not page.is_full:
-        return lease.cursor.advance(ids, page.snapshot, up_to=None)
-    return lease.cursor.advance(ids, page.snapshot, up_to=ids[-1]) if ids else lease.cursor
+    left = [event.id for event in page.events[settled:]] + ([page.first_left] if page.first_left is not None else [])
+    ids = sorted(event.id for event in page.events[:settled])
+    return lease.cursor.advance(ids, page.snapshot, up_to=min(left) - 1 if left else None)

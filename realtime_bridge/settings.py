@@ -7,6 +7,7 @@ from enum import StrEnum
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
@@ -48,6 +49,7 @@ class Settings:
     database_url: str = field(repr=False)
     jwt_secret: str | None = field(repr=False)
     signing_key: SigningKey
+    token_rules: TokenRules
     provider: Provider
     transport: TransportName
     supabase_url: str | None
@@ -60,6 +62,7 @@ class Settings:
     event_retention_days: int
     canary: CanaryMode
     canary_rate_per_s: int
+    idle_probe_s: int
     feed: FeedMode
     flag_provider: str | None
     legacy_grace_s: int
@@ -77,6 +80,7 @@ class Settings:
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
             jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
             signing_key=_signing_key(env),
+            token_rules=TokenRules.from_env(env),
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
             supabase_url=env.optional("SUPABASE_URL"),
@@ -89,6 +93,7 @@ class Settings:
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
             canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
+            idle_probe_s=env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300),
             feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
             legacy_grace_s=env.integer("CROSSFADE_LEGACY_GRACE_S", default=60, minimum=0, maximum=86_400),

@@ -28,6 +28,7 @@ class SinkHealth:
         self._sink = sink
         self._pool = pool
         self._unheard = 0
+        self._waiting_for: str | None = None
 
     @property
     def failures(self) -> int:
@@ -49,8 +50,23 @@ class SinkHealth:
         return delay_s
 
     async def delivered(self, lease: Lease | None) -> None:
-        if self.breaker.succeeded():
+        was_waiting, self._waiting_for = self._waiting_for, None
+        if self.breaker.succeeded() or was_waiting:
             await self._report(lease)
+
+    async def waiting(self, lease: Lease | None, reason: str) -> None:
+        """Note why events wait though nothing has failed; told when that changes."""
+        if reason != self._waiting_for:
+            self._waiting_for = reason
+            await self._report(lease)
+
+    async def sent_again(self, lease: Lease | None, count: int) -> None:
+        """Note that so many broadcasts were sent once more."""
+        if lease is None:
+            return
+        with contextlib.suppress(psycopg.Error, PoolTimeout):
+            async with self._pool.connection() as connection:
+                await cursors.note_sent_again(connection, lease, count)
 
     async def unheard(self, lease: Lease | None, count: int, reason: str) -> None:
         """Note that the last `count` probes were not heard; 0 ends the run."""
@@ -63,6 +79,7 @@ class SinkHealth:
         """Forget what failed before: another bridge has held the sink since, so it says nothing of now."""
         self.breaker.succeeded()
         self._unheard = 0
+        self._waiting_for = None
         metrics.BREAKER_OPEN.labels(self._sink).set(0)
 
     async def _report(self, lease: Lease | None, *, error: str | None = None, retry_in_s: float | None = None) -> None:
@@ -78,4 +95,5 @@ class SinkHealth:
                     failures=self.failures,
                     retry_in_s=retry_in_s,
                     error=error,
+                    waiting_for=self._waiting_for,
                 )

@@ -16,7 +16,9 @@ from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
 from tests.redis_server import RedisServer
+from tests.written import Written, write_everything
 
+pytest_plugins = ["tests.guard", "tests.hanging"]
 TEMPLATE = "crossfade_template"
 _clones = itertools.count(1)
 
@@ -25,7 +27,7 @@ _clones = itertools.count(1)
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     # Not below pytest's own directory, which a second run of pytest closes to the server's system user.
     with tempfile.TemporaryDirectory(prefix="crossfade-tests-") as directory:
-        server = EmbeddedPostgres(Path(directory) / "data", durable=False)
+        server = EmbeddedPostgres(Path(directory) / "data", durable=False, dies_with_us=True)
         server.start()
         yield server
         server.stop()
@@ -55,6 +57,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real Redis on a unix socket, empty at the start of the run and gone at its end."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def written(
+    postgres_server: EmbeddedPostgres, template_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Written]:
+    """Every kind of event in a database of its own, for readers to begin with: read it, write nothing there."""
+    statement = sql.SQL("create database crossfade_written template {} owner postgres strategy file_copy")
+    _admin(postgres_server, statement.format(sql.Identifier(template_database)))
+    url = postgres_server.url("crossfade_written")
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        written = write_everything(connection, url, f"{redis_url}?db=8", tmp_path_factory.mktemp("written"))
+    yield written
+    _admin(postgres_server, sql.SQL("drop database {} with (force)").format(sql.Identifier("crossfade_written")))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Rows that tests begin with, written with plain SQL so that no test depends on the code of another."""
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,22 @@ import psycopg
 from gateway import api_keys
 from gateway.domain import Scope
 from realtime_bridge.secrets import SecretBox
+from realtime_bridge.tokens import Claims
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.sealing import secrets_context
+
+ALLOW = """
+    update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || jsonb_build_object(
+        'chat_accounts', coalesce(raw_app_meta_data -> 'chat_accounts', '[]') || to_jsonb(%(account)s::text)
+    )
+    where id = any(%(members)s::uuid[]) and not coalesce(raw_app_meta_data -> 'chat_accounts' ? %(account)s, false)
+"""
+
+
+def claims_of(user_id: UUID) -> Claims:
+    """Return what a token says that was signed for `user_id` just now."""
+    now = int(time.time())
+    return Claims(user_id=user_id, expires_at=now + 900, issued_at=now)
 
 
 def make_user(connection: psycopg.Connection[Any], email: str | None = None, *, accounts: Sequence[UUID] = ()) -> UUID:
@@ -30,7 +45,11 @@ def make_user(connection: psycopg.Connection[Any], email: str | None = None, *, 
 def make_conversation(
     connection: psycopg.Connection[Any], account_id: UUID, *members: UUID, contact: str = "c@x"
 ) -> int:
-    """Create a conversation (no event) owned by `account_id`, with `members` as clients; return its id."""
+    """Create a conversation (no event) owned by `account_id`, with `members` as clients; return its id.
+
+    The members are users of the account, as the gateway would have it.
+    """
+    connection.execute(ALLOW, {"account": str(account_id), "members": list(members)})
     with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute(
             "insert into conversations (user_id, contact_jid) values (%s, %s) returning id", (account_id, contact)

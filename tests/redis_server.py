@@ -11,6 +11,8 @@ from typing import Self
 
 import redis
 
+from ops.embedded import parent_death
+
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 
@@ -34,7 +36,12 @@ class RedisServer:
     def start(self) -> None:
         command = [str(self._binary), "--port", "0", "--unixsocket", f"{self._dir}/redis.sock", "--save", ""]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*command, "--dir", str(self._dir)], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [*command, "--dir", str(self._dir)],
+                stdout=log,
+                stderr=log,
+                preexec_fn=parent_death.signalled_with(signal.SIGKILL),  # noqa: PLW1509 - libc is loaded already
+            )
         self._wait_until_ready()
 
     def kill(self) -> None:

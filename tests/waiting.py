@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Found = TypeVar("Found")
 
@@ -17,6 +17,10 @@ def wait_for(condition: Callable[[], Found], what: str, timeout_s: float = 15.0)
     return found
 
 
+@overload
+async def eventually(condition: Callable[[], Awaitable[Found]], what: str, timeout_s: float = ...) -> Found: ...
+@overload
+async def eventually(condition: Callable[[], Found], what: str, timeout_s: float = ...) -> Found: ...
 async def eventually(condition: Callable[[], Found | Awaitable[Found]], what: str, timeout_s: float = 15.0) -> Found:
     """The same on an event loop; `condition` may be a coroutine function."""
     deadline = asyncio.get_running_loop().time() + timeout_s

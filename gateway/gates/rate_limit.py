@@ -1,7 +1,12 @@
-"""Third gate: how often. flask-limiter with a moving window in Redis; fails open (see `limit_storage`)."""
+"""Third gate: how often. flask-limiter with a moving window in Redis; fails open (see `limit_storage`).
+
+A key has its limits, and above all keys of an account are the account's: another key is not another hundred requests.
+What a key's own limit refuses takes nothing from the account's other keys.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 
 from flask import Flask, Response, g, request
@@ -13,25 +18,40 @@ from gateway.limit_storage import SCHEME_PREFIX, LimitStorage
 from gateway.problems import respond
 
 WINDOW_S = 60
+HOUR_S = 3_600
 REQUESTS = "requests"
 SEND = "send"
+ACCOUNT = "account"
+ACCOUNT_SEND = "account-send"
+NEW_KEYS = "new-keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The deployment's: of a key without its own, of an account whose keys have no more, and of keys made."""
+
+    requests_per_min: int
+    sends_per_min: int
+    account_requests_per_min: int
+    account_sends_per_min: int
+    new_keys_per_hour: int
 
 
 class RateLimitGate:
-    """Two limits per key: on everything, and on sending. `send_endpoints` are the views that count as sending."""
+    """`send_endpoints` are the views that count as sending, `key_endpoints` those that make a key."""
 
     def __init__(
         self,
         redis_url: str,
         *,
-        requests_per_min: int,
-        sends_per_min: int,
+        limits: Limits,
         send_endpoints: frozenset[str],
+        key_endpoints: frozenset[str],
         on_failure: Callable[[], None],
     ) -> None:
-        self._requests_per_min = requests_per_min
-        self._sends_per_min = sends_per_min
+        self._limits = limits
         self._send_endpoints = send_endpoints
+        self._key_endpoints = key_endpoints
         self._limiter = Limiter(
             _key_id,
             storage_uri=SCHEME_PREFIX + redis_url,
@@ -42,6 +62,9 @@ class RateLimitGate:
             application_limits=[
                 ApplicationLimit(self._requests, scope=REQUESTS),
                 ApplicationLimit(self._sends, scope=SEND),
+                ApplicationLimit(self._account_requests, key_function=_account_id, scope=ACCOUNT),
+                ApplicationLimit(self._account_sends, key_function=_account_id, scope=ACCOUNT_SEND),
+                ApplicationLimit(self._new_keys, key_function=_account_id, scope=NEW_KEYS),
             ],
         )
 
@@ -57,13 +80,30 @@ class RateLimitGate:
         app.register_error_handler(RateLimitExceeded, self._refuse)
 
     def _requests(self) -> str:
-        """Every request with a key; flask-limiter takes the empty text as no limit."""
+        """Every request with a key."""
         key = _key()
-        return f"{key.rate_limit or self._requests_per_min} per {WINDOW_S} second" if key else ""
+        return _a_minute(key.rate_limit or self._limits.requests_per_min) if key else NO_LIMIT
 
     def _sends(self) -> str:
-        key = _key() if request.endpoint in self._send_endpoints else None
-        return f"{key.send_rate_limit or self._sends_per_min} per {WINDOW_S} second" if key else ""
+        key = self._sending_key()
+        return _a_minute(key.send_rate_limit or self._limits.sends_per_min) if key else NO_LIMIT
+
+    def _account_requests(self) -> str:
+        """At least what the account's strongest key may, which somebody above the accounts gave it."""
+        key = _key()
+        return _a_minute(max(self._limits.account_requests_per_min, key.account_rate_limit or 0)) if key else NO_LIMIT
+
+    def _account_sends(self) -> str:
+        key = self._sending_key()
+        most = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0) if key else 0
+        return _a_minute(most) if key else NO_LIMIT
+
+    def _new_keys(self) -> str:
+        makes_one = _key() is not None and request.endpoint in self._key_endpoints
+        return f"{self._limits.new_keys_per_hour} per {HOUR_S} second" if makes_one else NO_LIMIT
+
+    def _sending_key(self) -> ApiKey | None:
+        return _key() if request.endpoint in self._send_endpoints else None
 
     def _refuse(self, _error: RateLimitExceeded) -> Response:
         wait_s = max((_wait_s(limit) for limit in self._limiter.current_limits if limit.breached), default=1)
@@ -77,7 +117,7 @@ class RateLimitGate:
         if not known:
             return response
         response.headers["RateLimit-Policy"] = ", ".join(
-            f'"{_name(limit)}";q={limit.limit.amount};w={WINDOW_S}' for limit in known
+            f'"{_name(limit)}";q={limit.limit.amount};w={limit.limit.get_expiry()}' for limit in known
         )
         response.headers["RateLimit"] = ", ".join(
             f'"{_name(limit)}";r={limit.remaining};t={_wait_s(limit)}' for limit in known
@@ -89,6 +129,13 @@ class RateLimitGate:
         return response
 
 
+NO_LIMIT = ""  # what flask-limiter passes over
+
+
+def _a_minute(amount: int) -> str:
+    return f"{amount} per {WINDOW_S} second"
+
+
 def _key() -> ApiKey | None:
     key: ApiKey | None = g.get("api_key")
     return key
@@ -97,6 +144,10 @@ def _key() -> ApiKey | None:
 def _key_id() -> str:
     """The *verified* key: nothing a client writes chooses its bucket."""
     return str(g.api_key.id)
+
+
+def _account_id() -> str:
+    return str(g.api_key.account_id)
 
 
 def _name(limit: RequestLimit) -> str:

@@ -7,6 +7,7 @@ from gateway.errors import ScopeMissing
 
 READING = frozenset({"GET", "HEAD"})
 OWN_SCOPES = {
+    "account": Scope.KEYS,  # whoever hands out keys decides what everybody with a key is shown
     "keys": Scope.KEYS,
     "webhooks": Scope.WEBHOOKS,
     "channels": Scope.WEBHOOKS,  # they hold secrets, and decide whom we take events from

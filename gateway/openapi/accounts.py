@@ -3,7 +3,7 @@
 from gateway import errors
 from gateway.openapi import answers
 from gateway.openapi.operation import Operation, from_body
-from gateway.v1 import channels, event_schemas, key_schemas
+from gateway.v1 import account, channels, event_schemas, key_schemas
 
 CATCH_UP = """Every event of the account in the order of the log, from a cursor on. `nextCursor` is always there: keep
 it, and go on with it for as long as events are kept. An event that commits late comes with a later page, and does come;
@@ -12,6 +12,7 @@ within a conversation the order is that of `conversationSeq`. An event may, rare
 To begin with a state: take a cursor with `after=latest`, fetch the state, then go on from the cursor."""
 LOG_ENTRY = "LogEntry"
 EVENTS = "Events"
+ACCOUNT = "Account"
 KEYS = "API keys"
 CHANNELS = "Channels"
 _KEY = {
@@ -35,6 +36,17 @@ OPERATIONS = {
         problems=(errors.CursorExpired,),
         description=CATCH_UP,
     ),
+    "account.get_account": Operation(summary="Get the account", tag=ACCOUNT, answer=answers.Account),
+    "account.change_account": Operation(
+        summary="Change the account",
+        tag=ACCOUNT,
+        body=account.ChangeAccount,
+        answer=answers.Account,
+        example={"contentHtml": True},
+        description="With `contentHtml`, whatever shows `content` (routes, events, webhooks, channels, sockets) shows"
+        " `contentHtml`, too, which is safe to put on a page, and `lastMessagePreviewHtml` beside"
+        " `lastMessagePreview`. It holds within a second.",
+    ),
     "keys.create_key": Operation(
         summary="Create an API key",
         tag=KEYS,
@@ -42,9 +54,10 @@ OPERATIONS = {
         body=key_schemas.CreateKey,
         answer=answers.NewKey,
         example={"name": "CRM", "scopes": ["chat:read", "chat:write"], "rateLimit": 50},
-        problems=(errors.ScopeNotHeld, errors.TooManyKeys),
+        problems=(errors.ScopeNotHeld, errors.KeyNotActive, errors.TooManyKeys),
         follows=_KEY,
-        description="Its text is in this answer only. It has scopes and limits of the calling key, or less.",
+        description="Its text is in this answer only. It has scopes, limits and lifetime of the calling key, or less; a"
+        " key that is being replaced makes none.",
     ),
     "keys.list_keys": Operation(
         summary="List API keys", tag=KEYS, is_list=True, query=key_schemas.ListKeys, answer=answers.Key
@@ -69,7 +82,8 @@ OPERATIONS = {
         answer=answers.RotatedKey,
         example={"overlapSeconds": 86400},
         problems=(errors.ScopeNotHeld, errors.KeyNotActive),
-        description="Makes a key like it; the old one works on for `overlapSeconds`.",
+        description="Makes a key like it, which ends no later than the calling one; the old one works on for"
+        " `overlapSeconds`.",
     ),
     "channels.create_channel": Operation(
         summary="Connect a messenger",

@@ -10,6 +10,11 @@ from pydantic.alias_generators import to_camel
 from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType, Scope
 
 Id = Annotated[int, Field(ge=1)]
+ContentHtml = Annotated[
+    str | None,
+    Field(description="`content` as HTML that is safe on a page; with `include=contentHtml`, or as the account chose."),
+]
+PreviewHtml = Annotated[str | None, Field(description="The preview as safe HTML, when the account chose so.")]
 
 
 class Answer(BaseModel):
@@ -41,6 +46,7 @@ class ConversationFields(Answer):
     assigned_bot_id: str | None
     last_message_at: datetime | None
     last_message_preview: str | None
+    last_message_preview_html: PreviewHtml = None
     unread_count: Annotated[int, Field(ge=0)]
     read_seq: Annotated[int, Field(description="Up to here somebody on the account's side has read.")]
     first_seq: Annotated[int, Field(description="Imported history goes down to this number.")]
@@ -77,10 +83,13 @@ class Message(Answer):
     updated_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+    content_html: ContentHtml = None
 
 
-class ShownMessage(Message):
-    content_html: Annotated[str | None, Field(description="With `include=contentHtml`: safe to put on a page.")] = None
+class Account(Answer):
+    id: UUID
+    content_html: Annotated[bool, Field(description="Whether content is shown with its safe form everywhere.")]
+    updated_at: Annotated[datetime | None, Field(description="Null until something was chosen.")]
 
 
 class FoundMessage(Message):
@@ -94,6 +103,7 @@ class MessageVersion(Answer):
     attachments: list[Attachment]
     replaced_by: Literal["edit", "deletion"]
     replaced_at: datetime
+    content_html: ContentHtml = None
 
 
 class ImportedItem(Answer):

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway import errors
+from gateway.domain import Scope
 from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
@@ -25,8 +26,8 @@ VERSION = "1.0.0"
 INTRODUCTION = """Conversations and messages for your own software.
 
 Send your key in `X-API-Key`, or as `Authorization: Bearer`. Answers are `{"success": true, "data": …}`; lists add
-`pagination`. Every error is `application/problem+json` (RFC 9457) with a `code`; /docs/problems explains each. What
-belongs to another account does not exist: 404."""
+`pagination`, and a page ends after a megabyte, too: go by `hasMore`. Every error is `application/problem+json`
+(RFC 9457) with a `code`; /docs/problems explains each. What belongs to another account does not exist: 404."""
 ANY = (
     errors.ApiKeyConflict,
     errors.ApiKeyMissing,
@@ -45,6 +46,7 @@ PATHS = {
     "key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{1,32}$"},
     "uuid": {"type": "string", "format": "uuid"},
 }
+_RECEIPT = {Scope.WRITE: " Without `chat:read` the answer holds only ids, numbers, states and times."}
 _ARGUMENT = re.compile(r"<(\w+):(\w+)>")
 
 Schema = dict[str, Any]
@@ -125,7 +127,7 @@ def _operation(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
         "operationId": rule.endpoint,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": f"{operation.description}\n\nNeeds the scope `{scope}`.".strip(),
+        "description": f"{operation.description}\n\nNeeds the scope `{scope}`.{_RECEIPT.get(scope, '')}".strip(),
         "parameters": [*_path_parameters(rule), *_query_parameters(operation.query), *_headers(method, operation)],
         "responses": _responses(rule, method, operation, schemas),
     }

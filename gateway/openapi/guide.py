@@ -27,6 +27,21 @@ curl -X PATCH $MESSAGE -H "X-API-Key: $KEY" -H "If-Match: $ETAG" \
 curl "$API/events?after=$CURSOR&wait=20" -H "X-API-Key: $KEY"
 """
 
+SHOWING_WORDS = """Whatever people wrote is text, as they wrote it: `content`, `lastMessagePreview`, names, `senderId`,
+file names and `metadata`. Whoever puts it on a page escapes it, on every way that it came (routes, events, webhooks,
+channels, sockets). An account that would rather have HTML asks for it once with `PATCH /account` and
+`{"contentHtml": true}`: then `contentHtml` stands beside every `content`, and `lastMessagePreviewHtml` beside the
+preview. Both are safe to put on a page: bold, links, lists and the like are left, whatever acts or loads is not.
+`highlight` of a search is safe as well. Everything else stays text."""
+
+SHOWING = """function show(list, message) {
+  const item = document.createElement('li')
+  if (message.contentHtml) item.innerHTML = message.contentHtml // made safe by the server
+  else item.textContent = message.content // text: nothing in it can act
+  list.append(item)
+}
+"""
+
 CONVENTIONS = {
     "Answers": 'A success is `{"success": true, "data": …}`; a list adds `pagination`. Times are RFC 3339 in UTC.',
     "Errors": "`application/problem+json` with `code`, `detail` and `requestId`; `errors` names each faulty field by"
@@ -36,8 +51,13 @@ CONVENTIONS = {
     "Doing once": "With an `Idempotency-Key` any POST can be repeated for a day: it is done once, and the first answer"
     " comes again with `Idempotency-Replayed: true`. Messages have `clientMessageId` as well, for ever.",
     "Changing": "GET answers an `ETag`. Send it as `If-Match` with a change: 412 says that somebody was faster.",
-    "Limits": "Of a key, by the minute: `RateLimit` and `X-RateLimit-Remaining` tell what is left; a 429 has"
-    " `Retry-After`.",
+    "Limits": "Of a key and above it of its account, by the minute: `RateLimit` and `X-RateLimit-Remaining` tell what"
+    " is left; a 429 has `Retry-After`.",
+    "Writing only": "A key with `chat:write` and without `chat:read` is answered a receipt: of the described fields"
+    " only ids, numbers, states and times, never what somebody wrote.",
+    "Other names": "`type` is accepted for `messageType`; webhooks may subscribe to `message.received` and"
+    " `message.sent`, which are `message.new` of one direction under these names; a `limit` above 100 is 100 where"
+    " conversations are listed. All of them are here to stay.",
     "Numbers": "`seq` counts the events of a conversation without gaps: a gap in what you hear is something missed.",
     "Files": "`POST /attachments`, then PUT the bytes to `upload.url` with `upload.headers`, then `/confirm`, then send"
     " a message with `attachmentIds`.",

@@ -11,7 +11,11 @@ HEADERS: dict[str, Any] = {
         "description": "What is left of each limit and when more comes (draft-ietf-httpapi-ratelimit-headers-11).",
         "schema": {"type": "string"},
     },
-    "RateLimit-Policy": {"description": "The limits of the key.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": "The limits: `requests` and `send` of the key, `account` and `account-send` of all its account's"
+        " keys, `new-keys` of making them; `q` in `w` seconds.",
+        "schema": {"type": "string"},
+    },
 }
 ANSWER_HEADERS = tuple(HEADERS)
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {

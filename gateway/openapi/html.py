@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from gateway.openapi.guide import CONVENTIONS, EVENTS, QUICK_START, QUICK_START_WORDS
+from gateway.openapi.guide import CONVENTIONS, EVENTS, QUICK_START, QUICK_START_WORDS, SHOWING, SHOWING_WORDS
 from gateway.openapi.problem_table import ProblemType
 
 STYLE = """
@@ -32,6 +32,7 @@ def api_page(document: Schema) -> str:
     """Every route with its parameters, body, answers and a line for curl."""
     operations = list(_operations(document))
     menu = ['<h2>Begin</h2><a href="#start">The first message</a><a href="#conventions">Conventions</a>']
+    menu.append('<a href="#showing">Showing what people wrote</a>')
     for tag in (entry["name"] for entry in document["tags"]):
         menu.append(f"<h2>{escape(tag)}</h2>")
         for path, method, operation in operations:
@@ -53,6 +54,8 @@ def api_page(document: Schema) -> str:
 def _guide() -> Iterator[str]:
     yield f'<section id="start"><h2>The first message</h2>{_text(QUICK_START_WORDS)}'
     yield f"<pre>{escape(QUICK_START, quote=False)}</pre></section>"
+    yield f'<section id="showing"><h2>Showing what people wrote</h2>{_text(SHOWING_WORDS)}'
+    yield f"<pre>{escape(SHOWING, quote=False)}</pre></section>"
     rows = "".join(f"<tr><th>{name}</th><td>{_inline(words)}</td></tr>" for name, words in CONVENTIONS.items())
     yield f'<section id="conventions"><h2>Conventions</h2><table>{rows}</table></section>'
 

@@ -41,12 +41,12 @@ OPERATIONS = {
         tag=TAG,
         is_list=True,
         query=schemas.ListMessages,
-        answer=answers.ShownMessage,
+        answer=answers.Message,
         description="Always ascending by seq: the newest page, the one before `before_seq`, or the one after"
         " `after_seq`; both exclusive.",
     ),
     "messages.get_message": Operation(
-        summary="Get a message", tag=TAG, query=schemas.ShowMessages, answer=answers.ShownMessage
+        summary="Get a message", tag=TAG, query=schemas.ShowMessages, answer=answers.Message
     ),
     "messages.edit_message": Operation(
         summary="Edit a message",
@@ -66,7 +66,12 @@ OPERATIONS = {
         description="Empties it and sets `deletedAt`; its place stays. Appends `message.deleted`.",
     ),
     "messages.list_versions": Operation(
-        summary="List what a message said before", tag=TAG, is_list=True, answer=answers.MessageVersion
+        summary="List what a message said before",
+        tag=TAG,
+        is_list=True,
+        query=schemas.ListVersions,
+        answer=answers.MessageVersion,
+        description="Oldest first.",
     ),
     "messages.change_status": Operation(
         summary="Move a message's status",

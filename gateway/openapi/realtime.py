@@ -69,6 +69,8 @@ OPERATIONS = {
         " each of `topics` as a private channel. With `socketio`: `io(url, {path, auth: {token}})`, then"
         " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. With a"
         " `standby`, keep its socket open as well, show what is first and drop what comes twice by `eventId`: so a"
-        " failure of either side is not noticed. When `rollout.changed` arrives, ask again.",
+        " failure of either side is not noticed. When `rollout.changed` arrives, ask again; and before `expiresAt`, for"
+        " a legacy socket ends with its token: `socket.emit('token', token)` with the new one keeps it. A user whom the"
+        " project has taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.",
     ),
 }

@@ -124,3 +124,8 @@ class Recovered(Answer):
     failed: Annotated[int, Field(ge=0, description="Deliveries that had failed and are tried again.")]
     missing: Annotated[int, Field(ge=0, description="Events that had never been queued for this endpoint.")]
     has_more: Annotated[bool, Field(description="Ask again: one call takes up to 10,000 of each.")]
+
+
+class Retried(Answer):
+    retried: Annotated[int, Field(ge=0, description="Deliveries that were waiting and are due now.")]
+    has_more: Annotated[bool, Field(description="Ask again: one call takes up to 10,000.")]

@@ -25,6 +25,7 @@ _MADE = {
         "export_attempts",
         "list_notices",
         "recover_webhook",
+        "retry_webhook",
     )
 }
 _QUEUED = {
@@ -178,7 +179,16 @@ OPERATIONS = {
         answer=answers.Recovered,
         example={"since": "2026-11-20T10:00:00Z", "until": "2026-11-20T12:00:00Z"},
         problems=(errors.WebhookDisabled,),
-        description="Events of a range that failed, or that nobody was told of, because the webhook was disabled or"
-        " not there yet. What was delivered is not sent again.",
+        description="Events of a range that failed, or that nobody was told of because the webhook was disabled, from"
+        " the time on when it was made. What was delivered is not sent again.",
+    ),
+    "webhooks.retry_webhook": Operation(
+        summary="Retry now",
+        tag=LOG,
+        status=202,
+        answer=answers.Retried,
+        problems=(errors.WebhookDisabled,),
+        description="Everything that waits for its next attempt is due at once, and a rest after failures is over: for"
+        " a receiver that is well again. The attempts that were made still count; a paused webhook stays paused.",
     ),
 }

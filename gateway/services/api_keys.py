@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from gateway import api_keys
 from gateway.api_keys import KeyText
-from gateway.db import Database
+from gateway.db import Connection, Database
 from gateway.domain import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
 from gateway.store import api_keys as store
 
-MAX_ACTIVE = 100  # each key has limits of its own, so their number bounds what an account may ask
+MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used
 NO_SUCH = "There is no such API key."
 
 
@@ -42,6 +42,7 @@ class Keys:
         text = api_keys.mint(self._env)
         with self._database.connection() as connection, connection.transaction():
             store.lock_account(connection, caller.account_id)
+            ends = _ends(_lock_caller(connection, caller), expires_at)
             if store.count_active(connection, caller.account_id) >= MAX_ACTIVE:
                 raise TooManyKeys(f"Revoke a key first; an account has at most {MAX_ACTIVE} that work.")
             key = store.insert(
@@ -52,7 +53,7 @@ class Keys:
                 scopes=scopes,
                 rate_limit=limits[0],
                 send_rate_limit=limits[1],
-                expires_at=expires_at,
+                expires_at=ends,
             )
         return text, key
 
@@ -79,8 +80,13 @@ class Keys:
         return key
 
     def rotate(self, caller: ApiKey, key_id: str, overlap: timedelta) -> tuple[KeyText, ApiKey, ApiKey]:
-        """Make a key like this one, which ends after `overlap`; return the new text, the new row and the old one."""
+        """Make a key like this one, which ends after `overlap`; return the new text, the new row and the old one.
+
+        It lives as long as the old one was to live, but no longer than the calling key: a key does not renew itself.
+        """
         with self._database.connection() as connection, connection.transaction():
+            store.lock_account(connection, caller.account_id)
+            asking = _lock_caller(connection, caller)
             old = store.lock(connection, caller.account_id, key_id)
             if old is None:
                 raise NotFound(NO_SUCH)
@@ -98,7 +104,9 @@ class Keys:
                 scopes=old.scopes,
                 rate_limit=limits[0],
                 send_rate_limit=limits[1],
-                expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
+                expires_at=_earlier(
+                    now + (old.expires_at - old.created_at) if old.expires_at else None, asking.expires_at
+                ),
             )
             return text, new, store.replace(connection, key_id, new.id, now + overlap)
 
@@ -110,6 +118,27 @@ class Keys:
             _at_most(caller.rate_limit, rate_limit, self._requests_per_min, "/rateLimit"),
             _at_most(caller.send_rate_limit, send_rate_limit, self._sends_per_min, "/sendRateLimit"),
         )
+
+
+def _lock_caller(connection: Connection, caller: ApiKey) -> ApiKey:
+    """Return the calling key as it is now. Who is on the way out makes no successors of its own."""
+    asking = store.lock(connection, caller.account_id, caller.id)
+    now = datetime.now(UTC)
+    if asking is None or asking.revoked_at is not None or asking.replaced_by is not None or asking.has_expired(now):
+        raise KeyNotActive("Use another key; the calling one is being replaced, or works no longer.")
+    return asking
+
+
+def _ends(asking: ApiKey, wanted: datetime | None) -> datetime | None:
+    """Nobody makes a key that outlives their own."""
+    if asking.expires_at is not None and wanted is not None and wanted > asking.expires_at:
+        detail = f"Send at most {asking.expires_at.astimezone(UTC).isoformat()}, when the calling key ends."
+        raise ValidationFailed(FieldError(pointer="/expiresAt", code="out_of_range", detail=detail))
+    return _earlier(wanted, asking.expires_at)
+
+
+def _earlier(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _at_most(own: int | None, wanted: int | None, default: int, pointer: str) -> int | None:

@@ -1,7 +1,6 @@
 """Messages of one account's conversations: each function is one transaction, row and event together."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -25,6 +24,7 @@ from gateway.domain import (
     SearchFilter,
     SearchPage,
     StatusChange,
+    VersionPage,
 )
 from gateway.errors import (
     ClientMessageIdReused,
@@ -128,10 +128,13 @@ def get_message(database: Database, account_id: UUID, conversation_id: int, mess
         return _shown(_find(connection, account_id, conversation_id, message_id))
 
 
-def list_versions(database: Database, account_id: UUID, conversation_id: int, message_id: int) -> Sequence[str]:
+def list_versions(
+    database: Database, account_id: UUID, conversation_id: int, message_id: int, *, after: int, limit: int
+) -> VersionPage:
     """Return what the message said before each edit and before its deletion, oldest first."""
     with database.connection() as connection:
-        return store.list_versions(connection, _find(connection, account_id, conversation_id, message_id).id)
+        known = _find(connection, account_id, conversation_id, message_id)
+        return store.list_versions(connection, known.id, after=after, limit=limit)
 
 
 def change_status(

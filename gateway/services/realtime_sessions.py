@@ -85,7 +85,7 @@ def create_session(
         public_key=sides.supabase_public_key if is_supabase else None,
         path=None if is_supabase else legacy.path,
         standby=legacy if choice.has_standby else None,
-        token=mint_user_token(sides.signing_key, user_id, sides.session_ttl_s),
+        token=mint_user_token(sides.signing_key, user_id, sides.session_ttl_s, sides.token_rules),
         expires_at=expires_at,
         places=tuple(places),
     )

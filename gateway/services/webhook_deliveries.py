@@ -1,5 +1,6 @@
 """Deliveries and attempts of one account's webhooks: look, replay one, recover a range. One transaction each."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from gateway.db import Connection, Database
@@ -8,7 +9,7 @@ from gateway.errors import NotFound, WebhookDisabled
 from gateway.services.webhooks import NO_SUCH
 from gateway.store import webhook_deliveries as store
 from gateway.store import webhooks
-from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery
+from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 RECOVER_AT_MOST = 10_000  # a call; the answer says whether there is more, and the next call goes on there
@@ -71,6 +72,16 @@ def recover(database: Database, account_id: UUID, webhook_id: int, range_: Recov
         missing = store.insert_missing(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
         store.announce(connection, webhook_id)
     return Recovered(failed=failed, missing=missing, has_more=RECOVER_AT_MOST in (failed, missing))
+
+
+def retry(database: Database, account_id: UUID, webhook_id: int, event_ids: Sequence[UUID] | None = None) -> Retried:
+    """Deliver at once what waits for its next attempt (of these events), and end the endpoint's rest."""
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        store.end_rest(connection, webhook_id)
+        retried = store.bring_forward(connection, account_id, webhook_id, event_ids, limit=RECOVER_AT_MOST)
+        store.announce(connection, webhook_id)
+    return Retried(retried=retried, has_more=retried == RECOVER_AT_MOST)
 
 
 def _check_exists(connection: Connection, account_id: UUID, webhook_id: int) -> None:

@@ -22,6 +22,7 @@ from gateway.errors import (
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
 from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
+from realtime_bridge.content_html import with_html
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import catalogue, signing
 from realtime_bridge.webhooks.health import ENABLE_COOLDOWN
@@ -180,14 +181,15 @@ def ping(database: Database, account_id: UUID, webhook_id: int) -> str:
         return _append_ping(connection, account_id, webhook_id)
 
 
-def send_test(database: Database, account_id: UUID, webhook_id: int, type_: str) -> str:
+def send_test(database: Database, account_id: UUID, webhook_id: int, type_: str, *, wants_html: bool) -> str:
     """Queue the catalogue's example of an event type, whatever the endpoint subscribes to."""
     kind = catalogue.BY_TYPE[type_]
     event_id = uuid4()
     example = kind.example | ({"eventId": str(event_id)} if "eventId" in kind.example else {})
+    shown = with_html(example) if wants_html else example
     with database.connection() as connection, connection.transaction():
         _lock_enabled(connection, account_id, webhook_id)
-        return _append(connection, account_id, webhook_id, event_id, type_, example)
+        return _append(connection, account_id, webhook_id, event_id, type_, shown)
 
 
 def _append_ping(connection: Connection, account_id: UUID, webhook_id: int) -> str:

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from psycopg.rows import class_row
 
 from gateway.db import Connection
 from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
+from gateway.page_size import PAGE_BYTES
 from realtime_bridge import sql
+from realtime_bridge.payloads import is_readable
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
 
 _SQL = sql.load(__file__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class _Read:
     xmax: int
     in_progress: list[int]
     next_xid: int | None
+    last_shown: int | None
+    is_cut: bool
     representations: list[str] | None
 
 
@@ -49,7 +55,7 @@ class _Ends:
 def read_events(
     connection: Connection, account_id: UUID, after: EventCursor, *, types: Sequence[str] | None, limit: int
 ) -> EventPage:
-    """Return up to `limit` events that the cursor has not shown; late ones first, and in the order of the log."""
+    """Return up to `limit` events, as fit into a page, that the cursor has not shown; in the order of the log."""
     scan = limit + 1 if types is None else SCAN_AT_MOST
     values = {
         "account_id": account_id,
@@ -59,24 +65,36 @@ def read_events(
         "types": None if types is None else list(types),
         "limit": limit,
         "scan": scan,
+        "page_bytes": PAGE_BYTES,
     }
     with connection.cursor(row_factory=class_row(_Read)) as cursor:
         row = cursor.execute(_SQL["read_events"], values).fetchone()
     assert row is not None  # noqa: S101 `head` is always one row
     high_water = _high_water(row, after, limit, scan)
-    has_more = row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
+    has_more = (
+        row.is_cut or row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
+    )
     unmoved = EventCursor(
         high_water=after.high_water, unfinished=still_unfinished(after.unfinished, row.xmax, row.in_progress)
     )
     moved = unmoved if row.next_xid is None else _cursor(high_water, row.xmax, row.in_progress, row.next_xid)
     return EventPage(
-        items=tuple(row.representations or ()),
+        items=_readable(row.representations or (), account_id),
         cursor=moved,
         resting=unmoved if row.late_count == row.scanned_count == 0 else moved,
         has_more=has_more,
         floor=row.floor,
         newest=max(row.newest, row.floor),
     )
+
+
+def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ...]:
+    """Leave out what no consumer could read, and every sink has parked: it must not spoil a page."""
+    found = tuple(text for text in representations if is_readable(text))
+    if len(found) < len(representations):
+        left_out = len(representations) - len(found)
+        _log.warning("events_left_out", account_id=str(account_id), count=left_out, reason="unreadable payload")
+    return found
 
 
 def find_ends(connection: Connection) -> Ends:
@@ -94,7 +112,10 @@ def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:
 
     When late events alone fill a page, the mark goes back to the last of them: what was shown between there and the old
     mark is shown again. It takes more late events than a page has room for, that is a transaction of hundreds of them.
+    A page that was cut because it grew too large ends with what it shows, in the same way.
     """
+    if row.is_cut:
+        return row.last_shown or after.high_water
     if row.late_count == limit:
         return row.last_late or 0
     if row.fresh_count == limit - row.late_count:

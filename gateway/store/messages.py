@@ -8,7 +8,8 @@ from psycopg.rows import class_row, scalar_row
 
 from gateway.changes import Rewrite, StoredMessage
 from gateway.db import Connection
-from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange
+from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
+from gateway.page_size import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
@@ -39,6 +40,12 @@ class ShownAt:
 class AppendedRow:
     id: int
     representation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    representation: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,7 @@ def find_messages(
     after_seq: int | None,
     limit: int,
 ) -> MessagePage | None:
-    """Return a page in ascending order, or None when the account has no such conversation."""
+    """Return a page in ascending order, as much as fits, or None when the account has no such conversation."""
     values = {
         "account_id": account_id,
         "conversation_id": conversation_id,
@@ -100,12 +107,16 @@ def find_messages(
         row = cursor.execute(_SQL["list_newest" if newest else "list_following"], values).fetchone()
     if row is None:
         return None
-    shown = slice(-limit, None) if newest else slice(limit)
-    items, seqs = (row.representations or [])[shown], (row.seqs or [])[shown]
+    found = row.representations or []
+    if newest:
+        shown = slice(len(found) - count_fitting(reversed(found[-limit:])), None)
+    else:
+        shown = slice(count_fitting(found[:limit]))
+    items, seqs = found[shown], (row.seqs or [])[shown]
     return MessagePage(
         items=tuple(items),
         total=row.total,
-        has_more=len(row.seqs or []) > limit,
+        has_more=len(found) > len(items),
         first_seq=seqs[0] if seqs else None,
         last_seq=seqs[-1] if seqs else None,
     )
@@ -132,10 +143,17 @@ def find_preview(connection: Connection, conversation_id: int) -> str | None:
         return cursor.execute(_SQL["find_preview"], {"conversation_id": conversation_id}).fetchone()
 
 
-def list_versions(connection: Connection, message_id: int) -> tuple[str, ...]:
-    """Return what the message said before each change, oldest first."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return tuple(cursor.execute(_SQL["list_versions"], {"message_id": message_id}).fetchall())
+def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> VersionPage:
+    """Return what the message said before each change after version `after`, oldest first."""
+    values = {"message_id": message_id, "after": after, "fetch": limit + 1}
+    with connection.cursor(row_factory=class_row(_Version)) as cursor:
+        found = cursor.execute(_SQL["list_versions"], values).fetchall()
+    shown = found[: count_fitting(row.representation for row in found[:limit])]
+    return VersionPage(
+        items=tuple(row.representation for row in shown),
+        has_more=len(found) > len(shown),
+        last=shown[-1].version if shown else None,
+    )
 
 
 def append_status(

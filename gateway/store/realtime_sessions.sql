@@ -1,9 +1,9 @@
 -- name: is_member
--- The account's own user, or somebody who takes part in a conversation of the account.
-select %(user_id)s::uuid = %(account_id)s::uuid or exists (
+-- The account's own user, or somebody who takes part in a conversation of the account and whom it may still name.
+select %(user_id)s::uuid = %(account_id)s::uuid or (crossfade.belongs(%(account_id)s, %(user_id)s) and exists (
     select from conversation_participants p join conversations c on c.id = p.conversation_id
     where p.user_id = %(user_id)s and c.user_id = %(account_id)s
-)
+))
 
 -- name: list_conversations
 -- Those that are asked for, or the latest ones.

@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from gateway.db import Connection
 from gateway.domain import Position, SearchFilter, SearchPage
+from gateway.page_size import count_fitting
 from realtime_bridge import sql
 
 NEWEST = 2**63 - 1
@@ -41,10 +42,10 @@ def search_messages(
     }
     with connection.cursor(row_factory=class_row(_Found)) as cursor:
         rows = cursor.execute(_SQL["search_messages"], values, prepare=False).fetchall()
-    shown = rows[:limit]
+    shown = rows[: count_fitting(row.representation for row in rows[:limit])]
     return SearchPage(
         items=tuple(row.representation for row in shown),
-        has_more=len(rows) > limit,
+        has_more=len(rows) > len(shown),
         last=Position(sort_us=0, id=shown[-1].id) if shown else None,
     )
 

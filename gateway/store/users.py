@@ -5,6 +5,7 @@ Asked by every service that takes a user's id from a request; written by `crossf
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
@@ -45,8 +46,43 @@ def allow_users(connection: Connection, account_id: UUID, names: Sequence[str]) 
 
 
 def forbid_users(connection: Connection, account_id: UUID, names: Sequence[str]) -> list[User]:
-    """Take it back; return those whom it concerned. Who takes part in a conversation still does."""
+    """Take it back; return those whom it concerned. `end_membership` takes them out of the conversations."""
     return _change(connection, "forbid_users", account_id, names)
+
+
+def end_membership(connection: Connection, account_id: UUID, user_id: UUID, at_most: int) -> int:
+    """Take a user out of up to `at_most` of the account's conversations, each with its event; return how many."""
+    values = {"account_id": account_id, "user_id": user_id, "at_most": at_most}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(_SQL["end_membership"], values).fetchone() or 0)
+
+
+def close_sockets(connection: Connection, account_id: UUID, user_id: UUID) -> None:
+    """Have every bridge close the user's legacy sockets once, and forget what the account's session was told."""
+    connection.execute(_SQL["close_sockets"], {"user_id": user_id})
+    connection.execute(_SQL["forget_session"], {"user_id": user_id, "account_id": account_id})
+
+
+def evict_user(connection: Connection, user_id: UUID) -> None:
+    """Have every bridge close the user's legacy sockets; tokens that were signed until now open nothing any more."""
+    connection.execute(_SQL["evict_user"], {"user_id": user_id})
+
+
+def find_users(connection: Connection, names: Sequence[str]) -> list[User]:
+    """Return users of the project, by id or e-mail address."""
+    with connection.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(_SQL["find_users"], {"names": [name.lower() for name in names]}).fetchall()
+
+
+def find_session_end(connection: Connection, user_id: UUID) -> datetime | None:
+    """Return until when the newest token that a realtime session gave this user lives."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_session_end"], {"user_id": user_id}).fetchone()
+
+
+def note_scope(connection: Connection, scope: str) -> None:
+    """Say in the database whom accounts may name, for those who do not know the gateway's settings."""
+    connection.execute(_SQL["note_scope"], {"scope": scope})
 
 
 def list_users(connection: Connection, account_id: UUID) -> list[User]:

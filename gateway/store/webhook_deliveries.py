@@ -1,5 +1,6 @@
 """Rows of `webhook_deliveries` and `webhook_attempts`, always of one account. The service of the same name calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from psycopg.rows import class_row, scalar_row
 
 from gateway.db import Connection
 from gateway.domain import Position
+from gateway.page_size import count_fitting
 from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
 from realtime_bridge import sql
 
@@ -86,6 +88,24 @@ def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_i
     connection.execute(_SQL["replay"], values)
 
 
+def end_rest(connection: Connection, webhook_id: int) -> None:
+    connection.execute(_SQL["end_rest"], {"webhook_id": webhook_id})
+
+
+def bring_forward(
+    connection: Connection, account_id: UUID, webhook_id: int, event_ids: Sequence[UUID] | None, *, limit: int
+) -> int:
+    """Make deliveries due that wait for their time, soonest first; return how many."""
+    values = {
+        "account_id": account_id,
+        "webhook_id": webhook_id,
+        "event_ids": None if event_ids is None else list(event_ids),
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["bring_forward"], values).fetchone() or 0
+
+
 def reopen_failed(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:
     return _recover(connection, "reopen_failed", account_id, webhook_id, range_, limit)
 
@@ -128,9 +148,9 @@ def _list(
     }
     with connection.cursor(row_factory=class_row(_Listed)) as cursor:
         rows = cursor.execute(_SQL[query], values).fetchall()
-    shown = rows[:limit]
+    shown = rows[: count_fitting(row.representation for row in rows[:limit])]
     return Listing(
         items=tuple(row.representation for row in shown),
-        has_more=len(rows) > limit,
+        has_more=len(rows) > len(shown),
         last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
     )

@@ -55,9 +55,12 @@ where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(ac
 -- All attempts again, from the first on.
 with failed as (
     select d.id, d.logged_at from webhook_deliveries d
+    left join chat_events e on e.id = d.log_id and e.created_at = d.logged_at
     where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s and d.state = 'failed'
         and d.logged_at >= %(since)s and d.logged_at < %(until)s and d.log_id is not null
-        and (%(types)s::text[] = '{}' or %(types)s::text[] && array[d.type, split_part(d.type, '.', 1) || '.*', '*'])
+        and (%(types)s::text[] = '{}' or d.type = any(%(types)s::text[]) or crossfade.webhook_type(
+            %(types)s::text[], coalesce(e.type, d.type), e.payload ->> 'direction'
+        ) is not null)
     order by d.logged_at, d.id
     limit %(limit)s
 ), reopened as (
@@ -70,20 +73,23 @@ with failed as (
 select count(*) from reopened
 
 -- name: insert_missing
--- Events that were never queued for the endpoint: it was disabled, or not there yet. Not those that the sink has still
--- to deal with: past its mark, or in a hole below it.
+-- Events since the endpoint was made that were never queued for it: it was disabled, or did not want the type. Not those
+-- that the sink has still to deal with: past its mark, or in a hole below it.
 with missing as (
-    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.created_at, w.fifo
+    select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.created_at, w.fifo,
+        crossfade.webhook_type(w.event_types, e.type, e.payload ->> 'direction') as type
     from chat_events e
     join chat_external_webhooks w on w.id = %(webhook_id)s and w.account_id = e.account_id
     where e.account_id = %(account_id)s and e.created_at >= %(since)s and e.created_at < %(until)s
+        and e.created_at >= w.created_at
         and e.id <= (select c.high_water from relay_cursors c where c.sink = 'webhooks')
         and not exists (
             select from relay_cursors c cross join jsonb_to_recordset(c.holes) as h (first bigint, last bigint)
             where c.sink = 'webhooks' and e.id between h.first and h.last
         )
-        and w.event_types && array[e.type, split_part(e.type, '.', 1) || '.*', '*']
-        and (%(types)s::text[] = '{}' or %(types)s::text[] && array[e.type, split_part(e.type, '.', 1) || '.*', '*'])
+        and crossfade.webhook_type(w.event_types, e.type, e.payload ->> 'direction') is not null
+        and (%(types)s::text[] = '{}'
+            or crossfade.webhook_type(%(types)s::text[], e.type, e.payload ->> 'direction') is not null)
         and not exists (
             select from webhook_deliveries d
             where d.webhook_id = %(webhook_id)s and d.logged_at = e.created_at and d.event_id = e.event_id
@@ -100,6 +106,26 @@ with missing as (
     returning id
 )
 select count(*) from inserted
+
+-- name: end_rest
+-- Its owner says that it is well: what waited for the end of a rest waits no longer.
+update webhook_queues set not_before = '-infinity' where webhook_id = %(webhook_id)s
+
+-- name: bring_forward
+-- Those that wait for their time are due now; the attempts they have had still count. Null means all.
+with waiting as (
+    select d.id, d.logged_at from webhook_deliveries d
+    where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s and d.state = 'open'
+        and d.next_at > clock_timestamp() and (%(event_ids)s::uuid[] is null or d.event_id = any(%(event_ids)s::uuid[]))
+    order by d.next_at, d.id
+    limit %(limit)s
+), due as (
+    update webhook_deliveries d set next_at = clock_timestamp()
+    from waiting w
+    where d.id = w.id and d.logged_at = w.logged_at and d.state = 'open'
+    returning d.id
+)
+select count(*) from due
 
 -- name: list_attempts
 select crossfade.webhook_attempt_shown(a)::text as representation,

@@ -11,6 +11,7 @@ from gateway.services.events import LATEST, CatchUp
 from gateway.v1.event_schemas import ListEvents
 from gateway.v1.paths import PREFIX
 from gateway.validation import read_query
+from realtime_bridge.content_html import event_with_html
 
 
 def blueprint(catch_up: CatchUp) -> Blueprint:
@@ -32,7 +33,8 @@ def blueprint(catch_up: CatchUp) -> Blueprint:
 
 
 def _page(page: EventPage, limit: int) -> Response:
-    return _render(page.items, page.cursor, has_more=page.has_more, limit=limit)
+    items = tuple(map(event_with_html, page.items)) if rendering.wants_html() else page.items
+    return _render(items, page.cursor, has_more=page.has_more, limit=limit)
 
 
 def _render(items: tuple[str, ...], cursor: EventCursor, *, has_more: bool, limit: int) -> Response:

@@ -1,6 +1,5 @@
 """What the schemas of requests are made of: strict, in camelCase, and told in our own words when they do not fit."""
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
@@ -17,6 +16,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+
+from gateway.domain import MessageType
+from gateway.json_size import stored_bytes
 
 MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
 MAX_METADATA_BYTES = 4_096
@@ -44,9 +46,9 @@ def _content(text: str) -> str:
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     if _depth(value) > MAX_METADATA_DEPTH:
         raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
-    size = len(json.dumps(value, ensure_ascii=False).encode())
+    size = stored_bytes(value)
     if size > MAX_METADATA_BYTES:
-        words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON"}
+        words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON, with numbers written out"}
         raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
     return value
 
@@ -154,6 +156,23 @@ class Changes(Body):
         if not self.model_fields_set:
             raise PydanticCustomError("empty", "Name at least one field to change.")
         return self
+
+
+class OfMessageType(Body):
+    """A body with `messageType`, which the first design called `type`: either name is taken."""
+
+    message_type: Annotated[MessageType, Word] = MessageType.TEXT
+    type: Annotated[Annotated[MessageType, Word] | None, Field(description="Another name for `messageType`.")] = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.type is not None and "message_type" in self.model_fields_set and self.type is not self.message_type:
+            raise PydanticCustomError("conflicting", "Send messageType or type, not two different ones.")
+        return self
+
+    @property
+    def kind(self) -> MessageType:
+        return self.type or self.message_type
 
 
 class Query(BaseModel):

@@ -31,7 +31,10 @@ class CreateKey(Body):
     ]
     rate_limit: Annotated[PerMinute | None, Field(description="Requests per minute; at most the calling key's.")] = None
     send_rate_limit: Annotated[PerMinute | None, Field(description="Messages per minute.")] = None
-    expires_at: Annotated[Moment | None, Field(description="In the future; never without it.")] = None
+    expires_at: Annotated[
+        Moment | None,
+        Field(description="In the future, and no later than the calling key; left out, with it or never."),
+    ] = None
 
 
 class RotateKey(Body):

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.attachments import MAX_BYTES, NewAttachment
 from gateway.changes import Edit, ImportedMessage
-from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.domain import Direction, MessageStatus
 from gateway.v1.fields import (
     MAX_BIGINT,
     Body,
@@ -18,6 +18,7 @@ from gateway.v1.fields import (
     Metadata,
     Moment,
     Number,
+    OfMessageType,
     Query,
     Text128,
     Text255,
@@ -47,11 +48,10 @@ def _not_ahead(moment: datetime) -> datetime:
     return moment
 
 
-class ImportMessage(Body):
+class ImportMessage(OfMessageType):
     content: Annotated[Content, AfterValidator(not_blank)]
     created_at: Annotated[Moment, AfterValidator(_not_ahead)]
     direction: Annotated[Direction, Word]
-    message_type: Annotated[MessageType, Word] = MessageType.TEXT
     status: Annotated[MessageStatus, Word] = MessageStatus.READ
     client_message_id: Text128 | None = None
     provider_message_id: Text255 | None = None
@@ -63,7 +63,7 @@ class ImportMessage(Body):
         return ImportedMessage(
             index=index,
             content=self.content,
-            message_type=self.message_type,
+            message_type=self.kind,
             direction=self.direction,
             status=self.status,
             created_at=self.created_at,

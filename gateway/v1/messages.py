@@ -8,7 +8,6 @@ from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
 from gateway.changes import Shown
-from gateway.content_html import with_html
 from gateway.db import Database
 from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
@@ -16,8 +15,9 @@ from gateway.v1.etags import read_if_match
 from gateway.v1.fields import NoQuery
 from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, SendMessage, ShowMessages
+from gateway.v1.schemas import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
+from realtime_bridge.content_html import each_with_html
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
 MESSAGE = f"{MESSAGES}/<row_id:message_id>"
@@ -39,15 +39,19 @@ def blueprint(database: Database) -> Blueprint:
     def get_message(conversation_id: int, message_id: int) -> Response:
         query = read_query(ShowMessages)
         shown = service.get_message(database, g.api_key.account_id, conversation_id, message_id)
-        if query.include is None:
+        if query.include is None or rendering.wants_html():
             return _one(shown)
-        return rendering.one(*with_html([shown.representation]))  # not the representation that the strong tag names
+        return rendering.one(
+            *each_with_html([shown.representation])
+        )  # not the representation that the strong tag names
 
     def list_versions(conversation_id: int, message_id: int) -> Response:
-        read_query(NoQuery)
-        versions = service.list_versions(database, g.api_key.account_id, conversation_id, message_id)
-        whole = {"page": 1, "limit": None, "total": len(versions), "hasMore": False, "nextCursor": None}
-        return rendering.many(versions, whole)
+        query = read_query(ListVersions)
+        account_id, after = g.api_key.account_id, query.after_version
+        page = service.list_versions(database, account_id, conversation_id, message_id, after=after, limit=query.limit)
+        next_cursor = str(page.last) if page.has_more else None
+        pagination = {"page": None, "limit": query.limit, "total": None, "hasMore": page.has_more}
+        return rendering.many(page.items, pagination | {"nextCursor": next_cursor})
 
     def edit_message(conversation_id: int, message_id: int) -> Response:
         read_query(NoQuery)
@@ -108,7 +112,7 @@ def _list(database: Database, conversation_id: int, query: ListMessages) -> Resp
         limit=query.limit,
     )
     return rendering.many(
-        page.items if query.include is None else with_html(page.items),
+        page.items if query.include is None or rendering.wants_html() else each_with_html(page.items),
         {
             "page": None,
             "limit": query.limit,

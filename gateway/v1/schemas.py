@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -16,7 +17,6 @@ from gateway.domain import (
     ConversationStatus,
     Direction,
     MessageStatus,
-    MessageType,
     NewConversation,
     NewMessage,
     NewParticipant,
@@ -33,6 +33,7 @@ from gateway.v1.fields import (
     Metadata,
     Moment,
     Number,
+    OfMessageType,
     Query,
     Seq,
     Text128,
@@ -47,6 +48,7 @@ from gateway.v1.fields import (
 MAX_PARTICIPANTS = 100
 MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
 MAX_ATTACHMENTS = 10
+MAX_LIMIT = 100
 
 
 class ParticipantBody(Body):
@@ -75,12 +77,11 @@ class CreateConversation(Body):
         )
 
 
-class SendMessage(Body):
+class SendMessage(OfMessageType):
     """Content may be empty when there are attachments; then messageType says of what kind they are."""
 
     attachment_ids: Annotated[list[Uuid], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
     content: Content
-    message_type: Annotated[MessageType, Word] = MessageType.TEXT
     direction: Annotated[Direction, Word] = Direction.OUTGOING
     client_message_id: Text128 | None = None
     sender_id: Text255 | None = None
@@ -102,7 +103,7 @@ class SendMessage(Body):
     def to_domain(self) -> NewMessage:
         return NewMessage(
             content=self.content,
-            message_type=self.message_type,
+            message_type=self.kind,
             direction=self.direction,
             client_message_id=self.client_message_id,
             sender_id=self.sender_id,
@@ -130,13 +131,20 @@ class CreateRealtimeSession(Body):
     ) = None
 
 
+def _at_most_100(limit: int) -> int:
+    """As in the first design, of which this was the one list: who asks for more is given what there is at most."""
+    return min(limit, MAX_LIMIT)
+
+
 class ListConversations(Query):
     status: ConversationStatus | None = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
     unread: Annotated[bool | None, YesOrNo] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Annotated[
+        int, Field(ge=1, le=MAX_BIGINT, description="More than 100 is 100."), Number, AfterValidator(_at_most_100)
+    ] = 20
     page: (
         Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
         | None
@@ -148,6 +156,11 @@ class ShowMessages(Query):
     """How messages are shown: with `contentHtml`, which is safe to put on a page, when asked for."""
 
     include: Annotated[Literal["contentHtml"] | None, Field(description="Adds the content as sanitised HTML.")] = None
+
+
+class ListVersions(Query):
+    after_version: Annotated[int, Field(ge=0, le=2**31 - 1, description="Newer ones."), Number] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
 
 
 class ListMessages(ShowMessages):

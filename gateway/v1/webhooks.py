@@ -46,6 +46,7 @@ def blueprint(database: Database, box: SecretBox | None, urls: UrlPolicy) -> Blu
     _add_actions(routes, database)
     _add_secrets(routes, database, sealing)
     _add_deliveries(routes, database)
+    _add_repairs(routes, database)
     return routes
 
 
@@ -109,7 +110,8 @@ def _add_actions(routes: Blueprint, database: Database) -> None:
     def test_webhook(webhook_id: int) -> Response:
         read_query(NoQuery)
         kind = read_body(SendTest).type
-        return rendering.one(service.send_test(database, g.api_key.account_id, webhook_id, kind), status=202)
+        queued = service.send_test(database, g.api_key.account_id, webhook_id, kind, wants_html=rendering.wants_html())
+        return rendering.one(queued, status=202)
 
     def list_notices(webhook_id: int) -> Response:
         read_query(NoQuery)
@@ -183,6 +185,13 @@ def _add_deliveries(routes: Blueprint, database: Database) -> None:
         read_query(NoQuery)
         return rendering.one(deliveries.get_delivery(database, g.api_key.account_id, webhook_id, delivery_id))
 
+    routes.add_url_rule(DELIVERIES, view_func=list_deliveries, methods=["GET"])
+    routes.add_url_rule(DELIVERY, view_func=get_delivery, methods=["GET"])
+    routes.add_url_rule(f"{WEBHOOK}/attempts", view_func=list_attempts, methods=["GET"])
+    routes.add_url_rule(f"{WEBHOOK}/attempts/export", view_func=export_attempts, methods=["GET"])
+
+
+def _add_repairs(routes: Blueprint, database: Database) -> None:
     def replay_delivery(webhook_id: int, delivery_id: int) -> Response:
         read_query(NoQuery)
         shown = deliveries.replay(database, g.api_key.account_id, webhook_id, delivery_id)
@@ -195,12 +204,14 @@ def _add_deliveries(routes: Blueprint, database: Database) -> None:
         answer = {"failed": done.failed, "missing": done.missing, "hasMore": done.has_more}
         return rendering.one(json.dumps(answer), status=202)
 
-    routes.add_url_rule(DELIVERIES, view_func=list_deliveries, methods=["GET"])
-    routes.add_url_rule(DELIVERY, view_func=get_delivery, methods=["GET"])
+    def retry_webhook(webhook_id: int) -> Response:
+        read_query(NoQuery)
+        done = deliveries.retry(database, g.api_key.account_id, webhook_id)
+        return rendering.one(json.dumps({"retried": done.retried, "hasMore": done.has_more}), status=202)
+
     routes.add_url_rule(f"{DELIVERY}/replay", view_func=replay_delivery, methods=["POST"])
-    routes.add_url_rule(f"{WEBHOOK}/attempts", view_func=list_attempts, methods=["GET"])
-    routes.add_url_rule(f"{WEBHOOK}/attempts/export", view_func=export_attempts, methods=["GET"])
     routes.add_url_rule(f"{WEBHOOK}/recover", view_func=recover_webhook, methods=["POST"])
+    routes.add_url_rule(f"{WEBHOOK}/retry", view_func=retry_webhook, methods=["POST"])
 
 
 def _page(page: Listing, limit: int, *scope: object) -> Response:

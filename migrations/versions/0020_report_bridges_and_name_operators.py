@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0020"
-down_revision = "0015"
+down_revision = "0019"
 
 UP = """
 -- What each bridge does at this moment, in its own words: readers derive from it what is fed, and by whom.
@@ -76,6 +76,7 @@ alter table public.bridge_reports enable row level security;
 alter table public.legacy_listeners enable row level security;
 alter table public.rollout_operators enable row level security;
 revoke all on public.bridge_reports, public.legacy_listeners, public.rollout_operators from anon, authenticated;
+revoke all on sequence public.rollout_operators_id_seq from anon, authenticated;
 """
 
 DOWN = """

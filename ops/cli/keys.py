@@ -89,8 +89,10 @@ def keys() -> None:
 @click.option("--name", type=Name(), required=True, help="What people call the key.")
 @click.option("--scopes", type=Scopes(), default="chat:read,chat:write", show_default=True, help="What the key may do.")
 @click.option("--expires-in", type=Lifetime(), help="Stop working after, say, 30d, 12h or 90m; never without it.")
-@click.option("--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute.")
-@click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute.")
+@click.option(
+    "--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute; the account then has as many."
+)
+@click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute; likewise.")
 @click.option(
     "--env", type=Env(), default=lambda: os.environ.get("CROSSFADE_ENV") or "live", help="live, test … [CROSSFADE_ENV]"
 )

@@ -14,6 +14,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "up": "ops.cli.up",
     "demo": "ops.cli.demo",
     "migrate": "ops.cli.migrate",
+    "accounts": "ops.cli.accounts",
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
     "rollout": "ops.cli.rollout",

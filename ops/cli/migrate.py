@@ -5,18 +5,29 @@ import os
 
 import click
 
+from migrations.lock import WAIT_S
 from ops import migration
 from realtime_bridge.environment import Environment
 
 
 @click.command()
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0),
+    default=WAIT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for another migration of the same database.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
-def migrate(*, as_json: bool) -> None:
+def migrate(*, wait_s: float, as_json: bool) -> None:
     """Bring the database in DATABASE_URL to the newest schema.
 
     Runs as the role in the URL, which need not be superuser; run again, it changes nothing. Works on a Supabase
-    project as it is: Supabase's own objects are used, never created.
+    project as it is: Supabase's own objects are used, never created. Several at once are safe: one works, the others
+    wait and then find nothing left to do. What a killed run left half built, the next one repairs.
     """
     url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
-    migration.migrate(url)
+    migration.migrate(url, wait_s=wait_s, say=lambda line: click.echo(line, err=True))
     click.echo(json.dumps({"migrated": True}) if as_json else "The schema is up to date.")

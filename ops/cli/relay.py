@@ -49,6 +49,13 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
             click.echo(_holding(row))
         if row["last_error"]:
             click.echo(f"{row['sink']} last failed at {row['last_error_at']:%Y-%m-%d %H:%M:%S}Z: {row['last_error']}")
+        if row["waiting_for"]:
+            click.echo(f"{row['sink']} waits, and loses nothing: {row['waiting_for']}")
+        if row["sent_again"]:
+            click.echo(
+                f"{row['sink']} has sent {row['sent_again']} broadcasts again, lately at"
+                f" {row['sent_again_at']:%Y-%m-%d %H:%M:%S}Z: Realtime had perhaps not heard them."
+            )
         if row["parked"]:
             click.echo(f"{row['parked']} events of {row['sink']} are parked: see crossfade relay parked.")
 
@@ -74,6 +81,8 @@ def describe(row: DictRow) -> str:
         return f"breaker open, probe in {row['retry_in_s'] or 0:.0f} s"
     if row["consecutive_failures"]:
         return f"failing ({row['consecutive_failures']} in a row)"
+    if row["waiting_for"]:
+        return "waiting"
     return "delivering"
 
 

@@ -40,8 +40,11 @@ def supabase() -> None:
     show_default=True,
     help="Apply the Realtime quotas of a hosted plan.",
 )
+@click.option(
+    "--private-only", is_flag=True, help="Refuse public channels, as a project whose public access is switched off."
+)
 @click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
-def start(*, port: int, db_port: int, data_dir: Path, plan: str, as_json: bool) -> None:
+def start(*, port: int, db_port: int, data_dir: Path, plan: str, private_only: bool, as_json: bool) -> None:
     """Start Postgres and the endpoint, print URLs and keys, and run until Ctrl-C.
 
     The ports, the JWT secret and the keys are the Supabase CLI's own; SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY
@@ -49,7 +52,13 @@ def start(*, port: int, db_port: int, data_dir: Path, plan: str, as_json: bool) 
     """
     progress = Progress(Console(stderr=True))
     stack = LocalSupabase(
-        data_dir, port=port, database_port=db_port, plan=Plan(plan), step=progress.step, say=progress.say
+        data_dir,
+        port=port,
+        database_port=db_port,
+        plan=Plan(plan),
+        private_only=private_only,
+        step=progress.step,
+        say=progress.say,
     )
     with StopSignals() as stop, stack as running:
         facts = running.facts.as_environment()

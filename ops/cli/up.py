@@ -29,6 +29,7 @@ PORT = click.IntRange(0, 65535)
 @click.option("--bridge-port", type=PORT, default=8001, show_default=True, help="Legacy sockets.")
 @click.option("--supabase-port", type=PORT, default=54321, show_default=True, help="Supabase endpoint.")
 @click.option("--postgres-port", type=PORT, default=54322, show_default=True, help="Database.")
+@click.option("--allow-public", is_flag=True, help="Let the Supabase endpoint open public channels, too.")
 @click.option("--verbose", is_flag=True, help="Show the log lines of every process on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
 def up(
@@ -39,6 +40,7 @@ def up(
     bridge_port: int,
     supabase_port: int,
     postgres_port: int,
+    allow_public: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -51,7 +53,7 @@ def up(
     way or a process cannot be kept alive.
     """
     ports = {"gateway": gateway_port, "bridge": bridge_port, "supabase": supabase_port, "postgres": postgres_port}
-    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh)
+    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, allow_public=allow_public)
     progress = Progress(Console(stderr=True))
     with StopSignals() as stop:
         stack = Stack(options, progress, should_stop=stop.is_set, echo=_echo if verbose else None)

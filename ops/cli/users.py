@@ -1,8 +1,9 @@
-"""`crossfade users`: say which users an account may name as participants and agents, and ask realtime sessions for."""
+"""`crossfade users`: say which users an account may name, end what they had, and end a user's sockets and tokens."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ops.cli.options import database_option, database_url, json_option
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
+CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
@@ -53,11 +55,39 @@ def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as
 @database_option
 @json_option
 def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
-    """Take it back. Who takes part in a conversation stays there until removed."""
-    with _connect(data_dir, account_id) as connection, connection.transaction():
-        found = store.forbid_users(connection, account_id, names)
-        _check_found(names, found, f"Account {account_id} was not allowed")
-    _tell(account_id, found, "may no longer name", as_json=as_json)
+    """Take it back, and end what they had in the account.
+
+    They take part in its conversations no longer (each is told, as when a participant is removed), get no realtime
+    session, and read nothing of it with the tokens that they have. Their legacy sockets are closed, and come back
+    without it. What they are in other accounts stays; `users evict` ends their tokens, too.
+    """
+    with _connect(data_dir, account_id) as connection:
+        with connection.transaction():
+            found = store.forbid_users(connection, account_id, names)
+            _check_found(names, found, f"Account {account_id} has nothing to do with")
+        left = {user.id: _end(connection, account_id, user.id) for user in found}
+    _tell(account_id, found, "may no longer name", as_json=as_json, left=left)
+
+
+@users.command()
+@click.argument("names", nargs=-1, required=True, metavar="USER...")
+@database_option
+@json_option
+def evict(*, names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
+    """End the legacy sockets and the tokens of users, in all accounts.
+
+    Bridges close their sockets within a second or two, and what was signed until now opens neither a legacy socket nor
+    anything that the policies guard. A Supabase channel that is joined already goes on until its token ends; the answer
+    says when. New tokens count: take the users' access away first (`users forbid`, or ban them in Supabase Auth), or
+    they simply sign in again.
+    """
+    with _open(data_dir) as connection, connection.transaction():
+        found = store.find_users(connection, names)
+        _check_found(names, found, "There is no user")
+        ends = {user.id: store.find_session_end(connection, user.id) for user in found}
+        for user in found:
+            store.evict_user(connection, user.id)
+    _tell_evicted(found, ends, as_json=as_json)
 
 
 @users.command("list")
@@ -71,10 +101,25 @@ def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> Non
     _tell(account_id, found, "may name", as_json=as_json)
 
 
+def _end(connection: Connection, account_id: UUID, user_id: UUID) -> int:
+    """Take a user out of the account's conversations, some at a time, and close their sockets; return how many."""
+    left = 0
+    while ended := store.end_membership(connection, account_id, user_id, CONVERSATIONS_AT_ONCE):
+        left += ended
+    with connection.transaction():
+        store.close_sockets(connection, account_id, user_id)
+    return left
+
+
+@contextmanager
+def _open(data_dir: Path | None) -> Iterator[Connection]:
+    with psycopg.connect(database_url(data_dir), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        yield connection
+
+
 @contextmanager
 def _connect(data_dir: Path | None, account_id: UUID) -> Iterator[Connection]:
-    url = database_url(data_dir)
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with _open(data_dir) as connection:
         if not store.is_account(connection, account_id):
             raise UsersError(f"There is no user {account_id}; an account is a row of auth.users.")
         yield connection
@@ -87,12 +132,40 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
         raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.")
 
 
-def _tell(account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool) -> None:
+def _tell(
+    account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool, left: Mapping[UUID, int] | None = None
+) -> None:
     if as_json:
-        people = [{"id": str(user.id), "email": user.email} for user in found]
+        people = [
+            {"id": str(user.id), "email": user.email, **({"conversationsLeft": left[user.id]} if left else {})}
+            for user in found
+        ]
         click.echo(json.dumps({"accountId": str(account_id), "users": people}))
         return
     for user in found:
-        click.echo(f"Account {account_id} {verb} {user.id}" + (f" ({user.email})." if user.email else "."))
+        click.echo(f"Account {account_id} {verb} {_named(user)}.")
+        if left is not None:
+            click.echo(f"  Taken out of {left[user.id]} conversations; legacy sockets are closed within seconds.")
     if not found:
         click.echo(f"Account {account_id} {verb} nobody but its own user.")
+
+
+def _tell_evicted(found: Sequence[store.User], ends: Mapping[UUID, datetime | None], *, as_json: bool) -> None:
+    """Say what was ended, and what cannot be: for how long."""
+    if as_json:
+        people = [
+            {"id": str(user.id), "email": user.email, "channelsUntil": end.isoformat() if end else None}
+            for user in found
+            for end in [ends[user.id]]
+        ]
+        click.echo(json.dumps({"evicted": people}))
+        return
+    for user in found:
+        end = ends[user.id]
+        until = f"until {end:%Y-%m-%d %H:%M:%S} UTC" if end else "until that token ends (Supabase's own: an hour)"
+        click.echo(f"Evicted {_named(user)}: legacy sockets are closed, tokens until now open nothing.")
+        click.echo(f"  A Supabase channel joined before goes on {until}; nobody but Supabase can close it sooner.")
+
+
+def _named(user: store.User) -> str:
+    return f"{user.id} ({user.email})" if user.email else str(user.id)

@@ -7,9 +7,11 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,12 +19,14 @@ import psycopg
 import requests
 from psycopg.rows import DictRow
 
+from ops.embedded.private_files import write_private
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.events import EventType
 from realtime_bridge.webhooks import signing
 
 _QUERIES = sql.load(__file__)
+SECRET_FILE = "webhooks-listen-secret"  # noqa: S105 a name, not a secret; beside what `up` keeps
 POLL_S = 0.25
 WAIT_S = 20  # of a long poll; below the time after which proxies give up
 API_TIMEOUT_S = WAIT_S + 10.0
@@ -143,13 +147,29 @@ class ApiSource:
             time.sleep(RETRY_S)
 
 
+def kept_secret(data_dir: Path) -> str:
+    """Return the secret that listeners of this machine sign with: made once, kept for its owner only."""
+    file = data_dir / SECRET_FILE
+    with suppress(FileNotFoundError):
+        secret = file.read_text(encoding="utf-8").strip()
+        try:
+            signing.key_of(secret)
+        except signing.MalformedSecret as error:
+            raise ListenError(f"{file}: {error} Delete the file for a new secret.") from None
+        return secret
+    data_dir.mkdir(parents=True, exist_ok=True)
+    secret = signing.new_secret()
+    write_private(file, f"{secret}\n")
+    return secret
+
+
 class Listener:
     """Forwards events one at a time, in the source's order."""
 
-    def __init__(self, source: Source, *, target: str, secret: str | None) -> None:
+    def __init__(self, source: Source, *, target: str, secret: str) -> None:
         self._source = source
         self._target = target
-        self.secret = secret or signing.new_secret()
+        self.secret = secret
         self._keys = [signing.key_of(self.secret)]
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business between two programs of one machine

@@ -12,13 +12,13 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.db import Database
 from gateway.errors import ProblemError
 from gateway.services import webhook_deliveries as service
 from gateway.webhook_domain import Recovered, Recovery
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.webhooks import catalogue, signing
@@ -26,6 +26,7 @@ from realtime_bridge.webhooks.outcomes import Outcome
 
 _QUERIES = sql.load(__file__)
 CONNECT_TIMEOUT_S = 5
+SECRET_VARIABLE = "CROSSFADE_LISTEN_SECRET"  # noqa: S105 a name, not a secret
 
 
 class WebhooksError(OpsError):
@@ -69,7 +70,7 @@ def list_webhooks(*, account_id: UUID | None, data_dir: Path | None, as_json: bo
     if as_json:
         click.echo(json.dumps(rows, default=str))
         return
-    table = Table("id", "account", "url", "events", "state", "waiting", "last error")
+    table = _table("id", "account", "url", "events", "state", "waiting", "last error")
     for row in rows:
         waiting = f"{row['waiting']}{'+' if row['waiting'] == 10_000 else ''}"  # noqa: PLR2004 where the count stops
         error = row["disabled_reason"] or row["last_error"] or ""
@@ -104,7 +105,7 @@ def attempts(
         for attempt in found:
             click.echo(json.dumps(attempt))
         return
-    table = Table("started", "type", "event id", "try", "outcome", "status", "ms", "error")
+    table = _table("started", "type", "event id", "try", "outcome", "status", "ms", "error")
     for attempt in found:
         number = f"{attempt['number']}{' replay' if attempt['replay'] else ''}"
         status, ms = str(attempt["status"] or ""), f"{attempt['timing']['totalMs']:.0f}"
@@ -136,6 +137,25 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
 
 @webhooks.command()
 @click.argument("webhook_id", type=click.IntRange(1))
+@click.argument("event_ids", nargs=-1, type=click.UUID)
+@database_option
+@json_option
+def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None, as_json: bool) -> None:
+    """Deliver to WEBHOOK_ID now what waits for its next attempt: EVENT_IDS, or all of it. Ends its rest, too."""
+    with _connect(data_dir) as connection:
+        account_id = _account(connection, webhook_id)
+    retried, more = 0, True
+    with _database(data_dir) as database:
+        while more:
+            done = service.retry(database, account_id, webhook_id, event_ids or None)
+            retried, more = retried + done.retried, done.has_more
+    if event_ids and not retried:
+        raise WebhooksError(f"Nothing of that waits for webhook {webhook_id}; replay sends again what is settled.")
+    click.echo(json.dumps({"retried": retried}) if as_json else f"{retried} waiting deliveries are due now.")
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
 @click.option("--since", type=Moment(), required=True, help="From a time on, or 2h, 30m, 3d ago.")
 @click.option("--until", type=Moment(), help="Before a time.  [default: now]")
 @click.option(
@@ -152,7 +172,10 @@ def recover(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Deliver to WEBHOOK_ID what failed in a range of time, and what was never queued while it was disabled."""
+    """Deliver to WEBHOOK_ID what failed in a range of time, and what was never queued while it was disabled.
+
+    Nothing from before it was made. What waits for its next attempt is not touched: see `retry`.
+    """
     with _connect(data_dir) as connection:
         account_id = _account(connection, webhook_id)
     range_ = Recovery(since=since, until=until or datetime.now(UTC) + timedelta(minutes=1), types=types)
@@ -179,7 +202,7 @@ def recover(
 @click.option("--api-key", help="A key with chat:read, for --api-url.")
 @click.option("--account", "account_id", type=click.UUID, help="Whose events.  [default: the demo account's]")
 @click.option("--type", "patterns", multiple=True, default=["*"], show_default=True, help="A type, family.* or *.")
-@click.option("--secret", help="Sign with this; without it a new one is made and shown.")
+@click.option("--secret", envvar=SECRET_VARIABLE, help=f"Sign with this (or {SECRET_VARIABLE}).  [default: kept here]")
 @click.option("--after", type=click.IntRange(0), help="Begin after this seq of the log.  [default: now]")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many events.")
 @database_option
@@ -200,15 +223,16 @@ def listen(
     """Forward events to a receiver on this machine, signed as webhooks are; no public URL is needed.
 
     Takes events from now on, from the API or from the database, and posts each as it comes, until Ctrl-C. Nothing is
-    stored: what your receiver refuses is shown and not tried again.
+    stored: what your receiver refuses is shown and not tried again. The secret is made once and kept in the data
+    directory, so your receiver's settings hold over runs; delete the file for another one.
     """
-    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source
+    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source, kept_secret
 
     if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
         raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
     if bool(api_url) != bool(api_key):
         raise click.UsageError("Give --api-url and --api-key together.")
-    chosen = _checked(secret)
+    chosen = _checked(secret) or kept_secret(data_dir or DEFAULT_DATA_DIR)
     with ExitStack() as stack:
         source: Source
         if api_url and api_key:
@@ -222,6 +246,11 @@ def listen(
             click.echo(f"Events go to {target}. Verify them with {listener.secret}", err=True)
         for shown in listener.forward(count):
             click.echo(json.dumps(shown) if as_json else Listener.line(shown))
+
+
+def _table(*names: str) -> Table:
+    """A table that folds what does not fit: an id must be there to the last letter, for somebody will copy it."""
+    return Table(*(Column(name, overflow="fold") for name in names))
 
 
 def _checked(secret: str | None) -> str | None:

@@ -21,7 +21,7 @@ from ops.errors import OpsError
 MARKER = "crossfade.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
 LOCK = "running.lock"
-NEIGHBOURS = (LOCK, "supabase")  # `crossfade supabase start` keeps its directory in our default one
+NEIGHBOURS = (LOCK, "supabase", "webhooks-listen-secret")  # what other commands keep in our default one
 OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import psycopg
 
-from ops.embedded import killed_postgres
+from ops.embedded import killed_postgres, parent_death, postgres_access
+from ops.embedded.postgres_access import SUPERUSER
 from ops.errors import OpsError
 
-SUPERUSER = "supabase_admin"  # Supabase's own superuser; `postgres` is an ordinary role there, and so here
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
@@ -33,7 +33,8 @@ SETTINGS = {
     "max_slot_wal_keep_size": "4096MB",  # a stalled slot must not fill the disk
     "timezone": "UTC",
     "password_encryption": "scram-sha-256",
-    "unix_socket_directories": "",  # data directories are often longer than a socket path may be
+    "scram_iterations": "1",  # they slow down who guesses a password, and ours is in the documentation
+    "unix_socket_permissions": "0700",
     "listen_addresses": "127.0.0.1",
 }
 
@@ -54,15 +55,25 @@ def _say_nothing(_: str) -> None: ...
 
 
 class EmbeddedPostgres:
-    """One server on 127.0.0.1 with its files in `data_dir`. Superuser `supabase_admin`, trust authentication."""
+    """One server on 127.0.0.1 with its files in `data_dir`. Its superuser `supabase_admin` comes by a unix socket."""
 
     def __init__(
-        self, data_dir: Path, port: int = 0, *, durable: bool = True, say: Callable[[str], None] = _say_nothing
+        self,
+        data_dir: Path,
+        port: int = 0,
+        *,
+        durable: bool = True,
+        dies_with_us: bool = False,
+        say: Callable[[str], None] = _say_nothing,
     ) -> None:
-        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root."""
+        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root.
+
+        `dies_with_us`: also when we are killed, or when the thread that calls `start` is gone.
+        """
         self.data_dir = data_dir.resolve()
         self.port = port
         self._durable = durable
+        self._dies_with_us = dies_with_us
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -80,7 +91,8 @@ class EmbeddedPostgres:
         return f"postgresql://{user}:postgres@127.0.0.1:{self.port}/{database}"
 
     def admin_url(self, database: str = "postgres") -> str:
-        return self.url(database, SUPERUSER)
+        """As the superuser; good for processes of the system user that started the server."""
+        return postgres_access.superuser_url(self.data_dir, self.port, database)
 
     def start(self) -> None:
         """Promises a server that answers; creates the cluster on first use."""
@@ -95,6 +107,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=parent_death.signalled_with(signal.SIGINT) if self._dies_with_us else None,  # noqa: PLW1509
                 **self.popen_arguments(),
             )
         self._wait_until_ready()
@@ -103,12 +116,15 @@ class EmbeddedPostgres:
         """Create the cluster on first use and clear what a killed server left. Before every start."""
         self._initialise()
         self._give_to_system_user()  # again: the directories above it may have been closed since
+        postgres_access.write_rules(self.data_dir)
+        postgres_access.make_socket_directory(self.data_dir, self.data_dir.stat().st_uid)
         killed_postgres.clean_up(self.data_dir)
         self.port = self.port or _free_port()
 
     def command(self) -> list[str]:
         command = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
-        for name, value in SETTINGS.items():
+        sockets = {"unix_socket_directories": str(postgres_access.socket_directory(self.data_dir))}
+        for name, value in {**SETTINGS, **sockets}.items():
             command += ["-c", f"{name}={value}"]
         if not self._durable:
             command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
@@ -154,7 +170,8 @@ class EmbeddedPostgres:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
         self._give_to_system_user()
-        command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust"]
+        command = [str(binaries() / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER]
+        command += ["--auth-local=peer", "--auth-host=reject"]  # until our own rules are written
         command += ["--encoding=UTF8", "--locale=C", f"--lc-ctype={letters}", "--no-sync", "--no-instructions"]
         result = subprocess.run(
             command,

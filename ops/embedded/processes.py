@@ -37,10 +37,16 @@ class ProcessSpec:
 class Process:
     """One run of a spec; a restart is a new one."""
 
-    def __init__(self, spec: ProcessSpec, log_file: Path, echo: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        log_file: Path,
+        echo: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         spec.prepare()
         self.spec = spec
-        self.log = LogFile(log_file, spec.name, echo)
+        self.log = LogFile(log_file, spec.name, echo, say=say)
         # A session of its own: a Ctrl-C in the terminal is ours to pass on, in order.
         self._popen = subprocess.Popen(
             spec.command,

@@ -26,7 +26,9 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_LOG_FORMAT": "json",
     "CROSSFADE_WEBHOOK_PLAIN_HTTP": "yes",  # a newcomer's receiver listens on this machine
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8 ::1/128",
+    "CROSSFADE_IDLE_PROBE_S": "1",  # nobody pays for messages here, and figures show at once
     "CROSSFADE_STORAGE": "directory",
+    "MALLOC_ARENA_MAX": "2",  # glibc's own default, eight a processor, keeps the memory of every burst for itself
     "CROSSFADE_ACCOUNT_USERS": "everybody",  # whoever signs up here is to be played with
 }
 # Of a real project; they would win over ours.
@@ -82,11 +84,13 @@ def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
     )
 
 
-def supabase_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
+def supabase_spec(addresses: Addresses, environment: Mapping[str, str], *, allow_public: bool) -> ProcessSpec:
+    """Private channels only, unless told otherwise: nothing of ours is sent on public ones."""
     port, database_url = str(addresses.supabase_port), addresses.database_admin_url
+    command = (sys.executable, "-m", "ops.local_supabase", "--port", port, "--database-url", database_url)
     return ProcessSpec(
         name="supabase",
-        command=(sys.executable, "-m", "ops.local_supabase", "--port", port, "--database-url", database_url),
+        command=command if allow_public else (*command, "--private-only"),
         environment=environment,
         is_ready=lambda: _answers(f"{addresses.supabase_url}/"),
         popen={"cwd": ROOT},

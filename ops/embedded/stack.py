@@ -27,6 +27,7 @@ class StackOptions:
     data_dir: Path
     ports: Mapping[str, int]
     fresh: bool = False
+    allow_public: bool = False
 
 
 class Stack:
@@ -107,7 +108,8 @@ class Stack:
         )
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}"):
             self._supervisor.start(
-                services.supabase_spec(addresses, environment), services.gateway_spec(addresses, environment)
+                services.supabase_spec(addresses, environment, allow_public=self._options.allow_public),
+                services.gateway_spec(addresses, environment),
             )
         with self._step("Demo account"):  # before the bridge: its canary's conversation must not be number 1
             demo = demo_account.ensure(addresses, self._data_dir / "demo.json")

@@ -68,7 +68,7 @@ class Supervisor:
         """
         for spec in specs:
             self._members[spec.name] = _Member(spec, self._spawn(spec))
-            self._on_change()
+            self._tell_change()
         for spec in specs:
             self._wait_until_ready(self._members[spec.name])
 
@@ -98,7 +98,14 @@ class Supervisor:
             del self._members[name]
 
     def _spawn(self, spec: ProcessSpec) -> Process:
-        return Process(spec, self._logs / f"{spec.name}.log", self._echo)
+        return Process(spec, self._logs / f"{spec.name}.log", self._echo, self._say)
+
+    def _tell_change(self) -> None:
+        """Whoever writes the pids down may find the disk full; the processes matter more."""
+        try:
+            self._on_change()
+        except OSError as error:
+            self._say(f"The files that name the processes were not written: {error}")
 
     def _wait_until_ready(self, member: _Member) -> None:
         spec, process = member.spec, member.process
@@ -131,7 +138,7 @@ class Supervisor:
     def _restart(self, member: _Member) -> None:
         member.restart_at = None
         member.process = self._spawn(member.spec)
-        self._on_change()
+        self._tell_change()
         self._say(f"{member.spec.name} died ({member.death}); restarted, now pid {member.process.pid}")
 
     def _trace(self, process: Process) -> str:

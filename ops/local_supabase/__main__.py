@@ -32,8 +32,17 @@ _log = structlog.get_logger(__name__)
     default=Plan.UNLIMITED.value,
     help="Quotas of a hosted plan.",
 )
+@click.option("--private-only", is_flag=True, help="Refuse public channels, as a project without public access does.")
 @click.option("--quick-refusals", is_flag=True, help="Refuse at once, not after the real 2 s and 5 s: for test runs.")
-def main(port: int, host: str, database_url: str, ready_file: Path | None, plan: str, quick_refusals: bool) -> None:
+def main(
+    port: int,
+    host: str,
+    database_url: str,
+    ready_file: Path | None,
+    plan: str,
+    private_only: bool,
+    quick_refusals: bool,
+) -> None:
     """Serve Supabase Realtime on a local port."""
     log_format = os.environ.get("CROSSFADE_LOG_FORMAT", "json")
     configure_logging("supabase", os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"), log_format)
@@ -42,7 +51,7 @@ def main(port: int, host: str, database_url: str, ready_file: Path | None, plan:
     except ConfigurationError as error:
         sys.exit(str(error))
     timings = Timings(connect_error_backoff_s=0, channel_error_backoff_s=0) if quick_refusals else Timings()
-    settings = replace(settings, limits=Limits.of_plan(Plan(plan)), timings=timings)
+    settings = replace(settings, limits=Limits.of_plan(Plan(plan)), timings=timings, private_only=private_only)
     sys.exit(asyncio.run(_serve(settings, ready_file)))
 
 

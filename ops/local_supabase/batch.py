@@ -49,8 +49,10 @@ def _entries(body: dict[str, Any]) -> list[dict[str, Any]]:
     if "messages" not in body:
         raise BatchError([_BLANK])
     value = body["messages"]
-    if isinstance(value, dict) and value and all(isinstance(key, str) and key.isdecimal() for key in value):
-        value = [value[key] for key in sorted(value, key=int)]
+    if isinstance(value, dict):  # as a form sends a list: numbers first, in their order, whatever else after them
+        value = [
+            value[key] for key in sorted(value, key=lambda key: (0, int(key), "") if key.isdecimal() else (1, 0, key))
+        ]
     if not isinstance(value, list) or any(not isinstance(entry, dict) for entry in value):
         raise BatchError([_INVALID])
     if not value:
@@ -90,5 +92,5 @@ def _message(entry: dict[str, Any]) -> BatchMessage:
         event=entry["event"],
         payload=entry["payload"],
         private=_BOOLEANS.get(entry.get("private", False), False),
-        id=entry.get("id") or None,
+        id=entry.get("id") if (entry.get("id") or "").strip() else None,
     )

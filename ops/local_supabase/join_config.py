@@ -8,6 +8,7 @@ from typing import Any
 
 from ops.local_supabase.refusals import JoinRefusedError
 
+LATEST_MS = 253_402_300_799_999  # the end of the year 9999, which is as far as Elixir's calendar reaches
 MOST_REPLAYED = 25  # Supabase's limit per request
 _NO_MATCH = "UnknownErrorOnChannel: no function clause matching in Access.get/3"
 _BAD_REPLAY = "UnableToReplayMessages: Replay params are not valid"
@@ -106,9 +107,9 @@ def _replay(broadcast: dict[str, Any], *, private: bool) -> Replay | None:
     if not private:
         raise JoinRefusedError(_PUBLIC_REPLAY)
     value = broadcast["replay"]
-    if value is None or value is False:
+    if not isinstance(value, dict):
         return None
-    if not isinstance(value, dict) or not _is_integer(value.get("since")):
+    if not _is_integer(value.get("since")) or value["since"] > LATEST_MS:
         raise JoinRefusedError(_BAD_REPLAY)
     limit = value.get("limit")
     if limit is not None and not _is_integer(limit):

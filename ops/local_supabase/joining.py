@@ -68,6 +68,7 @@ def _check_limits(socket: "Socket") -> None:
     project = socket.project
     if project.rates.joins.over:
         raise JoinRefusedError("ClientJoinRateLimitReached: Too many joins per second", disconnect=True)
+    project.rates.begin()
     project.rates.joins.add()
     if len(socket.channels) >= project.settings.limits.max_channels_per_client:
         raise JoinRefusedError("ChannelRateLimitReached: Too many channels")

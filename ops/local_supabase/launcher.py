@@ -66,17 +66,22 @@ class LocalSupabase:
         port: int = 0,
         database_port: int = 0,
         plan: Plan = Plan.UNLIMITED,
+        private_only: bool = False,
         durable: bool = True,
         quick_refusals: bool = False,
         step: Step = contextlib.nullcontext,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Port 0 takes any free one. `step` shows a title while something is done, `say` a sentence."""
+        """Port 0 takes any free one; `private_only` refuses public channels.
+
+        `step` shows a title while something is done, `say` a sentence.
+        """
         self._data_dir = DataDir(data_dir, made_by=MADE_BY)
         self._port = port
         self._database_port = database_port
         self._step = step
         self._plan = plan
+        self._private_only = private_only
         self._quick_refusals = quick_refusals
         self._postgres = EmbeddedPostgres(self._data_dir / "postgres", durable=durable, say=say)
         self._endpoint: subprocess.Popen[bytes] | None = None
@@ -184,6 +189,7 @@ class LocalSupabase:
         ready_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), "--plan", self._plan]
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
+        command += ["--private-only"] if self._private_only else []
         command += ["--quick-refusals"] if self._quick_refusals else []
         with self._log_file.open("ab") as log:
             self._endpoint = subprocess.Popen(

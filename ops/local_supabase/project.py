@@ -58,13 +58,21 @@ class Project:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        """Open the database and start the loops; comes back once broadcasts from the database would be seen."""
+        """Open the database and start the loops; comes back once broadcasts from the database would be seen.
+
+        With a delay it comes back before: what is written until the slot is there is never broadcast.
+        """
         await self.sessions.open()
         upkeep = Upkeep(self)
         await upkeep.tend_partitions()
-        for loop in (self.stream.run(), *upkeep.loops()):
+        for loop in (self._stream(), *upkeep.loops()):
             self.spawn(loop)
-        await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
+        if not self.settings.timings.replication_delay_s:
+            await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
+
+    async def _stream(self) -> None:
+        await asyncio.sleep(self.settings.timings.replication_delay_s)
+        await self.stream.run()
 
     async def stop(self) -> None:
         """End every connection, 1012 for those with channels, then the loops and the database."""

@@ -43,7 +43,7 @@ class ReplicationStream:
         self._database_url = database_url
         self._slot_prefix = slot_prefix
         self._publication = publication
-        self._on_change = on_change
+        self.on_change = on_change
         self._timings = timings
 
     async def run(self) -> None:
@@ -72,10 +72,13 @@ class ReplicationStream:
             await self._start(connection)
             self.connected.set()
             _log.info("replication_connected", publication=self._publication)
-            await _Reader(connection.pgconn, self._on_change).run()
+            await _Reader(connection.pgconn, self._take).run()
         finally:
             with contextlib.suppress(psycopg.Error):
                 connection.pgconn.finish()
+
+    def _take(self, change: Change) -> None:
+        self.on_change(change)
 
     async def _start(self, connection: psycopg.AsyncConnection[Any]) -> None:
         slot = self.slot = f"{self._slot_prefix}_{secrets.token_hex(4)}"

@@ -79,6 +79,9 @@ class Timings:
     presence_window_s: float = 30.0
     token_check_s: float = 300.0  # a token is looked at again at least this often
     leave_turn_s: float = 0.002  # a join sent right behind a leave overtakes the leave's reply
+    replication_delay_s: float = (
+        0.0  # hosted, the slot is back some 10 s after a restart; clients have joined long before
+    )
     replication_retry_s: float = 0.05
     replication_retry_max_s: float = 2.0
     janitor_s: float = 3600.0  # how often partitions are created and dropped

@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class StoredMessages:
-    """Publishes every inserted row that has a topic, an event and a payload."""
+    """Publishes every inserted row that has a topic, an event, a payload and says whether it is private."""
 
     def __init__(self, hub: Hub, rates: Rates, limits: Limits) -> None:
         self._hub = hub
@@ -31,8 +31,8 @@ class StoredMessages:
             return
         row = dict(zip((column.name for column in change.relation.columns), change.new, strict=True))
         topic, event, row_id = _text(row["topic"]), _text(row["event"]), _text(row["id"])
-        content = _content(row)
-        if topic is None or event is None or content is None:
+        private, content = _text(row["private"]), _content(row)
+        if topic is None or event is None or private is None or content is None:
             return
         if self._rates.events.over or self._too_big(content):
             _log.warning("UnableToBroadcastChanges", topic=topic, bytes=len(content[0]))
@@ -40,7 +40,7 @@ class StoredMessages:
         self._rates.events.add()
         message = UserFanout(f"realtime:{topic}", event, *content, message_id=row_id)
         try:
-            self._hub.publish(row["private"] == "t", topic, message)
+            self._hub.publish(private == "t", topic, message)
         except ValueError as error:
             _log.warning("UnableToBroadcastChanges", topic=topic, reason=str(error))
 

@@ -1,12 +1,14 @@
 """Carries typing and presence between legacy sockets and Supabase's `presence:{id}` channels. Started by `__main__`.
 
 A channel is joined only while a legacy socket of this bridge is in the conversation and somebody else in it may be on
-Supabase. Each bridge hears the channel for its own sockets, and says there only what its own sockets did: one hop.
+Supabase. Each bridge hears the channel for its own sockets, and says there only what its own sockets did: one hop. Its
+legacy users stand in the channel's presence one by one, each under the own id, as users of Supabase do.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -14,12 +16,13 @@ from uuid import UUID
 import structlog
 
 from realtime_bridge import metrics
-from realtime_bridge.channels.connection import OnPeople, Receive
+from realtime_bridge.channels.seat import OnPeople, Receive
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.leases import RENEW_S, Leases
 from realtime_bridge.ephemeral.members import Members
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
+from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.dialects import Emit, typing
 from realtime_bridge.legacy.sessions import Session
@@ -30,18 +33,14 @@ QUEUE = 1_000  # signs are dropped first when there is too much to do
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
-class Channels(Protocol):
+class Channels(Entries, Protocol):
     """What is needed of `channels.seats.Seats`."""
 
     def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
 
-    def leave(self, topic: str) -> None: ...
-
     def is_joined(self, topic: str) -> bool: ...
 
     async def send(self, topic: str, event: str, payload: Mapping[str, Any]) -> bool: ...
-
-    async def track(self, topic: str, state: Mapping[str, Any]) -> bool: ...
 
 
 class EphemeralBridge:
@@ -70,6 +69,8 @@ class EphemeralBridge:
         self._clock = clock
         self._rooms = RoomsHere()
         self._typing = Typing(clock)
+        self._stand_ins = StandIns(channels, name)
+        self._unannounced: dict[int, set[UUID]] = {}
         self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(QUEUE)
         self._renew_at = clock() + RENEW_S
 
@@ -92,7 +93,7 @@ class EphemeralBridge:
             origin=Origin.LEGACY,
             is_typing=is_typing,
         )
-        self._later(lambda: self._say(sign))
+        self._later(lambda: self._say(sign, self._rooms.find(conversation_id)))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -117,6 +118,8 @@ class EphemeralBridge:
         while True:
             await asyncio.sleep(TICK_S)
             self._later(self._expire)
+            if self._unannounced:
+                self._later(self._announce_joins)
             if self._clock() >= self._renew_at:
                 self._renew_at = self._clock() + RENEW_S
                 self._later(self._renew)
@@ -135,13 +138,14 @@ class EphemeralBridge:
             await self._deliver(frame)
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
-            await self._announce(Kind.JOIN, conversation_id, user_id)
+            self._unannounced.setdefault(conversation_id, set()).add(user_id)
         await self._open_or_close(conversation_id)
+        await self._announce_joins()
 
     async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-            await self._announce(Kind.LEAVE, conversation_id, user_id)
+            await self._announce_leave(conversation_id, user_id, room)
         for other in room.on_supabase if not room.sockets else ():
             await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
         await self._open_or_close(conversation_id)
@@ -151,11 +155,14 @@ class EphemeralBridge:
         room, topic = self._rooms.find(conversation_id), topic_of(conversation_id)
         if room is not None and (membership := await self._members.find_membership(conversation_id)):
             room.participants, room.account_id = membership.participants, membership.account_id
+            room.names = membership.names
         if room is not None and self._may_meet(room):
             self._channels.take(topic, self._receiver(conversation_id), self._people_watcher(conversation_id))
-            await self._track(conversation_id, room)
+            self._stand_ins.show(conversation_id, room.users, room.names)
         else:
+            self._stand_ins.show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
+            self._unannounced.pop(conversation_id, None)
 
     def _may_meet(self, room: Room) -> bool:
         """Whether somebody in the room and somebody else, who may be on the other side, take part.
@@ -169,11 +176,6 @@ class EphemeralBridge:
             room.users - {user_id} and self._may_be_on_supabase(user_id, account_id) for user_id in room.participants
         )
 
-    async def _track(self, conversation_id: int, room: Room) -> None:
-        """Keep the channel's presence up to date: the legacy users, always as a full set."""
-        state = {"origin": Origin.LEGACY.value, "bridge": self._name, "userIds": _stands_for(room)}
-        await self._channels.track(topic_of(conversation_id), state)
-
     def _receiver(self, conversation_id: int) -> Receive:
         def receive(event: str, payload: Mapping[str, Any]) -> None:
             sign = signs.heard(conversation_id, event, payload) if isinstance(payload, Mapping) else None
@@ -184,8 +186,8 @@ class EphemeralBridge:
 
     def _people_watcher(self, conversation_id: int) -> OnPeople:
         def changed(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-            people, said = signs.people(state), signs.stood_for(state, self._name)
-            self._later(lambda: self._meet(conversation_id, people, said))
+            people = signs.people(state)
+            self._later(lambda: self._meet(conversation_id, people))
 
         return changed
 
@@ -199,8 +201,8 @@ class EphemeralBridge:
             await self._deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
             metrics.SIGNS.labels(Origin.SUPABASE).inc()
 
-    async def _meet(self, conversation_id: int, people: frozenset[UUID], said: list[str] | None) -> None:
-        """Tell legacy sockets who came to the channel and who left it; say there who is on the legacy side."""
+    async def _meet(self, conversation_id: int, people: frozenset[UUID]) -> None:
+        """Tell legacy sockets who came to the channel and who left it."""
         room = self._rooms.find(conversation_id)
         if room is None:
             return
@@ -212,16 +214,30 @@ class EphemeralBridge:
         for user_id in went:
             if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
                 await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-        if said != _stands_for(room):
-            await self._track(conversation_id, room)
 
-    async def _say(self, sign: Sign) -> None:
-        payload = signs.crossed(sign, _now())
-        if await self._channels.send(topic_of(sign.conversation_id), sign.kind, payload):
+    async def _say(self, sign: Sign, room: Room | None) -> None:
+        """Tell the channel, with the name under which the room's members know the user."""
+        named = replace(sign, username=room.names.get(sign.user_id)) if room else sign
+        if await self._channels.send(topic_of(sign.conversation_id), sign.kind, signs.crossed(named, _now())):
             metrics.SIGNS.labels(sign.origin).inc()
 
-    async def _announce(self, kind: Kind, conversation_id: int, user_id: UUID) -> None:
-        await self._say(Sign(kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY))
+    async def _announce_joins(self) -> None:
+        """Say who came, as soon as the seat is taken: said before, nobody would hear it."""
+        for conversation_id in [one for one in self._unannounced if self._channels.is_joined(topic_of(one))]:
+            room = self._rooms.find(conversation_id)
+            for user_id in sorted(self._unannounced.pop(conversation_id)):
+                await self._announce(Kind.JOIN, conversation_id, user_id, room)
+
+    async def _announce_leave(self, conversation_id: int, user_id: UUID, room: Room) -> None:
+        waiting = self._unannounced.get(conversation_id, set())
+        if user_id in waiting:
+            waiting.discard(user_id)
+        else:
+            await self._announce(Kind.LEAVE, conversation_id, user_id, room)
+
+    async def _announce(self, kind: Kind, conversation_id: int, user_id: UUID, room: Room | None) -> None:
+        sign = Sign(kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY)
+        await self._say(sign, room)
 
     async def _expire(self) -> None:
         for conversation_id, user_id in self._typing.take_expired():
@@ -238,10 +254,6 @@ class EphemeralBridge:
 
     def _holder(self, side: Origin) -> str:
         return f"{side}:{self._name}"
-
-
-def _stands_for(room: Room) -> list[str]:
-    return sorted(str(user_id) for user_id in room.users)
 
 
 def _now() -> datetime:

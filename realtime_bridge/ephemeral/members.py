@@ -1,7 +1,8 @@
 """Who takes part in a conversation. Asked by the ephemeral bridge when a room opens, and now and then again."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +20,8 @@ TIMEOUT_S = 2.0
 class Membership:
     account_id: UUID
     participants: frozenset[UUID]
+    names: Mapping[UUID, str | None] = field(default_factory=dict)
+    """Of participants, as the project knows them."""
 
 
 class Members(Protocol):
@@ -39,4 +42,7 @@ class StoredMembers:
                 row = await (await connection.execute(_QUERIES["find_participants"], values)).fetchone()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
             return None
-        return Membership(account_id=row[0], participants=frozenset(row[1])) if row else None
+        if row is None:
+            return None
+        names = {UUID(user_id): name for user_id, name in row[1].items()}
+        return Membership(account_id=row[0], participants=frozenset(names), names=names)

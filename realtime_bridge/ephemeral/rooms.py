@@ -1,6 +1,6 @@
 """Which legacy sockets of this bridge are in which conversation. Pure; kept by the ephemeral bridge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -10,6 +10,7 @@ class Room:
     sockets: dict[UUID, set[str]] = field(default_factory=dict)
     """By user."""
     participants: frozenset[UUID] = frozenset()
+    names: Mapping[UUID, str | None] = field(default_factory=dict)
     account_id: UUID | None = None
     on_supabase: frozenset[UUID] = frozenset()
     """Whom the channel's presence showed last."""

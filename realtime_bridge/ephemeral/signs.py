@@ -51,7 +51,7 @@ def crossed(sign: Sign, now: datetime) -> dict[str, Any]:
     return {
         "conversationId": sign.conversation_id,
         "userId": str(sign.user_id),
-        "username": sign.username,  # the log and the tokens know no names, who calls the API may
+        "username": sign.username,
         "isTyping": sign.is_typing,
         "lastSeen": _text(now),
         "origin": sign.origin.value,
@@ -97,13 +97,9 @@ def people(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> frozenset[UUID]:
     return frozenset(found)
 
 
-def stood_for(state: Mapping[str, Sequence[Mapping[str, Any]]], bridge: str) -> list[str] | None:
-    """Return the users that a bridge's own entry names; None when it has no entry (it is told nothing twice then)."""
-    for metas in state.values():
-        for meta in metas:
-            if meta.get("bridge") == bridge and isinstance(meta.get("userIds"), list):
-                return list(meta["userIds"])
-    return None
+def stand_in(user_id: UUID, username: str | None, bridge: str) -> dict[str, Any]:
+    """Return what a legacy user's entry in the channel's presence says; its key is the user's id."""
+    return {"userId": str(user_id), "username": username, "origin": Origin.LEGACY.value, "bridge": bridge}
 
 
 def presence(conversation_id: int, user_id: UUID, *, is_online: bool, now: datetime, room: str | None = None) -> Emit:

@@ -51,6 +51,12 @@ def subscription(arguments: tuple[object, ...]) -> tuple[int, int | None]:
     return wanted, after_seq
 
 
+def token(arguments: tuple[object, ...]) -> object:
+    """Read `"<JWT>"` or `{token}`; whether it is one is for the verifier to say."""
+    value = arguments[0] if len(arguments) == 1 else None
+    return value.get("token") if isinstance(value, dict) else value
+
+
 def typing(arguments: tuple[object, ...]) -> tuple[int, bool]:
     """Read `{conversationId, isTyping}`."""
     value = arguments[0] if len(arguments) == 1 else None

@@ -1,6 +1,8 @@
 """What the legacy sockets ask the database: who may listen, what somebody missed. Called on subscribe; only reads."""
 
 import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -11,10 +13,15 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
+from realtime_bridge.legacy import cards
+from realtime_bridge.legacy.cards import Card
+from realtime_bridge.legacy.fairness import REMEMBERED, Turns
 from realtime_bridge.log import event_of
+from realtime_bridge.tokens import Claims
 
 QUERY_TIMEOUT_S = 5.0  # a client waits for its acknowledgement; later it would ask again anyway
 MAX_CONCURRENT = 4  # reconnecting clients must leave connections to the relays that share the pool
+MAX_OF_ONE = 2  # and the clients of one account leave half of them to the others'
 
 _QUERIES = sql.load(__file__)
 
@@ -23,14 +30,25 @@ class ConversationsUnavailable(Exception):
     """The database did not answer in time; the client is told to try again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a conversation's log ends, and whose it is."""
+
+    last_seq: int
+    account_id: UUID
+
+
 class Conversations(Protocol):
     """Raises nothing but ConversationsUnavailable."""
 
-    async def find_last_seq(self, conversation_id: int, user_id: UUID) -> int | None:
-        """Return the newest event's seq, or None when the conversation is unknown or the user takes no part in it."""
+    async def find_place(self, conversation_id: int, claims: Claims) -> Place | None:
+        """Return where the log ends, or None when the conversation is unknown or the user takes no part in it."""
 
-    async def read_events(self, conversation_id: int, user_id: UUID, after_seq: int, limit: int) -> list[Event]:
+    async def read_events(self, conversation_id: int, claims: Claims, after_seq: int, limit: int) -> list[Event]:
         """Return up to `limit` events after `after_seq`, in seq order; none to a user who takes no part by now."""
+
+    async def find_card(self, conversation_id: int, claims: Claims) -> Card | None:
+        """Return how the conversation stands now; None when it is gone, or the user takes no part by now."""
 
 
 class StoredConversations:
@@ -38,26 +56,46 @@ class StoredConversations:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
-        self._turns = asyncio.Semaphore(MAX_CONCURRENT)
+        self._turns = Turns(MAX_CONCURRENT, MAX_OF_ONE)
+        self._accounts: OrderedDict[UUID, UUID] = OrderedDict()
+        """Whose conversations a user asked for last: with them the user shares turns."""
 
-    async def find_last_seq(self, conversation_id: int, user_id: UUID) -> int | None:
-        rows = await self._fetch("find_last_seq", conversation_id=conversation_id, user_id=user_id)
-        return int(rows[0]["last_seq"]) if rows else None
+    async def find_place(self, conversation_id: int, claims: Claims) -> Place | None:
+        rows = await self._fetch("find_place", claims, conversation_id=conversation_id)
+        if not rows:
+            return None
+        self._remember(claims.user_id, rows[0]["account_id"])
+        return Place(last_seq=rows[0]["last_seq"], account_id=rows[0]["account_id"])
 
-    async def read_events(self, conversation_id: int, user_id: UUID, after_seq: int, limit: int) -> list[Event]:
-        values = {"conversation_id": conversation_id, "user_id": user_id, "after_seq": after_seq, "limit": limit}
-        rows = await self._fetch("read_events", **values)
-        return [event_of(row) for row in rows]
+    async def read_events(self, conversation_id: int, claims: Claims, after_seq: int, limit: int) -> list[Event]:
+        values = {"conversation_id": conversation_id, "after_seq": after_seq, "limit": limit}
+        return [event_of(row) for row in await self._fetch("read_events", claims, **values)]
 
-    async def _fetch(self, query: str, **values: object) -> list[dict[str, Any]]:
+    async def find_card(self, conversation_id: int, claims: Claims) -> Card | None:
+        if await self.find_place(conversation_id, claims) is None:
+            return None
+        rows = await self._run(cards.QUERIES["read_cards"], claims.user_id, {"conversation_ids": [conversation_id]})
+        return Card(**rows[0]) if rows else None
+
+    async def _fetch(self, query: str, claims: Claims, **values: object) -> list[dict[str, Any]]:
+        values |= {"user_id": claims.user_id, "issued_at": claims.issued_at}
+        return await self._run(_QUERIES[query], claims.user_id, values)
+
+    async def _run(self, query: Any, user_id: UUID, values: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns,
+                self._turns.of(self._accounts.get(user_id, user_id)),
                 self._pool.connection() as connection,
                 connection.cursor(row_factory=dict_row) as cursor,
             ):
-                await cursor.execute(_QUERIES[query], values)
+                await cursor.execute(query, values)
                 return await cursor.fetchall()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
+
+    def _remember(self, user_id: UUID, account_id: UUID) -> None:
+        self._accounts[user_id] = account_id
+        self._accounts.move_to_end(user_id)
+        if len(self._accounts) > REMEMBERED:
+            self._accounts.popitem(last=False)

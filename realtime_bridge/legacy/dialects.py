@@ -3,11 +3,12 @@
 Shapes are those of a CRM's Socket.IO chat engine. Ids are strings, `document` is spelled `file`, `workspaceId` is the
 account. Every frame also carries `eventId` and `seq`, which old clients ignore and catching-up clients need.
 
-What the log does not say, and what is sent instead:
-- people's names: the id stands in for the name; the contact's own name is known in `conversation.*` events only;
+A `conversation` frame has one shape, made by one function of the conversation's card (cards.py), whichever event it
+tells of: everybody who takes part and the contact, each by name; the last message, left out while there is none; what
+is unread. What the dialect needs and we do not have:
 - the sender of a message without `senderId`: the account for outgoing messages, an empty string for incoming ones;
-- `lastMessage` in `conversation.*` events: left out (the preview has no message id); `message.new` carries it;
-- `channel`: always `whatsapp`, the one word old clients know; the real one travels as `sourceChannel` when known.
+- the words of a message that has none: `[image]` and the like in the list, as in `lastMessagePreview`;
+- `channel`: always `whatsapp`, the one word old clients know; the real one travels as `sourceChannel`.
 A deleted message is an ordinary `message` with empty content, no attachments and `metadata.deleted = true`: old clients
 have no event for it, and drop repeats by replacing a message of the same id.
 """
@@ -18,11 +19,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from realtime_bridge.content_html import with_html
 from realtime_bridge.events import Event, EventType
+from realtime_bridge.legacy.cards import Card
 
 CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
 MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}
 STATUSES = frozenset({"pending", "sent", "delivered", "read", "failed"})
+CONVERSATION_EVENTS = frozenset(
+    {EventType.CONVERSATION_NEW, EventType.CONVERSATION_UPDATED, EventType.CONVERSATION_ASSIGNED}
+)
+SHOWN = (
+    "status", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview", "lastMessagePreviewHtml",
+    "unreadCount",
+)  # fmt: skip
 
 
 class DialectError(ValueError):
@@ -50,21 +60,27 @@ def user_room(user_id: UUID) -> str:
     return f"user:{user_id}"
 
 
-def emits_of(event: Event) -> tuple[Emit, ...]:
+def is_listed(event: Event) -> bool:
+    """Whether an event shows in the list of conversations, and so needs a card."""
+    return event.type == EventType.MESSAGE_NEW or event.type in CONVERSATION_EVENTS
+
+
+def emits_of(event: Event, card: Card | None) -> tuple[Emit, ...]:
     """Return what an event is to old clients, in sending order; nothing for a type they have no word for.
 
-    Raises DialectError when the payload lacks what the dialect needs.
+    Without a card (the conversation is gone) the list is not told. Raises DialectError when the payload lacks what the
+    dialect needs.
     """
     emits: tuple[Emit, ...] = ()
     match event.type:
         case EventType.MESSAGE_NEW:
-            emits = (_to_room(event, "message", _message(event)), _to_people(event, _latest(event)))
+            emits = (_to_room(event, "message", _message(event)), *_to_people(event, card))
         case EventType.MESSAGE_UPDATED | EventType.MESSAGE_DELETED:
             emits = (_to_room(event, "message", _message(event)),)
         case EventType.MESSAGE_STATUS:
             emits = (_to_room(event, "messageStatus", _status(event)),)
-        case EventType.CONVERSATION_NEW | EventType.CONVERSATION_UPDATED | EventType.CONVERSATION_ASSIGNED:
-            emits = (_to_people(event, _conversation(event), tells_members="participants" in event.payload),)
+        case _ if event.type in CONVERSATION_EVENTS:
+            emits = _to_people(event, card, tells_members="participants" in event.payload)
     for emit in emits:
         _check_json(emit.data)
     return tuple(emit for emit in emits if emit.rooms)
@@ -87,15 +103,18 @@ def _to_room(event: Event, name: str, data: dict[str, Any]) -> Emit:
     )
 
 
-def _to_people(event: Event, data: dict[str, Any], *, tells_members: bool = False) -> Emit:
-    return Emit(
+def _to_people(event: Event, card: Card | None, *, tells_members: bool = False) -> tuple[Emit, ...]:
+    if card is None:
+        return ()
+    emit = Emit(
         event="conversation",
-        data=data,
+        data=_conversation(event, card),
         rooms=tuple(user_room(user) for user in event.participants),
         conversation_id=event.conversation_id,
         seq=event.seq,
         members=_members(event) if tells_members else None,
     )
+    return (emit,)
 
 
 def _members(event: Event) -> tuple[str, ...]:
@@ -106,7 +125,7 @@ def _message(event: Event) -> dict[str, Any]:
     payload = event.payload
     deleted = event.type == EventType.MESSAGE_DELETED or payload.get("deletedAt") is not None
     metadata = dict(_object(payload, "metadata"))
-    attachments = metadata.pop("attachments", None)
+    attachments = payload.get("attachments")
     if provider_id := payload.get("providerMessageId"):
         metadata["providerMessageId"] = str(provider_id)
     if deleted:
@@ -115,7 +134,7 @@ def _message(event: Event) -> dict[str, Any]:
         "id": _id(payload, "id"),
         "workspaceId": str(event.account_id),
         "conversationId": str(event.conversation_id),
-        "senderId": _sender(event),
+        "senderId": _sender(event.account_id, payload),
         "type": _word(payload, "messageType", MESSAGE_TYPES),
         "content": "" if deleted else _text(payload, "content"),
         "status": _word(payload, "status", STATUSES),
@@ -130,8 +149,10 @@ def _message(event: Event) -> dict[str, Any]:
     }
     if payload.get("replyToId") is not None:
         data["replyToMessageId"] = _id(payload, "replyToId")
-    if isinstance(attachments, list) and not deleted:
+    if attachments and not deleted:
         data["attachments"] = attachments
+    if "contentHtml" in payload:
+        data["contentHtml"] = "" if deleted else _text(payload, "contentHtml")
     return data
 
 
@@ -145,47 +166,42 @@ def _status(event: Event) -> dict[str, Any]:
     }
 
 
-def _latest(event: Event) -> dict[str, Any]:
-    """The conversation as a new message moves it to the top of the list."""
-    message = {
-        "id": _id(event.payload, "id"),
-        "content": _text(event.payload, "content"),
-        "senderId": _sender(event),
-        "createdAt": _text(event.payload, "createdAt"),
-    }
-    return _listed(event, updated_at=message["createdAt"]) | {"lastMessage": message}
-
-
-def _conversation(event: Event) -> dict[str, Any]:
-    payload = event.payload
-    contact = _text(payload, "contactJid")
-    data = _listed(event, updated_at=_text(payload, "updatedAt"))
-    data["participants"].append({"id": contact, "name": payload.get("contactName") or contact})
-    extra = ("status", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview", "unreadCount")
-    return data | {
-        "contactId": contact,
-        "sourceChannel": payload.get("channel"),
-        **{name: payload.get(name) for name in extra},
-    }
-
-
-def _listed(event: Event, *, updated_at: str) -> dict[str, Any]:
-    return {
+def _conversation(event: Event, card: Card) -> dict[str, Any]:
+    """The conversation as the list shows it: the only maker of `conversation` frames."""
+    now = with_html(card.conversation) if card.wants_html else card.conversation
+    contact = _text(now, "contactJid")
+    data: dict[str, Any] = {
         "id": str(event.conversation_id),
         "workspaceId": str(event.account_id),
+        "contactId": contact,
         "channel": CHANNEL,
-        "participants": [{"id": str(user), "name": str(user)} for user in event.participants],
-        "updatedAt": updated_at,
+        "sourceChannel": now.get("channel"),
+        "participants": [*card.people, {"id": contact, "name": now.get("contactName") or contact.partition("@")[0]}],
+        "updatedAt": _text(now, "updatedAt"),
+        **{name: now[name] for name in SHOWN if name in now},
         "eventId": str(event.event_id),
         "seq": event.seq,
     }
+    if card.last_message is not None:
+        said = _last_message(event.account_id, card.last_message)
+        data["lastMessage"] = with_html(said) if card.wants_html else said
+    return data
 
 
-def _sender(event: Event) -> str:
-    sender = event.payload.get("senderId")
+def _last_message(account_id: UUID, message: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": _id(message, "id"),
+        "content": _text(message, "content"),
+        "senderId": _sender(account_id, message),
+        "createdAt": _text(message, "createdAt"),
+    }
+
+
+def _sender(account_id: UUID, message: Mapping[str, Any]) -> str:
+    sender = message.get("senderId")
     if sender is not None:
         return str(sender)
-    return str(event.account_id) if event.payload.get("direction") == "outgoing" else ""
+    return str(account_id) if message.get("direction") == "outgoing" else ""
 
 
 def _id(payload: Mapping[str, Any], name: str) -> str:

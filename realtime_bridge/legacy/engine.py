@@ -10,42 +10,66 @@ from engineio.packet import Packet
 
 DRAIN_POLL_S = 0.01  # the library's queue has no "half empty" signal
 MAX_QUEUED_PACKETS = 2_000  # four catch-ups of 500; a reader that far behind is better off reconnecting
+MAX_QUEUED_BYTES = 2 * 1024 * 1024  # the same in frames of a kilobyte; a user's twenty sockets hold 40 MB at worst
 
 
 class OutgoingQueue(asyncio.Queue[Any]):
     """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int) -> None:
         super().__init__()
         self.limit = limit
+        self.limit_bytes = limit_bytes
+        self.held_bytes = 0
 
     async def put(self, item: Any) -> None:
         if item is None or self.qsize() <= self.limit:
             self.put_nowait(item)
+
+    def fills(self, part: float) -> bool:
+        """Whether at least this part of the queue is taken, by number or by size."""
+        return self.qsize() >= self.limit * part or self.held_bytes >= self.limit_bytes * part
 
     def discard_all(self) -> None:
         while not self.empty():
             self.get_nowait()
             self.task_done()
 
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.held_bytes += _size(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.held_bytes -= _size(item)
+        return item
+
+
+def _size(item: Packet | None) -> int:
+    """Return how much of a frame waits; live frames are shared, and counted for each socket all the same."""
+    return len(item.data) if item is not None and isinstance(item.data, str | bytes) else 0
+
 
 class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library has no types
     """An Engine.IO server that cuts off a reader who does not read."""
 
-    def __init__(self, *, max_queued: int = MAX_QUEUED_PACKETS, **options: Any) -> None:
+    def __init__(
+        self, *, max_queued: int = MAX_QUEUED_PACKETS, max_queued_bytes: int = MAX_QUEUED_BYTES, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.max_queued = max_queued
+        self.max_queued_bytes = max_queued_bytes
         self.cut_off = 0
 
     def create_queue(self, *_: Any, **__: Any) -> OutgoingQueue:
-        return OutgoingQueue(self.max_queued)
+        return OutgoingQueue(self.max_queued, self.max_queued_bytes)
 
     async def send_packet(self, sid: str, pkt: Packet) -> None:
         """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives."""
         socket = self.sockets.get(sid)
         if socket is None or socket.closed or socket.closing:
             return
-        if socket.queue.qsize() >= self.max_queued:
+        if socket.queue.fills(1.0):
             self.cut_off += 1
             await self.drop(sid, discard=True)
             return
@@ -92,7 +116,7 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while (socket := self.sockets.get(sid)) and not socket.closed:
-                    if socket.queue.qsize() <= self.max_queued // 2:
+                    if not socket.queue.fills(0.5):
                         return True
                     await asyncio.sleep(DRAIN_POLL_S)
         return False

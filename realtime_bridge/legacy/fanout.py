@@ -9,22 +9,26 @@ manager, which swallows a failed publish. What is promised:
 - Each publisher numbers its batches. A reader that finds a number missing (the stream was trimmed or wiped while it was
   away) or cannot read a numbered batch (a bridge of another version wrote it) drops its sockets: their clients
   reconnect, subscribe again and catch up from the log.
-- Bridges of neighbouring versions read each other. The items of `emits` keep the keys they began with, because the
-  first readers refuse any other; what came later is a field of the entry of its own, which they do not look at.
+- Each batch carries the token of the lease under which it was sent. A reader that has heard of a higher one drops it:
+  its sender was stopped, and does not know yet that another bridge delivers.
+- Bridges of neighbouring versions read each other (entries.py).
 An entry that is not ours is skipped with one log line.
 """
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from realtime_bridge import metrics
+from realtime_bridge.legacy import entries
 from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.lease_tokens import LeaseTokens
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 from realtime_bridge.legacy.rooms import Rooms
 
@@ -35,6 +39,11 @@ STREAM_ENTRIES = 2_000  # some 4 MB; at 100 messages/s a reader may be away for 
 PUBLISH_TIMEOUT_S = 2.0  # a Redis that takes longer is down as far as the breaker is concerned
 BLOCK_MS = 2_000  # a reader's longest wait; also how long a silent loss of the connection can go unnoticed
 READ_ENTRIES = 50
+LEARNED_ENTRIES = 50  # a bridge that starts knows what was told last: at most some thousand events,
+LEARNED_S = 30.0  # and of the last seconds only, for a stream may outlive its database
+CATCH_UP_S = 1.0  # a subscriber waits no longer for this process to read on
+ASK_PAUSE_S = 0.005  # subscribers of a storm share a question for the stream's end
+REST_S = 2.0  # after a question without an answer, subscribers go on without
 STOP_POLL_S = 0.05
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
@@ -50,11 +59,14 @@ class Fanout(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
-    async def publish(self, emits: Sequence[Emit]) -> None:
-        """Send stored events' frames to every bridge's sockets, in order. Raises FanoutUnavailable."""
+    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
+        """Send stored events' frames to every bridge's sockets, in order, under a lease. Raises FanoutUnavailable."""
 
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         """Send a frame that may be lost (typing), to all but one socket of this process. Raises nothing."""
+
+    async def catch_up(self) -> None:
+        """Return when this process has sent on what was published before the call; bounded. Raises nothing."""
 
 
 class LocalFanout:
@@ -71,12 +83,15 @@ class LocalFanout:
     async def stop(self) -> None:
         return None
 
-    async def publish(self, emits: Sequence[Emit]) -> None:
+    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:  # noqa: ARG002 - nobody else sends
         for emit in emits:
             await self._rooms.deliver(emit)
 
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         await self._rooms.deliver(emit, skip_sid=skip_sid)
+
+    async def catch_up(self) -> None:
+        return None
 
 
 class RedisFanout:
@@ -93,6 +108,10 @@ class RedisFanout:
         self._order = asyncio.Lock()  # this process sends to its own sockets in the order of the stream
         self._place: str | None = None
         self._seen: dict[str, int] = {}
+        self._tokens = LeaseTokens()
+        self._moved = asyncio.Event()
+        self._question: asyncio.Task[str | None] | None = None
+        self._ask_from = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -109,11 +128,15 @@ class RedisFanout:
             with contextlib.suppress(*BROKEN):
                 await client.aclose()
 
-    async def publish(self, emits: Sequence[Emit]) -> None:
+    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
         if not emits:
             return
         async with self._order:
-            await self._append({"batch": str(self._published + 1)}, emits)
+            if self._tokens.is_stale(token):
+                raise FanoutUnavailable("another bridge delivers by now")
+            lease = {} if token is None else {"token": str(token)}
+            await self._append({"batch": str(self._published + 1), **lease}, emits)
+            self._tokens.note(token)
             self._published += 1
             for emit in emits:
                 await self._rooms.deliver(emit)
@@ -122,6 +145,14 @@ class RedisFanout:
         await self._rooms.deliver(emit, skip_sid=skip_sid)
         with contextlib.suppress(FanoutUnavailable):
             await self._append({}, [emit])
+
+    async def catch_up(self) -> None:
+        """A client that comes from another bridge has heard what was published there; here it goes on after that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_S):
+                end = await self._ask_end()
+                while end is not None and _position(self._place or "0-0") < _position(end):
+                    await self._moved.wait()
 
     async def run(self) -> None:
         """Read the stream until cancelled; survives every failure of Redis."""
@@ -141,33 +172,59 @@ class RedisFanout:
     async def run_once(self) -> int:
         """Wait for the next entries, up to BLOCK_MS, and send what other bridges published."""
         streams = await self._reader.xread({STREAM: self._place or "0-0"}, count=READ_ENTRIES, block=BLOCK_MS)
-        entries = streams[0][1] if streams else []
-        for entry_id, fields in entries:
+        news = streams[0][1] if streams else []
+        for entry_id, fields in news:
             try:
                 await self._take(fields)
             except Exception:  # one bad entry must not end the reading of all others
                 log.exception("legacy fan-out broke on an entry")
             self._place = entry_id.decode()
-        return len(entries)
+        self._moved.set()
+        self._moved = asyncio.Event()
+        return len(news)
+
+    async def _ask_end(self) -> str | None:
+        """Return where the stream ends, from Redis; None when it does not say."""
+        if asyncio.get_running_loop().time() < self._ask_from:
+            return None
+        self._question = self._question or asyncio.create_task(self._ask())
+        return await asyncio.shield(self._question)
+
+    async def _ask(self) -> str | None:
+        await asyncio.sleep(ASK_PAUSE_S)
+        self._question = None  # whoever comes from here on needs a later answer
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                return await _end_of_stream(self._writer)
+        except BROKEN:
+            self._ask_from = asyncio.get_running_loop().time() + REST_S
+            return None
 
     async def _find_place(self) -> None:
         """Learn where to read on. A stream that ends before our place was wiped or restored: follow its end."""
-        try:
-            end = (await self._reader.xinfo_stream(STREAM))["last-generated-id"].decode()
-        except RedisError as error:
-            if "no such key" not in str(error):
-                raise
-            end = "0-0"
+        end = await _end_of_stream(self._reader)
+        if self._place is None:
+            await self._learn(end)
         self._place = end if self._place is None else min(self._place, end, key=_position)
         if not self.is_ready:
             log.info("legacy fan-out is ready", stream=STREAM)
         self.is_ready = True
 
+    async def _learn(self, end: str) -> None:
+        """Note what was told before this bridge began to read, and tell no repeat of it to those who heard it."""
+        seconds, _ = await self._reader.time()
+        since = int((seconds - LEARNED_S) * 1_000)
+        told = await self._reader.xrevrange(STREAM, max=end, min=since, count=LEARNED_ENTRIES)
+        for _, fields in reversed(told):
+            with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError):
+                if b"batch" in fields and self._tokens.note(entries.token_of(fields)):
+                    for emit in entries.emits_of(fields):
+                        self._rooms.marks.note(emit)
+
     async def _append(self, fields: dict[str, str], emits: Sequence[Emit]) -> None:
         entry: dict[Any, Any] = {
             "publisher": self._publisher,
-            "emits": _json([_item(emit) for emit in emits]),
-            "members": _json([emit.members for emit in emits]),
+            **entries.fields_of(emits),
             **fields,
         }
         try:
@@ -179,13 +236,19 @@ class RedisFanout:
     async def _take(self, fields: dict[bytes, bytes]) -> None:
         try:
             publisher, batch = fields[b"publisher"].decode(), int(fields.get(b"batch", 0))
+            token = entries.token_of(fields)
         except (KeyError, ValueError) as error:
             log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
             return
         if publisher == self._publisher:
             return
+        if not self._tokens.note(token):
+            self._seen[publisher] = batch
+            metrics.STALE_DROPPED.inc()
+            log.warning("legacy fan-out dropped a batch of a former holder", publisher=publisher, lease_token=token)
+            return
         try:
-            emits = _emits(fields)
+            emits = entries.emits_of(fields)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             await self._miss(publisher, batch, error)
             return
@@ -216,43 +279,13 @@ class RedisFanout:
             await self._on_gap()
 
 
-def _item(emit: Emit) -> dict[str, Any]:
-    """Return the part that every version reads; a key more and the first version refuses it."""
-    return {
-        "event": emit.event,
-        "data": emit.data,
-        "rooms": emit.rooms,
-        "conversation_id": emit.conversation_id,
-        "seq": emit.seq,
-    }
-
-
-def _emits(fields: dict[bytes, bytes]) -> list[Emit]:
-    items = json.loads(fields[b"emits"])
-    members = json.loads(fields[b"members"]) if b"members" in fields else [None] * len(items)
-    return [_emit(item, of_item) for item, of_item in zip(items, members, strict=True)]
-
-
-def _emit(item: dict[str, Any], members: list[str] | None) -> Emit:
-    if not isinstance(members, list | None) or not all(isinstance(member, str) for member in members or ()):
-        raise TypeError("not the members of an emit")
-    emit = Emit(
-        event=item["event"],
-        data=item["data"],
-        rooms=tuple(item["rooms"]),
-        conversation_id=item["conversation_id"],
-        seq=item.get("seq"),
-        members=None if members is None else tuple(members),
-    )
-    if not isinstance(emit.event, str) or not isinstance(emit.data, dict) or not isinstance(emit.conversation_id, int):
-        raise TypeError("not an emit")
-    if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms) or not isinstance(emit.seq, int | None):
-        raise TypeError("not an emit")
-    return emit
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+async def _end_of_stream(client: Redis) -> str:
+    try:
+        return str((await client.xinfo_stream(STREAM))["last-generated-id"].decode())
+    except RedisError as error:
+        if "no such key" not in str(error):
+            raise
+        return "0-0"
 
 
 def _position(entry_id: str) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Farewell:
     async def run_once(self) -> int:
         """Tell who was not told yet, close whose time is over; return how many were closed."""
         notice = self._find_notice()
-        sessions = [session for session in self._server.sessions if session.claims.user_id != CANARY_ID]
+        sessions = [session for session in self._server.sessions.all() if session.claims.user_id != CANARY_ID]
         here = {session.sid for session in sessions} if notice is not None else set()
         self._told = {sid: at for sid, at in self._told.items() if sid in here}
         if notice is None:

@@ -9,6 +9,8 @@ from realtime_bridge.legacy import answers
 from realtime_bridge.legacy.catch_up import CatchUp
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
 from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, user_room
+from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
+from realtime_bridge.legacy.fairness import Pace
 from realtime_bridge.legacy.fanout import Fanout
 from realtime_bridge.legacy.guarded import GuardedSocketServer
 from realtime_bridge.legacy.incoming import Incoming
@@ -19,6 +21,12 @@ from realtime_bridge.legacy.watcher import Nobody, Watcher
 from realtime_bridge.tokens import TokenError, TokenVerifier
 
 log = structlog.get_logger(__name__)
+
+VERBS_PER_S, VERBS_BURST = (
+    25.0,
+    600.0,
+)  # of a user: three tabs that come back with 200 subscriptions each
+PATIENCE_S = 5.0  # a quarter of a ping's time: whoever asks faster than that is refused and not only slowed down
 
 
 class Handlers:
@@ -35,6 +43,7 @@ class Handlers:
         conversations: Conversations,
         incoming: Incoming | None,
         limit: MessageLimit,
+        endings: Endings,
     ) -> None:
         self._sio = sio
         self._rooms = rooms
@@ -44,6 +53,8 @@ class Handlers:
         self._conversations = conversations
         self._incoming = incoming
         self._limit = limit
+        self._endings = endings
+        self._verbs = Pace(per_s=VERBS_PER_S, burst=VERBS_BURST)
         self.watcher: Watcher = Nobody()
         self._catch_up = CatchUp(rooms, sio.eio, conversations)
 
@@ -58,17 +69,22 @@ class Handlers:
             claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
         except TokenError as error:
             raise Refused(str(error), {"code": error.code}) from None
+        if self._endings.is_evicted(claims):
+            raise Refused(EVICTED.reason, {"code": EVICTED.code})
+        if not await self._verbs.take(claims.user_id, 1, within_s=PATIENCE_S):
+            raise Refused("Too many requests of this user.", {"code": "rate_limited"})
         if not self._sessions.has_room_for(claims):
             raise Refused("Too many connections of this user.", {"code": "too_many_connections"})
         engine_sid = self._rooms.eio_sid_from_sid(sid, NAMESPACE)
         self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims))
+        self._rooms.greet_socket(sid, claims.user_id)
         await self._sio.enter_room(sid, user_room(claims.user_id))
 
     async def _disconnect(self, sid: str, _reason: str) -> None:
         session = self._sessions.remove(sid)
-        self._rooms.forget_socket(sid)
         if session is None:
             return
+        self._rooms.forget_socket(sid, session.claims.user_id)
         self._sio.close_unless_connected(session.engine_sid)
         for conversation_id in session.typing:
             sign = typing(conversation_id, session.claims.user_id, is_typing=False)
@@ -83,6 +99,7 @@ class Handlers:
         if session is None:
             return answers.error("not_connected", "Connect first.")
         try:
+            await self._pace(session)
             answer = await self._dispatch(event, session, arguments)
         except answers.Mistake as mistake:
             answer = answers.error(mistake.code, str(mistake))
@@ -93,6 +110,11 @@ class Handlers:
             emit = Emit(event="error", data=answer["error"] | {"event": event}, rooms=(sid,), conversation_id=0)
             await self._rooms.deliver_to(sid, [emit])
         return answer
+
+    async def _pace(self, session: Session) -> None:
+        """Let a user's requests pass at their pace, whatever the socket; one that would wait too long is refused."""
+        if not await self._verbs.take(session.claims.user_id, 1, within_s=PATIENCE_S):
+            raise answers.Mistake("rate_limited", f"At most {VERBS_PER_S:.0f} requests a second; wait a moment.")
 
     async def _dispatch(self, event: str, session: Session, arguments: tuple[object, ...]) -> dict[str, Any]:
         match event:
@@ -106,6 +128,8 @@ class Handlers:
                 return await self._message(session, answers.message(arguments))
             case "read":
                 return await self._read(session, *answers.read(arguments))
+            case "token":
+                return await self._token(session, arguments)
             case _:
                 raise answers.Mistake("unknown_event", "There is no such event.")
 
@@ -114,31 +138,33 @@ class Handlers:
             raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
         if conversation_id not in session.subscriptions and len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise answers.Mistake("too_many_subscriptions", f"At most {MAX_SUBSCRIPTIONS} conversations for a socket.")
-        last_seq = await self._conversations.find_last_seq(conversation_id, session.claims.user_id)
-        if last_seq is None:
+        await self._fanout.catch_up()
+        place = await self._conversations.find_place(conversation_id, session.claims)
+        if place is None:
             await self._unsubscribe(session, conversation_id)
             raise answers.not_found()
-        room = conversation_room(conversation_id)
-        start = last_seq if after_seq is None else min(after_seq, last_seq)
         before = session.subscriptions.get(conversation_id)
-        session.subscriptions[conversation_id] = last_seq
+        session.subscriptions[conversation_id] = place.last_seq
+        start = None if after_seq is None else min(after_seq, place.last_seq)
         try:
-            caught_up = await self._catch_up.join(session, conversation_id, room, start)
+            caught_up = await self._catch_up.join(session, conversation_id, place.account_id, start)
         except ConversationsUnavailable:
             if before is None:
                 session.subscriptions.pop(conversation_id, None)
             raise
-        if conversation_id not in session.subscriptions:
+        if caught_up is None or conversation_id not in session.subscriptions:
+            await self._unsubscribe(session, conversation_id)
             raise answers.not_found()
         self.watcher.joined(session, conversation_id)
-        answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": max(last_seq, caught_up.last_seq)}
+        last_seq = max(place.last_seq, caught_up.last_seq)
+        answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": last_seq}
         return answer | {"truncated": True} if caught_up.is_truncated else answer
 
     async def _unsubscribe(self, session: Session, conversation_id: int) -> dict[str, Any]:
         if session.subscriptions.pop(conversation_id, None) is not None:
             self.watcher.left(session, conversation_id)
         await self._sio.leave_room(session.sid, conversation_room(conversation_id))
-        self._rooms.forget_hold(session.sid, conversation_room(conversation_id))
+        self._rooms.leave(session.sid, session.claims.user_id, conversation_room(conversation_id))
         return {"ok": True, "conversationId": str(conversation_id)}
 
     async def _expel_strangers(self, emit: Emit) -> None:
@@ -164,12 +190,33 @@ class Handlers:
         return {"ok": True}
 
     async def _message(self, session: Session, written: answers.Written) -> dict[str, Any]:
-        receipt = await (await self._allowed(session)).append_message(session.claims.user_id, written)
+        receipt = await (await self._allowed(session)).append_message(session.claims, written)
         return {"ok": True, "id": str(receipt.id), "seq": receipt.seq, "eventId": receipt.event_id}
 
     async def _read(self, session: Session, conversation_id: int, seq: int) -> dict[str, Any]:
-        await (await self._allowed(session)).mark_read(session.claims.user_id, conversation_id, seq)
+        await (await self._allowed(session)).mark_read(session.claims, conversation_id, seq)
         return {"ok": True, "conversationId": str(conversation_id)}
+
+    async def _token(self, session: Session, arguments: tuple[object, ...]) -> dict[str, Any]:
+        """Go on with a newer token of the same user, instead of being closed when the old one runs out."""
+        try:
+            claims = await self._verifier.check(answers.token(arguments))
+        except TokenError as error:
+            raise answers.Mistake(error.code, str(error)) from None
+        if claims.user_id != session.claims.user_id:
+            raise answers.Mistake("token_subject", "The token is another user's; connect anew with it.")
+        if self._endings.is_evicted(claims):
+            raise answers.Mistake(EVICTED.code, EVICTED.reason)
+        session.claims = claims
+        return {"ok": True, "expiresAt": claims.expires_at}
+
+    async def close(self, session: Session, ending: Ending) -> None:
+        """Tell a socket's client why it ends, and end it; the client comes back, with the token it has then."""
+        data = {"code": ending.code, "message": ending.reason}
+        await self._rooms.deliver_to(
+            session.sid, [Emit(event="error", data=data, rooms=(session.sid,), conversation_id=0)]
+        )
+        await self._sio.eio.drop(session.engine_sid)
 
     async def _allowed(self, session: Session) -> Incoming:
         """Return where to write, for a user whose token is valid and who does not flood."""

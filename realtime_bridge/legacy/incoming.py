@@ -19,6 +19,7 @@ from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.legacy.answers import Mistake, Written, not_found
 from realtime_bridge.legacy.conversations import MAX_CONCURRENT, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.tokens import Claims
 
 _QUERIES = sql.load(__file__)
 CLIENT = "client"
@@ -36,9 +37,9 @@ class Receipt:
 class Incoming(Protocol):
     """Raises Mistake for what the client may not, and ConversationsUnavailable when the database does not answer."""
 
-    async def append_message(self, user_id: UUID, written: Written) -> Receipt: ...
+    async def append_message(self, claims: Claims, written: Written) -> Receipt: ...
 
-    async def mark_read(self, user_id: UUID, conversation_id: int, seq: int) -> None: ...
+    async def mark_read(self, claims: Claims, conversation_id: int, seq: int) -> None: ...
 
 
 class StoredIncoming:
@@ -48,15 +49,20 @@ class StoredIncoming:
         self._pool = pool
         self._turns = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def append_message(self, user_id: UUID, written: Written) -> Receipt:
+    async def append_message(self, claims: Claims, written: Written) -> Receipt:
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
-                return await _append(connection, user_id, written)
+                return await _append(connection, claims, written)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 
-    async def mark_read(self, user_id: UUID, conversation_id: int, seq: int) -> None:
-        values = {"conversation_id": conversation_id, "user_id": user_id, "seq": seq}
+    async def mark_read(self, claims: Claims, conversation_id: int, seq: int) -> None:
+        values = {
+            "conversation_id": conversation_id,
+            "user_id": claims.user_id,
+            "seq": seq,
+            "issued_at": claims.issued_at,
+        }
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
                 row = await _find(connection, "mark_read", **values)
@@ -66,8 +72,10 @@ class StoredIncoming:
             raise not_found()
 
 
-async def _append(connection: AsyncConnection[Any], user_id: UUID, written: Written) -> Receipt:
-    member = await _find(connection, "find_member", conversation_id=written.conversation_id, user_id=user_id)
+async def _append(connection: AsyncConnection[Any], claims: Claims, written: Written) -> Receipt:
+    user_id = claims.user_id
+    asked = {"conversation_id": written.conversation_id, "user_id": user_id, "issued_at": claims.issued_at}
+    member = await _find(connection, "find_member", **asked)
     if member is None:
         raise not_found()
     is_incoming = member["role"] == CLIENT

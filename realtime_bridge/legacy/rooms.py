@@ -4,12 +4,15 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from engineio import packet as engine_packet
 from socketio import packet
 from socketio.async_manager import AsyncManager
 
+from realtime_bridge import metrics
 from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.marks import NOTHING, Marks, track_of
 
 NAMESPACE = "/"
 MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is dropped, to begin again
@@ -17,15 +20,15 @@ MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is drop
 
 @dataclass(slots=True)
 class Hold:
-    """A subscription that reads what it missed: live frames wait behind it, and repeats of it are not sent again."""
+    """A subscription ahead of its room: live frames wait behind its catch-up, and what it has is not sent again."""
 
-    after_seq: int
-    up_to_seq: int
+    mark: int
+    """The newest seq that the subscriber has."""
     waiting: list[Emit] | None = field(default_factory=list)
-    """None once the catch-up is done; the hold then only recognises repeats, until live frames have passed it."""
+    """None once the catch-up is done; the hold then only knows the mark, until live frames have passed it."""
 
     def has_sent(self, emit: Emit) -> bool:
-        return emit.seq is not None and self.after_seq < emit.seq <= self.up_to_seq
+        return emit.seq is not None and emit.seq <= self.mark
 
 
 async def _expel_nobody(_: Emit) -> None: ...
@@ -36,15 +39,22 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
 
     def __init__(self) -> None:
         super().__init__()
+        self.marks = Marks()
         self._holds: dict[str, dict[str, Hold]] = {}
         self.expel_strangers: Callable[[Emit], Awaitable[None]] = _expel_nobody
         """Called before a frame that tells who takes part; set by the handlers, who know whose socket is whose."""
 
     async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None:
-        """Send one frame to everybody in its rooms, once each; who takes part no longer has left them by then."""
+        """Send one frame to everybody in its rooms, once each; who takes part no longer has left them by then.
+
+        A stored event's frame that does not lie above what its room was told is a repeat, or stale: nobody hears it.
+        """
+        if not self.marks.note(emit):
+            metrics.REPEATS_DROPPED.inc()
+            return
         if emit.members is not None:
             await self.expel_strangers(emit)
-        encoded = self._encode(emit)
+        encoded = self.encode(emit)
         for sid, engine_sid in self._sockets_in(*emit.rooms):
             if sid == skip_sid:
                 continue
@@ -59,7 +69,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         """Send frames to one socket, whatever it is waiting for."""
         engine_sid = self.eio_sid_from_sid(sid, NAMESPACE)
         for emit in emits:
-            await self.server.eio.send_packet(engine_sid, self._encode(emit))
+            await self.server.eio.send_packet(engine_sid, self.encode(emit))
 
     async def say_goodbye(self, sid: str) -> None:
         """Send one socket a Socket.IO DISCONNECT, after which its client stays away."""
@@ -68,9 +78,9 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         await self.server.eio.send_packet(engine_sid, engine_packet.Packet(engine_packet.MESSAGE, goodbye))
 
     @contextlib.contextmanager
-    def holding(self, sid: str, room: str, after_seq: int) -> Iterator[Hold]:
-        """Keep a room's live frames back from one socket inside the block; `release` sends them."""
-        hold = Hold(after_seq=after_seq, up_to_seq=after_seq)
+    def holding(self, sid: str, room: str, mark: int) -> Iterator[Hold]:
+        """Keep a room's live frames back from one socket inside the block; `release` sends those above the mark."""
+        hold = Hold(mark=mark)
         self._holds.setdefault(sid, {})[room] = hold
         try:
             yield hold
@@ -78,14 +88,17 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
             self.forget_hold(sid, room)
             raise
 
-    async def release(self, sid: str, room: str, hold: Hold) -> None:
+    async def release(self, sid: str, hold: Hold) -> None:
         """Send what waited and was not part of the catch-up; from here on the socket is live."""
         while hold.waiting:
             waiting, hold.waiting = hold.waiting, []
             await self.deliver_to(sid, [emit for emit in waiting if not hold.has_sent(emit)])
         hold.waiting = None
-        if hold.up_to_seq == hold.after_seq:
-            self.forget_hold(sid, room)
+
+    def leave(self, sid: str, user_id: UUID, room: str) -> None:
+        """Remember how far a subscription was that ends: its user hears nothing older on the next one."""
+        self.marks.left(user_id, room, self.mark(sid, user_id, room))
+        self.forget_hold(sid, room)
 
     def forget_hold(self, sid: str, room: str) -> None:
         holds = self._holds.get(sid)
@@ -94,15 +107,33 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
             if not holds:
                 del self._holds[sid]
 
-    def forget_socket(self, sid: str) -> None:
-        self._holds.pop(sid, None)
+    def note_listed(self, sid: str, emit: Emit) -> None:
+        """Note that a socket's chat list is about to show a conversation as of this event, ahead of the others'."""
+        if emit.seq is not None and emit.seq > self.marks.told(track := track_of(emit)):
+            self._holds.setdefault(sid, {})[track] = Hold(mark=emit.seq, waiting=None)
+
+    def mark(self, sid: str, user_id: UUID, room: str) -> int:
+        """Return how far a user is known to be in a room already: on this socket, or on one that is gone."""
+        hold = self._holds.get(sid, {}).get(room)
+        return max(hold.mark if hold else NOTHING, self.marks.reached(user_id).get(room, NOTHING))
+
+    def greet_socket(self, sid: str, user_id: UUID) -> None:
+        """A user's next socket: its chat list goes on where the one before was."""
+        for track, mark in self.marks.reached(user_id).items():
+            if track.startswith("list:"):
+                self._holds.setdefault(sid, {})[track] = Hold(mark=mark, waiting=None)
+
+    def forget_socket(self, sid: str, user_id: UUID) -> None:
+        """Remember how far a socket was that is gone."""
+        for track, hold in self._holds.pop(sid, {}).items():
+            self.marks.left(user_id, track, hold.mark)
 
     def _sockets_in(self, *rooms: str) -> list[tuple[str, str]]:
         return list(self.get_participants(NAMESPACE, list(rooms)))
 
     def _hold(self, sid: str, emit: Emit) -> Hold | None:
         holds = self._holds.get(sid)
-        return holds.get(emit.rooms[0]) if holds else None
+        return holds.get(track_of(emit)) if holds else None
 
     async def _passes(self, engine_sid: str, sid: str, hold: Hold, emit: Emit) -> bool:
         if hold.waiting is not None:
@@ -111,10 +142,12 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
             else:
                 hold.waiting.append(emit)
             return False
-        if emit.seq is not None and emit.seq > hold.up_to_seq:
-            self.forget_hold(sid, emit.rooms[0])
-        return not hold.has_sent(emit)
+        if hold.has_sent(emit):
+            return False
+        if emit.seq is not None:
+            self.forget_hold(sid, track_of(emit))
+        return True
 
-    def _encode(self, emit: Emit) -> Any:
+    def encode(self, emit: Emit) -> Any:
         frame = self.server.packet_class(packet.EVENT, namespace=NAMESPACE, data=[emit.event, emit.data]).encode()
         return engine_packet.Packet(engine_packet.MESSAGE, frame)

@@ -1,7 +1,7 @@
 """Who is connected: one session for each accepted socket, and what its user may do how often. Driven by the server."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -43,10 +43,6 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_sid)
 
-    def __iter__(self) -> Iterator[Session]:
-        """All of them, as they were when this began."""
-        return iter(list(self._by_sid.values()))
-
     def count_by_user(self) -> dict[UUID, int]:
         """Return how many sockets each user has here."""
         return {UUID(user): len(sids) for user, sids in self._by_user.items()}
@@ -57,6 +53,15 @@ class Sessions:
     def add(self, session: Session) -> None:
         self._by_sid[session.sid] = session
         self._by_user.setdefault(str(session.claims.user_id), set()).add(session.sid)
+
+    def all(self) -> list[Session]:
+        return list(self._by_sid.values())
+
+    def users(self) -> list[UUID]:
+        return [UUID(user) for user in self._by_user]
+
+    def of_user(self, user_id: UUID) -> list[Session]:
+        return [self._by_sid[sid] for sid in self._by_user.get(str(user_id), ())]
 
     def find(self, sid: str) -> Session | None:
         return self._by_sid.get(sid)

@@ -1,9 +1,9 @@
 """The Socket.IO server that old clients connect to, hosted by the bridge. Wired by `realtime_bridge/__main__.py`.
 
-In: `subscribe:conversation`, `unsubscribe:conversation`, `message`, `read`, `typing`. Out: `message`, `messageStatus`,
-`typing`, `presence` to a conversation's room, `conversation` to each participant. Whoever sends anything else gets an
-`error` event or is closed; nobody else notices. The token is checked where access is given: on connect, on every
-subscription and on every write.
+In: `subscribe:conversation`, `unsubscribe:conversation`, `message`, `read`, `typing`, `token`. Out: `message`,
+`messageStatus`, `typing`, `presence` to a conversation's room, `conversation` to each participant. Whoever sends
+anything else gets an `error` event or is closed; nobody else notices. The token is checked where access is given: on
+connect, on every subscription and on every write; and a socket ends with it (endings.py), unless a newer one is sent.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_bridge.legacy.conversations import Conversations
 from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.endings import Endings
 from realtime_bridge.legacy.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.fanout import Fanout, LocalFanout, RedisFanout
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES, MAX_PACKETS
@@ -27,6 +28,7 @@ from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.rooms import Rooms
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions
+from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.legacy.watcher import Watcher
 from realtime_bridge.tokens import TokenVerifier
 
@@ -43,6 +45,7 @@ def create(
     verifier: TokenVerifier,
     conversations: Conversations,
     incoming: Incoming | None = None,
+    standing: Standing | None = None,
     redis_url: str | None = None,
     cors_origins: Sequence[str] = (),
     path: str = PATH,
@@ -54,7 +57,7 @@ def create(
 ) -> "LegacyServer":
     """Return a server that is not started. Without `redis_url` this bridge must be the only one.
 
-    Without `incoming` clients can only listen.
+    Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone.
     `cors_origins` empty means the page's own origin only; `*` in it means any.
     """
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
@@ -77,6 +80,7 @@ def create(
     sessions = Sessions(per_user=max_sockets_per_user)
     fanout = RedisFanout(rooms, redis_url, sio.eio.drop_all) if redis_url else LocalFanout(rooms)
     limit = SharedLimit(redis_url) if redis_url else LocalLimit()
+    endings = Endings(sessions, standing)
     handlers = Handlers(
         sio=sio,
         rooms=rooms,
@@ -86,10 +90,19 @@ def create(
         conversations=conversations,
         incoming=incoming,
         limit=limit,
+        endings=endings,
     )
     handlers.register()
+    endings.close = handlers.close
     return LegacyServer(
-        sio=sio, handlers=handlers, rooms=rooms, sessions=sessions, fanout=fanout, limit=limit, path=path
+        sio=sio,
+        handlers=handlers,
+        rooms=rooms,
+        sessions=sessions,
+        fanout=fanout,
+        limit=limit,
+        endings=endings,
+        path=path,
     )
 
 
@@ -105,6 +118,7 @@ class LegacyServer:
         sessions: Sessions,
         fanout: Fanout,
         limit: MessageLimit,
+        endings: Endings,
         path: str,
     ) -> None:
         self.path = f"/{path.strip('/')}"
@@ -114,6 +128,8 @@ class LegacyServer:
         self._rooms = rooms
         self._fanout = fanout
         self._limit = limit
+        self._endings = endings
+        self._ending: asyncio.Task[None] | None = None
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
         self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready)
@@ -140,10 +156,14 @@ class LegacyServer:
     async def start(self) -> None:
         """Listen to the other bridges. Returns also while Redis is away; then sockets are refused until it is back."""
         await self._fanout.start()
+        self._ending = asyncio.create_task(self._endings.run())
 
     async def stop(self) -> None:
         """Refuse new sockets and close all, so that clients reconnect elsewhere. Call before the web server stops."""
         self._stopping = True
+        if self._ending:
+            self._ending.cancel()
+            await asyncio.gather(self._ending, return_exceptions=True)
         await self.engine.drop_all()
         for _ in range(int(STOP_TIMEOUT_S / STOP_POLL_S)):
             await asyncio.sleep(
@@ -175,6 +195,9 @@ class LegacyServer:
         await self._rooms.say_goodbye(session.sid)
         await self.engine.drop(session.engine_sid)
 
-    async def publish(self, emits: Sequence[Emit]) -> None:
-        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
-        await self._fanout.publish(emits)
+    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
+        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable.
+
+        `token` is the lease's under which they are sent; what is sent under an older one by then is dropped.
+        """
+        await self._fanout.publish(emits, token)

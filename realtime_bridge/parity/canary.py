@@ -31,6 +31,7 @@ WARM_UP_TIMEOUT_S = 15.0  # then it is no start any more: not to be heard is a f
 LOOK_EVERY_S = 2.0  # how often unseen events are asked for; what is unseen in two looks is lost
 FORGET_EVERY_S = 60.0
 RETRY_S = 1.0
+RATE_LOOK_S = 1.0  # the dial may have been turned meanwhile, and between rollouts a tick is a minute away
 
 Ears = Callable[[int, Hear], Sequence[Ear]]
 
@@ -88,7 +89,7 @@ class Canary:
         schedule = Schedule(self._rate_per_s, self._clock)
         try:
             while True:
-                await asyncio.sleep(schedule.wait_s)
+                await asyncio.sleep(min(schedule.wait_s, RATE_LOOK_S))
                 started = self._clock()
                 if due := schedule.take():
                     await self.run_once(guard, conversation_id, ears, due)

@@ -39,4 +39,9 @@ with messages as (
 )
 delete from public.chat_events
 where conversation_id = %(conversation_id)s and created_at < now() - make_interval(secs => %(age_s)s)
-    and id <= (select min(high_water) from public.relay_cursors where lease_until > now())
+    and id <= (
+        select min(least(r.high_water, hole.first - 1))
+        from public.relay_cursors r
+        left join lateral jsonb_to_recordset(r.holes) as hole (first bigint) on true
+        where r.lease_until > now()
+    )

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import socketio
 import structlog
 
-from realtime_bridge.channels.connection import Receive
+from realtime_bridge.channels.seat import Receive
 from realtime_bridge.events import EventType
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import conversation_topic

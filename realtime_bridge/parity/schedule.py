@@ -11,12 +11,13 @@ MAX_MISSED = 1_000  # ticks handed out at once: a minute and a half at ten a sec
 
 
 class Schedule:
-    """`rate_per_s` is asked anew each time, so a faster rate counts from the last tick on."""
+    """`rate_per_s` is asked at each look; another rate counts from the look that finds it, and makes nothing late."""
 
     def __init__(self, rate_per_s: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         self._rate_per_s = rate_per_s
         self._clock = clock
         self._last = clock()
+        self._interval_s = 1 / rate_per_s()
 
     @property
     def wait_s(self) -> float:
@@ -25,9 +26,17 @@ class Schedule:
 
     def take(self) -> list[float]:
         """Return the moments of the ticks that are due by now, oldest first, and not handed out before."""
-        interval_s = 1 / self._rate_per_s()
-        count = int((self._clock() - self._last) / interval_s + 1e-9)
+        now, interval_s = self._clock(), 1 / self._rate_per_s()
+        due = self._due(now)
+        if interval_s != self._interval_s:
+            self._last = max(self._last, now - interval_s)
+            self._interval_s = interval_s
+            due += self._due(now)
+        return due
+
+    def _due(self, now: float) -> list[float]:
+        count = int((now - self._last) / self._interval_s + 1e-9)
         first = max(1, count - MAX_MISSED + 1)
-        due = [self._last + number * interval_s for number in range(first, count + 1)]
-        self._last += count * interval_s
+        due = [self._last + number * self._interval_s for number in range(first, count + 1)]
+        self._last += count * self._interval_s
         return due

@@ -6,7 +6,7 @@ SinkError
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,7 +34,14 @@ class SinkNotReady(SinkUnavailable):
 
 
 class EventRefused(SinkError):
-    """This one event is wrong for ever; the text is the reason it is parked with."""
+    """This one event is wrong for ever; the text is the reason it is parked with.
+
+    `named`: which of a batch are wrong, by place, with a reason each; empty when the other side does not say.
+    """
+
+    def __init__(self, reason: str, named: Mapping[int, str] | None = None) -> None:
+        super().__init__(reason)
+        self.named: Mapping[int, str] = named or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +62,19 @@ class Delivery:
     unavailable: SinkUnavailable | None = None
 
 
+class Fence(Protocol):
+    """What stands between a relay that has lost its lease without knowing and those who listen."""
+
+    @property
+    def token(self) -> int:
+        """Grows with every holder; travels with what is delivered, so that receivers can drop a lower one."""
+
+    async def check(self) -> None:
+        """Raise LeaseLost when another bridge delivers by now. Asked before each batch that leaves the database."""
+
+
 class Sink(Protocol):
-    """Delivers batches in order. Raises nothing but SinkUnavailable (before anything was delivered)."""
+    """Delivers batches in order. Raises SinkUnavailable (before anything was delivered), and what its fence raises."""
 
     name: str
 
@@ -69,5 +87,8 @@ class Sink(Protocol):
 
     def resume(self) -> None:
         """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""
+
+    def guard(self, fence: Fence) -> None:
+        """Called with each new lease, before anything is delivered under it."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...

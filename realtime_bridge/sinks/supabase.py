@@ -6,12 +6,14 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
-from realtime_bridge.service import RealtimeService, broadcasts_of
-from realtime_bridge.sinks.base import Delivery, EventRefused, Refusal, SinkUnavailable
+from realtime_bridge.service import RealtimeService
+from realtime_bridge.sinks.base import Delivery, Fence, Refusal, SinkUnavailable
+
+BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it
 
 
 class SupabaseSink:
-    """Delivers in batches of the transport's size; halves a refused batch until the culprit stands alone."""
+    """Delivers in batches of the transport's size; an event is refused when one of its broadcasts is."""
 
     name = "supabase"
 
@@ -25,11 +27,14 @@ class SupabaseSink:
     def resume(self) -> None:
         """Clients hold their sockets to Supabase, which did not restart: there is nobody to wait for."""
 
+    def guard(self, fence: Fence) -> None:
+        """The cursor moves with what is written; over HTTP a repeat carries the same id."""
+
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Broadcast `events` in order; stops at the first batch that finds Supabase unavailable."""
         settled = 0
         refused: list[Refusal] = []
-        for batch in _batches(events, self._service.transport.max_batch):
+        for batch in self._batches(events):
             try:
                 refused += _blame(batch, await self._send(batch, connection))
             except SinkUnavailable as reason:
@@ -40,15 +45,25 @@ class SupabaseSink:
         return Delivery(settled=settled, refused=tuple(refused))
 
     async def _send(self, batch: Sequence[Event], connection: AsyncConnection[Any] | None) -> list[Refusal]:
-        try:
-            await self._service.broadcast_events(batch, connection)
-        except EventRefused as reason:
-            if len(batch) == 1:
-                return [Refusal(event=batch[0], reason=str(reason))]
-            middle = len(batch) // 2
-            first = await self._send(batch[:middle], connection)
-            return first + await self._send(batch[middle:], connection)
-        return []
+        refused = await self._service.broadcast_events(batch, connection)
+        return [Refusal(event=event, reason=refused[event.event_id]) for event in batch if event.event_id in refused]
+
+    def _batches(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+        """Cut into runs of what the transport takes at once, and BATCH_BYTES; an event's broadcasts stay together."""
+        limit = self._service.transport.max_batch
+        batch: list[Event] = []
+        size = weight = 0
+        for event in events:
+            count = len(self._service.broadcasts_of(event))
+            heavy = count * event.payload_bytes
+            if batch and (size + count > limit or weight + heavy > BATCH_BYTES):
+                yield batch
+                batch, size, weight = [], 0, 0
+            batch.append(event)
+            size += count
+            weight += heavy
+        if batch:
+            yield batch
 
 
 def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
@@ -56,18 +71,3 @@ def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
     if len(refused) == len(batch) > 1:
         raise SinkUnavailable(f"refused all of {len(batch)} events; the last: {refused[-1].reason}")
     return refused
-
-
-def _batches(events: Sequence[Event], limit: int) -> Iterator[Sequence[Event]]:
-    """Cut into runs of at most `limit` broadcasts; an event's own broadcasts stay together."""
-    batch: list[Event] = []
-    size = 0
-    for event in events:
-        weight = len(broadcasts_of(event))
-        if batch and size + weight > limit:
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += weight
-    if batch:
-        yield batch

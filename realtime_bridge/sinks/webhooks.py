@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
-from realtime_bridge.sinks.base import Delivery
+from realtime_bridge.sinks.base import Delivery, Fence
 
 _QUERIES = sql.load(__file__)
 
@@ -22,6 +22,9 @@ class WebhookSink:
 
     def resume(self) -> None:
         """Deliveries wait in the database: there is nobody to wait for."""
+
+    def guard(self, fence: Fence) -> None:
+        """The cursor moves with what is written."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Insert the deliveries of `events` for all endpoints in one statement, and say that they are due.
@@ -48,4 +51,5 @@ def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
         "conversation_ids": [event.conversation_id for event in events],
         "seqs": [event.seq for event in events],
         "types": [event.type for event in events],
+        "directions": [event.payload.get("direction") for event in events],
     }

@@ -8,17 +8,19 @@ order by q.webhook_id
 for key share of q
 
 -- name: fan_out
--- All events of a page for all endpoints that want them. A pattern is a type, `family.*` or `*`.
+-- All events of a page for all endpoints that want them, each under the name that it is wanted by.
 insert into public.webhook_deliveries
     (webhook_id, account_id, event_id, log_id, logged_at, conversation_id, seq, type, fifo, next_at)
-select w.id, e.account_id, e.event_id, e.log_id, e.logged_at, e.conversation_id, e.seq, e.type, w.fifo, statement_timestamp()
+select w.id, e.account_id, e.event_id, e.log_id, e.logged_at, e.conversation_id, e.seq,
+    crossfade.webhook_type(w.event_types, e.type, e.direction), w.fifo, statement_timestamp()
 from unnest(
     %(log_ids)s::bigint[], %(logged_at)s::timestamptz[], %(event_ids)s::uuid[], %(account_ids)s::uuid[],
-    %(conversation_ids)s::bigint[], %(seqs)s::bigint[], %(types)s::text[]
-) as e (log_id, logged_at, event_id, account_id, conversation_id, seq, type)
+    %(conversation_ids)s::bigint[], %(seqs)s::bigint[], %(types)s::text[],
+    %(directions)s::text[]
+) as e (log_id, logged_at, event_id, account_id, conversation_id, seq, type, direction)
 join public.chat_external_webhooks w on w.account_id = e.account_id
 where w.id = any(%(webhook_ids)s)
-    and w.event_types && array[e.type, split_part(e.type, '.', 1) || '.*', '*']
+    and crossfade.webhook_type(w.event_types, e.type, e.direction) is not null
 order by e.log_id
 
 -- name: announce

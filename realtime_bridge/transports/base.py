@@ -10,12 +10,13 @@ from psycopg import AsyncConnection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broadcast:
-    """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id` over HTTP."""
+    """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id`."""
 
     topic: str
     event: str
     payload: dict[str, Any]
     id: UUID
+    payload_bytes: int = 0
 
 
 class Transport(Protocol):

@@ -1,16 +1,19 @@
 -- name: send
--- Ordered: rows reach subscribers in the order in which they are written to the log of Postgres.
-select realtime.send(b.payload, b.event, b.topic, true)
-from (
-    select payload, event, topic
-    from unnest(%(payloads)s::jsonb[], %(events)s::text[], %(topics)s::text[])
-        with ordinality as batch (payload, event, topic, position)
-    order by position
-) as b
+-- What realtime.send does for one row, with an id of ours, which arrives as `meta.id`. Ordered: rows reach subscribers in
+-- the order in which they are written to the log of Postgres. An id that this transaction has sent already is a repeat.
+insert into realtime.messages (id, topic, extension, payload, event, private)
+select id, topic, 'broadcast', payload, event, true
+from unnest(%(ids)s::uuid[], %(topics)s::text[], %(payloads)s::jsonb[], %(events)s::text[])
+    with ordinality as batch (id, topic, payload, event, position)
+order by position
+on conflict do nothing
 
--- name: is_listening
--- Realtime reads its messages through a temporary slot: while it is not active, what is written is never broadcast.
-select exists (
-    select from pg_replication_slots
-    where slot_name like 'supabase\_realtime\_messages\_replication\_slot%%' and active
-)
+-- name: find_listeners
+-- Realtime reads its messages through a temporary slot, one for each connection: its name and the process that serves it.
+-- Until a position is confirmed the slot is still being made, and what commits meanwhile is never broadcast.
+select coalesce(array_agg(slot_name || ':' || active_pid), '{}')
+from pg_replication_slots
+where slot_name like 'supabase\_realtime\_messages\_replication\_slot%'
+    and database = current_database()
+    and active
+    and confirmed_flush_lsn is not null

@@ -8,38 +8,46 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import EventRefused, SinkNotReady
+from realtime_bridge.sinks.base import SinkNotReady
 from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.transports.refusals import send_all_but_refused
+from realtime_bridge.transports.sent import SentLately
 
 log = structlog.get_logger(__name__)
 
-KEEP_S = 30.0  # a silent path is known within 5 s; the rest is for a bridge that was busy
-KEEP = 20_000  # broadcasts, some 20 MB; beyond it clients find the gap in seq and fetch it
 SETTLE_S = 1.0  # before going back, what HTTP has accepted is given time to be heard first
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    at: float
-    broadcast: Broadcast
+class DatabasePath(Transport, Protocol):
+    """What is needed of `database.DatabaseTransport`."""
+
+    is_held: bool
+    sent: SentLately
+
+    @property
+    def must_send_again(self) -> bool: ...
+
+    def heard_until(self, at: float) -> None: ...
+
+    async def look(self, connection: AsyncConnection[Any]) -> bool: ...
+
+    async def send_again(self, connection: AsyncConnection[Any]) -> int: ...
 
 
 class FallbackTransport:
     """A Transport whose `transactional` follows the path in use."""
 
-    def __init__(self, database: Transport, http: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._database = database
+    def __init__(self, database: DatabasePath, http: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.database = database
         self._http = http
         self._clock = clock
         self._uses_http = False
-        self._sent: deque[_Sent] = deque(maxlen=KEEP)
         self._again: deque[Broadcast] = deque()
         self._not_before = 0.0
         self._order = asyncio.Lock()  # what is sent again must not be overtaken
@@ -50,7 +58,15 @@ class FallbackTransport:
 
     @property
     def max_batch(self) -> int:
-        return (self._http if self._uses_http else self._database).max_batch
+        return (self._http if self._uses_http else self.database).max_batch
+
+    def heard_until(self, at: float) -> None:
+        """What went through the database before has come out of Supabase."""
+        self.database.heard_until(at)
+
+    def hold(self, *, is_silent: bool) -> None:
+        """While nothing comes out, and HTTP is no way out either, events wait in the log: there they are kept."""
+        self.database.is_held = is_silent
 
     @property
     def waiting(self) -> int:
@@ -62,8 +78,9 @@ class FallbackTransport:
         if self._uses_http:
             return
         self._uses_http = True
-        self._again.extend(sent.broadcast for sent in self._sent if sent.at >= heard_until)
-        self._sent.clear()
+        self.database.heard_until(heard_until)
+        self._again.extend(self.database.sent.take())
+        self.database.is_held = False
         metrics.FALLBACK.set(1)
         log.warning("Supabase is reached over HTTP now", resending=len(self._again))
 
@@ -87,13 +104,11 @@ class FallbackTransport:
             raise _database_in_use()
 
     async def send_out_of_order(self, broadcasts: Sequence[Broadcast]) -> None:
-        """For probes: they measure the path, not what waits before it. Raises SinkNotReady while HTTP is not in use."""
-        if not self._uses_http:
-            raise _database_in_use()
+        """For probes: they measure HTTP, whichever path is in use, and not what waits to go over it."""
         await self._http.send(broadcasts, None)
 
     async def close(self) -> None:
-        await self._database.close()
+        await self.database.close()
         await self._http.close()
 
     async def _send_to_database(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any]) -> None:
@@ -101,16 +116,12 @@ class FallbackTransport:
             raise SinkNotReady("The HTTP path is in use now.", 0.01)
         if (wait_s := self._not_before - self._clock()) > 0:
             raise SinkNotReady("What went over HTTP is being delivered.", wait_s)
-        await self._database.send(broadcasts, connection)
-        now = self._clock()
-        self._sent.extend(_Sent(now, broadcast) for broadcast in broadcasts)
-        while self._sent and now - self._sent[0].at > KEEP_S:
-            self._sent.popleft()
+        await self.database.send(broadcasts, connection)
 
     async def send_again(self) -> None:
         """Send what was perhaps not heard; raises SinkUnavailable, and then the rest waits for the next call.
 
-        A batch that is refused is given up: its events are in the log.
+        What is refused for ever is given up, alone: it is in the log.
         """
         async with self._order:
             await self._send_again()
@@ -118,12 +129,14 @@ class FallbackTransport:
     async def _send_again(self) -> None:
         while self._again:
             batch = [self._again[index] for index in range(min(len(self._again), self._http.max_batch))]
-            try:
-                await self._http.send(batch, None)
-            except EventRefused as reason:
-                log.warning("not sent again", count=len(batch), reason=str(reason))
+            refused = await send_all_but_refused(self._post, batch)
+            if refused:
+                log.warning("not sent again", count=len(refused), reason=next(iter(refused.values())))
             for _ in batch:
                 self._again.popleft()
+
+    async def _post(self, broadcasts: Sequence[Broadcast]) -> None:
+        await self._http.send(broadcasts, None)
 
 
 def _database_in_use() -> SinkNotReady:

@@ -1,12 +1,14 @@
 """Broadcast by `POST /realtime/v1/api/broadcast`, for chat tables that live in another database than Supabase's.
 
-At least once: each message carries its event id, delivered as `meta.id`. A private message that the token may not
+At least once: each message carries an id made of event and topic, delivered as `meta.id`. An id may stand once in a
+request, over all its topics, or Supabase refuses the request whole. A private message that the token may not
 write is dropped by Supabase behind a 202, which is why the token is the project's secret key.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 from psycopg import AsyncConnection
@@ -16,7 +18,8 @@ from realtime_bridge.transports.base import Broadcast
 
 MAX_BATCH = 100  # Supabase authorizes each topic of a request in turn: 100 take about 95 ms
 TIMEOUT_S = 2.0  # a hundred authorizations take a tenth of a second; users wait while a hanging provider is found out
-ERROR_BODY_BYTES = 2_048
+ERROR_BODY_BYTES = 65_536  # what is wrong with each of a hundred messages
+REASON_CHARACTERS = 2_048
 REFUSED_STATUSES = frozenset({400, 413, 415, 422})  # the batch is at fault; one message of it is, to be found
 
 
@@ -35,15 +38,16 @@ class HttpTransport:
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None = None) -> None:
         """Post `broadcasts` as one batch; `connection` is not used, for no network call belongs in a transaction."""
         del connection
+        places = _first_places(broadcasts)
         messages = [
             {"topic": b.topic, "event": b.event, "payload": b.payload, "private": True, "id": str(b.id)}
-            for b in broadcasts
+            for b in map(broadcasts.__getitem__, places)
         ]
         body = json.dumps({"messages": messages}, separators=(",", ":"), ensure_ascii=False).encode()
         try:
             async with self._open().post(self._url, data=body, allow_redirects=False) as answer:
                 if answer.status != 202:  # noqa: PLR2004 - the only success
-                    await _raise_for(answer)
+                    await _raise_for(answer, places)
         except TimeoutError:
             raise SinkUnavailable("Supabase did not answer in time.") from None
         except aiohttp.ClientError as error:
@@ -60,12 +64,33 @@ class HttpTransport:
         return self._session
 
 
-async def _raise_for(answer: aiohttp.ClientResponse) -> None:
+def _first_places(broadcasts: Sequence[Broadcast]) -> list[int]:
+    """Return where each id stands first: one id is one message, and a second would take all others with it."""
+    places: dict[UUID, int] = {}
+    for place, broadcast in enumerate(broadcasts):
+        places.setdefault(broadcast.id, place)
+    return list(places.values())
+
+
+async def _raise_for(answer: aiohttp.ClientResponse, places: Sequence[int]) -> None:
     body = await answer.content.read(ERROR_BODY_BYTES)
-    reason = f"Supabase answered {answer.status}: {body.decode(errors='replace').strip()}"
+    reason = f"Supabase answered {answer.status}: {body.decode(errors='replace').strip()[:REASON_CHARACTERS]}"
     if answer.status in REFUSED_STATUSES:
-        raise EventRefused(reason)
+        raise EventRefused(reason, {places[at]: why for at, why in _named(body).items() if at < len(places)})
     raise SinkUnavailable(reason, _retry_after_s(answer.headers.get("Retry-After")))
+
+
+def _named(body: bytes) -> dict[int, str]:
+    """Read `{"errors": {"messages": [{}, {"id": ["has already been taken"]}]}}`: which are wrong, and in what."""
+    try:
+        problems = json.loads(body)["errors"]["messages"]
+        return {
+            place: "Supabase: " + "; ".join(f"{name} {' '.join(map(str, why))}" for name, why in wrong.items())
+            for place, wrong in enumerate(problems)
+            if wrong
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def _retry_after_s(value: str | None) -> float | None:

@@ -11,6 +11,8 @@ from realtime_bridge.events import EventType
 from realtime_bridge.webhooks.health import NoticeType
 
 PING = "webhook.ping"
+ALIASES: Mapping[str, str] = {"message.received": "incoming", "message.sent": "outgoing"}
+"""Names of the first design for `message.new` of one direction. Accepted for good; the body is the same under them."""
 Schema = dict[str, Any]
 
 
@@ -129,6 +131,12 @@ _CONVERSATION = _object(
     createdAt=_TIME,
     updatedAt=_TIME,
 )
+_MESSAGE["properties"]["contentHtml"] = _TEXT | {
+    "description": "The content as HTML that is safe to put on a page; only for accounts that asked for it."
+}
+_CONVERSATION["properties"]["lastMessagePreviewHtml"] = _nullable(_TEXT) | {
+    "description": "The preview as HTML that is safe to put on a page; only for accounts that asked for it."
+}
 _CONVERSATION["properties"]["participants"] = _list_of(_PARTICIPANT) | {
     "description": "Only when they, or their reading marks, have changed."
 }
@@ -180,8 +188,17 @@ def _chat_kind(type_: EventType, description: str) -> Kind:
     return Kind(type=type_.value, description=description, data=data, example=example)
 
 
+def _alias(type_: str, direction: str) -> Kind:
+    description = (
+        f"Another name for `message.new` of the direction {direction}: sent to webhooks that subscribe to it and not to"
+        " `message.new`, with the same data."
+    )
+    return Kind(type=type_, description=description, data=_MESSAGE, example=_MESSAGE_EXAMPLE | {"direction": direction})
+
+
 KINDS: tuple[Kind, ...] = (
     *(_chat_kind(type_, description) for type_, description in _CHAT.items()),
+    *(_alias(type_, direction) for type_, direction in ALIASES.items()),
     *(Kind(type=t.value, description=d, data=_NOTICE, example=_NOTICE_EXAMPLE) for t, d in _NOTICES.items()),
     Kind(
         type=PING,

@@ -4,9 +4,8 @@ A claim is a lease with a fence: the row's `next_at` moves to the lease's end an
 a row only while its fence is the claim's own. A sender that dies leaves rows that come back when the lease ends.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +28,8 @@ class Claimed:
     id: int
     logged_at: datetime
     webhook_id: int
+    account_id: str
+    """As text: it is looked up some ten times a delivery, and Python's UUIDs are slow to."""
     event_id: str
     type: str
     lane: int
@@ -39,7 +40,6 @@ class Claimed:
     log_id: int | None
     conversation_id: int | None
     max_in_flight: int
-    room: int
     body: bytes | None = None
     """The request's body, the same on every attempt; None when the log no longer holds the event."""
 
@@ -50,37 +50,63 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """How much a sender can take: in all, of these from the late lane, and which endpoints have enough already."""
+class Share:
+    """How much more one account may have in hand: in all, and of these from the late lane."""
 
     slots: int
     late_slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much a sender can take: in all, of these from the late lane, by account, and which endpoints have enough."""
+
+    slots: int
+    late_slots: int
+    newcomer: Share
+    """Of an account that has nothing in hand; the others are in `shares`."""
+    shares: Mapping[str, Share] = field(default_factory=dict)
     full: Sequence[int] = ()
 
 
 async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bodies: Bodies) -> list[Claimed]:
-    """Claim up to `room.slots` due deliveries, spread over the endpoints that have some."""
+    """Claim up to `room.slots` due deliveries, spread over the accounts and endpoints that have some."""
     async with connection.transaction():
-        values = {"full": list(room.full), "endpoints": ENDPOINTS_PER_CLAIM}
-        found = await connection.execute(_QUERIES["lock_due"], values)
-        webhook_ids = [row[0] for row in await found.fetchall()]
+        webhook_ids = await _lock_due(connection, room)
         if not webhook_ids:
             return []
         async with connection.cursor(row_factory=dict_row) as reader:
-            await reader.execute(
-                _QUERIES["claim"],
-                {
-                    "webhook_ids": webhook_ids,
-                    "limit": room.slots,
-                    "late_limit": room.late_slots,
-                    "lease_s": lease_s,
-                    "single_after": SINGLE_AFTER,
-                },
-            )
+            await reader.execute(_QUERIES["claim"], _values(room, webhook_ids, lease_s))
             rows = await reader.fetchall()
-        if len(rows) < room.slots:
-            await _rest(connection, _emptied(webhook_ids, rows))
-    return await _with_bodies(connection, rows, bodies)
+        claimed = [row for row in rows if row["id"] is not None]
+        if len(claimed) < room.slots:
+            await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
+    return await _with_bodies(connection, claimed, bodies)
+
+
+async def _lock_due(connection: AsyncConnection[Any], room: Room) -> list[int]:
+    values = {
+        "full": list(room.full),
+        "full_accounts": [account_id for account_id, share in room.shares.items() if share.slots <= 0],
+        "endpoints": ENDPOINTS_PER_CLAIM,
+    }
+    found = await connection.execute(_QUERIES["lock_due"], values)
+    return [row[0] for row in await found.fetchall()]
+
+
+def _values(room: Room, webhook_ids: Sequence[int], lease_s: float) -> dict[str, Any]:
+    return {
+        "webhook_ids": webhook_ids,
+        "limit": room.slots,
+        "late_limit": room.late_slots,
+        "accounts": list(room.shares),
+        "account_slots": [share.slots for share in room.shares.values()],
+        "account_late_slots": [share.late_slots for share in room.shares.values()],
+        "newcomer_slots": room.newcomer.slots,
+        "newcomer_late_slots": room.newcomer.late_slots,
+        "lease_s": lease_s,
+        "single_after": SINGLE_AFTER,
+    }
 
 
 async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tuple[int, int, float]]) -> None:
@@ -118,16 +144,10 @@ async def _with_bodies(
     found = await bodies.load(connection, logged) if logged else {}
     claimed = []
     for row in rows:
-        own_body = row.pop("own_body")
-        claimed.append(Claimed(**row, body=own_body.encode() if own_body else found.get(row["log_id"])))
+        own_body, _ = row.pop("own_body"), row.pop("is_emptied")
+        body = own_body.encode() if own_body else Bodies.named(found.get(row["log_id"]), row["type"])
+        claimed.append(Claimed(**row, body=body))
     return claimed
-
-
-def _emptied(webhook_ids: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Return the endpoints that gave less than they had room for."""
-    taken = Counter(row["webhook_id"] for row in rows)
-    room = {row["webhook_id"]: row["room"] for row in rows}
-    return [webhook_id for webhook_id in webhook_ids if taken[webhook_id] < room.get(webhook_id, 1)]
 
 
 async def _rest(connection: AsyncConnection[Any], webhook_ids: Sequence[int]) -> None:

@@ -1,13 +1,20 @@
 -- name: lock_due
 -- Times are the statement's: clock_timestamp() is volatile, so no index could be asked about it.
--- Endpoints with something due; a lock that another sender holds is passed over. `full` are those whose slots this
--- sender has taken itself. Longest due first, so that none is forgotten.
+-- Endpoints with something due; a lock that another sender holds is passed over. `full` are those whose slots, and
+-- `full_accounts` those whose share this sender has taken itself. Accounts take turns, each with what is due longest
+-- first: a hundred endpoints of one are not a claim of its own.
+with due as materialized (
+    select q.webhook_id, row_number() over (partition by w.account_id order by q.due_at) as turn
+    from public.webhook_queues q
+    join public.chat_external_webhooks w on w.id = q.webhook_id
+    where q.due_at <= statement_timestamp() and q.health <> 'disabled' and not w.paused
+        and not q.webhook_id = any(%(full)s) and not w.account_id = any(%(full_accounts)s)
+)
 select q.webhook_id
-from public.webhook_queues q
-join public.chat_external_webhooks w on w.id = q.webhook_id
-where q.due_at <= statement_timestamp() and q.health <> 'disabled' and not w.paused
-    and not q.webhook_id = any(%(full)s)
-order by q.due_at
+from due
+join public.webhook_queues q on q.webhook_id = due.webhook_id
+where q.due_at <= statement_timestamp() and q.health <> 'disabled'
+order by due.turn, q.due_at
 limit %(endpoints)s
 for no key update of q skip locked
 
@@ -16,9 +23,18 @@ for no key update of q skip locked
 -- room for: first what a dead sender left, then the early lane, then the late one; the late lane gets one place of its
 -- own when its head has waited for half a minute. Under way counts what was claimed or renewed within half a lease: what
 -- a dead sender had claimed holds no place for longer than that. `fence` says at settling whether the claim still holds.
-with room as materialized (
-    select q.webhook_id, w.fifo, w.max_in_flight,
+-- Accounts take turns, each up to its share of this sender's places and of those of the late lane (places.py).
+-- A row for each endpoint at least, so that the caller learns which had less than was asked of it.
+with share as materialized (
+    select s.account_id, s.slots, s.late_slots
+    from unnest(%(accounts)s::uuid[], %(account_slots)s::integer[], %(account_late_slots)s::integer[])
+        as s (account_id, slots, late_slots)
+), room as materialized (
+    select q.webhook_id, w.account_id, w.fifo, w.max_in_flight,
+        least(coalesce(s.late_slots, %(newcomer_late_slots)s), %(late_limit)s) as late_slots,
+        coalesce(s.slots, %(newcomer_slots)s) as account_slots,
         least(
+            coalesce(s.slots, %(newcomer_slots)s),
             case when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
                 select count(*) from public.webhook_deliveries d
                 where d.webhook_id = q.webhook_id and d.state = 'sending'
@@ -30,9 +46,10 @@ with room as materialized (
         )::integer as room
     from public.webhook_queues q
     join public.chat_external_webhooks w on w.id = q.webhook_id
+    left join share s on s.account_id = w.account_id
     where q.webhook_id = any(%(webhook_ids)s)
 ), candidates as materialized (
-    select r.webhook_id, r.room, c.id, c.logged_at, c.lane, c.next_at, c.place
+    select r.webhook_id, r.account_id, r.account_slots, r.late_slots, r.room, c.id, c.logged_at, c.lane, c.next_at, c.place
     from room r
     cross join lateral (
         (
@@ -45,7 +62,7 @@ with room as materialized (
             select d.id, d.logged_at, d.lane, d.next_at, case when d.next_at < statement_timestamp() - interval '30 seconds' then 1 else 3 end
             from public.webhook_deliveries d
             where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
-                and %(late_limit)s > 0
+                and r.late_slots > 0
                 and not (d.fifo and exists (
                     select from public.webhook_deliveries h
                     where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
@@ -68,24 +85,36 @@ with room as materialized (
         (
             select d.id, d.logged_at, d.lane, d.next_at, 4 from public.webhook_deliveries d
             where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
-                and %(late_limit)s > 0
+                and r.late_slots > 0
                 and not (d.fifo and exists (
                     select from public.webhook_deliveries h
                     where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
                         and h.state in ('open', 'sending') and h.log_id < d.log_id
                 ))
-            order by d.next_at limit greatest(r.room, 0) offset 1
+            order by d.next_at limit greatest(least(r.room, r.late_slots), 0) offset 1
         )
     ) as c
+), found as (
+    select webhook_id, count(*) as found from candidates group by webhook_id
 ), ranked as (
-    select c.*,
-        row_number() over (partition by c.webhook_id order by c.place, c.next_at) as turn,
-        count(*) filter (where c.lane = 1) over (order by c.next_at, c.id rows unbounded preceding) as late_turn
+    select c.*, row_number() over (partition by c.webhook_id order by c.place, c.next_at) as turn
     from candidates c
+), of_account as (
+    select r.*,
+        row_number() over (partition by r.account_id order by r.turn, r.place, r.next_at) as account_turn,
+        count(*) filter (where r.lane = 1)
+            over (partition by r.account_id order by r.turn, r.place, r.next_at, r.id rows unbounded preceding) as late_turn
+    from ranked r
+    where r.turn <= r.room
+), shared as (
+    select a.*, count(*) filter (where a.lane = 1)
+        over (order by a.late_turn, a.next_at, a.id rows unbounded preceding) as late_of_all
+    from of_account a
+    where a.account_turn <= a.account_slots and (a.lane = 0 or a.late_turn <= a.late_slots)
 ), picked as materialized (
-    select id, logged_at from ranked
-    where turn <= room and (lane = 0 or late_turn <= %(late_limit)s)
-    order by turn, place, next_at
+    select id, logged_at from shared
+    where lane = 0 or late_of_all <= %(late_limit)s
+    order by account_turn, turn, place, next_at
     limit %(limit)s
 ), claimed as (
     update public.webhook_deliveries d
@@ -104,8 +133,9 @@ with room as materialized (
     from public.chat_external_webhooks w
     where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s) and w.max_per_second is not null
 )
-select c.id, c.logged_at, c.webhook_id, c.event_id::text, c.type, c.lane, c.fifo, c.replay, c.attempts, c.fence, c.log_id,
-    c.conversation_id, r.max_in_flight, r.room,
+select c.id, c.logged_at, r.webhook_id, r.account_id::text, c.event_id::text, c.type, c.lane, c.fifo, c.replay, c.attempts,
+    c.fence, c.log_id, c.conversation_id, r.max_in_flight,
+    coalesce(f.found, 0) < greatest(r.room, 1) as is_emptied,
     case when c.payload is not null then json_build_object(
         'type', c.type,
         'timestamp', crossfade.iso8601(c.logged_at),
@@ -114,8 +144,9 @@ select c.id, c.logged_at, c.webhook_id, c.event_id::text, c.type, c.lane, c.fifo
         'seq', c.log_id,
         'conversationSeq', c.seq
     )::text end as own_body
-from claimed c
-join room r on r.webhook_id = c.webhook_id
+from room r
+left join found f on f.webhook_id = r.webhook_id
+left join claimed c on c.webhook_id = r.webhook_id
 
 -- name: lock_empty
 -- Whoever adds deliveries holds a share lock until it commits: with this lock had, nothing is on its way unseen.

@@ -1,29 +1,37 @@
-"""What a sender has in hand, and what it has room for. Pure; asked by the sender before each claim.
+"""What a sender has in hand, and what it has room for, by account. Pure; asked by the sender before each claim.
 
 A delivery has a place from its claim until its result is written: waiting for its turn, under way, or done. More are in
-hand than under way, so that the next ones are here while results are being written.
+hand than under way, so that the next ones are here while results are being written. No account has more than its share
+of the places (shares.py): fifty endpoints that hang hold up nobody else's.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
-from realtime_bridge.webhooks.deliveries import Claimed, Room
+from realtime_bridge import shares
+from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
 from realtime_bridge.webhooks.schedule import Lane
 
-REQUESTS = 500  # under way at once; fifty endpoints that hang with all their ten slots are still no stop
+REQUESTS = shares.room_for(500)  # under way at once; one account alone, with fifty endpoints of ten slots, has 500
 IN_HAND = 3 * REQUESTS
 LATE = REQUESTS // 3  # of the late lane: first attempts never wait behind old retries
 BATCH = 500  # deliveries a claim: its cost is by endpoint, so fewer and larger ones are cheaper
+HAND_BYTES = 32_000_000  # of bodies; an account whose bodies fill its share of it is asked for no more
 
 
 class Places:
-    """Counts by delivery, endpoint and lane."""
+    """Counts by delivery, endpoint, account and lane."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], tuple[Claimed, float]] = {}
         self._of_endpoint: Counter[int] = Counter()
+        self._of_account: Counter[str] = Counter()
+        self._late_of_account: Counter[str] = Counter()
         self._most: dict[int, int] = {}
+        self._bytes_of_account: Counter[str] = Counter()
+        self._bytes = 0
         self._late = 0
 
     def __len__(self) -> int:
@@ -33,26 +41,55 @@ class Places:
         now = time.monotonic()
         for delivery in claimed:
             self._held[delivery.claim] = (delivery, now)
-            self._of_endpoint[delivery.webhook_id] += 1
             self._most[delivery.webhook_id] = delivery.max_in_flight
-            self._late += delivery.lane == Lane.LATE
+            self._count(delivery, 1)
 
     def give_back(self, written: Iterable[Claimed]) -> None:
         for delivery in written:
-            self._held.pop(delivery.claim, None)
-            self._late -= delivery.lane == Lane.LATE
-            self._of_endpoint[delivery.webhook_id] -= 1
-            if self._of_endpoint[delivery.webhook_id] <= 0:
-                del self._of_endpoint[delivery.webhook_id]
-                del self._most[delivery.webhook_id]
+            if self._held.pop(delivery.claim, None):
+                self._count(delivery, -1)
+                if delivery.webhook_id not in self._of_endpoint:
+                    del self._most[delivery.webhook_id]
 
     def room(self) -> Room:
         slots = min(IN_HAND - len(self._held), BATCH)
         late = LATE - self._late
-        full = [webhook_id for webhook_id, count in self._of_endpoint.items() if count >= self._most[webhook_id]]
-        return Room(slots=slots, late_slots=max(0, min(slots, late)), full=full)
+        return Room(
+            slots=slots,
+            late_slots=max(0, min(slots, late)),
+            full=[webhook_id for webhook_id, count in self._of_endpoint.items() if count >= self._most[webhook_id]],
+            newcomer=self._share(0, 0, 0),
+            shares={
+                account_id: self._share(count, self._late_of_account[account_id], self._bytes_of_account[account_id])
+                for account_id, count in self._of_account.items()
+            },
+        )
 
     def older_than(self, age_s: float) -> list[Claimed]:
         """Return what has been in hand for longer, or all of it for 0."""
         before = time.monotonic() - age_s
         return [delivery for delivery, since in self._held.values() if since <= before]
+
+    def _share(self, own: int, own_late: int, own_bytes: int) -> Share:
+        fits = own_bytes == 0 or shares.more(HAND_BYTES, self._bytes, own_bytes) > 0
+        return Share(
+            slots=shares.more(IN_HAND, len(self._held), own) if fits else 0,
+            late_slots=shares.more(LATE, self._late, own_late),
+        )
+
+    def _count(self, delivery: Claimed, step: int) -> None:
+        account_id, weight = delivery.account_id, step * len(delivery.body or b"")
+        self._bytes += weight
+        _add(self._of_endpoint, delivery.webhook_id, step)
+        _add(self._of_account, account_id, step)
+        _add(self._bytes_of_account, account_id, weight)
+        if delivery.lane == Lane.LATE:
+            self._late += step
+            _add(self._late_of_account, account_id, step)
+
+
+def _add(counts: Counter[Any], key: object, step: int) -> None:
+    if (count := counts[key] + step) > 0:
+        counts[key] = count
+    else:
+        del counts[key]  # no error when there is none

@@ -7,7 +7,6 @@ One task claims what there is room for (places.py), workers send it, and one tas
 import asyncio
 import contextlib
 import random
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint, Endpoints
 from realtime_bridge.webhooks.places import REQUESTS, Places
 from realtime_bridge.webhooks.results import Done, Results
+from realtime_bridge.webhooks.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class WebhookSender:
         self._bodies = Bodies()
         self._lease_s = lease_s
         self._places = Places()
-        self._waiting: deque[tuple[Claimed, Endpoint]] = deque()
+        self._waiting = Turns(REQUESTS)
         self._starting: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._to_come_back = 0
@@ -112,16 +112,20 @@ class WebhookSender:
         sendable = [one for one in claimed if one.webhook_id in found]  # the others were deleted just now
         self._places.take(sendable)
         self._to_come_back = min(len(sendable), len(self._places) // 2)
-        self._waiting.extend((one, found[one.webhook_id]) for one in sendable)
-        if self._waiting and (self._starting is None or self._starting.done()):
-            self._starting = asyncio.create_task(self._start_all())
+        self._waiting.add((one, found[one.webhook_id]) for one in sendable)
+        self._begin()
         return sendable
+
+    def _begin(self) -> None:
+        """See to it that everything is begun that may begin."""
+        if (self._starting is None or self._starting.done()) and self._waiting.may_begin():
+            self._starting = asyncio.create_task(self._start_all())
 
     async def _start_all(self) -> None:
         """Start workers while something waits: as many as are allowed for slow receivers, few for quick ones."""
         clock = asyncio.get_running_loop().time
         busy = False
-        while self._waiting and len(self._under_way) < REQUESTS:
+        while self._waiting.may_begin() and len(self._under_way) < REQUESTS:
             if not busy:
                 self._start(min(START, len(self._waiting), REQUESTS - len(self._under_way)))
             began, waiting = clock(), len(self._waiting)
@@ -133,14 +137,23 @@ class WebhookSender:
         for _ in range(count):
             worker = asyncio.create_task(self._send())
             self._under_way.add(worker)
-            worker.add_done_callback(self._under_way.discard)
+            worker.add_done_callback(self._ended)
         metrics.IN_FLIGHT.set(len(self._under_way))
 
     async def _send(self) -> None:
-        """Send one delivery after the other, until none waits."""
-        while self._waiting:
-            delivery, endpoint = self._waiting.popleft()
-            self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
+        """Send one delivery after the other, until nothing may begin."""
+        while turn := self._waiting.take():
+            delivery, endpoint = turn
+            try:
+                self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
+            finally:
+                self._waiting.done(delivery)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        """A place is free: more of somebody's share than what this worker could go on with may begin."""
+        self._under_way.discard(worker)
+        if not self._stopping.is_set():
+            self._begin()
 
     def _free(self, written: Sequence[Claimed]) -> None:
         """Give back the places of what is written; claim again when half of what was claimed has come back."""

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import psutil
+
+from ops.embedded.postgres_access import superuser_url
 
 CROSSFADE = Path(sys.executable).with_name("crossfade")
 READY_TIMEOUT_S = 60.0  # a second on an idle machine; initdb on a busy one takes a while
@@ -65,6 +68,13 @@ class Stack:
     @property
     def errors(self) -> str:
         return self.data_dir.with_suffix(".err").read_text()
+
+    @property
+    def database_admin_url(self) -> str:
+        """As the superuser, by the socket; nobody is one over TCP."""
+        url = urlsplit(self.ready["databaseUrl"])
+        assert url.port is not None
+        return superuser_url(self.data_dir.resolve() / "postgres", url.port, url.path.removeprefix("/"))
 
     @property
     def ready(self) -> dict[str, Any]:

@@ -1,112 +1,34 @@
 """One message reaches both worlds: official clients on both sides, real processes, real load."""
 
-import contextlib
 import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
-import requests
 
 from realtime_bridge.tokens import mint_user_token
+from tests.acceptance.both_sides import READY_TIMEOUT_S, SIDES, Account, listener, listening, make_account, shown
 from tests.acceptance.chat import Team, ledger, summary
 from tests.acceptance.python_listener import PythonListener
 from tests.acceptance.stack import Stack, running
 from tests.clients.node import NodeScript
 from tests.waiting import wait_for
 
-CONVERSATIONS, SENDERS, MESSAGES = 50, 8, 2_000
-READY_TIMEOUT_S = 60.0
+SENDERS, MESSAGES = 8, 2_000
 DELIVERY_TIMEOUT_S = 90.0
 BREAKER_TIMEOUT_S = 90.0  # five tries of ten seconds each
 PACE_S = 0.1  # the run has to outlast the kills and the recoveries between them
-SIDES = ("supabase", "legacy")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """An account of its own, so that tests do not share limits or conversations."""
-
-    owner: str
-    members: tuple[str, str]
-    api_key: str
-    conversations: tuple[int, ...]
-
-    def of(self, user: str) -> tuple[int, ...]:
-        """The conversations that a user takes part in: the owner in all, each member in every second one."""
-        if user == self.owner:
-            return self.conversations
-        return self.conversations[self.members.index(user) :: 2]
 
 
 @pytest.fixture
 def account(stack: Stack) -> Account:
-    owner, *members = (str(uuid4()) for _ in range(3))
-    with psycopg.connect(stack.ready["databaseUrl"]) as connection:
-        for user in (owner, *members):
-            connection.execute(
-                "insert into auth.users (id, aud, role, email, raw_app_meta_data)"
-                " values (%s, 'authenticated', 'authenticated', %s, jsonb_build_object('chat_accounts', %s::text))",
-                (user, f"{user}@example.com", owner),
-            )
-    api_key = stack.create_key(account=owner)
-    conversations = tuple(create_conversation(stack, api_key, [members[number % 2]]) for number in range(CONVERSATIONS))
-    return Account(owner=owner, members=(members[0], members[1]), api_key=api_key, conversations=conversations)
-
-
-def create_conversation(stack: Stack, api_key: str, members: Sequence[str]) -> int:
-    answer = requests.post(
-        f"{stack.ready['gatewayUrl']}/api/v1/chat/conversations",
-        headers={"X-API-Key": api_key},
-        json={
-            "contactJid": "someone@example.com",
-            "participants": [{"userId": member, "role": "client"} for member in members],
-        },
-        timeout=10,
-    )
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["data"]["id"])
-
-
-def listener(stack: Stack, account: Account, user: str, *, catch_up: bool) -> NodeScript:
-    """Start a user's two JavaScript clients, in all conversations the user takes part in."""
-    ready = stack.ready
-    config = {
-        "supabaseUrl": ready["supabaseUrl"],
-        "anonKey": ready["anonKey"],
-        "token": mint_user_token(ready["jwtSecret"], UUID(user), 3_600),
-        "bridgeUrl": ready["bridgeUrl"],
-        "gatewayUrl": ready["gatewayUrl"],
-        "apiKey": account.api_key,
-        "conversations": account.of(user),
-        "catchUp": catch_up,
-    }
-    return NodeScript("chat/listener.mjs", json.dumps(config))
-
-
-@contextlib.contextmanager
-def listening(stack: Stack, account: Account, *, catch_up: bool) -> Iterator[dict[str, NodeScript]]:
-    """All three users listen on both sides until the block ends."""
-    with contextlib.ExitStack() as scripts:
-        listeners = {
-            user: scripts.enter_context(listener(stack, account, user, catch_up=catch_up))
-            for user in (account.owner, *account.members)
-        }
-        for script in listeners.values():
-            script.wait_for(lambda line: line["type"] == "ready", READY_TIMEOUT_S)
-        yield listeners
-
-
-def shown(script: NodeScript) -> list[dict[str, Any]]:
-    script.read_available()
-    return [line for line in script.lines if line["type"] == "message"]
+    return make_account(stack)
 
 
 def test_every_client_gets_every_message_exactly_once_in_order(stack: Stack, account: Account) -> None:

@@ -1,5 +1,6 @@
 """`crossfade up` as a person meets it: the real command, the real processes, the printed lines."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,11 +8,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import psutil
 import pytest
 import requests
+from websockets.asyncio.client import connect
 
 from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, open_place, running
 
@@ -93,6 +96,23 @@ def test_the_printed_watch_line_shows_what_curl_sends(own: Stack) -> None:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(20) == 0
     assert seen == {"supabase", "socketio"}
+
+
+def test_a_public_channel_is_refused(own: Stack) -> None:
+    """Nobody waits for messages where none are ever sent: as on a project that allows private channels only."""
+    answer = asyncio.run(asyncio.wait_for(join(own.ready, "conversation:1", private=False), 30))
+    assert answer["status"] == "error"
+    assert answer["response"]["reason"] == "PrivateOnly: This project only allows private channels"
+
+
+async def join(ready: dict[str, Any], topic: str, *, private: bool) -> dict[str, Any]:
+    """Join as a browser would and return the reply."""
+    base = str(ready["supabaseUrl"]).replace("http", "ws", 1)
+    async with connect(f"{base}/realtime/v1/websocket?vsn=2.0.0&apikey={ready['anonKey']}") as connection:
+        payload = {"config": {"private": private}, "access_token": ready["users"][0]["token"]}
+        await connection.send(json.dumps(["1", "1", f"realtime:{topic}", "phx_join", payload]))
+        answer: dict[str, Any] = json.loads(await connection.recv())[4]
+        return answer
 
 
 def test_a_second_up_on_the_same_directory_is_refused(own: Stack) -> None:

@@ -34,6 +34,7 @@ def test_every_answer_is_described(
     append_message(conn, make_conversation(conn, account))
     variables = {
         "CROSSFADE_FAILED_AUTH_PER_MIN": "10000",
+        "CROSSFADE_NEW_KEYS_PER_HOUR": "10000",
         "CROSSFADE_STORAGE": "directory",
         "CROSSFADE_STORAGE_DIR": str(tmp_path / "files"),
         "CROSSFADE_SECRETS_KEY": base64.b64encode(b"k" * 32).decode(),

@@ -48,6 +48,8 @@ class Drill:
     rolls_back: bool = True
     timeout_s: float = 200.0  # a window is a minute, and a busy machine makes it longer
     hold_s: float = 15.0
+    within_s: float | None = None
+    """How soon the gate must have turned back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def run(stack: Stack, crowds: Crowds, drill: Drill) -> Report:
             wait_for(lambda: time.monotonic() - began >= drill.hold_s, "the fault's time", drill.hold_s + 10)
     fired = rollbacks(stack)[before:]
     assert bool(fired) == drill.rolls_back, fired
+    assert not fired or drill.within_s is None or fired[0]["at"] - broke_at <= drill.within_s, fired
     stage = json.loads(stack.crossfade("rollout", "status", "--json").stdout)["stage"]
     gate = fired[0]["why"] if fired else verdict(stack)
     if not fired:
@@ -118,6 +121,12 @@ def rollbacks(stack: Stack) -> list[dict[str, Any]]:
     """
     with psycopg.connect(stack.ready["databaseUrl"], row_factory=dict_row) as connection:
         return connection.execute(query).fetchall()
+
+
+def parked(stack: Stack) -> int:
+    with psycopg.connect(stack.ready["databaseUrl"]) as connection:
+        row = connection.execute("select count(*) from parked_events").fetchone()
+    return int(row[0]) if row else 0
 
 
 def verdict(stack: Stack) -> str:

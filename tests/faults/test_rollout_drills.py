@@ -25,6 +25,7 @@ from tests.waiting import wait_for
 
 IS_ALL = os.environ.get("CROSSFADE_DRILLS") == "all"
 USERS, PACE_MS = 8, 1_000
+WITHIN_S = 4.0
 PUBLICATION = "supabase_realtime_messages_publication"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 if IS_ALL else 180)]
@@ -69,8 +70,34 @@ def test_faults_of_a_ramp(broken_stack: Stack, proxy: FaultySupabase) -> None:
         crowds.hush()
         wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)
         rehearsal.check(crowds)
+    assert drills.parked(stack) == 0, "no fault of Supabase's is an event's"
     if IS_ALL:
         drills.RUNBOOK.write_text(drills.INTRODUCTION + "".join(f"{report.row}\n" for report in reports))
+
+
+def test_a_realtime_that_is_dead_stands_still_or_restarts(tmp_path: Path) -> None:
+    """Real processes, the default transport: the gate turns back within seconds, or the process was back before."""
+    with running(tmp_path / "data", environment={"CHAT_REALTIME_PROVIDER": "rollout"}) as stack:
+        every = [
+            Drill(name="Realtime stands still (SIGSTOP)", broken=lambda: _frozen(stack, "supabase"), within_s=WITHIN_S),
+            Drill(name="Realtime dead (SIGKILL)", broken=lambda: _dead(stack, "supabase"), within_s=WITHIN_S),
+        ]
+        reports = []
+        users = rehearsal.invite(stack, USERS)
+        with rehearsal.gathered(stack, users, pace_ms=PACE_MS) as crowds:
+            for drill in every if IS_ALL else every[:1]:
+                reports.append(drills.run(stack, crowds, drill))
+                print("\n" + reports[-1].row)  # noqa: T201 - what the drill is for
+            if IS_ALL:
+                reports.append(_restarted(stack, crowds))
+                print("\n" + reports[-1].row)  # noqa: T201
+            crowds.hush()
+            wait_for(lambda: crowds.missing() == 0, "everything sent to be seen", rehearsal.DELIVERY_TIMEOUT_S)
+            rehearsal.check(crowds)
+        assert drills.parked(stack) == 0, "no fault of Supabase's is an event's"
+    if IS_ALL:
+        with drills.RUNBOOK.open("a") as runbook:
+            runbook.writelines(f"{report.row}\n" for report in reports)
 
 
 def test_a_silent_database_path_is_replaced_within_seconds(tmp_path: Path) -> None:
@@ -126,10 +153,45 @@ def _frozen(stack: Stack, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _dead(stack: Stack, name: str) -> Iterator[None]:
+    """Killed, and not started again before the end: who would do that stands still meanwhile."""
+    old = stack.pids[name]
+    os.kill(stack.process.pid, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        yield
+    finally:
+        os.kill(stack.process.pid, signal.SIGCONT)
+        stack.wait_for_new_pid(name, old)
+
+
+def _restarted(stack: Stack, crowds: rehearsal.Crowds) -> drills.Report:
+    """Killed and started again at once: whether the gate fires depends on how long that takes."""
+    for stage in drills.STAGES:
+        rehearsal.turn(stack, stage)
+    calm_from = time.time()
+    wait_for(lambda: drills.measured(stack, calm_from) >= drills.MEASURED, "the canary on both sides", 90)
+    before, broke_at = len(drills.rollbacks(stack)), time.time()
+    old = stack.pids["supabase"]
+    os.kill(old, signal.SIGKILL)
+    stack.wait_for_new_pid("supabase", old)
+    sent = len(crowds.read() and crowds.of("sent"))
+    wait_for(lambda: crowds.read() and len(crowds.of("sent")) > sent + 2 * USERS, "the chat to go on", 60)
+    wait_for(lambda: crowds.missing() == 0, "what was said: restarted", drills.RETURN_TIMEOUT_S)
+    fired = drills.rollbacks(stack)[before:]
+    return drills.Report(
+        drill="Realtime restarted (SIGKILL, and started again at once)",
+        gate=fired[0]["why"].replace("|", "/") if fired else "none: it was back before",
+        seconds=f"{fired[0]['at'] - broke_at:.1f} s" if fired else "-",
+        dial="back to off" if fired else "stays at ramp 50",
+        longest_waits_s=drills.longest_waits_s(crowds, broke_at),
+    )
+
+
+@contextlib.contextmanager
 def _unpublished(stack: Stack) -> Iterator[None]:
     """Realtime stays connected, and its slot active; only nothing comes out any more."""
-    admin = stack.ready["databaseUrl"].replace("//postgres:", "//supabase_admin:")
-    with psycopg.connect(admin, autocommit=True) as connection:
+    with psycopg.connect(stack.database_admin_url, autocommit=True) as connection:
         connection.execute(f"alter publication {PUBLICATION} drop table realtime.messages".encode())
         try:
             yield

@@ -24,6 +24,7 @@ ODD_TOPICS = [
     "room:1",
     "conversation:1 ",
     "conversation:1\n",
+    "conversation:0",
 ]
 
 
@@ -68,6 +69,15 @@ def test_odd_topics_belong_to_nobody(conn: psycopg.Connection[DictRow], topic: s
     owner = make_user(conn)
     make_conversation(conn, owner)
     assert may(conn, owner, topic) == ""
+
+
+@pytest.mark.parametrize("zeros", ["0", "00"])
+@pytest.mark.parametrize("kind", ["conversation", "presence"])
+def test_an_id_has_one_spelling(conn: psycopg.Connection[DictRow], kind: str, zeros: str) -> None:
+    """A member who writes its conversation's id with a zero in front is refused, because nothing is ever sent there."""
+    owner = make_user(conn)
+    conversation = make_conversation(conn, owner)
+    assert may(conn, owner, f"{kind}:{zeros}{conversation}") == ""
 
 
 def test_someone_who_was_removed_receives_no_more(conn: psycopg.Connection[DictRow]) -> None:

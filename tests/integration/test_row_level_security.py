@@ -31,8 +31,18 @@ POLICIES = {  # table, name, verb, role: nothing else lets anybody in
     ("public.chat_messages", "members_read", "SELECT", "authenticated"),
     ("realtime.messages", "crossfade_receive", "SELECT", "authenticated"),
     ("realtime.messages", "crossfade_send", "INSERT", "authenticated"),
+    # Restrictive: they let nobody in, and keep out whose token an eviction has ended.
+    ("public.conversations", "tokens_count", "SELECT", "authenticated"),
+    ("public.conversation_participants", "tokens_count", "SELECT", "authenticated"),
+    ("public.chat_messages", "tokens_count", "SELECT", "authenticated"),
+    ("realtime.messages", "crossfade_tokens_count", "ALL", "authenticated"),
 }
-CALLABLE_BY_USERS = {"crossfade.is_participant(bigint)", "crossfade.may_receive(text)", "crossfade.may_send(text)"}
+CALLABLE_BY_USERS = {
+    "crossfade.is_participant(bigint)",
+    "crossfade.may_receive(text)",
+    "crossfade.may_send(text)",
+    "crossfade.token_counts()",
+}
 OLD_DEFAULTS = "alter default privileges in schema public grant all on {} to anon, authenticated, service_role"
 POLICIES_THERE = "select * from pg_policies where schemaname in ('public', 'crossfade', 'realtime')"
 TABLES = """
@@ -188,7 +198,7 @@ def test_there_are_these_policies_and_none_says_true(database: psycopg.Connectio
 
 
 def test_functions_with_their_owners_rights_are_few_and_closed(database: psycopg.Connection[DictRow]) -> None:
-    """Each has a search path of its own; signed-in users may call three, anonymous ones none."""
+    """Each has a search path of its own; signed-in users may call four, anonymous ones none."""
     rows: list[dict[str, Any]] = database.execute(
         """
         select p.oid::regprocedure::text as name, p.proconfig as settings,

@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from psycopg.rows import DictRow
 from sqlalchemy import create_engine, pool
 
-from migrations import sql, versions
+from migrations import repair, sql, versions
 from migrations.upgrade import downgrade, upgrade
 from ops.local_supabase.database import apply_shape
 from tests.conftest import one
@@ -22,6 +22,12 @@ RELEASED = "0013"
 OUTLASTING = """
 select pid from pg_stat_activity
 where query like 'create index concurrently%' and wait_event_type = 'Lock' and clock_timestamp() - query_start > '1.5s'
+"""
+GRANTED = """
+select c.relname as name, a.grantee::regrole::text as role, a.privilege_type as privilege
+from pg_class c, aclexplode(c.relacl) a
+where c.relnamespace in ('public'::regnamespace, 'crossfade'::regnamespace)
+    and a.grantee in ('anon'::regrole, 'authenticated'::regrole)
 """
 VERSIONS = sorted(file.name[:4] for file in Path(versions.__file__).parent.glob("[0-9]*.py"))
 
@@ -92,6 +98,16 @@ def test_shape_and_migrations_are_idempotent(database_url: str, admin_url: str) 
     upgrade(database_url)
 
 
+def test_repair_knows_every_table(conn: psycopg.Connection[DictRow]) -> None:
+    """What repairs indexes looks at all tables of ours in `public`, and at no other."""
+    rows = conn.execute(
+        "select tablename from pg_tables where schemaname = 'public' and not tablename like any (%s)",
+        (list(repair.TABLES),),
+    ).fetchall()
+    assert rows == []
+    assert not any(pattern.startswith("%") for pattern in repair.TABLES)
+
+
 def test_every_chat_table_has_row_level_security(conn: psycopg.Connection[DictRow]) -> None:
     """No table of ours can be read through the Data API without a policy, partitions included."""
     rows: list[Any] = conn.execute(
@@ -102,6 +118,19 @@ def test_every_chat_table_has_row_level_security(conn: psycopg.Connection[DictRo
         """
     ).fetchall()
     assert rows == []
+
+
+def test_nothing_is_left_of_default_privileges(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """On a project that grants everything new in `public` to its API roles, ours keep what a policy needs, no more."""
+    downgrade(database_url, "base")
+    for kind in ("tables", "sequences", "functions"):
+        defaults = f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role"
+        conn.execute(defaults.encode())
+    upgrade(database_url)
+    rows = conn.execute(GRANTED).fetchall()
+    assert {(row["name"], row["role"], row["privilege"]) for row in rows} == {
+        (table, "authenticated", "SELECT") for table in ("conversations", "conversation_participants", "chat_messages")
+    }
 
 
 def test_no_policy_is_open_to_all(conn: psycopg.Connection[DictRow]) -> None:

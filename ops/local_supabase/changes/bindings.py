@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.local_supabase.changes import filters
+from ops.local_supabase.changes.elixir import inspect
 from ops.local_supabase.changes.filters import Filter, FilterError
 from ops.local_supabase.pgoutput import Operation
 
 ANY = "*"
+_NOTHING_NAMED = "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: "
+_SELECT_NO_LIST = 'Error parsing `select` params: expected a list of column name strings, e.g. select: ["col1", "col2"]'
+_SELECT_OF_ALL = (
+    "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
+)
 
 
 class BindingError(ValueError):
@@ -27,7 +33,7 @@ class Binding:
     def inspected(self) -> str:
         """As the real server prints it in its messages."""
         conditions = ", ".join(condition.inspected() for condition in self.filters)
-        names = "nil" if self.select is None else "[" + ", ".join(f'"{name}"' for name in self.select) + "]"
+        names = inspect(None if self.select is None else list(self.select))
         return (
             f"[event: {self.event}, schema: {self.schema}, table: {self.table},"
             f" filters: [{conditions}], select: {names}]"
@@ -35,48 +41,41 @@ class Binding:
 
     def wants(self, operation: Operation, schema: str, table: str) -> bool:
         """Whether a change is of the event and table asked for; filters come later."""
-        return self.event in (ANY, operation) and self.schema in (ANY, schema) and self.table in (ANY, table)
+        return self.wants_event(operation) and self.schema in (ANY, schema) and self.table in (ANY, table)
+
+    def wants_event(self, operation: Operation) -> bool:
+        return self.event in (ANY, operation)
 
 
 def read(entry: dict[str, Any]) -> Binding:
     """Read an entry; an unknown event counts as `*`. Raises BindingError."""
-    schema, table, condition = entry.get("schema"), entry.get("table"), entry.get("filter", "")
-    named = [value for value in (schema, table) if value is not None]
-    if not named or any(not isinstance(value, str) for value in [*named, condition]):
-        raise BindingError(
-            "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: "
-            + _inspect(entry)
-        )
+    select = _columns(entry.get("select"))
+    names: dict[str, Any] = {name: entry[name] for name in ("schema", "table", "filter") if name in entry}
+    if any(not isinstance(value, str) for value in names.values()) or not _is_addressed(names):
+        raise BindingError(_NOTHING_NAMED + _shown(entry))
     try:
-        parsed = filters.parse(str(condition))
+        parsed = filters.parse(names.get("filter", ""))
     except FilterError as error:
         raise BindingError(str(error)) from None
+    schema, table = names.get("schema", "public"), names.get("table", ANY)
+    if select is not None and ANY in (schema, table):
+        raise BindingError(_SELECT_OF_ALL)
     event = str(entry.get("event", ANY)).upper()
-    return Binding(
-        event=event if event in set(Operation) else ANY,
-        schema=str(schema if schema is not None else "public"),
-        table=str(table if table is not None else ANY),
-        filters=parsed,
-        select=_columns(entry.get("select")),
-    )
+    event = event if event in set(Operation) else ANY
+    return Binding(event=event, schema=schema, table=table, filters=parsed, select=select)
+
+
+def _is_addressed(names: dict[str, Any]) -> bool:
+    """A schema or a table is enough, but a filter asks for both."""
+    return {"schema", "table"} <= names.keys() if "filter" in names else bool(names)
+
+
+def _shown(entry: dict[str, Any]) -> str:
+    return "<redacted>" if {"user_token", "auth_token"} & entry.keys() else inspect(entry)
 
 
 def _columns(value: Any) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or not value:
-        return None
-    return tuple(str(name) for name in value)
-
-
-def _inspect(value: Any) -> str:
-    """Print a decoded JSON value as Elixir does."""
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, dict):
-        return "%{" + ", ".join(f"{_inspect(key)} => {_inspect(value[key])}" for key in sorted(value)) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_inspect(item) for item in value) + "]"
-    return str(value)
+        raise BindingError(_SELECT_NO_LIST)
+    names = tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+    return names or None

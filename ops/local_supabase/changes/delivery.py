@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.local_supabase.changes import catalog
 from ops.local_supabase.changes.catalog import TableFacts
+from ops.local_supabase.changes.matching import matching
 from ops.local_supabase.pgoutput import Change, Operation, Relation, Unchanged
 from ops.local_supabase.sessions import Connection, Sessions
 from ops.local_supabase.tokens import Claims
@@ -33,6 +34,8 @@ class Row:
     change: Change
     facts: TableFacts
     new: Texts
+    filtered: Texts
+    """What filters are asked about: the new row, or all that the log kept of a deleted one."""
     new_json: dict[str, Any]
     old_json: dict[str, Any]
     too_large: bool
@@ -88,11 +91,13 @@ async def _read_row(connection: Connection, change: Change, facts: TableFacts) -
     known = {column.name for column in facts.columns}
     names = [column.name for column in change.relation.columns]
     new = _texts(names, change.new, known)
-    old = _texts(names, change.old, known)
+    old = _texts(names, change.old, known & _kept(change.relation))
     if change.new is not None and change.old is not None:
         for name, value in zip(names, change.new, strict=True):
             if isinstance(value, Unchanged) and name in old:
                 new[name] = old[name]
+    new, old = await _whole(connection, facts, new), await _whole(connection, facts, old)
+    filtered = new or old
     identity = _identity(change, facts, new, old)
     size = sum(len(value) for texts in (new, identity) for value in texts.values() if value is not None)
     too_large = size > MOST_RECORD_BYTES
@@ -100,7 +105,11 @@ async def _read_row(connection: Connection, change: Change, facts: TableFacts) -
         new, identity = _short_only(new), _short_only(identity)
     new_json = await catalog.as_json(connection, facts, new)
     old_json = await catalog.as_json(connection, facts, identity)
-    return Row(change, facts, new or identity, new_json, old_json, too_large)
+    return Row(change, facts, new or identity, filtered, new_json, old_json, too_large)
+
+
+async def _whole(connection: Connection, facts: TableFacts, values: Texts) -> Texts:
+    return await catalog.with_generated(connection, facts, values) if values else values
 
 
 def _texts(names: list[str], values: tuple[Any, ...] | None, known: set[str]) -> Texts:
@@ -110,17 +119,21 @@ def _texts(names: list[str], values: tuple[Any, ...] | None, known: set[str]) ->
     return {name: value for name, value in pairs if name in known and not isinstance(value, Unchanged)}
 
 
+def _kept(relation: Relation) -> set[str]:
+    """What the log keeps of an old row; the rest of it stands there as null."""
+    return {column.name for column in relation.columns if column.key or relation.identity == "f"}
+
+
 def _identity(change: Change, facts: TableFacts, new: Texts, old: Texts) -> Texts:
     """The old record: all of it with replica identity full, else the key, even when it did not change."""
     if change.operation is Operation.INSERT:
         return {}
+    if change.operation is Operation.DELETE and facts.policies_apply:  # nobody can be asked about a row that is gone
+        return {name: old[name] for name in facts.primary_key if name in old}
     if change.relation.identity == "f":
-        if change.operation is Operation.DELETE and facts.policies_apply:
-            return {name: old[name] for name in facts.primary_key if name in old}
         return old
-    source = old or new
-    keys = {column.name for column in change.relation.columns if column.key} or set(facts.primary_key)
-    return {name: value for name, value in source.items() if name in keys}
+    keys = _kept(change.relation) or set(facts.primary_key)
+    return {name: value for name, value in (old or new).items() if name in keys}
 
 
 def _short_only(texts: Texts) -> Texts:
@@ -129,7 +142,7 @@ def _short_only(texts: Texts) -> Texts:
 
 async def _filter(connection: Connection, row: Row, wanting: "list[Subscription]") -> "list[Subscription]":
     conditions = list(dict.fromkeys(condition for one in wanting for condition in one.binding.filters))
-    answers = await catalog.matching(connection, row.facts, conditions, row.new)
+    answers = await matching(connection, row.facts, conditions, row.filtered)
     return [one for one in wanting if all(answers[condition] for condition in one.binding.filters)]
 
 
@@ -141,12 +154,16 @@ async def _view(
     if not key:
         return _refused(row, NO_PRIMARY_KEY)
     readable = await catalog.readable_columns(connection, row.facts, claims.role)
-    if not readable.issuperset(key):
+    deleted = row.change.operation is Operation.DELETE
+    if not deleted and not readable.issuperset(key):
         return _refused(row, UNAUTHORIZED)
-    checked = row.facts.policies_apply and row.change.operation is not Operation.DELETE
-    if checked and not await catalog.is_visible(connection, row.facts, claims, row.key):
+    if (
+        row.facts.policies_apply
+        and not deleted
+        and not await catalog.is_visible(connection, row.facts, claims, row.key)
+    ):
         return None
-    shown = readable if select is None else readable & set(select)
+    shown = readable if select is None else readable & {*select, *key}
     return _data(row, shown)
 
 

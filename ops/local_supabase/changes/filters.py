@@ -1,10 +1,11 @@
 """Filters of a subscription: `column=op.value`, joined by commas, each optionally `not.`."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_OUTSIDE_BRACKETS = re.compile(r",(?![^(]*\))")
+from ops.local_supabase.changes.elixir import inspect
+
+_MAY_PRECEDE_QUOTES = (".", "(", ",")  # elsewhere a quotation mark is one like any other character
 
 
 class Operator(StrEnum):
@@ -28,6 +29,9 @@ class Operator(StrEnum):
 class FilterError(ValueError):
     """A filter that cannot be read; the text is what the client gets."""
 
+    def __init__(self, found: str) -> None:
+        super().__init__(f"Error parsing `filter` params: {found}")
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -40,29 +44,62 @@ class Filter:
 
     def inspected(self) -> str:
         """As the real server prints it."""
-        return f'{{"{self.column}", "{self.operator}", "{self.value}", {str(self.negated).lower()}}}'
+        parts = ", ".join(inspect(str(part)) for part in (self.column, self.operator, self.value))
+        return f"{{{parts}, {inspect(self.negated)}}}"
 
 
 def parse(text: str) -> tuple[Filter, ...]:
     """Read a filter; all of its parts must pass. Raises FilterError."""
-    if not text:
-        return ()
-    return tuple(_parse_one(part) for part in _OUTSIDE_BRACKETS.split(text))
+    trimmed = text.strip()
+    return tuple(_parse_one(part.strip()) for part in _split(trimmed)) if trimmed else ()
+
+
+def _split(text: str) -> list[str]:
+    """Cut at commas that stand in neither brackets nor quotation marks."""
+    parts, start, depth, quoted, escaped, before = [], 0, 0, False, False, ""
+    for position, character in enumerate(text):
+        if quoted:
+            quoted = escaped or character != '"'
+            escaped = not escaped and character == "\\"
+        elif character == '"' and before in _MAY_PRECEDE_QUOTES:
+            quoted = True
+        elif character == "," and depth == 0:
+            parts.append(text[start:position])
+            start, character = position + 1, ""  # noqa: PLW2901 - a new part has nothing before it
+        else:
+            depth = max(0, depth + (character == "(") - (character == ")"))
+        before = character
+    return [*parts, text[start:]]
 
 
 def _parse_one(text: str) -> Filter:
+    if not text:
+        raise FilterError("filter must not contain empty segments (check for extra commas)")
     column, equals, rest = text.partition("=")
     if not equals:
-        raise FilterError(f'Error parsing `filter` params: ["{text}"]')
+        raise FilterError(inspect([text]))
     negated = rest.startswith("not.")
     parts = rest.removeprefix("not.").split(".", 1)
     if len(parts) == 1 or parts[0] not in set(Operator):
-        inspected = ", ".join(f'"{part}"' for part in parts)
-        raise FilterError(f"Error parsing `filter` params: [{inspected}]")
+        raise FilterError(inspect(parts))
     operator = Operator(parts[0])
-    value = parts[1]
-    if operator is Operator.IN:
-        if not (value.startswith("(") and value.endswith(")")):
-            raise FilterError(f'Error parsing `filter` params: ["in", "{value}"]')
-        value = "{" + value[1:-1] + "}"
+    value = _list(parts[1]) if operator is Operator.IN else _unquoted(parts[1])
     return Filter(column, operator, value, negated)
+
+
+def _list(value: str) -> str:
+    if len(value) <= 1 or not (value.startswith("(") and value.endswith(")")):
+        raise FilterError("`in` filter value must be wrapped by parentheses")
+    return "{" + value[1:-1] + "}"
+
+
+def _unquoted(value: str) -> str:
+    """Take a value that is quoted as a whole out of its marks; anything else stays as it is."""
+    if not value.startswith('"'):
+        return value
+    taken, rest = "", iter(value[1:])
+    for character in rest:
+        if character == '"':
+            return taken if next(rest, None) is None else value
+        taken += next(rest, "") if character == "\\" else character
+    return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
-from ops.local_supabase.changes import bindings, catalog
+from ops.local_supabase.changes import bindings, checks
 from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.changes.delivery import Delivery
 from ops.local_supabase.join_config import binding_id
@@ -29,11 +29,18 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
-    """One binding of one channel; given twice, it is two."""
+    """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
 
     channel: "Channel"
     id: int
     binding: Binding
+    tables: frozenset[int]
+
+    def wants(self, change: Change) -> bool:
+        relation = change.relation
+        if relation.oid in self.tables:
+            return self.binding.wants_event(change.operation)
+        return self.binding.wants(change.operation, relation.schema, relation.table)  # made since, or a partition
 
 
 class Subscriptions:
@@ -63,10 +70,14 @@ class Subscriptions:
         """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
         self.unsubscribe(channel)
         try:
-            wanted = [(binding_id(entry), bindings.read(entry)) for entry in channel.config.bindings]
+            read = [(binding_id(entry), bindings.read(entry)) for entry in channel.config.bindings]
             async with self._project.sessions.borrow() as connection:
-                for _, binding in wanted:
-                    await catalog.check_binding(connection, binding, channel.claims.role)
+                wanted = [
+                    Subscription(
+                        channel, number, binding, await checks.check_binding(connection, binding, channel.claims.role)
+                    )
+                    for number, binding in read
+                ]
         except BindingError as error:
             channel.push_system(str(error), status="error", extension=EXTENSION)
             return
@@ -91,15 +102,15 @@ class Subscriptions:
             self._project.spawn(self._stream.run())
             self._project.spawn(self._deliver())
 
-    def _add(self, channel: "Channel", wanted: list[tuple[int, Binding]]) -> None:
+    def _add(self, channel: "Channel", wanted: list[Subscription]) -> None:
         if channel.closed:
             return
         self.unsubscribe(channel)
-        channel.subscriptions.extend(Subscription(channel, number, binding) for number, binding in wanted)
+        channel.subscriptions.extend(wanted)
         self._all.update(dict.fromkeys(channel.subscriptions))
         channel.push_system("Subscribed to PostgreSQL", extension=EXTENSION)
 
-    async def _add_later(self, channel: "Channel", wanted: list[tuple[int, Binding]]) -> None:
+    async def _add_later(self, channel: "Channel", wanted: list[Subscription]) -> None:
         await self._stream.connected.wait()
         self._add(channel, wanted)
 
@@ -114,8 +125,7 @@ class Subscriptions:
     async def _deliver(self) -> None:
         while True:
             change = await self._waiting.get()
-            relation = change.relation
-            wanting = [one for one in self._all if one.binding.wants(change.operation, relation.schema, relation.table)]
+            wanting = [one for one in self._all if one.wants(change)]
             if wanting:
                 await self._deliver_one(change, wanting)
 

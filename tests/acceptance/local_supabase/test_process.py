@@ -87,6 +87,23 @@ def test_the_command_prints_urls_and_keys_like_the_supabase_cli(open_directory: 
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def test_public_channels_can_be_switched_off(local_supabase: LocalSupabase, tmp_path: Path) -> None:
+    """`--private-only` refuses them as a project does that does not allow public access; without it they are open."""
+
+    async def join(url: str) -> dict[str, Any]:
+        address = f"{url.replace('http', 'ws', 1)}/realtime/v1/websocket?vsn=2.0.0&apikey={CLI_PUBLISHABLE_KEY}"
+        async with asyncio.timeout(WAIT_S), connect(address) as connection:
+            await connection.send('["1","1","realtime:room","phx_join",{"config":{}}]')
+            answer: dict[str, Any] = json.loads(await connection.recv())[4]
+            return answer
+
+    with endpoint_process(local_supabase, tmp_path, "0", "--private-only", "--quick-refusals") as process:
+        refused = asyncio.run(join(wait_for_json(tmp_path / "ready.json", process)["url"]))
+        process.terminate()
+    assert refused["response"] == {"reason": "PrivateOnly: This project only allows private channels"}
+    assert asyncio.run(join(local_supabase.facts.api_url))["status"] == "ok"
+
+
 def supabase_start(data_dir: Path, *options: str) -> "subprocess.Popen[str]":
     command = [str(Path(sys.executable).with_name("crossfade")), "supabase", "start", "--data-dir", str(data_dir)]
     return subprocess.Popen([*command, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -171,8 +188,10 @@ def test_the_keys_of_the_supabase_cli_work_out_of_the_box(guest: Guest) -> None:
     asyncio.run(play())
 
 
-def endpoint_process(running: LocalSupabase, directory: Path, port: str, **variables: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "ops.local_supabase", "--port", port]
+def endpoint_process(
+    running: LocalSupabase, directory: Path, port: str, *options: str, **variables: str
+) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "ops.local_supabase", "--port", port, *options]
     command += ["--database-url", running.admin_url, "--ready-file", str(directory / "ready.json")]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}

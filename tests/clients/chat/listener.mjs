@@ -3,15 +3,19 @@
 // gap in seq it fetches what it missed before it goes on, so the application above it sees one ordered stream.
 //
 // argv[2]: {supabaseUrl, anonKey, token, bridgeUrl, gatewayUrl, apiKey, conversations: [id], catchUp: bool}
+// stdin: any line asks every stream to fetch what it lacks, as one does on waking; it is answered with {type: 'asked'}.
 import { createClient } from '@supabase/supabase-js'
 import { io } from 'socket.io-client'
 
 const config = JSON.parse(process.argv[2])
 const print = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 
+const streams = []
+
 class Stream {
   // One side's view of one conversation.
   constructor(side, conversationId) {
+    streams.push(this)
     this.side = side
     this.conversationId = conversationId
     this.lastSeq = 0
@@ -78,18 +82,18 @@ async function listenToSupabase(onReady) {
 
 function listenToLegacy(onReady) {
   const socket = io(config.bridgeUrl, { path: '/api/ws', auth: { token: config.token }, reconnectionAttempts: 60 })
-  const streams = new Map(config.conversations.map((id) => [String(id), new Stream('legacy', id)]))
+  const rooms = new Map(config.conversations.map((id) => [String(id), new Stream('legacy', id)]))
   let ready = false
-  socket.on('message', (message) => streams.get(message.conversationId)?.live(message))
+  socket.on('message', (message) => rooms.get(message.conversationId)?.live(message))
   socket.on('connect_error', (error) => print({ type: 'status', side: 'legacy', status: 'connect_error', error: error.message }))
   socket.on('disconnect', (reason) => print({ type: 'status', side: 'legacy', status: 'disconnect', error: reason }))
   socket.on('connect', async () => {
-    for (const id of streams.keys()) {
+    for (const id of rooms.keys()) {
       const answer = await socket.timeout(10000).emitWithAck('subscribe:conversation', id).catch((error) => ({ error }))
       if (answer?.error) print({ type: 'status', side: 'legacy', conversationId: Number(id), status: 'refused', error: answer.error })
       else print({ type: 'joined', side: 'legacy', conversationId: Number(id), lastSeq: answer.lastSeq })
     }
-    if (ready) for (const stream of streams.values()) stream.reconnected()
+    if (ready) for (const stream of rooms.values()) stream.reconnected()
     else onReady()
     ready = true
   })
@@ -98,4 +102,8 @@ function listenToLegacy(onReady) {
 await Promise.all([new Promise(listenToSupabase), new Promise(listenToLegacy)])
 print({ type: 'ready' })
 
-process.stdin.on('end', () => process.exit(0)).resume() // whoever started this has gone
+process.stdin.on('end', () => process.exit(0)) // whoever started this has gone
+process.stdin.on('data', () => {
+  print({ type: 'asked' })
+  for (const stream of streams) stream.reconnected()
+})

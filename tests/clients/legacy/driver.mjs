@@ -1,5 +1,6 @@
 // Official socket.io-client, driven by JSON lines on stdin; everything that happens to a socket is a JSON line on stdout.
-// In:  {do: "open", socket, url, options} · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
+// In:  {do: "open", socket, url, options, subscribe: [id], mute} (subscribes on every connect, as old clients do)
+//      {do: "storm", socket, event, args} (again with every answer) · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
 // Out: {socket, is: "connect"|"connect_error"|"disconnect"|"event"|"ack"|"transport"|"opened"|…, …}
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
@@ -7,7 +8,7 @@ import { io } from "socket.io-client";
 const sockets = new Map();
 const say = (socket, is, more = {}) => process.stdout.write(JSON.stringify({ socket, is, ...more }) + "\n");
 
-function open({ socket: name, url, options }) {
+function open({ socket: name, url, options, subscribe = [], mute = false }) {
   const socket = io(url, { path: "/api/ws", forceNew: true, reconnectionDelay: 50, randomizationFactor: 0, ...options });
   sockets.set(name, socket);
   socket.io.on("open", () => {
@@ -16,11 +17,12 @@ function open({ socket: name, url, options }) {
   });
   socket.io.on("close", (reason) => say(name, "engine_close", { reason }));
   socket.on("connect", () => {
+    for (const id of subscribe) socket.emit("subscribe:conversation", id);
     say(name, "connect", { id: socket.id, transport: socket.io.engine.transport.name });
   });
   socket.on("connect_error", (error) => say(name, "connect_error", { message: error.message, data: error.data ?? null }));
   socket.on("disconnect", (reason) => say(name, "disconnect", { reason }));
-  socket.onAny((event, ...args) => say(name, "event", { event, args, at: Date.now() }));
+  if (!mute) socket.onAny((event, ...args) => say(name, "event", { event, args, at: Date.now() }));
 }
 
 const commands = {
@@ -28,6 +30,10 @@ const commands = {
   emit({ socket, event, args = [], ack }) {
     const answer = ack === undefined ? [] : [(...values) => say(socket, "ack", { ack, args: values })];
     sockets.get(socket).emit(event, ...args, ...answer);
+  },
+  storm({ socket, event, args = [] }) {
+    const again = () => sockets.get(socket).emit(event, ...args, again);
+    again();
   },
   cut: ({ socket }) => sockets.get(socket).io.engine.close(), // the transport only: the client reconnects
   close: ({ socket }) => sockets.get(socket).disconnect(),

@@ -17,8 +17,11 @@ from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
 from realtime_bridge.reports import Report
 from realtime_bridge.rollout.windows import Side
+from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.transports.database import DatabaseTransport
 from tests.conftest import one
-from tests.integration.bridge.conftest import open_pool
+from tests.integration.bridge.conftest import held_relay, open_pool
 from tests.waiting import eventually
 
 
@@ -219,3 +222,23 @@ def test_a_canary_gives_its_lock_to_an_outsider(database_url: str) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(check())
+
+
+def test_nobody_pays_for_an_inbox_of_the_canary(
+    conn: psycopg.Connection[DictRow], database_url: str, admin_url: str
+) -> None:
+    """A message of the canary is one broadcast, in its conversation, where it listens; nobody listens to its inbox."""
+
+    async def scenario() -> None:
+        async with await connect(database_url) as connection:
+            conversation_id = await canary_log.ensure(connection)
+            service = RealtimeService(DatabaseTransport(hold_s=0), without_inbox=[CANARY_ID])
+            async with held_relay(database_url, SupabaseSink(service)) as relay:
+                await canary_log.append(connection, conversation_id)
+                assert await relay.run_once() == 1
+        with psycopg.connect(admin_url) as admin:
+            assert admin.execute("select topic from realtime.messages").fetchall() == [
+                (conversation_topic(conversation_id),)
+            ]
+
+    asyncio.run(scenario())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import UUID, uuid5
 
 import psycopg
 import pytest
@@ -69,10 +70,10 @@ async def http_sink(supabase: Supabase, timeout_s: float = 5.0) -> AsyncIterator
         await transport.close()
 
 
-def test_batches_carry_the_event_id_and_the_key(
+def test_batches_carry_ids_of_their_own_and_the_key(
     database_url: str, conn: psycopg.Connection[DictRow], conversation: int
 ) -> None:
-    """Every message is private and named by its event; no batch exceeds a hundred; order is kept."""
+    """Every message is private and named by its event and topic; no batch exceeds a hundred; order is kept."""
     for number in range(70):
         append_message(conn, conversation, str(number))
 
@@ -85,7 +86,9 @@ def test_batches_carry_the_event_id_and_the_key(
             assert [len(batch) for batch in supabase.batches] == [99, 99, 12]
             ours = [m for m in supabase.messages if m["topic"].startswith("conversation:")]
             assert [m["payload"]["seq"] for m in ours] == list(range(1, 71))
-            assert all(m["private"] and m["id"] == m["payload"]["eventId"] for m in supabase.messages)
+            assert all(m["private"] for m in supabase.messages)
+            named = {str(uuid5(UUID(m["payload"]["eventId"]), m["topic"])): m["topic"] for m in supabase.messages}
+            assert [m["id"] for m in supabase.messages] == list(named)
 
     run(scenario)
 
@@ -132,6 +135,35 @@ def test_a_refused_batch_parks_only_the_culprit(
 
     run(scenario)
     assert one(conn, "select payload->>'content' as content from parked_events")["content"] == "5"
+
+
+def test_messages_that_are_named_are_parked_and_nobody_else(
+    database_url: str, conn: psycopg.Connection[DictRow], conversation: int
+) -> None:
+    """A 422 that says which messages are wrong: all others go out with one more request, in order."""
+    for number in range(9):
+        append_message(conn, conversation, str(number))
+
+    async def scenario() -> None:
+        async with Supabase().serve() as supabase, http_sink(supabase) as sink:
+            requests = 0
+
+            def answer(messages: list[dict[str, Any]]) -> web.Response:
+                nonlocal requests
+                requests += 1
+                problems = [{"payload": ["is odd"]} if m["payload"]["content"] in "25" else {} for m in messages]
+                status = 422 if any(problems) else 202
+                return web.json_response({"errors": {"messages": problems}}, status=status)
+
+            supabase.answer = answer
+            async with held_relay(database_url, sink) as relay:
+                assert await relay.run_once() == 9
+            ours = [m["payload"]["content"] for m in supabase.messages if m["topic"].startswith("conversation:")]
+            assert (ours, requests) == (["0", "1", "3", "4", "6", "7", "8"], 2)
+
+    run(scenario)
+    rows = conn.execute("select payload->>'content' as content, reason from parked_events order by 1").fetchall()
+    assert [(row["content"], row["reason"]) for row in rows] == [(n, "Supabase: payload is odd") for n in "25"]
 
 
 def test_a_side_that_refuses_everything_is_at_fault_itself(

@@ -24,7 +24,7 @@ from realtime_bridge.rollout.windows import Side
 from tests.conftest import one
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import open_pool
-from tests.unit.legacy.test_dialects import MESSAGE, event
+from tests.written import Written
 
 
 def put(conn: psycopg.Connection[DictRow], side: Side, *, lost: int = 0, latency_ms: float = 20.0) -> None:
@@ -108,7 +108,9 @@ def test_watch_follows(conn: psycopg.Connection[DictRow], database_url: str) -> 
     assert "Only legacy was measured" in done.output
 
 
-def test_samples_survive_a_database_that_is_away(conn: psycopg.Connection[DictRow], database_url: str) -> None:
+def test_samples_survive_a_database_that_is_away(
+    conn: psycopg.Connection[DictRow], database_url: str, written: Written
+) -> None:
     """What could not be written is added to what is written next; nothing is counted twice."""
 
     async def check() -> None:
@@ -119,13 +121,13 @@ def test_samples_survive_a_database_that_is_away(conn: psycopg.Connection[DictRo
                 pool=pool, flag=FLAG, ledger=ledger, sinks=[sink], lag=LoopLag(), lags_count_for=lambda: ()
             )
             conn.execute("alter table parity_windows rename to away")
-            await sink.deliver([event("message.new", MESSAGE, seq=1)], None)
+            await sink.deliver([written.status(1)], None)
             ledger.sent(1, 0.0, [Side.SUPABASE])
             ledger.saw(Side.SUPABASE, 1, 0.05)
             with pytest.raises(psycopg.Error):
                 await samples.run_once()
             conn.execute("alter table away rename to parity_windows")
-            await sink.deliver([event("message.new", MESSAGE, seq=2)], None)
+            await sink.deliver([written.status(2)], None)
             assert await samples.run_once() == 1
             assert await samples.run_once() == 0
 

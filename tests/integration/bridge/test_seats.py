@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,15 @@ class Endpoint:
             stderr=subprocess.DEVNULL,
         )
         wait_for(lambda: self._ready.exists() and json.loads(self._ready.read_text()), "the endpoint", START_TIMEOUT_S)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process:
@@ -118,7 +128,7 @@ def test_a_channel_that_the_server_closes_is_taken_again(endpoint: Endpoint) -> 
         async with opened(endpoint) as seats:
             seats.take("presence:1", lambda _event, _payload: None)
             await eventually(lambda: seats.is_joined("presence:1"), "the seat", 30)
-            seat = seats._of_topic["presence:1"].seats["presence:1"]
+            seat = seats._of["presence:1", ""].seats["presence:1"]
             assert seat.channel is not None
             seat.channel.on_close()
             assert not seats.is_joined("presence:1")
@@ -136,9 +146,25 @@ def test_an_unreachable_endpoint_breaks_nothing(endpoint: Endpoint) -> None:
             seats.take("presence:1", lambda _event, _payload: None)
             await eventually(lambda: seats._connections[0]._retries > 0, "a try that failed")
             assert not await seats.send("presence:1", "presence.typing", {})
-            assert not await seats.track("presence:1", {})
             assert not await seats.send("presence:2", "presence.typing", {})
             await asyncio.to_thread(endpoint.start)
             await eventually(lambda: seats.is_joined("presence:1"), "the seat", 30)
+
+    asyncio.run(check())
+
+
+def test_a_server_that_stands_still_is_noticed_and_outlived(endpoint: Endpoint) -> None:
+    """Its sockets stay open and nothing comes: the seats are known to be lost, and are back when it goes on."""
+
+    async def check() -> None:
+        heard: list[Any] = []
+        async with opened(endpoint) as seats, opened(endpoint) as sender:
+            for one in (seats, sender):
+                one.take("presence:1", lambda event, payload: heard.append((event, payload)))
+            await eventually(lambda: seats.is_joined("presence:1") and sender.is_joined("presence:1"), "the seats", 30)
+            with endpoint.frozen():
+                await eventually(lambda: not seats.is_joined("presence:1"), "the silence to be noticed", 15)
+            await eventually(lambda: seats.is_joined("presence:1") and sender.is_joined("presence:1"), "both again", 30)
+            await send_until_heard(sender, "presence:1", heard)
 
     asyncio.run(check())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -29,6 +29,7 @@ EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
     "delete from chat_events",
     "delete from auth.users",
+    "delete from chat_settings",
     "delete from webhook_deliveries",
     "delete from webhook_attempts",
     "alter table conversations alter column id restart",
@@ -79,11 +80,12 @@ class Account:
 @pytest.fixture(scope="session")
 def gateway_url(postgres_server: EmbeddedPostgres, template_database: str) -> Iterator[str]:
     """One clone for all tests here: emptying it takes milliseconds, a clone of its own for each test takes seconds."""
+    name = f"gateway_tests_{uuid4().hex[:8]}"  # tests elsewhere may borrow these fixtures, and get a clone of their own
     with psycopg.connect(postgres_server.admin_url(), autocommit=True) as admin:
-        create = sql.SQL("create database gateway_tests template {} owner postgres strategy file_copy")
-        admin.execute(create.format(sql.Identifier(template_database)))
-        yield postgres_server.url("gateway_tests")
-        admin.execute("drop database gateway_tests with (force)")
+        create = sql.SQL("create database {} template {} owner postgres strategy file_copy")
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template_database)))
+        yield postgres_server.url(name)
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ FILE = "c0000000-0000-4000-8000-000000000001"
 NO_FILE = "c0000000-0000-4000-8000-000000000002"
 ANY_VERSION = {"If-Match": "*"}
 TABLES = (
+    "chat_account_settings",
     "conversations",
     "conversation_participants",
     "chat_messages",
@@ -62,6 +63,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "channels.create_channel": CHANNEL_BODY,
     "channels.change_channel": {"enabled": True},
     "channels.delete_channel": {},
+    "account.change_account": {"contentHtml": True},
     "keys.create_key": {"name": "from B", "scopes": ["chat:read"]},
     "keys.rotate_key": {},
     "keys.revoke_key": {},
@@ -77,6 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "webhooks.rotate_secret": {},
     "webhooks.delete_secret": {},
     "webhooks.replay_delivery": {},
+    "webhooks.retry_webhook": {},
     "webhooks.recover_webhook": {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
 }
 NAMED_IN_BODY = {"realtime_sessions.create_session"}  # whose body, not path, says whom it is about
@@ -114,6 +117,7 @@ def _state(conn: psycopg.Connection[DictRow], account_id: UUID) -> list[list[Dic
     owned = "select id from conversations where user_id = %s"
     webhooks = "select id from chat_external_webhooks where account_id = %s"
     where = {
+        "chat_account_settings": "account_id = %s",
         "conversations": "user_id = %s",
         "conversation_participants": f"conversation_id in ({owned})",
         "chat_messages": f"conversation_id in ({owned})",

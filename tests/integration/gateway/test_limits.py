@@ -15,7 +15,7 @@ def _items(header: str) -> dict[str, dict[str, int]]:
     found = {}
     for item in header.split(", "):
         name, *parameters = item.split(";")
-        assert re.fullmatch(r'"[a-z]+"', name)
+        assert re.fullmatch(r'"[a-z-]+"', name)
         found[name.strip('"')] = {k: int(v) for k, v in (parameter.split("=") for parameter in parameters)}
     return found
 
@@ -35,7 +35,7 @@ def test_a_refusal_says_when_to_come_back(new_account: Callable[..., Account]) -
     problem(refused, 429, "rate_limited")
     wait_s = int(refused.headers["Retry-After"])
     assert 55 <= wait_s <= 60
-    assert _items(refused.headers["RateLimit-Policy"]) == {"requests": {"q": 1, "w": 60}}
+    assert _items(refused.headers["RateLimit-Policy"]) == {"requests": {"q": 1, "w": 60}}  # the first that is used up
     assert _items(refused.headers["RateLimit"])["requests"]["r"] == 0
     assert wait_s >= _items(refused.headers["RateLimit"])["requests"]["t"]
     assert refused.headers["X-RateLimit-Limit"] == "1"
@@ -53,6 +53,8 @@ def test_sending_has_a_limit_of_its_own(new_account: Callable[..., Account]) -> 
     assert _items(answers[0].headers["RateLimit-Policy"]) == {
         "requests": {"q": 50, "w": 60},
         "send": {"q": 2, "w": 60},
+        "account": {"q": 1_000, "w": 60},
+        "account-send": {"q": 600, "w": 60},
     }
     assert [_items(answer.headers["RateLimit"])["send"]["r"] for answer in answers] == [1, 0, 0]
     assert answers[1].headers["X-RateLimit-Remaining"] == "0"
@@ -84,12 +86,14 @@ def test_a_refused_scope_counts_as_well(new_account: Callable[..., Account]) -> 
 
 
 def test_defaults_are_the_deployments(new_account: Callable[..., Account]) -> None:
-    """A key without limits of its own has 100 requests and 60 messages a minute."""
+    """A key without limits of its own has 100 requests and 60 messages a minute, its account ten times as much."""
     account = new_account(rate_limit=None, send_rate_limit=None)
     answer = account.post("/conversations/1/messages", {"content": "x"})
     assert _items(answer.headers["RateLimit-Policy"]) == {
         "requests": {"q": 100, "w": 60},
         "send": {"q": 60, "w": 60},
+        "account": {"q": 1_000, "w": 60},
+        "account-send": {"q": 600, "w": 60},
     }
 
 

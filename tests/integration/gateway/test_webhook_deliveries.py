@@ -60,8 +60,10 @@ def test_one_delivery_is_replayed(owner: Account, conn: Conn) -> None:
 
 
 def test_a_range_is_recovered_once(owner: Account, conn: Conn) -> None:
-    """What failed and what was never queued is delivered; what was delivered is not, and asking again finds nothing."""
+    """What failed and what was never queued is delivered; not what was, nor what is older than the endpoint."""
     conversation = owner.make_conversation()
+    owner.send(conversation, "before the endpoint")
+    webhook_id = make(owner, eventTypes=["message.new"], fifo=True)["id"]
     for _ in range(3):
         owner.send(conversation)
     move = "update relay_cursors set high_water = (select max(id) from chat_events), holes = {} where sink = 'webhooks'"
@@ -69,7 +71,6 @@ def test_a_range_is_recovered_once(owner: Account, conn: Conn) -> None:
         "(select jsonb_build_array(jsonb_build_object('first', max(id), 'last', max(id), 'xmax', 1)) from chat_events)"
     )
     conn.execute(move.format(hole))
-    webhook_id = make(owner, eventTypes=["message.new"], fifo=True)["id"]
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     answer = owner.post(f"/webhooks/{webhook_id}/recover", {"since": since, "types": ["message.*"]})
     assert answer.status_code == 202
@@ -84,3 +85,22 @@ def test_a_range_is_recovered_once(owner: Account, conn: Conn) -> None:
     again = data(owner.post(f"/webhooks/{webhook_id}/recover", {"since": since, "types": ["message.*"]}))
     assert again == {"failed": 1, "missing": 0, "hasMore": False}
     assert data(owner.post(f"/webhooks/{webhook_id}/recover", {"since": since}))["failed"] == 0
+
+
+def test_what_waits_is_retried_now(owner: Account, conn: Conn) -> None:
+    """Everything that has a next attempt is due, and the endpoint's rest is over; what was attempted still counts."""
+    webhook_id = make(owner)["id"]
+    owner.post(f"/webhooks/{webhook_id}/ping")
+    conn.execute("update webhook_deliveries set attempts = 3, lane = 1, next_at = now() + interval '2 hours'")
+    conn.execute("update webhook_queues set due_at = now() + interval '1 hour', not_before = now() + interval '1 hour'")
+    answer = owner.post(f"/webhooks/{webhook_id}/retry")
+    assert (answer.status_code, data(answer)) == (202, {"retried": 2, "hasMore": False})
+    assert one(
+        conn,
+        "select q.due_at <= now() and q.not_before <= now() as due, bool_and(d.next_at <= now()) as all_due,"
+        " min(d.attempts) as attempts from webhook_queues q join webhook_deliveries d using (webhook_id)"
+        " group by q.webhook_id",
+    ) == {"due": True, "all_due": True, "attempts": 3}
+    assert data(owner.post(f"/webhooks/{webhook_id}/retry"))["retried"] == 0
+    conn.execute("update webhook_queues set health = 'disabled'")
+    problem(owner.post(f"/webhooks/{webhook_id}/retry"), 409, "webhook_disabled")

@@ -26,6 +26,7 @@ SILENT = frozenset(  # change no conversation; that they tell of nothing is chec
         "channels.create_channel",
         "channels.change_channel",
         "channels.delete_channel",
+        "account.change_account",
         "keys.create_key",
         "keys.rotate_key",
         "keys.revoke_key",
@@ -43,6 +44,7 @@ SILENT = frozenset(  # change no conversation; that they tell of nothing is chec
         "webhooks.delete_secret",
         "webhooks.replay_delivery",
         "webhooks.recover_webhook",
+        "webhooks.retry_webhook",
     }
 )
 

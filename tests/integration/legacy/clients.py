@@ -23,6 +23,22 @@ class Clients(NodeScript):
         self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
         return client
 
+    def open_old(self, url: str, user_id: UUID, *conversations: int, **options: Any) -> "Client":
+        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected."""
+        client = Client(self, f"socket-{next(_names)}")
+        subscribe = [str(conversation) for conversation in conversations]
+        values = {"auth": {"token": token(user_id)}, **options}
+        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe)
+        client.wait("connect")
+        return client
+
+    def open_mute(self, url: str, user_id: UUID) -> "Client":
+        """Open a socket of whose events nothing is printed."""
+        client = Client(self, f"socket-{next(_names)}")
+        self.send(do="open", socket=client.name, url=url, options={"auth": {"token": token(user_id)}}, mute=True)
+        client.wait("connect")
+        return client
+
     def connect(self, url: str, user_id: UUID, **options: Any) -> "Client":
         client = self.open(url, {"token": token(user_id)}, **options)
         client.wait("connect")
@@ -65,6 +81,10 @@ class Client:
 
     def tell(self, event: str, *arguments: Any) -> None:
         self._clients.send(do="emit", socket=self.name, event=event, args=arguments)
+
+    def storm(self, event: str, *arguments: Any) -> None:
+        """Emit, and again with every answer."""
+        self._clients.send(do="storm", socket=self.name, event=event, args=arguments)
 
     def subscribe(self, conversation_id: int, after_seq: int | None = None) -> Any:
         options = [] if after_seq is None else [{"afterSeq": after_seq}]

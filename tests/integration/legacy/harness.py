@@ -13,12 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from realtime_bridge import db
 from realtime_bridge.events import Event
+from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.socketio_server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
+from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.relay import Pool
 from realtime_bridge.sinks.base import Delivery
 from realtime_bridge.sinks.legacy import LegacySink
@@ -44,6 +46,7 @@ class Bridge:
 
     server: LegacyServer
     sink: LegacySink
+    pool: Pool
     url: str
 
     def __init__(self, database_url: str, redis_url: str | None = None, **options: Any) -> None:
@@ -94,10 +97,10 @@ class Bridge:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        pool = db.pool(self._database_url, name="test", size=4)
+        pool = self.pool = db.pool(self._database_url, name="test", size=4)
         await pool.open()
         self.server = self._create(pool)
-        self.sink = LegacySink(self.server, reconnect_grace_s=0)
+        self.sink = LegacySink(self.server, StoredCards(pool), reconnect_grace_s=0)
         await self.server.start()
         config = uvicorn.Config(
             self.server.around(_elsewhere),
@@ -125,6 +128,7 @@ class Bridge:
         return create(
             conversations=StoredConversations(pool),
             incoming=StoredIncoming(pool),
+            standing=StoredStanding(pool),
             **{"verifier": TokenVerifier(SECRET), **self._options},
         )
 

@@ -43,3 +43,7 @@ def find(scenario: str, step: Step) -> Difference | None:
         if scenario in difference.scenarios and difference.concerns(step):
             return difference
     return None
+
+
+# Of the recorded scenarios: (scenario, step, connection) that come out otherwise, and why.
+SCENARIO_DIFFERENCES: dict[tuple[str, str, str], str] = {}

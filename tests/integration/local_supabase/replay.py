@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.integration.local_supabase.checks import FRAME_TIMEOUT_S, Checks, Out
 from tests.integration.local_supabase.peers import Peer, open_peer, request
 from tests.integration.local_supabase.placeholders import SECRET, Values
 from tests.integration.local_supabase.scenarios import Scenario, Step
+from tests.waiting import eventually
 
 FAST = Timings(
     connect_error_backoff_s=0.05,
@@ -28,6 +30,10 @@ FAST = Timings(
 UNHURRIED = replace(FAST, idle_timeout_s=60.0, idle_sweep_s=6.0, no_channel_check_s=600.0)
 PACE = {"01e": 50.0}  # scenarios whose pauses matter, and how much faster they are played
 WARM = ("02j",)  # recorded while the real server was already reading changes
+_SENT = """
+select coalesce(bool_and(r.sent_lsn >= %s::pg_lsn), true) from pg_stat_replication r
+join pg_replication_slots s on s.active_pid = r.pid where s.database = current_database()
+"""
 _LIMITS = set(Limits.__dataclass_fields__)
 
 
@@ -188,6 +194,20 @@ class Replay:
         """Run SQL as the superuser."""
         async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
             await connection.execute(self.values.fill_text(script).encode())
+
+    async def read_up(self) -> None:
+        """Wait until the endpoint has been sent all that was written, also what it drops without a word."""
+        async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
+            cursor = await connection.execute("select pg_current_wal_lsn()")
+            (written,) = await cursor.fetchone() or ("",)
+
+            async def is_sent() -> bool:
+                answer = await (await connection.execute(_SENT, (written,))).fetchone()
+                return bool(answer and answer[0])
+
+            condition: Callable[[], bool | Awaitable[bool]] = is_sent
+            await eventually(condition, "the log to be sent")
+        await asyncio.sleep(0)  # what was sent lies in this process's sockets; its reader's turn comes before ours
 
     def add_peer(self, label: str, peer: Peer, version: str) -> None:
         self.peers[label] = peer

@@ -45,6 +45,7 @@ async def _burst_of_broadcasts(replay: "Replay") -> None:
 
 
 async def _long_pause(replay: "Replay") -> None:
+    await replay.read_up()
     for _ in range(_TICKS_OF_EIGHTY_SECONDS):
         replay.project.rates.tick()
 

@@ -41,7 +41,7 @@ def test_many_databases_can_be_shaped_at_once_and_again(postgres_server: Embedde
 
 def test_postgres_is_no_superuser_and_may_do_what_migrations_need(project_url: str) -> None:
     """Policies on realtime.messages, tables in the publication, references to auth.users."""
-    with psycopg.connect(project_url, user="postgres", autocommit=True) as connection:
+    with psycopg.connect(project_url, user="postgres", password="postgres", autocommit=True) as connection:
         row = connection.execute("select rolsuper, rolbypassrls from pg_roles where rolname = current_user").fetchone()
         assert row == (False, True)
         connection.execute("create policy probe on realtime.messages for select to anon using (false)")
@@ -55,7 +55,7 @@ def test_postgres_is_no_superuser_and_may_do_what_migrations_need(project_url: s
 
 def test_new_tables_are_not_granted_to_the_api_roles(project_url: str) -> None:
     """As on Supabase since 2026: a migration grants what it means to grant."""
-    with psycopg.connect(project_url, user="postgres", autocommit=True) as connection:
+    with psycopg.connect(project_url, user="postgres", password="postgres", autocommit=True) as connection:
         connection.execute("create table public.secrets (id int)")
         for role in ("anon", "authenticated", "service_role"):
             granted = connection.execute("select has_table_privilege(%s, 'public.secrets', 'select')", (role,))

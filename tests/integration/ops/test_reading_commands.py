@@ -18,7 +18,6 @@ READING = (
     "rollout policy",
     "rollout plan",
     "rollout left",
-    "rollout left",
     "rollout override list",
     "rollout bucket 00000000-0000-0000-0000-000000000000",
     "operators list",

@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
 
+from ops.cli import webhooks as webhooks_command
 from ops.cli.main import main
-from ops.cli.webhook_listener import ApiSource, Listener, ListenError
+from ops.cli.webhook_listener import SECRET_FILE, ApiSource, Listener, ListenError
+from ops.embedded.data_dir import DataDir
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.receiver import verify
@@ -96,6 +98,28 @@ def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: 
     }
 
 
+def test_tables_fold_what_must_be_copied(database_url: str, refused: tuple[int, str]) -> None:
+    """In a narrow terminal an id goes over several lines, whole."""
+    webhook_id, event_id = refused
+    environment = {"DATABASE_URL": database_url, "COLUMNS": "80"}
+    result = CliRunner().invoke(main, ["webhooks", "attempts", str(webhook_id)], env=environment)
+    cells = [line.split("│")[3].strip() for line in result.output.splitlines() if line.startswith("│")]
+    assert "".join(cells) == event_id, result.output
+    assert "…" not in result.output
+    assert "…" not in CliRunner().invoke(main, ["webhooks", "list"], env=environment).output
+
+
+def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
+    """The retry that would come in five seconds is due now; an event that is not waiting is named as such."""
+    webhook_id, event_id = refused
+    code, output = crossfade(database_url, "retry", str(webhook_id), "--json")
+    assert (code, json.loads(output)) == (0, {"retried": 1})
+    assert one(conn, "select next_at <= now() as due, attempts from webhook_deliveries") == {"due": True, "attempts": 1}
+    code, output = crossfade(database_url, "retry", str(webhook_id), event_id)
+    assert code == 1
+    assert "Nothing of that waits" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -172,6 +196,31 @@ def test_listen_forwards_signed_events_to_a_local_port(
     assert [event["data"]["content"] for event in events] == ["message 0", "message 1", "message 2"]
     assert [event["eventId"] for event in events] == [line["eventId"] for line in shown]
     assert datetime.fromisoformat(events[0]["timestamp"]) > datetime.now(UTC) - timedelta(minutes=5)
+
+
+def test_listen_keeps_its_secret(
+    tmp_path: Path, database_url: str, conn: Conn, account: UUID, local: tuple[str, Received]
+) -> None:
+    """Two runs sign with the same secret; it lies in the data directory, for its owner only."""
+    url, received = local
+    for number in range(2):
+        append_message(conn, make_conversation(conn, account), f"message {number}")
+    database = ["--account", str(account), "--count", "1"]
+    for after in ("0", "1"):
+        arguments = ["listen", "--forward-to", url, *database, "--after", after]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(webhooks_command, "DEFAULT_DATA_DIR", tmp_path / "data")
+            code, output = crossfade(database_url, *arguments)
+        assert code == 0, output
+    file = tmp_path / "data" / SECRET_FILE
+    secret = file.read_text().strip()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert secret in output
+    assert [verify(body, headers, secret)["data"]["content"] for headers, body in received] == [
+        "message 0",
+        "message 1",
+    ]
+    DataDir(tmp_path / "data").acquire()  # `up` finds it there and does not mind
 
 
 def test_listen_needs_no_database_with_a_key(

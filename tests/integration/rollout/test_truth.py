@@ -16,6 +16,7 @@ from realtime_bridge.__main__ import create_heartbeat, create_legacy, create_rel
 from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.relay import Relay
+from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings
 from realtime_bridge.sinks.base import SINKS
 from realtime_bridge.transports.database import DatabaseTransport
@@ -62,13 +63,13 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
         legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
         heard: list[Emit] = []
 
-        async def hear(emits: Sequence[Emit]) -> None:
+        async def hear(emits: Sequence[Emit], _: int | None = None) -> None:
             heard.extend(emits)
 
         if legacy:
-            legacy.publish = hear  # type: ignore[method-assign]  # as far as the sink goes
+            legacy.publish = hear  # type: ignore[method-assign, assignment]  # as far as the sink goes
         rollout = create_rollout(settings, pool, transport, legacy, name)
-        relays = create_relays(settings, pool, transport, legacy, name, rollout, clock)
+        relays = create_relays(settings, pool, RealtimeService(transport), legacy, name, rollout, clock)
         for relay in relays:
             if (inner := getattr(relay.sink, "inner", None)) and relay.sink.name == "legacy":
                 inner._grace_s = 0.0

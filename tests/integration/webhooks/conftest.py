@@ -18,6 +18,7 @@ from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.webhooks.addresses import AddressGuard
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.urls import UrlPolicy
 from tests.integration.bridge.conftest import open_pool
@@ -60,7 +61,7 @@ async def webhooks(
     database_url: str, *, timeout_s: float = 2.0, policy: UrlPolicy = LOOPBACK, **sender: Any
 ) -> AsyncIterator[Webhooks]:
     async with open_pool(database_url) as pool:
-        caller = Caller(policy, connections=100, timeout_s=timeout_s)
+        caller = Caller(policy, connections=REQUESTS, timeout_s=timeout_s)
         relay = Relay(sink=WebhookSink(), pool=pool, owner="test")
         assert await relay.acquire()
         made = WebhookSender(pool=pool, endpoints=Endpoints(BOX), calls=caller, jitter=random.Random(1), **sender)

@@ -24,6 +24,7 @@ from tests.receivers import receiver
 
 CORPUS = sorted(set(refused_urls()))
 LENIENT = UrlPolicy(plain_http=True)
+ACCOUNT = str(uuid4())
 
 
 def delivery() -> Claimed:
@@ -32,6 +33,7 @@ def delivery() -> Claimed:
         id=1,
         logged_at=now,
         webhook_id=1,
+        account_id=ACCOUNT,
         event_id=str(uuid4()),
         type="webhook.ping",
         lane=0,
@@ -42,7 +44,6 @@ def delivery() -> Claimed:
         log_id=None,
         conversation_id=None,
         max_in_flight=1,
-        room=1,
         body=b"{}",
     )
 

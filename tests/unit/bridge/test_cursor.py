@@ -1,5 +1,6 @@
 """The cursor against a model of Postgres: sequences that run ahead of commits, roll-backs, and pages that are cut."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -29,6 +30,14 @@ def test_a_cut_page_concludes_nothing_about_what_it_did_not_read() -> None:
     assert cut == Cursor(high_water=9, holes=(Hole(first=5, last=8, xmax=5),))
 
 
+def test_what_was_left_for_later_stays_a_hole_that_nothing_closes() -> None:
+    """Ids 2 and 3 were seen, and 4 of another account had its turn: no end of a transaction closes their hole."""
+    cursor = Cursor(high_water=1).advance([4], Snapshot(xmin=10, bound=12), up_to=1)
+    again = cursor.advance([5], Snapshot(xmin=90, bound=95), up_to=1)
+    assert again == Cursor(high_water=5, holes=(Hole(first=2, last=3, xmax=12),))
+    assert again.advance([2, 3], Snapshot(xmin=90, bound=95), up_to=None) == Cursor(high_water=5)
+
+
 def test_a_jump_of_the_sequence_is_one_hole() -> None:
     """A billion skipped ids cost one entry, not a billion."""
     cursor = Cursor(high_water=1).advance([1_000_000_001], Snapshot(xmin=7, bound=7), up_to=None)
@@ -38,12 +47,17 @@ def test_a_jump_of_the_sequence_is_one_hole() -> None:
 
 @dataclass
 class Database:
-    """Just enough of Postgres: transaction ids, a sequence that ignores transactions, and visibility by commit."""
+    """Just enough of Postgres: transaction ids, a sequence that ignores transactions, and visibility by commit.
+
+    A transaction writes into one conversation, which it locks until it ends: its account is `conversation % 2`.
+    """
 
     next_xid: int = 100
     next_id: int = 1
     running: dict[int, list[int]] = field(default_factory=dict)
+    locked: dict[int, int] = field(default_factory=dict)
     visible: list[int] = field(default_factory=list)
+    conversations: dict[int, int] = field(default_factory=dict)
 
     def begin(self) -> None:
         self.running[self.next_xid] = []
@@ -51,12 +65,20 @@ class Database:
 
     def append(self, index: int) -> None:
         if self.running:
-            self.running[self._pick(index)].append(self.next_id)
+            xid = self._pick(index)
+            free = [one for one in range(4) if one not in self.locked.values()]
+            conversation = self.locked.get(xid, free[index % len(free)] if free else None)
+            if conversation is not None:
+                self.locked[xid] = conversation
+                self.running[xid].append(self.next_id)
+                self.conversations[self.next_id] = conversation
             self.next_id += 1
 
     def end(self, index: int, *, commit: bool) -> None:
         if self.running:
-            ids = self.running.pop(self._pick(index))
+            xid = self._pick(index)
+            self.locked.pop(xid, None)
+            ids = self.running.pop(xid)
             if commit:
                 self.visible += ids
 
@@ -67,10 +89,20 @@ class Database:
         return sorted(self.running)[index % len(self.running)]
 
 
-def read(database: Database, cursor: Cursor, limit: int) -> list[int]:
-    """What log.sql's read_page returns."""
+def read(database: Database, cursor: Cursor, limit: int, look_ahead: int) -> tuple[list[int], list[int]]:
+    """What log.sql's read_page returns: a page in the order of turns, and where more may be."""
     in_holes = [i for i in database.visible for hole in cursor.holes if hole.first <= i <= hole.last]
-    return sorted(in_holes + [i for i in database.visible if i > cursor.high_water])[:limit]
+    found = sorted(in_holes + [i for i in database.visible if i > cursor.high_water])
+    ahead = found[:look_ahead]
+    turns = Counter[int]()
+    ranked = []
+    for i in ahead:
+        account = database.conversations[i] % 2
+        turns[account] += 1
+        ranked.append((turns[account], i))
+    page = [i for _, i in sorted(ranked)[:limit]]
+    unlooked = [ahead[-1] + 1] if len(ahead) == look_ahead else []
+    return page, [i for i in ahead if i not in page] + unlooked
 
 
 steps = st.lists(
@@ -86,20 +118,21 @@ steps = st.lists(
 
 
 @settings(max_examples=500, deadline=None)
-@given(steps=steps, limit=st.integers(1, 6))
-def test_everything_committed_is_delivered_once_under_any_schedule(steps: list[tuple[str, int]], limit: int) -> None:
+@given(steps=steps, limit=st.integers(1, 6), look_ahead=st.integers(0, 20))
+def test_everything_committed_is_delivered_once_and_in_order_under_any_schedule(
+    steps: list[tuple[str, int]], limit: int, look_ahead: int
+) -> None:
     """Whatever order transactions begin, append, commit and roll back in, and wherever delivery stops half way."""
     database, cursor, delivered = Database(), Cursor(high_water=0), list[int]()
 
     def relay(settle: int) -> bool:
         nonlocal cursor
-        page = read(database, cursor, limit)
+        page, left = read(database, cursor, limit, max(limit, look_ahead))
         settled = page[: max(settle, 0)] if settle else page
-        complete = len(settled) == len(page) and len(page) < limit
-        if settled or complete:
-            cursor = cursor.advance(settled, database.snapshot(), up_to=None if complete else settled[-1])
+        left = left + page[len(settled) :]
+        cursor = cursor.advance(sorted(settled), database.snapshot(), up_to=min(left) - 1 if left else None)
         delivered.extend(settled)
-        return complete
+        return not left
 
     for action, index in steps:
         match action:
@@ -119,3 +152,6 @@ def test_everything_committed_is_delivered_once_under_any_schedule(steps: list[t
     assert sorted(delivered) == sorted(database.visible)
     assert len(set(delivered)) == len(delivered)
     assert cursor.holes == ()
+    for conversation in range(4):
+        of_one = [i for i in delivered if database.conversations[i] == conversation]
+        assert of_one == sorted(of_one)

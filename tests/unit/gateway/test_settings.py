@@ -12,6 +12,7 @@ def test_defaults_are_the_documented_ones() -> None:
     """100 requests and 60 messages a minute, 64 KB, port 8000, more than one worker."""
     settings = Settings.from_env(GOOD)
     assert (settings.rate_limit_per_min, settings.send_limit_per_min) == (100, 60)
+    assert (settings.account_rate_limit_per_min, settings.account_send_limit_per_min) == (1_000, 600)
     assert (settings.max_body_bytes, settings.port) == (65_536, 8000)
     assert settings.workers >= 2
 
@@ -30,6 +31,9 @@ def test_defaults_are_the_documented_ones() -> None:
         ("CROSSFADE_DB_POOL_SIZE", "0"),
         ("CROSSFADE_RATE_LIMIT_PER_MIN", "0"),
         ("CROSSFADE_SEND_LIMIT_PER_MIN", "-1"),
+        ("CROSSFADE_ACCOUNT_RATE_LIMIT_PER_MIN", "0"),
+        ("CROSSFADE_ACCOUNT_SEND_LIMIT_PER_MIN", "100001"),
+        ("CROSSFADE_NEW_KEYS_PER_HOUR", "0"),
         ("CROSSFADE_FAILED_AUTH_PER_MIN", "x"),
         ("CROSSFADE_MAX_BODY_BYTES", "10"),
         ("CROSSFADE_TRUSTED_PROXIES", "99"),

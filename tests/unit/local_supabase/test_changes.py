@@ -22,12 +22,30 @@ def test_a_filter_has_parts_that_must_all_pass() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('a=eq."x,y",b=eq.z', ["x,y", "z"]),
+        ('a=eq."say \\"hi\\", \\\\you"', ['say "hi", \\you']),
+        ('a=eq."x"y', ['"x"y']),
+        ('a=eq.x"y', ['x"y']),
+        ('a=in.("x)",y)', ['{"x)",y}']),
+        ("  a=eq. x , b=eq.y ", [" x", "y"]),
+        ("   ", []),
+    ],
+)
+def test_quotation_marks_keep_a_value_together(text: str, values: list[str]) -> None:
+    """A value that is quoted as a whole may hold commas and brackets, and loses its marks."""
+    assert [condition.value for condition in filters.parse(text)] == values
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("id=1", 'Error parsing `filter` params: ["1"]'),
         ("id=foo.1", 'Error parsing `filter` params: ["foo", "1"]'),
         ("id", 'Error parsing `filter` params: ["id"]'),
-        ("id=in.1,2", 'Error parsing `filter` params: ["in", "1"]'),
+        ("id=in.1,2", "Error parsing `filter` params: `in` filter value must be wrapped by parentheses"),
+        ("id=eq.1,", "Error parsing `filter` params: filter must not contain empty segments (check for extra commas)"),
     ],
 )
 def test_an_unreadable_filter_says_what_was_wrong(text: str, message: str) -> None:

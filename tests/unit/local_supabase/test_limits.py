@@ -54,6 +54,34 @@ def test_a_burst_passes_until_the_tick_and_is_forgotten_after_a_minute() -> None
     assert not counter.over
 
 
+def test_a_flood_is_found_at_the_first_tick_however_long_nobody_was_there() -> None:
+    """Silence before the first client does not count: free allows 100 a second, and 300 are over it after one tick."""
+    counter = RateCounter(100, 5.0)
+    for _ in range(720):  # an hour in which nobody came
+        counter.tick()
+    counter.begin()
+    counter.add(1500)
+    counter.tick()
+    assert counter.over
+    assert counter.average_per_s == 150  # the first look, when the counter began, had seen nothing yet
+
+
+def test_a_counter_begins_anew_after_a_long_silence() -> None:
+    """After ten minutes without anything it is as if nobody had been there."""
+    counter = RateCounter(100, 5.0)
+    counter.begin()
+    for _ in range(119):
+        counter.tick()
+    counter.add(1500)
+    counter.tick()
+    assert counter.average_per_s == 25  # a minute of silence stands beside it
+    for _ in range(132):
+        counter.tick()
+    counter.add(1500)
+    counter.tick()
+    assert counter.average_per_s == 150
+
+
 def test_every_plan_has_limits_that_are_no_looser_than_unlimited() -> None:
     """A plan only ever lowers a limit."""
     unlimited = Limits.of_plan(Plan.UNLIMITED)

@@ -80,7 +80,7 @@ def test_migrate_reports_an_unreachable_database_in_one_sentence() -> None:
 def test_a_database_of_a_newer_version_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """An older Crossfade on newer data says so, instead of showing Alembic's traceback."""
 
-    def upgrade(_: str) -> None:
+    def upgrade(_: str, **_options: object) -> None:
         raise CommandError("Can't locate revision identified by '9999'")
 
     monkeypatch.setattr(migration, "upgrade", upgrade)

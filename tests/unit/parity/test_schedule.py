@@ -31,13 +31,27 @@ def test_ticks_are_due_when_they_are_due() -> None:
     assert schedule.take() == [pytest.approx(tick) for tick in (100.2, 100.3, 100.4)]
 
 
-def test_a_faster_rate_counts_from_the_last_tick() -> None:
-    """Nobody waits for the rest of a long distance when a rollout begins."""
-    clock, rates = Clock(), [1.0]
+def test_a_faster_rate_counts_from_when_it_is_seen() -> None:
+    """Nobody waits for the rest of a long distance when a rollout begins, and nothing is late that was not due."""
+    clock, rates = Clock(), [1 / 60]
     schedule = Schedule(lambda: rates[0], clock)
-    clock.now += 0.5
+    clock.now += 50
+    assert schedule.take() == []
     rates[0] = 10.0
-    assert len(schedule.take()) == 5
+    assert schedule.wait_s == 0
+    assert schedule.take() == [pytest.approx(150.0)]
+    clock.now += 0.31
+    assert len(schedule.take()) == 3
+
+
+def test_a_slower_rate_forgives_nothing() -> None:
+    """What a stall kept back at the old rate is late, although the rate has changed meanwhile."""
+    clock, rates = Clock(), [10.0]
+    schedule = Schedule(lambda: rates[0], clock)
+    clock.now += 2.0
+    rates[0] = 1 / 60
+    assert len(schedule.take()) == 20
+    assert schedule.wait_s == pytest.approx(60)
 
 
 def test_a_long_absence_is_bounded() -> None:

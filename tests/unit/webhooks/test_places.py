@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from realtime_bridge import shares
 from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.places import BATCH, IN_HAND, LATE, Places
+from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
 from realtime_bridge.webhooks.schedule import Lane
-from tests.integration.webhooks.test_ssrf import delivery
+from tests.integration.webhooks.test_ssrf import ACCOUNT, delivery
 
 
 def claimed(count: int, *, webhook_id: int = 1, lane: Lane = Lane.EARLY, first: int = 0) -> list[Claimed]:
@@ -22,6 +23,18 @@ def test_the_room_is_what_is_left() -> None:
     assert places.room().slots == 0
     places.give_back(taken)
     assert (places.room().slots, len(places)) == (BATCH, 0)
+
+
+def test_an_account_has_its_share_and_leaves_room_for_others() -> None:
+    """The share shrinks with what is free; with a full hand nobody is offered anything that is not there."""
+    places = Places()
+    assert places.room().newcomer.slots == shares.more(IN_HAND, 0, 0) == 1_500
+    places.take(claimed(1_500))
+    room = places.room()
+    assert (room.shares[ACCOUNT].slots, room.newcomer.slots) == (0, 300)
+    assert 0 < room.newcomer.slots <= room.slots
+    places.give_back(claimed(1_500))
+    assert places.room().shares == {}
 
 
 def test_the_late_lane_has_its_share_and_no_more() -> None:
@@ -50,3 +63,14 @@ def test_what_is_old_is_found_for_renewal() -> None:
     places.take(claimed(3))
     assert places.older_than(60.0) == []
     assert len(places.older_than(0.0)) == 3
+
+
+def test_bodies_are_bounded_by_account() -> None:
+    """Who has large ones in hand is asked for no more; who has none is."""
+    places = Places()
+    large = [replace(one, body=b"x" * (HAND_BYTES // 10)) for one in claimed(8)]
+    places.take(large)
+    room = places.room()
+    assert (room.shares[ACCOUNT].slots, room.newcomer.slots > 0) == (0, True)
+    places.give_back(large[:2])
+    assert places.room().shares[ACCOUNT].slots > 0

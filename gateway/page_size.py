@@ -1,0 +1,16 @@
+"""How much one page may hold, whatever number of rows it may have. Pure; asked by what reads lists."""
+
+from collections.abc import Iterable
+
+PAGE_BYTES = 1_048_576  # 500 events of two kilobytes; eight threads of a worker making such pages hold some 30 MB
+
+
+def count_fitting(representations: Iterable[str]) -> int:
+    """Return how many, from the first on, fit into a page. At least one does, or there would be no way past it."""
+    count, size = 0, 0
+    for shown in representations:
+        size += len(shown.encode())
+        if count and size > PAGE_BYTES:
+            break
+        count += 1
+    return count

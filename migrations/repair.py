@@ -1,0 +1,59 @@
+"""Indexes that a crash left half built, built again. Run by `migrations.env` after the versions, under the lock."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+# Tables of ours in `public`, where a project has its own, too; everything in the schema `crossfade` is ours.
+TABLES = (
+    "bridge\\_%",
+    "chat\\_%",
+    "conversation\\_%",
+    "conversations",
+    "idempotency\\_%",
+    "legacy\\_%",
+    "parity\\_%",
+    "parked\\_events",
+    "relay\\_%",
+    "rollout\\_%",
+    "webhook\\_%",
+)
+
+# A partitioned index has no rows of its own: it is valid once each of its parts is attached. One that an operator
+# builds just now is not valid yet, and none of our business.
+_UNFIT = """
+select format('%%I.%%I', n.nspname, c.relname), pg_catalog.pg_get_indexdef(i.indexrelid)
+from pg_catalog.pg_index i
+join pg_catalog.pg_class c on c.oid = i.indexrelid and c.relkind = 'i'
+join pg_catalog.pg_class t on t.oid = i.indrelid
+join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+where not (i.indisvalid and i.indisready)
+    and (n.nspname = 'crossfade' or n.nspname = 'public' and t.relname like any (%(tables)s))
+    and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid)
+    and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.index_relid = i.indexrelid)
+order by 1
+"""
+
+
+def rebuild_indexes(connection: Connection, say: Callable[[str], None]) -> int:
+    """Build every unfit index anew without keeping writers out; return how many there were.
+
+    A database that says it is up to date can have one: a run of an earlier release that lost a race left it behind.
+    """
+    unfit = connection.exec_driver_sql(_UNFIT, {"tables": list(TABLES)}).all()
+    connection.commit()
+    if not unfit:
+        return 0
+    outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+    outside.exec_driver_sql("set lock_timeout = 0")  # what works concurrently waits for all others, and blocks none
+    for name, definition in unfit:
+        say(f"Building {name} again: an earlier run was cut off while it built it.")
+        outside.exec_driver_sql(f"drop index concurrently if exists {name}")
+        outside.exec_driver_sql(_concurrently(definition).replace("%", "%%"))
+    return len(unfit)
+
+
+def _concurrently(definition: str) -> str:
+    """`pg_get_indexdef` says CREATE [UNIQUE] INDEX name ON …"""
+    head, _, rest = definition.partition(" INDEX ")
+    return f"{head} INDEX CONCURRENTLY {rest}"

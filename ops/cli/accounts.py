@@ -1,0 +1,78 @@
+"""`crossfade accounts`: show and change what an account chose for itself."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import click
+import psycopg
+
+from gateway.db import Connection
+from gateway.domain import AccountSettings
+from gateway.store import account as store
+from ops.cli.options import database_option, database_url, json_option
+from ops.errors import OpsError
+
+CONNECT_TIMEOUT_S = 5
+
+
+class AccountsError(OpsError):
+    """There is no such account."""
+
+
+@click.group()
+def accounts() -> None:
+    """Show and change what an account chose for itself; over the API it is `/account`."""
+
+
+@accounts.command()
+@click.argument("account_id", type=click.UUID, metavar="ACCOUNT")
+@database_option
+@json_option
+def show(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+    """Show an account's settings."""
+    with _connect(data_dir) as connection:
+        _tell(_get(connection, account_id), as_json=as_json)
+
+
+@accounts.command("set")
+@click.argument("account_id", type=click.UUID, metavar="ACCOUNT")
+@click.option(
+    "--content-html",
+    type=click.Choice(["on", "off"]),
+    required=True,
+    help="Whether what people write goes out with its safe HTML form, on every way.",
+)
+@database_option
+@json_option
+def set_(*, account_id: UUID, content_html: str, data_dir: Path | None, as_json: bool) -> None:
+    """Change an account's settings; it holds everywhere within a second."""
+    with _connect(data_dir) as connection, connection.transaction():
+        _get(connection, account_id)
+        store.store(connection, account_id, content_html=content_html == "on")
+        settings = _get(connection, account_id)
+    _tell(settings, as_json=as_json)
+
+
+@contextmanager
+def _connect(data_dir: Path | None) -> Iterator[Connection]:
+    url = database_url(data_dir)
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        yield connection
+
+
+def _get(connection: Connection, account_id: UUID) -> AccountSettings:
+    found = store.find(connection, account_id)
+    if found is None:
+        raise AccountsError(f"There is no user {account_id}; an account is a row of auth.users.")
+    return found
+
+
+def _tell(settings: AccountSettings, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"id": str(settings.id), "contentHtml": settings.content_html}))
+        return
+    how = "with" if settings.content_html else "without"
+    click.echo(f"Account {settings.id} is sent what people write {how} its safe HTML form.")

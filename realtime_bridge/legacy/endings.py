@@ -1,0 +1,109 @@
+"""Ends sockets whose time is over: the token has run out, the user was put out, or is gone. Run by the server.
+
+A socket is told why (`error`, with a code) and is closed in a way after which its client comes back by itself, with the
+token that it has then: whether that opens anything is asked anew.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from realtime_bridge.legacy.sessions import Session, Sessions
+from realtime_bridge.legacy.standing import Closed, Standing
+from realtime_bridge.tokens import Claims
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 1.0  # how late a socket may outlive its token, or an eviction
+GONE_EVERY_S = 10.0  # how late it may outlive its user: one index lookup for each
+GONE_AT_MOST = 1_000  # users asked for in one statement
+ANSWER_S = 5.0
+LATE_COMMIT_S = 5.0  # an eviction shows this long after the moment that it names, if its transaction was slow
+REMEMBERED_S = 86_400.0  # tokens of a day; older ones are refused when they ask for something
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    code: str
+    reason: str
+
+
+EXPIRED = Ending("token_expired", "The token has expired; come back with a new one, or send it as `token` in time.")
+EVICTED = Ending("evicted", "The operator has ended this user's sockets.")
+GONE = Ending("user_gone", "There is no such user any more.")
+
+Close = Callable[[Session, Ending], Awaitable[None]]
+
+
+class Endings:
+    """Looks once a TICK_S. `close`, set by who wires it, tells a session's client why, and closes it."""
+
+    close: Close
+
+    def __init__(self, sessions: Sessions, standing: Standing | None) -> None:
+        self._sessions = sessions
+        self._standing = standing
+        self._since: datetime | None = None
+        self._handled: dict[UUID, datetime] = {}
+        self._ended: dict[UUID, float] = {}
+        self._gone_at = 0.0
+
+    async def run(self) -> None:
+        """Look until cancelled; a database that does not answer ends nobody."""
+        while True:
+            await self.run_once()
+            await asyncio.sleep(TICK_S)
+
+    async def run_once(self) -> int:
+        """Close whose time is over; return how many were closed."""
+        ended = [(session, EXPIRED) for session in self._sessions.all() if self._sessions.has_expired(session)]
+        if self._standing:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    ended += await self._find_closed(self._standing)
+                    ended += await self._find_gone(self._standing)
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                log.warning("not known who was put out", error=f"{type(error).__name__}: {error}".strip())
+        for session, ending in ended:
+            await self.close(session, ending)
+        return len(ended)
+
+    def is_evicted(self, claims: Claims) -> bool:
+        """Whether an eviction has ended this token, as far as is known here now."""
+        return claims.issued_at < self._ended.get(claims.user_id, float("-inf"))
+
+    async def _find_closed(self, standing: Standing) -> list[tuple[Session, Ending]]:
+        """Return the sessions of those who were put out since the last look; at the first look there were none."""
+        if self._since is None:
+            now = await standing.now()
+            for closed in await standing.find_closed(now - timedelta(seconds=REMEMBERED_S)):
+                self._note(closed)
+            self._since = now - timedelta(seconds=LATE_COMMIT_S)
+        news = [closed for closed in await standing.find_closed(self._since) if self._note(closed)]
+        if news:
+            self._since = max(self._since, news[-1].closed_at - timedelta(seconds=LATE_COMMIT_S))
+        return [(session, EVICTED) for closed in news for session in self._sessions.of_user(closed.user_id)]
+
+    def _note(self, closed: Closed) -> bool:
+        """Note an eviction; False when it was seen before."""
+        if self._handled.get(closed.user_id) == closed.closed_at:
+            return False
+        self._handled[closed.user_id] = closed.closed_at
+        if closed.ended_at is not None:
+            self._ended[closed.user_id] = closed.ended_at
+        return True
+
+    async def _find_gone(self, standing: Standing) -> list[tuple[Session, Ending]]:
+        if time.monotonic() - self._gone_at < GONE_EVERY_S:
+            return []
+        self._gone_at = time.monotonic()
+        users, gone = self._sessions.users(), set[UUID]()
+        for start in range(0, len(users), GONE_AT_MOST):
+            gone |= await standing.find_gone(users[start : start + GONE_AT_MOST])
+        return [(session, GONE) for user_id in gone for session in self._sessions.of_user(user_id)]

@@ -1,0 +1,31 @@
+"""How often the bridge looks whether Supabase delivers: every look is messages that somebody pays for. Pure."""
+
+import time
+from collections.abc import Callable
+
+ROLLOUT_S = 0.5  # in `shadow` and `ramp`, where a gate turns back within seconds
+DOUBT_S = 0.25  # six in a row are an outage, and what is over in less than 1.5 s never is
+BUSY_S = 3.0  # elsewhere, while something is being sent: a silent path is known some five seconds after it
+
+
+class Pace:
+    """`last_sent_at` is when something was broadcast; `idle_s` the interval where nothing is."""
+
+    def __init__(
+        self,
+        *,
+        is_rolling_out: Callable[[], bool],
+        last_sent_at: Callable[[], float],
+        idle_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._is_rolling_out = is_rolling_out
+        self._last_sent_at = last_sent_at
+        self._idle_s = idle_s
+        self._clock = clock
+
+    def interval_s(self) -> float:
+        if self._is_rolling_out():
+            return ROLLOUT_S
+        is_busy = self._clock() - self._last_sent_at() < BUSY_S
+        return min(BUSY_S, self._idle_s) if is_busy else self._idle_s

@@ -1,0 +1,40 @@
+"""How a probe is sent on each path to Supabase. Made by the wiring, called by the watch."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
+
+from realtime_bridge import sql
+from realtime_bridge.parity.path_probe import Send
+from realtime_bridge.relay import Pool
+from realtime_bridge.sinks.base import SinkNotReady
+from realtime_bridge.transports.base import Broadcast
+
+_QUERIES = sql.load(__file__)
+EVENT = "probe"
+
+
+def through_database(pool: Pool, topic: str) -> Send:
+    """Write a row as the transport does; a database that is away says nothing of what is behind it."""
+
+    async def send(name: str) -> None:
+        values = {"payload": Jsonb({"probe": name}), "event": EVENT, "topic": topic}
+        try:
+            async with pool.connection() as connection:
+                await connection.execute(_QUERIES["send"], values)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            raise SinkNotReady(f"The database is away: {error}".strip()) from error
+
+    return send
+
+
+def over_http(post: Callable[[Sequence[Broadcast]], Awaitable[None]], topic: str) -> Send:
+    """`post` sends at once, whatever else waits to be sent: a probe that queues measures the queue."""
+
+    async def send(name: str) -> None:
+        await post([Broadcast(topic=topic, event=EVENT, payload={"probe": name}, id=uuid4())])
+
+    return send

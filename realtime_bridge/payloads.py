@@ -1,0 +1,34 @@
+"""Payloads as text, decoded one by one: what cannot be decoded is its own fault and nobody else's. Pure.
+
+Postgres takes numbers of a hundred thousand digits and a thousand brackets in each other. Python, like most of those
+who would be sent them, does not; the limits here are Python's own.
+"""
+
+import json
+from typing import Any
+
+SHORT = 1_900  # characters: the shortest text that Python may refuse is a thousand brackets and their ends
+
+
+class Unreadable(ValueError):
+    """Says why."""
+
+
+def decode(text: str) -> dict[str, Any]:
+    """Return the object that `text` is; raises Unreadable."""
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"The payload cannot be read: {error}") from None
+    return found
+
+
+def is_readable(text: str) -> bool:
+    """Whether Python reads `text`, which is JSON; asked of what is passed on as it stands."""
+    if len(text) <= SHORT:
+        return True
+    try:
+        decode(text)
+    except Unreadable:
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""Realtime goes away and comes back: the official client hears live all that was written meanwhile, once per id."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from realtime_bridge.relay import Relay
+from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.sinks.supabase import SupabaseSink
+from realtime_bridge.transports.again import SendsAgain
+from realtime_bridge.transports.database import AWAY, BACK, HOLD_SEATED_S, DatabaseTransport
+from tests.conftest import one
+from tests.factories import append_message, make_conversation, make_user
+from tests.integration.bridge.conftest import open_pool, running
+from tests.integration.bridge.live import LocalSupabase, all_heard, listening
+from tests.waiting import eventually
+
+SLOT_DELAY_S = 1.5  # hosted it is some ten; what is written meanwhile is never broadcast, however long it takes
+
+
+@dataclass(slots=True)
+class Bridge:
+    relay: Relay
+    transport: DatabaseTransport
+    sent_again: int = 0
+
+
+@contextlib.asynccontextmanager
+async def bridge(database_url: str, *, hold_s: float, settle_s: float = 0.0) -> AsyncIterator[Bridge]:
+    """What the bridge runs to carry events to Supabase through the database."""
+    transport = DatabaseTransport(hold_s=hold_s, settle_s=settle_s, sends_again=True)
+    async with open_pool(database_url) as pool:
+        relay = Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner="test")
+        made = Bridge(relay, transport)
+
+        async def tell(count: int) -> None:
+            made.sent_again += count
+            await relay.health.sent_again(relay.lease, count)
+
+        again = SendsAgain(pool=pool, transport=transport, is_wanted=lambda: relay.lease is not None, tell=tell)
+        looking = asyncio.create_task(again.run())
+        try:
+            async with running(relay):
+                yield made
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+
+@pytest.fixture
+def account(conn: psycopg.Connection[DictRow]) -> UUID:
+    return make_user(conn)
+
+
+@pytest.fixture
+def conversation_id(conn: psycopg.Connection[DictRow], account: UUID) -> int:
+    return make_conversation(conn, account)
+
+
+def write(conn: psycopg.Connection[DictRow], conversation_id: int, count: int) -> None:
+    for number in range(count):
+        append_message(conn, conversation_id, str(number))
+
+
+def state(conn: psycopg.Connection[DictRow]) -> DictRow:
+    query = "select delivered_count, waiting_for, sent_again, sent_again_at from relay_cursors where sink = 'supabase'"
+    return one(conn, query)
+
+
+@pytest.mark.parametrize("hold_s", [HOLD_SEATED_S, 0.0], ids=["events wait", "nobody seemed to listen"])
+def test_what_is_written_before_the_slot_is_back_is_heard(
+    database_url: str,
+    admin_url: str,
+    conn: psycopg.Connection[DictRow],
+    account: UUID,
+    conversation_id: int,
+    hold_s: float,
+) -> None:
+    """Away, back, joined, and only then a slot: what was written in each of these times is heard, in order."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=hold_s) as ours:
+                async with listening(supabase, account, topic) as before:
+                    write(conn, conversation_id, 5)
+                    await all_heard(before, topic, 5)
+                    await supabase.stop()
+                write(conn, conversation_id, 50)
+                if hold_s:
+                    await eventually(lambda: state(conn)["waiting_for"], "status to tell that events wait")
+                else:
+                    await eventually(lambda: state(conn)["delivered_count"] == 55, "what nobody hears")
+                await supabase.start(slot_delay_s=SLOT_DELAY_S)
+                async with listening(supabase, account, topic) as listener:
+                    write(conn, conversation_id, 50)
+                    await eventually(lambda: 105 in listener.seqs(topic), "the newest", 30)
+                    write(conn, conversation_id, 5)
+                    await eventually(lambda: 110 in listener.seqs(topic), "what comes after", 30)
+                    shown = [seq for seq in listener.first_heard(topic) if seq > 5]
+                    assert shown == list(range(6, 111))
+                await eventually(lambda: state(conn)["waiting_for"] is None, "status to be calm again")
+                assert ours.sent_again >= (0 if hold_s else 100)
+                assert (state(conn)["sent_again"] or 0) == ours.sent_again
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_on_its_way_when_the_slot_ended_is_heard(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """Written to a slot whose reader reads no more, and which then is gone: sent again without another message."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_SEATED_S) as ours:
+                async with supabase.deaf():
+                    write(conn, conversation_id, 20)
+                    await eventually(lambda: state(conn)["delivered_count"] == 20, "what is written and not read")
+                    await supabase.stop()
+                await supabase.start(slot_delay_s=SLOT_DELAY_S)
+                async with listening(supabase, account, topic) as listener:
+                    await all_heard(listener, topic, 20)
+                    assert listener.first_heard(topic) == list(range(1, 21))
+                await eventually(lambda: state(conn)["sent_again"] == 40, "status to tell")
+                assert ours.sent_again == 40, "for conversation and inbox"
+                assert state(conn)["sent_again_at"] is not None
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_first_message_right_after_the_first_join_is_heard(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """A project that slept: somebody joins, a message is written at once, and the slot is made only then."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        async with bridge(database_url, hold_s=0.0) as ours:
+            write(conn, conversation_id, 1)
+            await eventually(lambda: state(conn)["delivered_count"] == 1, "what nobody hears")
+            supabase = LocalSupabase(admin_url)
+            await supabase.start(slot_delay_s=SLOT_DELAY_S)
+            try:
+                async with listening(supabase, account, topic) as listener:
+                    write(conn, conversation_id, 1)
+                    await eventually(lambda: 2 in listener.seqs(topic), "the first message", 20)
+                    assert listener.first_heard(topic) == [1, 2]
+                    assert ours.sent_again == 4, "for conversation and inbox"
+            finally:
+                await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_clients_are_given_time_to_join_again(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """A slot that is back at once finds nobody joined: what waited is sent when clients have had their moment."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+                write(conn, conversation_id, 1)
+                await eventually(lambda: state(conn)["delivered_count"] == 1, "the first")
+                await supabase.stop()
+                write(conn, conversation_id, 3)
+                await eventually(lambda: state(conn)["waiting_for"] == AWAY, "status to tell that events wait")
+                await supabase.start()
+                await eventually(lambda: state(conn)["waiting_for"] == BACK, "status to tell what it waits for")
+                async with listening(supabase, account, topic) as listener:
+                    ours.transport._settled_at = 0.0
+                    await eventually(lambda: 4 in listener.seqs(topic), "the newest")
+                    assert listener.first_heard(topic) == [1, 2, 3, 4]
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_heard_after_the_return_says_nothing_of_before(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """A probe that comes out of the new slot is no proof for what went into the old one: that is sent again."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+                async with supabase.deaf():
+                    write(conn, conversation_id, 2)
+                    await eventually(lambda: state(conn)["delivered_count"] == 2, "what is written and not read")
+                    await supabase.stop()
+                await supabase.start()
+                ours.transport.heard_until(time.monotonic() + 10)
+                await eventually(lambda: ours.transport._settled_at > time.monotonic(), "the new slot to be seen")
+                ours.transport.heard_until(time.monotonic() + 10)
+                async with listening(supabase, account, topic) as listener:
+                    ours.transport._settled_at = 0.0
+                    await all_heard(listener, topic, 2)
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())

@@ -1,0 +1,325 @@
+"""The watch: a silent path is left for the other, an outage of both is told in seconds, and a hiccup never is one."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+
+import pytest
+
+from realtime_bridge.channels.seat import Receive
+from realtime_bridge.parity.pace import Pace
+from realtime_bridge.parity.path_probe import MAX_POSTS, SILENT, PathProbe
+from realtime_bridge.parity.seat_watch import REASON
+from realtime_bridge.parity.watch import HEALTHY_AFTER_S, TICK_S, Watch
+from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
+
+OUTAGE = 6  # one more than a gate allows
+IDLE_S = 60.0
+
+
+class Seat:
+    """The bridge's own seat."""
+
+    is_taken = True
+    receive: Receive
+
+    def take(self, _topic: str, receive: Receive) -> None:
+        self.receive = receive
+
+    def leave(self, topic: str) -> None: ...
+
+    def is_joined(self, _topic: str) -> bool:
+        return self.is_taken
+
+
+class Way(StrEnum):
+    """What becomes of what is sent."""
+
+    DELIVERS = "delivers"
+    DROPS = "drops"
+    REFUSES = "refuses"
+    HANGS = "hangs"
+    AWAY = "away"
+    """The database is not there."""
+
+
+class Stage:
+    """Two paths, a seat and a clock."""
+
+    def __init__(self, *, has_database: bool = True) -> None:
+        self.now = 0.0
+        self.database, self.http = Way.DELIVERS, Way.DELIVERS
+        self.delay_s = 0.05
+        self.transactional = has_database
+        self.is_wanted = self.is_rolling_out = True
+        self.last_sent_at = float("-inf")
+        self.told: list[tuple[int, str]] = []
+        self.changed: list[tuple[str, float]] = []
+        self.is_held = False
+        self.heard = 0.0
+        self.posts = 0
+        self.probes = {"database": 0, "http": 0}
+        self.under_way: list[tuple[float, str]] = []
+        self.seat = Seat()
+        self.watch = Watch(
+            seats=self.seat,
+            name="test",
+            paths=self if has_database else None,
+            send_to_database=(lambda name: self._send("database", self.database, name)) if has_database else None,
+            send_over_http=lambda name: self._send("http", self.http, name),
+            pace=Pace(
+                is_rolling_out=lambda: self.is_rolling_out,
+                last_sent_at=lambda: self.last_sent_at,
+                idle_s=IDLE_S,
+                clock=lambda: self.now,
+            ),
+            is_wanted=lambda: self.is_wanted,
+            tell=self._tell,
+            clock=lambda: self.now,
+        )
+        self.seat.take("", self.watch._receive)
+
+    def use_http(self, heard_until: float) -> None:
+        self.transactional, self.is_held = False, False
+        self.changed.append(("http", heard_until))
+
+    def use_database(self) -> None:
+        self.transactional = True
+        self.changed.append(("database", self.now))
+
+    def heard_until(self, at: float) -> None:
+        self.heard = at
+
+    def hold(self, *, is_silent: bool) -> None:
+        self.is_held = is_silent
+
+    async def _tell(self, count: int, reason: str) -> None:
+        self.told.append((count, reason))
+
+    async def _send(self, path: str, way: Way, name: str) -> None:
+        self.probes[path] += 1
+        if way is Way.AWAY:
+            raise SinkNotReady("away")
+        if way is Way.REFUSES:
+            raise SinkUnavailable("Supabase answered 500")
+        self.posts += 1
+        while (self.http if path == "http" else self.database) is Way.HANGS:  # noqa: ASYNC110 - the stage's own clock
+            await asyncio.sleep(0)
+        self.posts -= 1
+        if way is Way.DELIVERS:
+            self.under_way.append((self.now + self.delay_s, name))
+
+    async def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> float:
+        """Watch for so long, or until something is so; return how long it took."""
+        began = self.now
+        while self.now - began < seconds and not until():
+            self.now += TICK_S
+            arrived = [name for at, name in self.under_way if at <= self.now]
+            self.under_way = [(at, name) for at, name in self.under_way if at > self.now]
+            for name in arrived if self.seat.is_taken else ():
+                self.seat.receive("probe", {"probe": name})
+            await self.watch.run_once()
+            await asyncio.sleep(0)
+        return self.now - began
+
+    def knows_outage(self) -> bool:
+        return bool(self.told) and self.told[-1][0] >= OUTAGE
+
+    def dies(self) -> None:
+        """As a killed process: sockets are gone, and nobody answers."""
+        self.seat.is_taken, self.http, self.database = False, Way.REFUSES, Way.DROPS
+
+    def freezes(self) -> None:
+        """As a stopped process: sockets stay, and nothing comes."""
+        self.http, self.database = Way.HANGS, Way.DROPS
+
+
+def staged(play: Callable[[Stage], Coroutine[None, None, None]]) -> Callable[[], None]:
+    def run() -> None:
+        asyncio.run(play(Stage()))
+
+    run.__doc__ = play.__doc__
+    return run
+
+
+@pytest.mark.parametrize("has_database", [True, False], ids=["database", "http"])
+@pytest.mark.parametrize(("fails", "within_s"), [(Stage.dies, 2.5), (Stage.freezes, 3.8)])
+def test_an_outage_is_told_within_four_seconds(
+    has_database: bool, fails: Callable[[Stage], None], within_s: float
+) -> None:
+    """On both transports, whether Realtime is dead or stands still, whenever between two probes that happens."""
+
+    async def play() -> None:
+        for phase in range(5):
+            stage = Stage(has_database=has_database)
+            await stage.run(10 + phase * TICK_S)
+            assert stage.told == []
+            fails(stage)
+            assert await stage.run(10, stage.knows_outage) <= within_s
+
+    asyncio.run(play())
+
+
+@staged
+async def test_not_getting_in_again_is_an_outage(stage: Stage) -> None:
+    """Everything is accepted, and nobody can join any more."""
+    await stage.run(10)
+    stage.seat.is_taken = False
+    assert await stage.run(10, stage.knows_outage) <= 4
+    assert stage.told[-1] == (OUTAGE, REASON)
+    stage.seat.is_taken = True
+    await stage.run(1)
+    assert stage.told[-1][0] == 0
+
+
+@staged
+async def test_a_reconnect_and_a_hiccup_are_no_outage(stage: Stage) -> None:
+    """Two seconds without the seat, a second of refusals, and minutes of two seconds' latency."""
+    await stage.run(10)
+    stage.seat.is_taken = False
+    await stage.run(2)
+    stage.seat.is_taken = True
+    await stage.run(5)
+    stage.dies()
+    await stage.run(1)
+    stage.seat.is_taken, stage.http, stage.database = True, Way.DELIVERS, Way.DELIVERS
+    await stage.run(5)
+    stage.delay_s = 2.0
+    await stage.run(120)
+    assert max((count for count, _ in stage.told), default=0) < OUTAGE
+    assert stage.told[-1][0] == 0
+
+
+@staged
+async def test_a_silent_database_path_is_left_for_http_and_taken_again(stage: Stage) -> None:
+    """What was heard last is named; nothing is told, for one path delivers; back after unbroken answers only."""
+    await stage.run(10)
+    stage.database = Way.DROPS
+    assert await stage.run(10, lambda: bool(stage.changed)) <= 3.5
+    assert (stage.changed[0][0], stage.told) == ("http", [])
+    assert 9 < stage.changed[0][1] <= 10
+    for _ in range(4):
+        stage.database = Way.DELIVERS if stage.database is Way.DROPS else Way.DROPS
+        await stage.run(4)
+    stage.database = Way.DELIVERS
+    assert await stage.run(60, lambda: len(stage.changed) == 2) >= HEALTHY_AFTER_S
+    assert stage.changed[1][0] == "database"
+    assert stage.told == []
+
+
+@staged
+async def test_where_nothing_comes_out_events_are_held(stage: Stage) -> None:
+    """With both paths silent nothing more is written into the void, until something is heard again."""
+    await stage.run(10)
+    stage.freezes()
+    assert await stage.run(10, lambda: stage.is_held) <= 4
+    assert stage.changed == [], "HTTP takes over only where it is heard to deliver"
+    assert stage.heard <= 10
+    stage.http, stage.database = Way.DELIVERS, Way.DELIVERS
+    await stage.run(2)
+    assert not stage.is_held
+
+
+@staged
+async def test_who_cannot_know_says_nothing(stage: Stage) -> None:
+    """Never joined, a database that is away, this process away, or nothing sent from here: no reason to call it out."""
+    stage.seat.is_taken = False
+    await stage.run(20)
+    stage.seat.is_taken = True
+    stage.database, stage.http = Way.AWAY, Way.REFUSES
+    await stage.run(20)
+    stage.seat.is_taken = False  # without its database Realtime lets nobody in
+    await stage.run(5)
+    stage.database, stage.http = Way.DELIVERS, Way.DELIVERS
+    await stage.run(2)
+    stage.seat.is_taken = True
+    await stage.run(2)
+    stage.database = stage.http = Way.DROPS
+    for _ in range(20):
+        await stage.run(1)
+        stage.now += 30
+    stage.is_wanted = False
+    await stage.run(20)
+    assert stage.told == []
+    assert stage.changed == []
+
+
+@pytest.mark.parametrize("has_database", [True, False], ids=["database", "http"])
+def test_an_unreachable_side_fails_for_who_never_had_a_seat(has_database: bool) -> None:
+    """A bridge that starts in an outage: an error says something also to who does not listen."""
+
+    async def play() -> None:
+        stage = Stage(has_database=has_database)
+        stage.dies()
+        await stage.run(4)
+        assert stage.knows_outage()
+
+    asyncio.run(play())
+
+
+def test_posts_that_hang_do_not_pile_up() -> None:
+    """However long they hang, there are enough of them to know an outage, and no more."""
+
+    async def play() -> None:
+        stage = Stage(has_database=False)
+        stage.http = Way.HANGS
+        await stage.run(120)
+        assert stage.knows_outage()
+        assert stage.posts == MAX_POSTS
+        stage.http = Way.DELIVERS
+        await stage.run(2)
+        assert (stage.posts, stage.told[-1][0]) == (0, 0)
+
+    asyncio.run(play())
+
+
+@staged
+async def test_an_idle_bridge_is_nearly_silent(stage: Stage) -> None:
+    """Once a minute without a rollout; every three seconds while something is sent; none where nothing is fed."""
+    stage.is_rolling_out = False
+    await stage.run(600)
+    assert stage.probes == {"database": 10, "http": 0}
+    began = stage.now
+    while stage.now - began < 60:
+        stage.last_sent_at = stage.now
+        await stage.run(1)
+    assert 19 <= stage.probes["database"] - 10 <= 21
+    before = dict(stage.probes)
+    stage.is_wanted = False
+    await stage.run(600)
+    assert stage.probes == before
+
+
+@staged
+async def test_a_silence_is_known_soon_after_something_was_sent(stage: Stage) -> None:
+    """Without a rollout, after an idle hour: one message, and seconds later HTTP has taken over."""
+    stage.is_rolling_out = False
+    await stage.run(130)
+    stage.database = Way.DROPS
+    stage.last_sent_at = stage.now
+    assert await stage.run(20, lambda: bool(stage.changed)) <= 4
+
+
+def test_a_probe_that_is_late_and_then_refused_is_one_failure() -> None:
+    """What was not heard in time and is then refused counts once."""
+    now = 0.0
+    refuse = asyncio.Event()
+
+    async def send(_name: str) -> None:
+        await refuse.wait()
+        raise SinkUnavailable("refused")
+
+    async def play() -> None:
+        nonlocal now
+        path = PathProbe("http", send, clock=lambda: now)
+        path.probe(now, 0.0)
+        await asyncio.sleep(0)
+        now = 2.0
+        path.judge(now, listening_since=0.0)
+        assert (path.failures, path.reason) == (1, SILENT)
+        refuse.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (path.failures, path.reason) == (1, SILENT)
+
+    asyncio.run(play())
