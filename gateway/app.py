@@ -10,13 +10,16 @@ from gateway.db import Database
 from gateway.ephemeral import Ephemeral
 from gateway.event_waiters import EventWaiters
 from gateway.gates.api_key import ApiKeyGate
+from gateway.gates.body import BodyGate
 from gateway.gates.body_size import BodySizeGate
 from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.forwarded import ForwardedGate
 from gateway.gates.links import LinkGate
+from gateway.gates.own_port import OwnPortGate
 from gateway.gates.rate_limit import Limits, RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
@@ -24,6 +27,7 @@ from gateway.gates.turnstile import TurnstileGate
 from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
+from gateway.memory import Trimmer
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
@@ -35,6 +39,7 @@ from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
+from gateway.transfers import Transfers
 from gateway.v1 import (
     account,
     attachments,
@@ -92,7 +97,8 @@ def create_app(settings: Settings) -> Flask:
     log = Database(settings.database_url, pool_size=min(LOG_CONNECTIONS, settings.pool_size), planned_once=True)
     cache = KeyCache()
     choices = ProviderChoice(settings.provider, settings.database_url, settings.flag_provider)
-    turnstile = TurnstileGate(settings.threads)
+    turnstile = TurnstileGate(settings.threads, on_refusal=metrics.turned_away.inc)
+    transfers = Transfers(turnstile.step_aside)
     event_waiters = EventWaiters(
         settings.database_url,
         capacity=settings.max_waiters,
@@ -121,21 +127,24 @@ def create_app(settings: Settings) -> Flask:
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
         RequestIdGate(metrics),
-        turnstile,
+        OwnPortGate(settings.metrics_port),
+        ForwardedGate(settings.trusted_proxies, metrics),
         CorsGate(settings.cors_origins),
         CompressionGate(),
         ConditionalGate(LIVE_ENDPOINTS),
         LinkGate(NEXT_PARAMETERS),
         DeprecationGate(DEPRECATED),
         ApiKeyGate(database, cache, failed, metrics),
+        turnstile,
         rate_limit,
         ScopeGate(),
         BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
+        BodyGate(turnstile, transfers),
     ):
         gate.install(app)
 
     problems.register(app)
-    app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics))
+    app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics, turnstile.is_full))
     app.register_blueprint(documents.blueprint(DEPRECATED))
     keyring = Keys(
         database,
@@ -150,13 +159,13 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
     app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
-    app.register_blueprint(imports.blueprint(database))
+    app.register_blueprint(imports.blueprint(database, rate_limit.charge_sends))
     app.register_blueprint(participants.blueprint(database, ephemeral, users))
-    app.register_blueprint(attachments.blueprint(database, file_store))
+    app.register_blueprint(attachments.blueprint(database, file_store, settings.public_url))
     if isinstance(file_store, DirectoryStore):
-        app.register_blueprint(files.blueprint(file_store))
+        app.register_blueprint(files.blueprint(file_store, transfers))
     app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
-    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics))
+    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics, transfers, turnstile))
     Idempotency(database, CALLING_ENDPOINTS).install(app)  # last: it wraps every view that takes POST
     app.extensions[NAME] = Runtime(
         database=database,
@@ -166,5 +175,6 @@ def create_app(settings: Settings) -> Flask:
         limits=rate_limit.storage,
         event_waiters=event_waiters,
         scope_note=ScopeNote(database, settings.account_users),
+        trimmer=Trimmer(),
     )
     return app

@@ -34,6 +34,7 @@ ProblemError
 │   └── TooManyKeys             too_many_keys
 ├── CursorExpired 410           cursor_expired
 ├── PreconditionFailed 412      precondition_failed
+├── RequestTimeout 408          request_timeout
 ├── PayloadTooLarge 413         payload_too_large
 ├── UnsupportedMediaType 415    unsupported_media_type
 ├── Unprocessable 422
@@ -79,7 +80,7 @@ class ProblemError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
-        fields: Mapping[str, str] | None = None,
+        fields: Mapping[str, str | int] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -290,6 +291,17 @@ class CursorExpired(ProblemError):
     def __init__(self, oldest_cursor: str) -> None:
         detail = "Fetch the state anew, then go on from oldestCursor, or from after=latest taken before fetching."
         super().__init__(detail, fields={"oldestCursor": oldest_cursor})
+
+
+class RequestTimeout(ProblemError):
+    """RFC 9110 §15.5.9; the server closes the connection, because the body's rest may still come."""
+
+    status = 408
+    code = "request_timeout"
+    title = "The request took too long to arrive"
+
+    def __init__(self) -> None:
+        super().__init__("Send it faster, or in smaller parts.")
 
 
 class PayloadTooLarge(ProblemError):

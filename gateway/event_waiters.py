@@ -1,10 +1,12 @@
 """The worker's thread that wakes consumers in a long poll. Started after the fork, stopped when the worker leaves.
 
 A waiting consumer is a thread asleep: no connection, no query, no processor time. NOTIFY names the account of each
-commit, so a commit wakes the consumers of its account only.
+commit, so a commit wakes the consumers of its account only. Accounts share the places, and a client that has hung up
+gives its place back.
 """
 
 import contextlib
+import select
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -16,9 +18,10 @@ import structlog
 from prometheus_client import Gauge
 
 from gateway.db import Connection, connect
+from gateway.shares import Shares
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
-CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go
+CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go, and a client that left its place
 POLL_S = 5.0  # when notifications do not arrive, behind a pooler, say, everybody looks this often
 RETRY_S = 0.5  # after a lost connection
 JOIN_S = 3.0  # a worker that leaves waits no longer for this thread
@@ -34,6 +37,12 @@ class Turnstile(Protocol):
     def step_in(self) -> None: ...
 
 
+class Client(Protocol):
+    """Who waits: a socket."""
+
+    def fileno(self) -> int: ...
+
+
 class Waiter:
     """One consumer. `woken_at` is when it was told, on the clock of `monotonic`."""
 
@@ -44,16 +53,24 @@ class Waiter:
         turnstile: Turnstile,
         is_hearing: Callable[[], bool],
         is_stopping: Callable[[], bool],
+        client: Client | None,
     ) -> None:
         self._may_wait = may_wait
         self._is_hearing = is_hearing
         self._turnstile = turnstile
         self._is_stopping = is_stopping
         self._event = threading.Event()
+        self._has_left = False
+        self.client = client
         self.woken_at = 0.0
 
     def wake(self) -> None:
         self.woken_at = monotonic()
+        self._event.set()
+
+    def leave(self) -> None:
+        """End the wait, because nobody is there to be answered."""
+        self._has_left = True
         self._event.set()
 
     def wait(self, deadline: float) -> bool:
@@ -71,23 +88,22 @@ class Waiter:
                 self.woken_at = monotonic()
                 break
         self._event.clear()
-        if self._is_stopping():
+        if self._is_stopping() or self._has_left:
             return False
         self._turnstile.step_in()
         return True
 
 
 class EventWaiters:
-    """At most `capacity` consumers wait; one more is answered at once, as if it had not asked to wait."""
+    """At most `capacity` consumers wait, in shares by account; one more is answered at once, as if it asked not to."""
 
     def __init__(self, database_url: str, *, capacity: int, turnstile: Turnstile, gauge: Gauge) -> None:
         self._url = database_url
-        self._capacity = capacity
+        self._places = Shares(capacity)
         self._turnstile = turnstile
         self._gauge = gauge
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
-        self._count = 0
         self._heard_at = 0.0
         self._stopping = threading.Event()
         self._is_leaving: Callable[[], bool] = lambda: False
@@ -105,20 +121,20 @@ class EventWaiters:
             self._thread.join(JOIN_S)
 
     @contextlib.contextmanager
-    def waiting(self, account_id: UUID, wait_s: float) -> Iterator[Waiter]:
+    def waiting(self, account_id: UUID, wait_s: float, client: Client | None = None) -> Iterator[Waiter]:
         """Register before the first look, so that no commit falls between looking and waiting."""
-        with self._lock:
-            may_wait = wait_s > 0 and self._count < self._capacity
-            waiter = Waiter(
-                may_wait=may_wait,
-                turnstile=self._turnstile,
-                is_hearing=self._is_hearing,
-                is_stopping=self._stopping.is_set,
-            )
-            if may_wait:
+        may_wait = wait_s > 0 and self._places.take(account_id)
+        waiter = Waiter(
+            may_wait=may_wait,
+            turnstile=self._turnstile,
+            is_hearing=self._is_hearing,
+            is_stopping=self._stopping.is_set,
+            client=client,
+        )
+        if may_wait:
+            with self._lock:
                 self._waiters.setdefault(account_id, set()).add(waiter)
-                self._count += 1
-                self._gauge.inc()
+            self._gauge.inc()
         try:
             yield waiter
         finally:
@@ -127,7 +143,7 @@ class EventWaiters:
 
     @property
     def count(self) -> int:
-        return self._count
+        return self._places.total
 
     def _is_hearing(self) -> bool:
         """Whether notifications, whosever, do arrive: then nobody need look without one."""
@@ -139,6 +155,7 @@ class EventWaiters:
                 self._listen()
             except psycopg.Error as error:
                 _log.warning("event_wakeups_lost", error=" ".join(str(error).split()))
+                self._let_go()
                 self._stopping.wait(RETRY_S)
 
     def _listen(self) -> None:
@@ -148,6 +165,7 @@ class EventWaiters:
             while not self._stopping.is_set():
                 for account in self._notified(connection):
                     self._wake(account)
+                self._let_go()
                 if self._is_leaving():
                     self._stopping.set()
                     self._wake_all()
@@ -170,6 +188,18 @@ class EventWaiters:
         for waiter in waiters:
             waiter.wake()
 
+    def _let_go(self) -> None:
+        """End the waits of clients that have hung up."""
+        with self._lock:
+            waiters = [waiter for some in self._waiters.values() for waiter in some if waiter.client is not None]
+        by_descriptor = {waiter.client.fileno(): waiter for waiter in waiters if waiter.client is not None}
+        poll = select.poll()
+        for descriptor in by_descriptor:
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLRDHUP)
+        for descriptor, _ in poll.poll(0):
+            by_descriptor[descriptor].leave()
+
     def _wake_all(self) -> None:
         with self._lock:
             waiters = [waiter for some in self._waiters.values() for waiter in some]
@@ -182,5 +212,5 @@ class EventWaiters:
             others.discard(waiter)
             if not others:
                 del self._waiters[account_id]
-            self._count -= 1
-            self._gauge.dec()
+        self._places.give_back(account_id)
+        self._gauge.dec()

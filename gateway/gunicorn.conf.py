@@ -10,9 +10,10 @@ from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
 
-from gateway import metrics_files
+from gateway import metrics_files, places
 from gateway.flag_check import check_flag_provider
 from gateway.gunicorn_problems import write_problem
+from gateway.gunicorn_worker import Worker
 from gateway.settings import Settings
 from realtime_bridge.environment import ConfigurationError
 
@@ -22,10 +23,13 @@ try:
 except ConfigurationError as error:
     sys.exit(str(error))
 
-bind = f"{settings.host}:{settings.port}"
+bind = [f"{settings.host}:{settings.port}"]
+if settings.metrics_port is not None:
+    bind.append(f"{settings.metrics_host}:{settings.metrics_port}")
 workers = settings.workers
-worker_class = "gthread"
-threads = settings.threads + settings.max_waiters  # made when needed; the turnstile lets `threads` of them work
+worker_class = "gateway.gunicorn_worker.Worker"
+Worker.patience_s = settings.request_timeout_s
+threads = places.threads(settings.threads, settings.max_waiters)
 worker_connections = 1_000 + threads
 preload_app = False  # pools and threads belong to the worker that made them
 timeout = 30  # a worker whose main thread is silent for so long is replaced

@@ -10,6 +10,7 @@ from gateway.problems import body
 DETAILS = {
     400: ("bad_request", "Send a well-formed HTTP/1.1 request."),
     403: ("forbidden", "Speak to this server as its operator intends."),
+    408: ("request_timeout", "Send the whole request at once."),
     414: ("uri_too_long", "Send a shorter path and query."),
     417: ("expectation_failed", "Leave the Expect header out."),
     431: ("header_fields_too_large", "Send fewer and shorter headers."),

@@ -6,7 +6,8 @@ after seconds when Redis is away. Registered by importing it (schemes `crossfade
 
 import time
 from collections.abc import Callable
-from typing import Any
+from math import ceil
+from typing import Any, cast
 
 import redis
 import structlog
@@ -71,6 +72,16 @@ class LimitStorage(RedisStorage):
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 limits' words
         """Answer from what this request learned already; `(now, 0)` when it learned nothing."""
         return _windows().get(key, (time.time(), 0))
+
+    def wait_s(self, key: str, limit: int, expiry: int, amount: int) -> int:
+        """Return in how many whole seconds `amount` hits more fit, after they did not; `expiry` when Redis is gone."""
+        try:
+            entry: Any = self.storage.lindex(self.prefixed_key(key), limit - amount)
+            seconds, micros = cast("tuple[int, int]", self.storage.time())
+        except redis.RedisError:
+            return expiry
+        began_s = float(entry or 0) / 1_000_000
+        return max(1, ceil(began_s + expiry - seconds - micros / 1_000_000))
 
     def knows(self, key: str) -> bool:
         """Whether Redis counted this request; without that there is nothing true to tell the client."""

@@ -1,20 +1,27 @@
 """What the gateway counts. One instance per app; gunicorn's workers share their figures through files."""
 
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+FRESH_S = 1.0  # gathering reads the files of all workers: some milliseconds of processor, whoever asks
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
     """`route` is the rule's text, never a path: the number of series stays bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._rendering = threading.Lock()
+        self._rendered, self._rendered_at = b"", float("-inf")
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "chat_api_request_count", "Requests answered.", ["method", "route", "status"], registry=self._registry
@@ -41,6 +48,16 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self.turned_away = Counter(
+            "chat_api_turned_away",
+            "Requests refused because too many waited, or for too long.",
+            registry=self._registry,
+        )
+        self.untrusted_forwards = Counter(
+            "chat_api_untrusted_forwards",
+            "Requests with X-Forwarded-For while no proxy is trusted.",
+            registry=self._registry,
+        )
         self.wuzapi_events = Counter(
             "chat_api_wuzapi_events",
             "Signed WUZAPI events, by what became of them.",
@@ -49,7 +66,14 @@ class Metrics:
         )
 
     def render(self) -> bytes:
-        """Prometheus text: of all workers under gunicorn, else of this process."""
+        """Prometheus text, not older than FRESH_S: of all workers under gunicorn, else of this process."""
+        with self._rendering:
+            if self._clock() >= self._rendered_at + FRESH_S:
+                self._rendered = self._render()
+                self._rendered_at = self._clock()
+            return self._rendered
+
+    def _render(self) -> bytes:
         directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
         if not directory or not Path(directory).is_dir():
             return generate_latest(self._registry)

@@ -75,7 +75,7 @@ def respond(
     *,
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
-    fields: Mapping[str, str] | None = None,
+    fields: Mapping[str, str | int] | None = None,
 ) -> Response:
     """`type` is a URI reference that never changes for a `code`; the rest is for people and logs."""
     return Response(
@@ -93,7 +93,7 @@ def body(
     detail: str,
     request_id: str,
     errors: Sequence[FieldError] = (),
-    fields: Mapping[str, str] | None = None,
+    fields: Mapping[str, str | int] | None = None,
 ) -> str:
     problem: dict[str, object] = {
         "type": f"/docs/problems/{code}",

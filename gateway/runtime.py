@@ -11,6 +11,7 @@ from gateway.db import Database
 from gateway.event_waiters import EventWaiters
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
+from gateway.memory import Trimmer
 from gateway.provider_choice import ProviderChoice
 from gateway.scope_note import ScopeNote
 
@@ -26,9 +27,11 @@ class Runtime:
     limits: LimitStorage
     event_waiters: EventWaiters
     scope_note: ScopeNote
+    trimmer: Trimmer
 
     def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
         """`is_leaving` tells that the server was told to stop and wants its requests answered."""
+        self.trimmer.start()  # before other threads have arenas of their own
         self.scope_note.start()
         self.key_sync.start()
         self.choices.start()
@@ -39,6 +42,7 @@ class Runtime:
         self.choices.stop()
         self.key_sync.stop()
         self.scope_note.stop()
+        self.trimmer.stop()
         self.log.close()
         self.database.close()
         self.limits.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.domain import Sides, UserScope
-from gateway.storage.settings import StorageSettings
+from gateway.storage.settings import StorageKind, StorageSettings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Provider
@@ -15,6 +15,7 @@ from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 KEYS_IN_FULL = 10  # an account may do what ten of its keys may: more than one backend needs, and no flood
 
@@ -27,6 +28,9 @@ class Settings:
     redis_url: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"  # where clients reach the gateway; no slash at its end
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # nowhere, unless the operator says where
     workers: int = 2  # more than one, so that a stuck worker is not an outage
     threads: int = 8  # two workers of eight answered 1,711 messages/s on two cores; more only queue for the database
     pool_size: int = 8  # per worker: one connection per thread; one more listens for changed keys
@@ -37,6 +41,7 @@ class Settings:
     new_keys_per_hour: int = 60  # enough to rotate every key of a large account in a day, too few to flee from a limit
     failed_auth_per_min: int = 30
     max_body_bytes: int = 65_536
+    request_timeout_s: float = 10.0  # to arrive; a phone on a bad line needs one for what is not an upload
     trusted_proxies: int = 0
     provider: Provider = Provider.DUAL
     flag_provider: str | None = None
@@ -58,11 +63,17 @@ class Settings:
         threads = env.integer("CROSSFADE_GATEWAY_THREADS", default=8, minimum=1, maximum=256)
         requests = _per_min(env, "CROSSFADE_RATE_LIMIT_PER_MIN", default=100)
         sends = _per_min(env, "CROSSFADE_SEND_LIMIT_PER_MIN", default=60)
+        host = env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1")
+        port = env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535)
+        storage = StorageSettings.from_env(env)
         return cls(
             database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
             redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
-            host=env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1"),
-            port=env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535),
+            host=host,
+            port=port,
+            public_url=_public_url(env, host, port, storage),
+            metrics_host=env.text("CROSSFADE_METRICS_HOST", default="127.0.0.1"),
+            metrics_port=env.port("CROSSFADE_METRICS_PORT"),
             workers=env.integer("CROSSFADE_GATEWAY_WORKERS", default=2, minimum=1, maximum=64),
             threads=threads,
             pool_size=env.integer("CROSSFADE_DB_POOL_SIZE", default=threads, minimum=1, maximum=256),
@@ -77,13 +88,14 @@ class Settings:
             new_keys_per_hour=env.integer("CROSSFADE_NEW_KEYS_PER_HOUR", default=60, minimum=1, maximum=10_000),
             failed_auth_per_min=env.integer("CROSSFADE_FAILED_AUTH_PER_MIN", default=30, minimum=1, maximum=10_000),
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
+            request_timeout_s=env.number("CROSSFADE_REQUEST_TIMEOUT_S", default=10.0, minimum=1.0, maximum=300.0),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
             provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
             flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
             sides=_sides(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
-            storage=StorageSettings.from_env(env),
+            storage=storage,
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=_origins(env),
@@ -96,6 +108,19 @@ class Settings:
 
 def _per_min(env: Environment, name: str, *, default: int) -> int:
     return env.integer(name, default=min(default, MAX_PER_MIN), minimum=1, maximum=MAX_PER_MIN)
+
+
+def _public_url(env: Environment, host: str, port: int, storage: StorageSettings) -> str:
+    """Return what stands before the paths that clients are sent to; the loopback's own address needs no telling."""
+    name = "CROSSFADE_PUBLIC_URL"
+    if env.optional(name) is None:
+        if storage.kind is StorageKind.DIRECTORY and host not in LOOPBACK:
+            raise ConfigurationError(f"Set {name}, as in https://chat.example.com: uploads go there.")
+        return f"http://{host}:{port}"
+    url = env.url(name, schemes=("http", "https")).rstrip("/")
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise ConfigurationError(f"{name} must be a URL such as https://chat.example.com, without query or fragment.")
+    return url
 
 
 def _sides(env: Environment) -> Sides:

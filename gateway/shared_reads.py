@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from gateway.errors import ServiceUnavailable
 
 FOLLOW_S = 10.0  # longer than any statement may take
-KEEP = 64  # finished reads; a follower arrives within milliseconds of its leader
+KEEP = 16  # finished reads, each a page of a megabyte at most; a follower arrives within milliseconds of its leader
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.heartbeat import Feeds, Heartbeat
-from realtime_bridge.http_app import create_http_app
+from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
@@ -97,7 +97,9 @@ async def run(settings: Settings) -> None:
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
-    server = WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)
+    servers = [WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)]
+    if settings.metrics_port is not None:
+        servers.append(WebServer(create_metrics_app(), host=settings.metrics_host, port=settings.metrics_port))
     await pool.open()
     if legacy:
         await legacy.start()
@@ -105,7 +107,7 @@ async def run(settings: Settings) -> None:
     delivering = _start(*(relay.run() for relay in relays))
     tasks = [
         *delivering,
-        *_start(server.serve(), *(part.run() for part in (sender, wuzapi_sender) if part)),
+        *_start(*(server.serve() for server in servers), *(part.run() for part in (sender, wuzapi_sender) if part)),
     ]
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
@@ -132,7 +134,8 @@ async def run(settings: Settings) -> None:
         await asyncio.wait(delivering, timeout=PAGE_TIMEOUT_S)  # a page under way is for who is still connected
         if legacy:
             await legacy.stop()
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
         await observed.close()

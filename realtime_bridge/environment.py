@@ -41,6 +41,10 @@ class Environment:
             raise ConfigurationError(f"{name} must be between {minimum} and {maximum}, not {value}.")
         return value
 
+    def port(self, name: str) -> int | None:
+        """Return a TCP port; None when it is not set."""
+        return None if self.optional(name) is None else self.integer(name, default=0, minimum=1, maximum=65_535)
+
     def number(self, name: str, *, default: float, minimum: float, maximum: float) -> float:
         raw = self.text(name, default=str(default))
         try:

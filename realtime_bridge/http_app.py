@@ -1,6 +1,7 @@
-"""The bridge's HTTP side: probes and metrics for operators. The legacy sockets are mounted around it by `__main__`."""
+"""The bridge's HTTP side: probes beside the legacy sockets, which `__main__` mounts around it, and figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 
 import psycopg
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,6 +14,7 @@ from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.relay import Pool, Relay
 
 READY_TIMEOUT_S = 1.0
+FRESH_S = 1.0  # gathering takes the loop some milliseconds
 
 
 def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None) -> Starlette:
@@ -31,11 +33,20 @@ def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | 
             return JSONResponse({"status": "unavailable", "database": "unavailable", **facts}, 503)
         return JSONResponse({"status": "ok", "database": "ok", **facts})
 
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
 
-    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
-    return Starlette(routes=routes)
+
+def create_metrics_app(clock: Callable[[], float] = monotonic) -> Starlette:
+    """`/metrics` for a port of its own: figures are the operator's. Gathered once in FRESH_S, whoever asks."""
+    text, made_at = b"", float("-inf")
+
+    async def metrics(_: Request) -> Response:
+        nonlocal text, made_at
+        if clock() >= made_at + FRESH_S:
+            text, made_at = generate_latest(), clock()
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/metrics", metrics)])
 
 
 def _state(relay: Relay) -> str:

@@ -57,6 +57,8 @@ class Settings:
     redis_url: str | None = field(repr=False)
     host: str
     port: int
+    metrics_host: str
+    metrics_port: int | None
     cors_origins: tuple[str, ...]
     wuzapi_servers: frozenset[str]
     event_retention_days: int
@@ -88,6 +90,8 @@ class Settings:
             redis_url=_redis_url(env),
             host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
+            metrics_host=env.text("CROSSFADE_METRICS_HOST", default="127.0.0.1"),
+            metrics_port=env.port("CROSSFADE_BRIDGE_METRICS_PORT"),
             cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
             wuzapi_servers=allowed_servers(env),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.embedded.ports import choose_ports
+
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -23,6 +25,7 @@ LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 @dataclass(frozen=True, slots=True)
 class GatewayServer:
     port: int
+    metrics_port: int
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -41,12 +44,14 @@ class GatewayServer:
             return answer.status, json.loads(text) if text else {}, answer.headers
 
     def metric(self, name: str) -> float | None:
-        """One figure without labels, of all workers; None while nobody counted it."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)) as connection:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        """One figure without labels, of all workers, a second old at most; None while nobody counted it."""
+        found = re.search(rf"^{name} (\S+)$", self.metrics(), re.MULTILINE)
         return float(found[1]) if found else None
+
+    def metrics(self) -> str:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=15)) as connection:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
 
     def lines(self) -> list[dict[str, Any]]:
         """Every line of the log so far; a line that is not JSON fails the test."""
@@ -67,17 +72,19 @@ class GatewayServer:
 def serve(directory: Path, database_url: str, redis_url: str, **variables: str) -> Iterator[GatewayServer]:
     """Run gunicorn with the project's configuration on a free port until the block ends."""
     log = directory / "gateway.log"
+    metrics_port = choose_ports({"metrics": 0})["metrics"]
     environment = os.environ | {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "CROSSFADE_GATEWAY_PORT": "0",
+        "CROSSFADE_METRICS_PORT": str(metrics_port),
         **variables,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py", "gateway.wsgi:application"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
-        server = GatewayServer(_port(process, log), process, log)
+        server = GatewayServer(_port(process, log), metrics_port, process, log)
         server.wait_for("/livez", 200)
         yield server
     finally:

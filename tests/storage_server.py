@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -57,6 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(200, {"url" if upload else "signedURL": f"{path}?token={token}"})
 
     def do_PUT(self) -> None:
+        if not self._route().startswith("/object/upload/"):
+            self._replace()
+            return
         name = self._signed("/object/upload/sign/")
         if name is None:
             return
@@ -66,6 +70,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.storage.files[name] = (content, self.headers["Content-Type"])
         self._say(200, {"Key": name})
+
+    def _replace(self) -> None:
+        """As the service role: a form with the file in it."""
+        name = self._route().removeprefix("/object/")
+        form = self.rfile.read(int(self.headers["Content-Length"]))
+        if self._has_key():
+            header = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+            parts = message_from_bytes(header + form).walk()
+            content = next(part.get_payload(decode=True) for part in parts if part.get_filename())
+            assert isinstance(content, bytes)
+            self.storage.files[name] = (content, self.headers["Content-Type"])
+            self._say(200, {"Key": name})
 
     def do_GET(self) -> None:
         name = self._signed("/object/sign/")

@@ -1,6 +1,7 @@
 """Second gate: who is asking. Fails closed: when no key can be checked, the answer is 503 and nobody gets in."""
 
 import hmac
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -23,6 +24,11 @@ SIGNED_BLUEPRINTS = frozenset({"files"})  # the URL itself is the permission, an
 OPEN_BLUEPRINTS = frozenset({"documents"})  # the description of the API is for those who have no key yet
 
 
+def is_open_to_all(endpoint: str | None) -> bool:
+    """Whether a route is for everybody, with a key or without."""
+    return (endpoint or "").partition(".")[0] in OPEN_BLUEPRINTS
+
+
 def needs_key(path: str, endpoint: str | None) -> bool:
     """Whether a route is for consumers with a key; the description of the API asks here, too."""
     blueprint = (endpoint or "").partition(".")[0]
@@ -32,6 +38,9 @@ def needs_key(path: str, endpoint: str | None) -> bool:
         and blueprint not in SIGNED_BLUEPRINTS | OPEN_BLUEPRINTS
     )
 
+
+LOOKUPS_AT_ONCE = 2  # of keys that this worker does not know: guessing never holds the database's other connections
+LOOKUP_WAIT_S = 5.0  # a lookup takes a millisecond; this long a queue is a database that does not answer
 
 HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
 
@@ -53,6 +62,7 @@ class ApiKeyGate:
         self._failed = failed
         self._metrics = metrics
         self._now = now
+        self._lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
 
     def install(self, app: Flask) -> None:
         app.before_request(self._check)
@@ -90,18 +100,28 @@ class ApiKeyGate:
         if (key := self._cache.find(presented.id)) is not None:
             self._metrics.key_lookups.labels("cache").inc()
             return key
-        self._failed.check()  # before the lookup: guessing costs the database nothing past the limit
-        self._metrics.key_lookups.labels("database").inc()
         try:
-            read_at = monotonic()
-            with self._database.connection() as connection:
-                key = stored.find(connection, presented.id)
+            return self._look_up(presented)
         except errors.ServiceUnavailable:
             self._metrics.keys_not_checked.inc()
             raise
-        if key is not None:
-            self._cache.store(key, read_at=read_at)
-        return key
+
+    def _look_up(self, presented: KeyText) -> ApiKey | None:
+        """Ask the database, however many others have guessed from the same address: this key may be the good one."""
+        if not self._lookups.acquire(timeout=LOOKUP_WAIT_S):
+            raise errors.ServiceUnavailable
+        try:
+            if (key := self._cache.find(presented.id)) is not None:  # somebody before us asked
+                return key
+            self._metrics.key_lookups.labels("database").inc()
+            read_at = monotonic()
+            with self._database.connection() as connection:
+                key = stored.find(connection, presented.id)
+            if key is not None:
+                self._cache.store(key, read_at=read_at)
+            return key
+        finally:
+            self._lookups.release()
 
     def _refuse(self) -> NoReturn:
         self._failed.count()

@@ -11,6 +11,7 @@ from math import ceil
 
 from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
+from limits import RateLimitItemPerSecond
 
 from gateway.domain import ApiKey
 from gateway.errors import RateLimited
@@ -78,6 +79,35 @@ class RateLimitGate:
         self._limiter.init_app(app)
         app.after_request(self._describe)
         app.register_error_handler(RateLimitExceeded, self._refuse)
+
+    def charge_sends(self, count: int) -> None:
+        """Count `count` messages more as sent with this key and account. Raises RateLimited, which says what fits."""
+        key = g.api_key
+        of_key = key.send_rate_limit or self._limits.sends_per_min
+        of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
+        buckets = [
+            (RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), SEND), of_key),
+            (RateLimitItemPerSecond(of_account, WINDOW_S).key_for(_account_id(), ACCOUNT_SEND), of_account),
+        ]
+        for bucket, limit in buckets:  # all are asked before one is charged
+            if self._left(bucket, limit) < count:
+                raise self._too_many(bucket, limit, count)
+        for bucket, limit in buckets:
+            if not self.storage.acquire_entry(bucket, limit, WINDOW_S, count):
+                raise self._too_many(bucket, limit, count)
+
+    def _left(self, bucket: str, limit: int) -> int:
+        return max(0, limit - self.storage.count(bucket, WINDOW_S))
+
+    def _too_many(self, bucket: str, limit: int, count: int) -> RateLimited:
+        fits = self._left(bucket, limit)
+        detail = (
+            f"{count} messages are {count} sends, and {fits} of {limit} a minute are left: send fewer, or wait."
+            " Imports that are not announced do not count."
+        )
+        wait_s = self.storage.wait_s(bucket, limit, WINDOW_S, min(count, limit))
+        fields = {"limit": limit, "remaining": fits, "requested": count}
+        return RateLimited(detail, headers={"Retry-After": str(wait_s)}, fields=fields)
 
     def _requests(self) -> str:
         """Every request with a key."""

@@ -1,22 +1,30 @@
-"""Second gate: how many requests work at once in this worker. Whoever waits for events steps aside and counts no more.
+"""Third gate: how many requests work at once in this worker. Whoever waits, for events or a body, counts no more.
 
-gunicorn's threads are as many as requests that work *and* consumers that wait; only this many of them compete for the
-processor and the database, so that a flood queues here and is answered in turn.
+gunicorn's threads are as many as requests that work, queue, read bodies *and* wait for events; only this many of them
+compete for the processor and the database, so that a flood queues here and is answered in turn: the account that works
+least is next. It stands behind the key's gate, because nobody without a key takes a place here. What is open to all has
+a narrow door of its own; what is proven by a signature steps in when it is.
 """
 
-import threading
+from collections.abc import Callable, Hashable
 
 from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
+from gateway.fair_queue import FairQueue, QueueFull
+from gateway.gates.api_key import is_open_to_all
 from gateway.gates.request_id import QUIET
+from gateway.places import OPEN_AT_ONCE, OPEN_QUEUED, QUEUED
 
 QUEUE_S = 10.0  # a request that has waited longer has lost its client
+FULL_S = 5.0  # half of what a client waits: by then this worker had better get no more
 
 
 class TurnstileGate:
-    def __init__(self, at_once: int) -> None:
-        self._places = threading.BoundedSemaphore(at_once)
+    def __init__(self, at_once: int, on_refusal: Callable[[], None]) -> None:
+        self._on_refusal = on_refusal
+        self._places = FairQueue(at_once, QUEUED)
+        self._open = FairQueue(OPEN_AT_ONCE, OPEN_QUEUED)
 
     def install(self, app: Flask) -> None:
         app.before_request(self._enter)
@@ -24,17 +32,37 @@ class TurnstileGate:
 
     def step_aside(self) -> None:
         """Give the place of this request to another; again does nothing."""
-        if g.pop("has_place", False):
-            self._places.release()
+        place = g.pop("place", None)
+        if place is not None:
+            queue, owner = place
+            queue.leave(owner)
 
-    def step_in(self) -> None:
-        """Take a place again: hundreds of consumers that wake at once would spend their time on each other."""
-        if "has_place" in g:
-            return
-        if not self._places.acquire(timeout=QUEUE_S):
-            raise ServiceUnavailable
-        g.has_place = True
+    def step_in(self, owner: Hashable = None) -> None:
+        """Take a place, also again; for the account of the request's key unless `owner` is said.
+
+        Hundreds of consumers that wake at once would spend their time on each other.
+        """
+        if "place" not in g:
+            self._take(self._places, owner if owner is not None else g.api_key.account_id)
+
+    def is_full(self) -> bool:
+        """Whether somebody waits for much too long, or had to be refused a moment ago: for `/readyz`."""
+        return self._places.stuck_s() > FULL_S or self._places.refused_s_ago() < FULL_S
 
     def _enter(self) -> None:
-        if request.path not in QUIET:  # probes are answered also while everybody queues
+        if request.path in QUIET:  # probes are answered also while everybody queues
+            return
+        if "api_key" in g:
             self.step_in()
+        elif is_open_to_all(request.endpoint):
+            self._take(self._open, None)
+
+    def _take(self, queue: FairQueue, owner: Hashable) -> None:
+        try:
+            entered = queue.enter(owner, QUEUE_S)
+        except QueueFull:
+            entered = False
+        if not entered:
+            self._on_refusal()
+            raise ServiceUnavailable("Too many requests wait; try again in a moment.")
+        g.place = (queue, owner)

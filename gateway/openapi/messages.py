@@ -101,7 +101,8 @@ OPERATIONS = {
             "announce": False,
         },
         description="Up to 500, each an [ImportMessage](/docs#schema-ImportMessage) with its own `createdAt` and its"
-        " own result: one that is wrong leaves the others alone. Events only with `announce`.",
+        " own result: one that is wrong leaves the others alone. Events only with `announce`; then each message counts"
+        " as one that is sent, and 429 tells how many fit (`remaining`).",
     ),
     "attachments.create_attachment": Operation(
         summary="Announce a file",

@@ -40,6 +40,7 @@ ADVICE = {
     "conflict": "The detail says what it conflicts with.",
     "cursor_expired": "Events after this cursor are no longer kept. Take a cursor with after=latest, fetch your"
     " state anew, and go on from the cursor; or go on from oldestCursor and accept the gap.",
+    "request_timeout": "The request stopped on its way. Send it again; nothing was stored.",
     "precondition_failed": "Somebody changed it since you read it. Read it again, decide again, send the new ETag.",
     "payload_too_large": "Send less; the detail says how much is taken.",
     "unsupported_media_type": "Send JSON in UTF-8 with Content-Type: application/json.",

@@ -54,7 +54,7 @@ def _look(database: Database, files: FileStore, account_id: UUID, known: Attachm
         raise AttachmentNotUploaded("Upload the file first, then confirm it.")
     fits = stored.size_bytes == known.size_bytes and check_bytes(known.content_type, stored.head)
     if not fits:
-        files.delete(known.storage_key)
+        files.reject(known.storage_key, known.content_type)
     with database.connection() as connection:
         store.settle(connection, known.id, AttachmentState.READY if fits else AttachmentState.REJECTED)
         settled = store.find(connection, account_id, known.id)

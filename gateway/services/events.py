@@ -8,7 +8,7 @@ from gateway import event_cursors
 from gateway.db import Database
 from gateway.errors import CursorExpired
 from gateway.event_cursors import EventCursor, EventPage
-from gateway.event_waiters import EventWaiters
+from gateway.event_waiters import Client, EventWaiters
 from gateway.shared_reads import SharedReads
 from gateway.store import events as store
 
@@ -32,11 +32,21 @@ class CatchUp:
         return ends.newest if after == LATEST else ends.oldest
 
     def list_events(
-        self, account_id: UUID, after: EventCursor, *, types: Sequence[str] | None, limit: int, wait_s: float
+        self,
+        account_id: UUID,
+        after: EventCursor,
+        *,
+        types: Sequence[str] | None,
+        limit: int,
+        wait_s: float,
+        client: Client | None = None,
     ) -> EventPage:
-        """Return the next page; when there is nothing yet, wait for it up to `wait_s`. Raises CursorExpired."""
+        """Return the next page; when there is nothing yet, wait up to `wait_s` while `client` is there.
+
+        Raises CursorExpired.
+        """
         deadline = monotonic() + wait_s
-        with self._waiters.waiting(account_id, wait_s) as waiter:
+        with self._waiters.waiting(account_id, wait_s, client) as waiter:
             page = self._read(account_id, after, types, limit, not_before=monotonic())
             # A page of other types than those asked for moves the cursor, too, and is worth an answer at the end only.
             while not page.items and not page.has_more and waiter.wait(deadline):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+REJECTED = b"rejected"  # what an operator finds in place of a file that was not what it was announced as
 UPLOAD_TTL_S = 7_200  # Supabase's own and not to be chosen; the directory does as it does
 
 
@@ -33,5 +34,5 @@ class FileStore(Protocol):
     def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:
         """Return a URL that shows the file to whoever has it, for so long; always as a download, never as a page."""
 
-    def delete(self, key: str) -> None:
-        """Take the file away; nothing there is fine."""
+    def reject(self, key: str, content_type: str) -> None:
+        """Take the bytes away, and leave a word in their place: the URL they came by takes no others."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.storage.base import UPLOAD_TTL_S, StoredFile, Upload
+from gateway.storage.base import REJECTED, UPLOAD_TTL_S, StoredFile, Upload
 
 PATH = "/files"
 KEY_FILE = ".signing-key"
@@ -83,8 +83,10 @@ class DirectoryStore:
         except FileNotFoundError:
             return None
 
-    def delete(self, key: str) -> None:
-        self.path(key).unlink(missing_ok=True)
+    def reject(self, key: str, content_type: str) -> None:  # noqa: ARG002 the directory keeps no types
+        with tempfile.NamedTemporaryFile(dir=self.path(key).parent, delete=False) as word:
+            word.write(REJECTED)
+        Path(word.name).replace(self.path(key))  # the name is taken throughout
 
     def path(self, key: str) -> Path:
         """Keys are ours, `<uuid>/<uuid>`; a client names none."""

@@ -14,7 +14,7 @@ from storage3._sync.file_api import SyncBucketProxy
 from storage3.exceptions import StorageApiError
 
 from gateway.errors import ServiceUnavailable
-from gateway.storage.base import StoredFile, Upload
+from gateway.storage.base import REJECTED, StoredFile, Upload
 
 TIMEOUT_S = 5  # the store answers in some ten milliseconds; a client waits meanwhile
 LOOK_TTL_S = 60
@@ -51,9 +51,10 @@ class SupabaseStore:
             return None
         return StoredFile(size_bytes=size, head=head)
 
-    def delete(self, key: str) -> None:
+    def reject(self, key: str, content_type: str) -> None:
+        """Over the file and not in its stead: a signed upload URL works again once there is nothing."""
         with _answers():
-            self._files().remove([key])
+            self._files().update(key, REJECTED, {"content-type": content_type})
 
     def _files(self) -> SyncBucketProxy:
         if self._client is None:  # not before the fork: connections belong to the worker

@@ -3,7 +3,7 @@
 import json
 from uuid import UUID
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
 from gateway import rendering
 from gateway.attachments import Attachment
@@ -20,7 +20,12 @@ ATTACHMENT = "/attachments/<uuid:attachment_id>"
 OFF = "Ask the operator to configure a file store (CROSSFADE_STORAGE)."
 
 
-def blueprint(database: Database, files: FileStore | None) -> Blueprint:
+def blueprint(database: Database, files: FileStore | None, public_url: str) -> Blueprint:
+    """The embedded store's URLs are paths of this gateway, which is at `public_url`, whatever Host a caller names."""
+
+    def absolute(url: str) -> str:
+        return public_url + url if url.startswith("/") else url
+
     routes = Blueprint("attachments", __name__, url_prefix=PREFIX)
 
     def create_attachment() -> Response:
@@ -29,7 +34,7 @@ def blueprint(database: Database, files: FileStore | None) -> Blueprint:
         attachment, upload = service.create(database, _on(files), g.api_key.account_id, new)
         how = {
             "method": upload.method,
-            "url": _absolute(upload.url),
+            "url": absolute(upload.url),
             "headers": upload.headers,
             "expiresAt": service.ends_at(UPLOAD_TTL_S),
         }
@@ -47,7 +52,7 @@ def blueprint(database: Database, files: FileStore | None) -> Blueprint:
         read_query(NoQuery)
         attachment, url = service.get(database, _on(files), g.api_key.account_id, attachment_id)
         ends_at = service.ends_at(service.DOWNLOAD_TTL_S)
-        download = {"url": _absolute(url), "expiresAt": ends_at} if url else None
+        download = {"url": absolute(url), "expiresAt": ends_at} if url else None
         return rendering.one(json.dumps(_shown(attachment) | {"download": download}))
 
     routes.add_url_rule("/attachments", view_func=create_attachment, methods=["POST"])
@@ -68,8 +73,3 @@ def _shown(attachment: Attachment) -> dict[str, object]:
         "messageId": attachment.message_id,
         "createdAt": attachment.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
-
-
-def _absolute(url: str) -> str:
-    """The embedded store's URLs are paths of this gateway."""
-    return request.host_url.rstrip("/") + url if url.startswith("/") else url

@@ -28,7 +28,11 @@ class ListEvents(Query):
         StringConstraints(pattern=f"^({_TYPES})(,({_TYPES}))*$"),
         Field(description="Only these types, separated by commas.", examples=["message.new,message.status"]),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=MAX_EVENTS), Number] = 100
+    limit: Annotated[
+        int,
+        Field(ge=1, le=MAX_EVENTS, description="A page ends before it when it has a megabyte; `hasMore` says so."),
+        Number,
+    ] = 100
     wait: Annotated[
         int,
         Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait for an event when there is none yet."),

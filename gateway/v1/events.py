@@ -3,7 +3,7 @@
 An event is shown with the body that webhooks send, so a consumer may use either, and one to fill the gaps of the other.
 """
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from gateway import event_cursors, rendering
 from gateway.event_cursors import EventCursor, EventPage
@@ -24,7 +24,12 @@ def blueprint(catch_up: CatchUp) -> Blueprint:
         if query.after == LATEST:
             return _render((), after, has_more=False, limit=query.limit)
         page = catch_up.list_events(
-            account_id, after, types=query.type_list, limit=query.limit, wait_s=float(query.wait)
+            account_id,
+            after,
+            types=query.type_list,
+            limit=query.limit,
+            wait_s=float(query.wait),
+            client=request.environ.get("gunicorn.socket"),
         )
         return _page(page, query.limit)
 

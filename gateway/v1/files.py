@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, send_file
 from gateway.attachments import LARGEST_BYTES
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
 from gateway.storage.directory import PATH, AlreadyUploaded, DirectoryStore, Ticket, TicketInvalid, TooLarge
+from gateway.transfers import Transfers
 
 ENDPOINT = "files.put_file"
 MAX_BODY_BYTES = LARGEST_BYTES
@@ -14,14 +15,15 @@ CHUNK_BYTES = 65_536
 NO_SUCH = "The URL is not valid, or no longer; ask for a new one."
 
 
-def blueprint(files: DirectoryStore) -> Blueprint:
+def blueprint(files: DirectoryStore, transfers: Transfers) -> Blueprint:
     routes = Blueprint("files", __name__)
 
     def put_file(ticket: str) -> Response:
         """Answer as Supabase Storage does: the path that was stored."""
         allowed = _open(files, ticket, "put")
         try:
-            files.put(allowed, _chunks())
+            with transfers.moving(_owner(allowed)):
+                files.put(allowed, _chunks())
         except AlreadyUploaded:
             raise Conflict("The file is there already; announce another one.") from None
         except TooLarge:
@@ -33,9 +35,19 @@ def blueprint(files: DirectoryStore) -> Blueprint:
         path = files.path(allowed.key)
         if not path.exists():
             raise NotFound(NO_SUCH)
-        answer = send_file(
-            path, mimetype=allowed.content_type, as_attachment=True, download_name=allowed.file_name, conditional=True
-        )
+        done = transfers.begin(_owner(allowed))
+        try:
+            answer = send_file(
+                path,
+                mimetype=allowed.content_type,
+                as_attachment=True,
+                download_name=allowed.file_name,
+                conditional=True,
+            )
+        except BaseException:
+            done()
+            raise
+        answer.call_on_close(done)
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
         return answer
@@ -50,6 +62,11 @@ def _open(files: DirectoryStore, text: str, verb: str) -> Ticket:
         return files.open_ticket(text, verb)
     except TicketInvalid:
         raise NotFound(NO_SUCH) from None
+
+
+def _owner(ticket: Ticket) -> str:
+    """The account: keys are `<account>/<attachment>`."""
+    return ticket.key.partition("/")[0]
 
 
 def _chunks() -> Iterator[bytes]:

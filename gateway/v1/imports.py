@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 from pydantic import ValidationError
 
 from gateway import rendering
@@ -14,7 +15,7 @@ from gateway.faults import body_errors
 from gateway.services import imports as service
 from gateway.services.imports import Imported
 from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import ImportMessage, ImportMessages
+from gateway.v1.message_schemas import MAX_IMPORT, ImportMessage, ImportMessages
 from gateway.v1.messages import MESSAGES
 from gateway.v1.paths import PREFIX
 from gateway.validation import read_body, read_query
@@ -22,8 +23,14 @@ from gateway.validation import read_body, read_query
 ENDPOINT = "imports.import_messages"
 
 
-def blueprint(database: Database) -> Blueprint:
+def blueprint(database: Database, charge_sends: Callable[[int], None]) -> Blueprint:
+    """`charge_sends` counts so many messages as sent, or raises: for those who are told of them they are."""
     routes = Blueprint("imports", __name__, url_prefix=PREFIX)
+
+    def charge() -> None:
+        """Before the view, which may run within a transaction: limits are asked over the network."""
+        if count := _announced(request.get_data(cache=True)):
+            charge_sends(count)
 
     def import_messages(conversation_id: int) -> Response:
         read_query(NoQuery)
@@ -35,8 +42,21 @@ def blueprint(database: Database) -> Blueprint:
         counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
         return rendering.one(json.dumps({**counts, "results": [_shown(result) for result in ordered]}))
 
+    routes.before_request(charge)
     routes.add_url_rule(f"{MESSAGES}:import", view_func=import_messages, methods=["POST"])
     return routes
+
+
+def _announced(raw: bytes) -> int:
+    """Return how many messages a body wants to announce; none when the view will refuse it anyway."""
+    if b"announce" not in raw:
+        return 0
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return 0
+    messages = body.get("messages") if isinstance(body, dict) and body.get("announce") is True else None
+    return len(messages) if isinstance(messages, list) and len(messages) <= MAX_IMPORT else 0
 
 
 def _check(messages: list[dict[str, Any]]) -> tuple[list[ImportedMessage], list[Imported]]:

@@ -6,8 +6,15 @@ messages are dropped by their id, statuses only move forward and signs of typing
 
 import hashlib
 import hmac
+import re
 
 HEADER = "x-hmac-signature"
+_FORM = re.compile(r"[0-9a-f]{64}")
+
+
+def may_be_signature(text: str) -> bool:
+    """Whether it looks like one at all: what can be told before the body is there."""
+    return _FORM.fullmatch(text) is not None
 
 
 def is_signed(body: bytes, signature: str, key: bytes) -> bool:

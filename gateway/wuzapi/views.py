@@ -1,9 +1,11 @@
 """`POST /hooks/wuzapi/{channelId}`: where a WUZAPI server sends its events. No API key: the signature is the proof.
 
+Signature header and channel come first, then the body, and a place among the working only with the proof.
 Anything understood or knowingly ignored is answered 200, for WUZAPI repeats whatever is not 2xx, five times in all.
 """
 
 import json
+import threading
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -11,10 +13,18 @@ from flask import Blueprint, Response, request
 from gateway import rendering
 from gateway.db import Database
 from gateway.ephemeral import Ephemeral
-from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, SignatureInvalid
+from gateway.errors import (
+    NotConfigured,
+    PayloadTooLarge,
+    ProviderAccountMismatch,
+    ServiceUnavailable,
+    SignatureInvalid,
+)
+from gateway.gates.turnstile import TurnstileGate
 from gateway.metrics import Metrics
+from gateway.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
-from gateway.wuzapi.signature import HEADER, is_signed
+from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
 from realtime_bridge.secrets import SecretBox, SecretsError
 from realtime_bridge.wuzapi import hmac_context
@@ -22,19 +32,29 @@ from realtime_bridge.wuzapi import hmac_context
 PREFIX = "/hooks/wuzapi"
 ENDPOINT = "wuzapi.receive_event"
 MAX_BODY_BYTES = 8_388_608  # a photo travels in the event as base64; larger media should come by link
+LOOKUPS_AT_ONCE, LOOKUP_WAIT_S = 2, 5.0  # of channels: guessing their ids never holds all connections
+SIGN = f"Sign the raw body with the channel's HMAC key in {HEADER}, as lowercase hex."
 NO_KEY = "Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it."
 
 
-def blueprint(database: Database, secrets: SecretBox | None, ephemeral: Ephemeral, metrics: Metrics) -> Blueprint:
+def blueprint(
+    database: Database,
+    secrets: SecretBox | None,
+    ephemeral: Ephemeral,
+    metrics: Metrics,
+    transfers: Transfers,
+    turnstile: TurnstileGate,
+) -> Blueprint:
     routes = Blueprint("wuzapi", __name__, url_prefix=PREFIX)
+    lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
 
     def receive_event(channel_id: UUID) -> Response:
         if secrets is None:
             raise NotConfigured(NO_KEY)
-        body = _body()
-        channel = service.find_channel(database, channel_id)
+        channel = _channel(database, lookups, channel_id)
+        body = _body(transfers, channel)
         _check_signature(secrets, channel, body)
-        assert channel is not None  # noqa: S101 an unknown channel has no key to sign with
+        turnstile.step_in(channel.account_id)
         document = bodies.read(body, request.mimetype)
         _check_account(channel, document.get("userID"))
         result = service.receive(database, ephemeral, channel, events.understand(document))
@@ -45,22 +65,36 @@ def blueprint(database: Database, secrets: SecretBox | None, ephemeral: Ephemera
     return routes
 
 
-def _body() -> bytes:
-    body = request.get_data(cache=False)
+def _channel(database: Database, lookups: threading.BoundedSemaphore, channel_id: UUID) -> Channel:
+    """One answer for an unknown channel, one that is switched off, no signature, and later for a wrong one."""
+    if not may_be_signature(request.headers.get(HEADER, "")):
+        raise SignatureInvalid(SIGN)
+    if not lookups.acquire(timeout=LOOKUP_WAIT_S):
+        raise ServiceUnavailable
+    try:
+        channel = service.find_channel(database, channel_id)
+    finally:
+        lookups.release()
+    if channel is None:
+        raise SignatureInvalid(SIGN)
+    return channel
+
+
+def _body(transfers: Transfers, channel: Channel) -> bytes:
+    """Whoever knows a channel's id can begin a body: it takes from the channel's share, and no account's."""
+    body = transfers.read_body(channel.id)
     if len(body) > MAX_BODY_BYTES:  # a chunked one was cut off by then
         raise PayloadTooLarge(f"Send at most {MAX_BODY_BYTES} bytes; let media come by link (S3).")
     return body
 
 
-def _check_signature(secrets: SecretBox, channel: Channel | None, body: bytes) -> None:
-    """One answer for an unknown channel, one that is switched off, no signature and a wrong one."""
-    signature = request.headers.get(HEADER, "")
+def _check_signature(secrets: SecretBox, channel: Channel, body: bytes) -> None:
     try:
-        key = secrets.open(channel.sealed_hmac_key, hmac_context(channel.id)) if channel else b""
+        key = secrets.open(channel.sealed_hmac_key, hmac_context(channel.id))
     except SecretsError:
         raise NotConfigured(NO_KEY) from None
-    if channel is None or not signature or not is_signed(body, signature, key):
-        raise SignatureInvalid(f"Sign the raw body with the channel's HMAC key in {HEADER}.")
+    if not is_signed(body, request.headers[HEADER], key):
+        raise SignatureInvalid(SIGN)
 
 
 def _check_account(channel: Channel, user_id: object) -> None:

@@ -26,6 +26,7 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
     for name, value in (
         ("Gateway", f"{ready.gateway_url}/api/v1/chat"),
         ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
+        ("Metrics", f"{ready.metrics_url}, of the bridge {ready.bridge_metrics_url}"),
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),
         ("Redis", ready.redis_url),

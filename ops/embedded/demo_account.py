@@ -66,6 +66,8 @@ def describe(demo: DemoAccount, addresses: Addresses, credentials: Credentials, 
     return Ready(
         gateway_url=addresses.gateway_url,
         bridge_url=addresses.bridge_url,
+        metrics_url=addresses.metrics_url,
+        bridge_metrics_url=addresses.bridge_metrics_url,
         supabase_url=addresses.supabase_url,
         database_url=addresses.database_url,
         redis_url=addresses.redis_url,

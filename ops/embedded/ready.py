@@ -26,6 +26,8 @@ class Ready:
 
     gateway_url: str
     bridge_url: str
+    metrics_url: str
+    bridge_metrics_url: str
     supabase_url: str
     database_url: str
     redis_url: str
@@ -42,6 +44,8 @@ class Ready:
             {
                 "gatewayUrl": self.gateway_url,
                 "bridgeUrl": self.bridge_url,
+                "metricsUrl": self.metrics_url,
+                "bridgeMetricsUrl": self.bridge_metrics_url,
                 "supabaseUrl": self.supabase_url,
                 "databaseUrl": self.database_url,
                 "redisUrl": self.redis_url,
@@ -70,6 +74,8 @@ def read_ready(data_dir: Path) -> Ready:
     return Ready(
         gateway_url=raw["gatewayUrl"],
         bridge_url=raw["bridgeUrl"],
+        metrics_url=raw["metricsUrl"],
+        bridge_metrics_url=raw["bridgeMetricsUrl"],
         supabase_url=raw["supabaseUrl"],
         database_url=raw["databaseUrl"],
         redis_url=raw["redisUrl"],

@@ -40,6 +40,8 @@ class Addresses:
     gateway_port: int
     bridge_port: int
     supabase_port: int
+    metrics_port: int
+    bridge_metrics_port: int
     database_url: str
     database_admin_url: str
     redis_url: str
@@ -51,6 +53,14 @@ class Addresses:
     @property
     def bridge_url(self) -> str:
         return f"http://{HOST}:{self.bridge_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{HOST}:{self.metrics_port}/metrics"
+
+    @property
+    def bridge_metrics_url(self) -> str:
+        return f"http://{HOST}:{self.bridge_metrics_port}/metrics"
 
     @property
     def supabase_url(self) -> str:
@@ -137,6 +147,8 @@ def environment(addresses: Addresses, credentials: Credentials, *, secrets_key: 
         "CROSSFADE_LEGACY_URL": addresses.bridge_url,
         "CROSSFADE_GATEWAY_PORT": str(addresses.gateway_port),
         "CROSSFADE_BRIDGE_PORT": str(addresses.bridge_port),
+        "CROSSFADE_METRICS_PORT": str(addresses.metrics_port),
+        "CROSSFADE_BRIDGE_METRICS_PORT": str(addresses.bridge_metrics_port),
     }
 
 

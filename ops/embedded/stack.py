@@ -60,7 +60,7 @@ class Stack:
         self._data_dir.acquire()
         try:
             self._clear_the_way()
-            ports = choose_ports(self._options.ports)
+            ports = choose_ports({**self._options.ports, "metrics": 0, "bridge-metrics": 0})
             with redis.socket_path(self._data_dir / "redis") as socket:
                 try:
                     yield self._start(ports, socket)
@@ -89,6 +89,8 @@ class Stack:
             gateway_port=ports["gateway"],
             bridge_port=ports["bridge"],
             supabase_port=ports["supabase"],
+            metrics_port=ports["metrics"],
+            bridge_metrics_port=ports["bridge-metrics"],
             database_url=server.url(),
             database_admin_url=server.admin_url(),
             redis_url=redis.url(socket),

@@ -71,7 +71,7 @@ class Chat:
 
     def fed(self) -> dict[str, bool]:
         """Return what the bridge's own metrics say of the stage, for comparison with the dial."""
-        text = requests.get(f"{self.stack.ready['bridgeUrl']}/metrics", timeout=5).text
+        text = requests.get(self.stack.ready["bridgeMetricsUrl"], timeout=5).text
         found = re.findall(r'crossfade_rollout_stage\{flag="[^"]+",stage="(\w+)"\} ([01])', text)
         return {stage: value == "1" for stage, value in found}
 

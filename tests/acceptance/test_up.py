@@ -57,6 +57,7 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     ready = own.ready
     assert set(ready) == {
         *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
+        *("metricsUrl", "bridgeMetricsUrl"),
         *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids"),
     }
     assert set(ready["pids"]) == PROCESSES
@@ -64,6 +65,14 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     assert [set(user) for user in ready["users"]] == [{"id", "token"}] * 2
     assert (own.data_dir / "ready.json").stat().st_mode & 0o777 == 0o600
     assert (own.data_dir / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_figures_are_where_the_facts_say(own: Stack) -> None:
+    """Of both processes, and on neither public port."""
+    for url in (own.ready["metricsUrl"], own.ready["bridgeMetricsUrl"]):
+        assert "# HELP" in requests.get(url, timeout=5).text
+    for public in (own.ready["gatewayUrl"], own.ready["bridgeUrl"]):
+        assert requests.get(f"{public}/metrics", timeout=5).status_code == 404
 
 
 def test_the_printed_curl_line_can_be_pasted(own: Stack) -> None:

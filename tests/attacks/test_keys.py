@@ -67,6 +67,26 @@ def test_another_key_is_not_another_sixty_messages(
     assert rows == {"n": 12}
 
 
+def test_announced_imports_count_for_the_account(
+    tight: tuple[Flask, Flask], new_account: Callable[..., Account], conn: psycopg.Connection[DictRow]
+) -> None:
+    """With whichever key they are announced, together with what is sent."""
+    first = _plain(new_account)
+    keys = [first.key, *(make_key(conn, first.id, rate_limit=None, send_rate_limit=None) for _ in range(2))]
+    senders = [_as(first, key, tight[number % 2]) for number, key in enumerate(keys)]
+    path = f"/conversations/{senders[0].make_conversation()}/messages"
+    old = {"direction": "outgoing", "createdAt": "2026-01-01T00:00:00Z", "content": "x"}
+
+    def announce(sender: Account, count: int) -> TestResponse:
+        return sender.post(f"{path}:import", {"announce": True, "messages": [old] * count})
+
+    assert senders[0].post(path, {"content": "x"}).status_code == 201
+    assert [announce(sender, 5).status_code for sender in senders[:2]] == [200, 200]
+    refused = problem(announce(senders[2], 2), 429, "rate_limited")
+    assert (refused["limit"], refused["remaining"], refused["requested"]) == (12, 1, 2)
+    assert announce(senders[2], 1).status_code == 200
+
+
 def test_the_account_is_counted_exactly(
     tight: tuple[Flask, Flask], new_account: Callable[..., Account], conn: psycopg.Connection[DictRow]
 ) -> None:

@@ -200,5 +200,5 @@ def _unpublished(stack: Stack) -> Iterator[None]:
 
 
 def _metric(stack: Stack, name: str) -> float:
-    text = requests.get(f"{stack.ready['bridgeUrl']}/metrics", timeout=5).text
+    text = requests.get(stack.ready["bridgeMetricsUrl"], timeout=5).text
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))

@@ -24,6 +24,8 @@ API = "/api/v1/chat"
 WEBHOOK_SCOPES = ("chat:read", "chat:write", "webhooks:manage")
 WUZAPI_URL = "http://wuzapi.test:8080"
 SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+PUBLIC_URL = "https://chat.example.com"
+METRICS_PORT = 9464
 JWT_SECRET = "a-secret-of-at-least-thirty-two-characters"
 EMPTY: tuple[LiteralString, ...] = (
     "delete from conversations",
@@ -112,6 +114,8 @@ def settings(gateway_url: str, limits_url: str, tmp_path_factory: pytest.TempPat
             "CROSSFADE_SECRETS_KEY": SECRETS_KEY,
             "CROSSFADE_WUZAPI_URLS": WUZAPI_URL,
             "SUPABASE_JWT_SECRET": JWT_SECRET,
+            "CROSSFADE_PUBLIC_URL": f"{PUBLIC_URL}/",
+            "CROSSFADE_METRICS_PORT": str(METRICS_PORT),
             "CROSSFADE_STORAGE": "directory",
             "CROSSFADE_STORAGE_DIR": str(tmp_path_factory.mktemp("files")),
         }

@@ -1,5 +1,6 @@
 """Catch-up over HTTP: pages, types, cursors and what is refused."""
 
+import json
 from collections.abc import Callable
 
 import psycopg
@@ -8,7 +9,8 @@ from psycopg.rows import DictRow
 
 from gateway import event_cursors
 from gateway.event_cursors import EventCursor
-from tests.factories import make_user
+from gateway.page_size import PAGE_BYTES
+from tests.factories import append_message, make_conversation, make_user
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.gateway.event_pages import contents, drain, read
 
@@ -45,6 +47,19 @@ def test_pages_of_any_size_give_everything_once(
     assert drain(account, cursor, limit) == ([], cursor)  # and while nothing happens it stays the same
     account.send(mine, "later")
     assert contents(drain(account, cursor, limit)[0]) == ["later"]
+
+
+def test_a_page_ends_with_its_megabyte(account: Account, conn: psycopg.Connection[DictRow]) -> None:
+    """Whatever its limit: a reader, and the gateway, holds no more at once; `hasMore` says that there is more."""
+    conversation = make_conversation(conn, account.id)
+    with conn.transaction():
+        for number in range(300):
+            append_message(conn, conversation, f"{number} " + "ö" * 2_040)
+    first, pagination = read(account, limit=500)
+    assert 0.9 * PAGE_BYTES < len(json.dumps(first, ensure_ascii=False).encode()) <= PAGE_BYTES
+    assert pagination["hasMore"]
+    rest, _ = drain(account, pagination["nextCursor"], 500)
+    assert [int(content.split()[0]) for content in contents(first + rest)] == list(range(300))
 
 
 def test_types_narrow_the_pages(account: Account) -> None:

@@ -14,6 +14,7 @@ from gateway.app import create_app
 from gateway.errors import ServiceUnavailable
 from gateway.runtime import running
 from gateway.settings import Settings
+from gateway.storage.base import REJECTED
 from gateway.storage.settings import StorageKind, StorageSettings
 from gateway.storage.supabase import SupabaseStore
 from tests.integration.gateway.conftest import Account, data, problem
@@ -39,7 +40,7 @@ def _put(store: SupabaseStore, key: str, content: bytes) -> int:
 
 
 def test_a_file_goes_there_and_back(store: SupabaseStore, storage: StorageServer) -> None:
-    """Uploaded without our key, looked at by its first bytes, read by a signed URL, taken away."""
+    """Uploaded without our key, looked at by its first bytes, read by a signed URL; rejected, its name stays taken."""
     assert store.find("a/b", 512) is None
     assert _put(store, "a/b", PDF) == 200
     assert storage.files["chat-attachments/a/b"] == (PDF, "application/pdf")
@@ -50,9 +51,11 @@ def test_a_file_goes_there_and_back(store: SupabaseStore, storage: StorageServer
     assert "download=" in url
     assert requests.get(url, timeout=5).content == PDF
     assert _put(store, "a/b", b"another") == 400
-    store.delete("a/b")
-    store.delete("a/b")
-    assert store.find("a/b", 512) is None
+    store.reject("a/b", "application/pdf")
+    found = store.find("a/b", 512)
+    assert found is not None
+    assert found.head == REJECTED
+    assert _put(store, "a/b", PDF) == 400
 
 
 def test_a_store_that_refuses_or_is_gone_is_503(storage: StorageServer) -> None:
@@ -66,7 +69,7 @@ def test_a_store_that_refuses_or_is_gone_is_503(storage: StorageServer) -> None:
             store.find("a/b", 5)
     storage.broken = True
     with pytest.raises(ServiceUnavailable):
-        SupabaseStore(storage.url, storage.secret_key, "chat-attachments").delete("a/b")
+        SupabaseStore(storage.url, storage.secret_key, "chat-attachments").reject("a/b", "application/pdf")
 
 
 @pytest.fixture

@@ -207,6 +207,47 @@ def test_a_chunked_body_is_stopped_at_the_limit(gateway: GatewayServer, conn: ps
         assert (b"application/problem+json" in answer) is (status == b"413")
 
 
+def test_requests_in_pieces_and_in_one_piece_are_answered_in_turn(
+    gateway: GatewayServer, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Three at once on one connection, then one byte by byte on the same one: four answers, in order."""
+    account = make_user(conn)
+    key, conversation = make_key(conn, account), make_conversation(conn, account)
+    path = f"{LIST}/{conversation}/messages"
+
+    def post(content: str, connection: str = "keep-alive") -> bytes:
+        body = json.dumps({"content": content}).encode()
+        lines = (f"POST {path} HTTP/1.1", "Host: x", f"X-API-Key: {key}", f"Connection: {connection}")
+        head = "\r\n".join((*lines, "Content-Type: application/json", f"Content-Length: {len(body)}", "", ""))
+        return head.encode() + body
+
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(post("one") + post("two") + post("three"))
+        for byte in post("four", "close"):
+            connection.sendall(bytes([byte]))
+        answers = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answers.count(b"HTTP/1.1 201 ") == 4
+    stored = conn.execute("select content from chat_messages order by seq").fetchall()
+    assert [row["content"] for row in stored] == ["one", "two", "three", "four"]
+
+
+def test_a_body_that_waits_for_our_word_is_taken(gateway: GatewayServer, conn: psycopg.Connection[DictRow]) -> None:
+    """`Expect: 100-continue`, as curl sends it with large bodies: 100 first, then the answer."""
+    account = make_user(conn)
+    key, conversation = make_key(conn, account), make_conversation(conn, account)
+    body = json.dumps({"content": "expected"}).encode()
+    head = (
+        f"POST {LIST}/{conversation}/messages HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(12) == b"HTTP/1.1 201"
+
+
 @pytest.mark.parametrize(
     ("raw", "status"),
     [
@@ -234,15 +275,15 @@ def test_figures_are_those_of_all_workers(gateway: GatewayServer, conn: psycopg.
     key = make_key(conn, make_user(conn))
     _warm(gateway, key)
     answered = sum(line["event"] == "request" and line.get("route") == LIST for line in gateway.lines())
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        text = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
-    counted = sum(
-        float(line.rpartition(" ")[2])
-        for line in text.splitlines()
-        if line.startswith("chat_api_request_count_total") and f'route="{LIST}"' in line
-    )
-    assert counted == answered > 0
+
+    def counted() -> float:
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in gateway.metrics().splitlines()
+            if line.startswith("chat_api_request_count_total") and f'route="{LIST}"' in line
+        )
+
+    _until(lambda: counted() == answered > 0)
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, database_url: str, limits_url: str) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage.base import UPLOAD_TTL_S
-from gateway.storage.directory import PATH, DirectoryStore, TicketInvalid
+from gateway.storage.base import REJECTED, UPLOAD_TTL_S
+from gateway.storage.directory import PATH, AlreadyUploaded, DirectoryStore, TicketInvalid
 
 
 def _ticket(url: str) -> str:
@@ -56,4 +56,8 @@ def test_a_file_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
         store.put(ticket, broken())
     assert store.find("a/b", 10) is None
     assert list((tmp_path / "a").iterdir()) == []
-    store.delete("a/b")
+    store.put(ticket, [b"abcde"])
+    store.reject("a/b", "text/plain")
+    assert [file.read_bytes() for file in (tmp_path / "a").iterdir()] == [REJECTED]
+    with pytest.raises(AlreadyUploaded):
+        store.put(ticket, [b"fghij"])

@@ -37,6 +37,10 @@ def test_defaults_are_the_documented_ones() -> None:
         ("CROSSFADE_FAILED_AUTH_PER_MIN", "x"),
         ("CROSSFADE_MAX_BODY_BYTES", "10"),
         ("CROSSFADE_TRUSTED_PROXIES", "99"),
+        ("CROSSFADE_REQUEST_TIMEOUT_S", "0"),
+        ("CROSSFADE_METRICS_PORT", "0"),
+        ("CROSSFADE_PUBLIC_URL", "chat.example.com"),
+        ("CROSSFADE_PUBLIC_URL", "https://chat.example.com/?a=b"),
         ("CROSSFADE_LOG_LEVEL", "LOUD"),
         ("CROSSFADE_LOG_FORMAT", "xml"),
     ],
@@ -49,6 +53,17 @@ def test_a_bad_variable_is_named_in_one_sentence(name: str, value: str) -> None:
     assert name in text
     assert "\n" not in text
     assert "hunter2" not in text
+
+
+def test_clients_are_sent_where_the_operator_says() -> None:
+    """To the gateway's own address where nobody else can be meant; else the variable has to be there."""
+    stored = GOOD | {"CROSSFADE_STORAGE": "directory", "CROSSFADE_STORAGE_DIR": "/srv/files"}
+    assert Settings.from_env(stored).public_url == "http://127.0.0.1:8000"
+    public = stored | {"CROSSFADE_GATEWAY_HOST": "0.0.0.0"}
+    with pytest.raises(ConfigurationError, match="CROSSFADE_PUBLIC_URL"):
+        Settings.from_env(public)
+    named = public | {"CROSSFADE_PUBLIC_URL": "https://chat.example.com/gateway/"}
+    assert Settings.from_env(named).public_url == "https://chat.example.com/gateway"
 
 
 def test_settings_do_not_show_their_passwords() -> None:

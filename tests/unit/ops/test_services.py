@@ -6,6 +6,8 @@ ADDRESSES = Addresses(
     gateway_port=1,
     bridge_port=2,
     supabase_port=3,
+    metrics_port=5,
+    bridge_metrics_port=6,
     database_url="postgresql://postgres:postgres@127.0.0.1:4/postgres",
     database_admin_url="postgresql://supabase_admin@/postgres?host=%2Fdata&port=4",
     redis_url="unix:///redis.sock",

@@ -1,0 +1,92 @@
+"""A queue in which who holds least is next: one owner's hundred do not stand before another's first. Thread-safe."""
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable
+from time import monotonic
+
+from gateway.shares import Shares
+
+
+class QueueFull(Exception):
+    """Too many wait already, or too many of this owner's."""
+
+
+class FairQueue:
+    """`at_once` places, the last quarter never one owner's; at most `most_waiting` wait for one, in shares by owner."""
+
+    def __init__(self, at_once: int, most_waiting: int) -> None:
+        self._free = at_once
+        self._most = at_once - at_once // 4
+        self._held: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Hashable, deque[_Ticket]] = OrderedDict()
+        self._shares = Shares(most_waiting)
+        self._refused_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def enter(self, owner: Hashable, timeout_s: float) -> bool:
+        """Take a place, which `leave` gives to the next; False when none came free in time. Raises QueueFull."""
+        with self._lock:
+            if self._free > 0 and self._held[owner] < self._most:
+                self._free -= 1
+                self._held[owner] += 1
+                return True
+            if not self._shares.take(owner):
+                self._refused_at = monotonic()
+                raise QueueFull
+            ticket = _Ticket()
+            self._waiting.setdefault(owner, deque()).append(ticket)
+        try:
+            return ticket.granted.wait(timeout_s) or not self._withdraw(owner, ticket)
+        finally:
+            self._shares.give_back(owner)
+
+    def leave(self, owner: Hashable) -> None:
+        with self._lock:
+            self._held[owner] -= 1
+            if not self._held[owner]:
+                del self._held[owner]
+            self._free += 1
+            self._let_in()
+
+    @property
+    def waiting(self) -> int:
+        return self._shares.total
+
+    def stuck_s(self) -> float:
+        """How long the one that has waited longest waits by now."""
+        with self._lock:
+            return monotonic() - min((tickets[0].since for tickets in self._waiting.values()), default=monotonic())
+
+    def refused_s_ago(self) -> float:
+        return monotonic() - self._refused_at
+
+    def _let_in(self) -> None:
+        """Give the free place to who holds least; of several, to who came first."""
+        following = min(self._waiting, key=lambda owner: self._held[owner], default=None)
+        if following is None or self._held[following] >= self._most:
+            return
+        ticket = self._waiting[following].popleft()
+        if self._waiting[following]:
+            self._waiting.move_to_end(following)
+        else:
+            del self._waiting[following]
+        self._free -= 1
+        self._held[following] += 1
+        ticket.granted.set()
+
+    def _withdraw(self, owner: Hashable, ticket: "_Ticket") -> bool:
+        """Wait no longer; False when the place was granted meanwhile."""
+        with self._lock:
+            if ticket.granted.is_set():
+                return False
+            self._waiting[owner].remove(ticket)
+            if not self._waiting[owner]:
+                del self._waiting[owner]
+            return True
+
+
+class _Ticket:
+    def __init__(self) -> None:
+        self.since = monotonic()
+        self.granted = threading.Event()
