@@ -37,7 +37,8 @@ from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import CanaryMode, Provider, Settings, TransportName
+from realtime_bridge.settings import CanaryMode, Settings, TransportName
+from realtime_bridge.shared_variables import Provider
 from realtime_bridge.sinks.base import Sink
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink

@@ -1,18 +1,27 @@
 """`crossfade operators`: who may turn the dial, each known by a key. The only place where such a key is shown."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import by_option, identify, print_table, run, say, shown, table, why_option
+from ops.cli.output import Column, say, show
+from ops.cli.rollout_options import by_option, identify, run, why_option
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout import operators as store
 from realtime_bridge.rollout.operators import NEEDED, VARIABLE, Operator
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
+
+NOBODY = "There are no operators: whoever has the database may turn the dial, and says who he is."
+COLUMNS = (
+    Column("name", "name"),
+    Column("key", "key_id"),
+    Column("made by", "created_by"),
+    Column("at", "created_at"),
+    Column("state", lambda operator: f"revoked by {operator.revoked_by}" if operator.revoked_at else "works"),
+)
 
 
 @click.group()
@@ -37,7 +46,7 @@ def add(*, name: str, actor: str | None, data_dir: Path | None, as_json: bool) -
 
     key = run(data_dir, act)
     text = f"{key}\nThis is the only time the key of {name} is shown. It goes into {VARIABLE}."
-    say({"name": name, "keyId": store.id_of(key), "key": key}, text, as_json)
+    say({"name": name, "keyId": store.id_of(key), "key": key}, text, as_json=as_json)
 
 
 @operators.command("list")
@@ -46,17 +55,8 @@ def add(*, name: str, actor: str | None, data_dir: Path | None, as_json: bool) -
 def list_operators(*, data_dir: Path | None, as_json: bool) -> None:
     """Show who has a key, and who had one."""
     found = run(data_dir, store.list_all)
-    if as_json:
-        click.echo(json.dumps([_described(operator) for operator in found]))
-        return
-    if not found:
-        click.echo("There are no operators: whoever has the database may turn the dial, and says who he is.")
-        return
-    lines = table("name", "key", "made by", "at", "state", whole=("key",))
-    for operator in found:
-        ended = f"revoked by {operator.revoked_by}" if operator.revoked_at else "works"
-        lines.add_row(operator.name, operator.key_id, operator.created_by, shown(operator.created_at), ended)
-    print_table(lines)
+    document = [_described(operator) for operator in found]
+    show(found, COLUMNS, as_json=as_json, document=document, empty=NOBODY)
 
 
 @operators.command()
@@ -75,8 +75,12 @@ def revoke(*, name: str, without_key: bool, why: str, actor: str | None, data_di
         return key_id, await store.count(connection)
 
     key_id, rest = run(data_dir, act)
-    few = f" {rest} are left, too few for a second operator." if rest < NEEDED else ""
-    say({"name": name, "keyId": key_id, "operators": rest}, f"The key {key_id} of {name} works no more.{few}", as_json)
+    few = f" Operators left: {rest}, too few for a second one to agree." if rest < NEEDED else ""
+    say(
+        {"name": name, "keyId": key_id, "operators": rest},
+        f"The key {key_id} of {name} works no more.{few}",
+        as_json=as_json,
+    )
 
 
 def _described(operator: Operator) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def _described(operator: Operator) -> dict[str, Any]:
         "name": operator.name,
         "keyId": operator.key_id,
         "createdBy": operator.created_by,
-        "createdAt": operator.created_at.isoformat(),
+        "createdAt": operator.created_at,
         "revokedBy": operator.revoked_by,
-        "revokedAt": operator.revoked_at.isoformat() if operator.revoked_at else None,
+        "revokedAt": operator.revoked_at,
     }

@@ -1,6 +1,5 @@
 """`crossfade rollout`: turn the dial, see where it stands and why, and read who turned it."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -9,8 +8,9 @@ import click
 
 from ops.cli import rollout_looks as looks
 from ops.cli import rollout_rules as rules
-from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import by_option, identify, print_table, run, say, shown, table, why_option
+from ops.cli.options import again, database_option, json_option
+from ops.cli.output import Column, encode, say, show
+from ops.cli.rollout_options import by_option, identify, run, why_option
 from ops.cli.rollout_subjects import find_user
 from realtime_bridge.rollout import changes, stages, store
 from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
@@ -34,6 +34,18 @@ leave_option = click.option(
     type=click.IntRange(1),
     default=None,
     help="For complete: cut off at most so many users who are left on legacy (see left).",
+)
+
+
+AUDIT_COLUMNS = (
+    Column("at", "at"),
+    Column("who", "actor"),
+    Column("key", "key_id"),
+    Column("what", "action"),
+    Column("from", "from_stage"),
+    Column("to", "to_stage"),
+    Column("version", "version", right=True),
+    Column("why", "why"),
 )
 
 
@@ -152,7 +164,7 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
 
     version = run(data_dir, turn)
     if as_json:
-        click.echo(json.dumps({"stage": wanted.label, "version": version, "changed": version is not None}))
+        click.echo(encode({"stage": wanted.label, "version": version, "changed": version is not None}))
     elif version is None:
         click.echo(f"The dial is at {wanted.label} or below already; nothing was changed.")
     else:
@@ -166,15 +178,7 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
 def audit(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """Who changed what, when and why, newest first; --json also has the figures that decided."""
     rows = run(data_dir, lambda connection: store.list_audit(connection, FLAG, limit))
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    lines = table("at", "who", "what", "from", "to", "version", "why")
-    for row in rows:
-        changed = (row["from_stage"] or "", row["to_stage"] or "", str(row["version"]))
-        who = row["actor"] + (f" (key {row['key_id']})" if row["key_id"] else "")
-        lines.add_row(shown(row["at"]), who, row["action"], *changed, row["why"])
-    print_table(lines)
+    show(rows, AUDIT_COLUMNS, as_json=as_json, empty="Nobody has turned the dial yet.")
 
 
 @rollout.command()
@@ -205,7 +209,7 @@ def bucket(*, name: str, account: str | None, data_dir: Path | None, as_json: bo
         f"{user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
         f"Told now: {decision.provider} (by {decision.source}, {decision.stage.label})."
     )
-    say(document, sentence, as_json)
+    say(document, sentence, as_json=as_json)
 
 
 def _check_leaving(wanted: stages.Stage, leave_behind: int | None) -> None:
@@ -224,10 +228,10 @@ def _turn(wish: Callable[[Who], Wish], actor: str | None, data_dir: Path | None,
 
     wanted, version = run(data_dir, act)
     if isinstance(version, str):
-        say({"stage": wanted.stage.label, "waitsForApproval": True}, version, as_json)
+        say({"stage": wanted.stage.label, "waitsForApproval": True}, again(version), as_json=as_json)
         return
     document = {"stage": wanted.stage.label, "version": version}
-    say(document, f"The dial is at {wanted.stage.label} now, version {version}.", as_json)
+    say(document, f"The dial is at {wanted.stage.label} now, version {version}.", as_json=as_json)
 
 
 for command in (looks.status, looks.gate, looks.left, rules.policy, rules.plan, rules.approve, rules.override):

@@ -1,7 +1,5 @@
 """The looks of `crossfade rollout` at itself: status, gate, and who is left. They read and never write."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,13 +8,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import look, print_table, run, shown, table, typed, watch_options
+from ops.cli.options import again, database_option, json_option
+from ops.cli.output import Column, encode, moment, show
+from ops.cli.rollout_options import look, run, watch_options
 from realtime_bridge import reports
 from realtime_bridge.reports import BridgeState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
-from realtime_bridge.rollout.findings import Finding, shown_values
+from realtime_bridge.rollout.findings import shown_values
 from realtime_bridge.rollout.guide import Situation
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.stages import FLAG
@@ -24,6 +23,22 @@ from realtime_bridge.rollout.store import Connection
 from realtime_bridge.rollout.windows import Side
 
 NAMED = 10  # of those who are left; `left` has them all
+NOBODY_LEFT = "Nobody is left on legacy."
+LEFT_COLUMNS = (
+    Column("user", "user_id"),
+    Column("e-mail", "email"),
+    Column("sockets", "sockets", right=True),
+    Column("last heard", lambda user: user.heard_at or "never"),
+    Column("why", "why"),
+)
+GATE_COLUMNS = (
+    Column("side", lambda finding: finding.side.value),
+    Column("criterion", lambda finding: finding.criterion.value.replace("_", " ")),
+    Column("measured", lambda finding: shown_values(finding)[0], right=True),
+    Column("allowed", lambda finding: shown_values(finding)[1], right=True),
+    Column("samples", "samples", right=True),
+    Column("outcome", lambda finding: finding.outcome.value),
+)
 
 
 @click.command()
@@ -53,18 +68,11 @@ def gate(*, is_watching: bool, every_s: float, times: int | None, data_dir: Path
 def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """Say who is left on legacy, and would be cut off at complete."""
     found = run(data_dir, lambda connection: adoption.read(connection, FLAG, named=limit))
-    if as_json:
-        figures = found.figures()
-        click.echo(json.dumps({"left": figures["left"], "leftUsers": figures["leftUsers"]}))
-        return
-    lines = table("user", "sockets", "last heard", "why", whole=("user",))
-    for user in found.left:
-        heard = shown(user.heard_at) if user.heard_at else "never"
-        name = "\n".join(filter(None, (str(user.user_id), user.email)))
-        lines.add_row(name, str(user.sockets), heard, user.why)
-    if found.left:
-        print_table(lines)
-    click.echo(f"{adoption.people(found.left_count)} left on legacy.")
+    figures = found.figures()
+    document = {"left": figures["left"], "leftUsers": figures["leftUsers"]}
+    show(found.left, LEFT_COLUMNS, as_json=as_json, empty=NOBODY_LEFT, document=document)
+    if found.left and not as_json:
+        click.echo(f"{adoption.people(found.left_count)} left on legacy.")
 
 
 async def read_situation(connection: Connection) -> Situation:
@@ -86,13 +94,13 @@ async def read_situation(connection: Connection) -> Situation:
 def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
     at = run(data_dir, read_situation)
     advice = guide.advise(at)
-    command = typed(advice.command)
+    command = again(advice.command)
     if as_json:
-        click.echo(json.dumps({**_described(at), "advice": advice.sentence, "next": command}, default=str))
+        click.echo(encode({**_described(at), "advice": advice.sentence, "next": command}))
         return
     console = Console(highlight=False, soft_wrap=True)
     by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
-    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {shown(at.dial.since)}{by}, version {at.dial.version}")
+    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {moment(at.dial.since)}{by}, version {at.dial.version}")
     console.print(guide.meaning(at), markup=False)
     for side in Side:
         if state := at.sinks.get(side):
@@ -111,26 +119,26 @@ def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
 
 def _print_adoption(console: Console, found: Adoption) -> None:
     for side in Side:
-        console.print(f"On {side}: {_side(found.sides[side])}", markup=False)
+        console.print(f"Users on {side}: {_side(found.sides[side])}", markup=False)
     if not found.left_count:
         return
     console.print(f"{adoption.people(found.left_count)} left on legacy:", markup=False)
     for user in found.left[:NAMED]:
-        heard = f", last heard {shown(user.heard_at)}" if user.heard_at else ""
+        heard = f", last heard {moment(user.heard_at)}" if user.heard_at else ""
         console.print(f"  {user.email or ''} {user.user_id}: {user.why}{heard}".replace("   ", "  "), markup=False)
     if found.left_count > NAMED:
-        console.print(f"  and {found.left_count - NAMED} more: {typed('crossfade rollout left')}", markup=False)
+        console.print(f"  and {found.left_count - NAMED} more: {again('crossfade rollout left')}", markup=False)
 
 
 def _side(figures: SideFigures) -> str:
-    heard = shown(figures.last_heard) if figures.last_heard else "never"
+    heard = moment(figures.last_heard) if figures.last_heard else "never"
     connected = f", {figures.connected} connected" if figures.connected is not None else ""
-    return f"{figures.told} users told, {figures.asked} asked since the last change{connected}; last heard {heard}."
+    return f"{figures.told} told, {figures.asked} asked since the last change{connected}; last heard {heard}."
 
 
 def _fed(state: SinkState) -> str:
     """Say of a side who delivers it, and since when it gets what it gets."""
-    since = f" since {shown(state.fed_since)}" if state.fed_since else ""
+    since = f" since {moment(state.fed_since)}" if state.fed_since else ""
     if state.held_by is None:
         return f"{state.sink}: no bridge delivers it"
     return f"{state.sink}: {'fed' if state.is_delivered else 'not fed'}{since}, by {state.held_by}"
@@ -145,25 +153,16 @@ def _show_gate(data_dir: Path | None, *, as_json: bool) -> None:
     at = run(data_dir, read_situation)
     if as_json:
         figures = {**at.verdict.figures(), "outcome": guide.gate_word(at)}
-        click.echo(json.dumps({"stage": at.dial.stage.label, "policy": asdict(at.dial.policy), **figures}))
+        click.echo(encode({"stage": at.dial.stage.label, "policy": at.dial.policy, **figures}))
         return
     for window, findings in at.verdict.windows:
         click.echo(f"Window {window.number}, {window.started_at:%H:%M:%S}Z to {window.ended_at:%H:%M:%S}Z")
-        lines = table("side", "criterion", "measured", "allowed", "samples", "outcome")
-        for finding in findings:
-            lines.add_row(*_cells(finding))
-        print_table(lines)
+        show(findings, GATE_COLUMNS, as_json=False)
     if not at.verdict.windows:
         click.echo("No window has been closed at this stage.")
     click.echo(f"{at.dial.stage.label}: {guide.gate_word(at)}")
     for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         click.echo(f"  {reason}")
-
-
-def _cells(finding: Finding) -> tuple[str, ...]:
-    measured, allowed = shown_values(finding)
-    name = finding.criterion.value.replace("_", " ")
-    return (finding.side.value, name, measured, allowed, str(finding.samples), finding.outcome.value)
 
 
 def _described(at: Situation) -> dict[str, Any]:
@@ -172,7 +171,7 @@ def _described(at: Situation) -> dict[str, Any]:
         "stage": at.dial.stage.label,
         "percentage": at.dial.stage.percentage,
         "version": at.dial.version,
-        "since": shown(at.dial.since),
+        "since": at.dial.since,
         "changedBy": at.dial.changed_by,
         "meaning": guide.meaning(at),
         "needsApproval": at.dial.needs_approval,
@@ -181,7 +180,7 @@ def _described(at: Situation) -> dict[str, Any]:
         "isFollowed": at.following.complaint is None,
         "bridges": [_described_bridge(bridge) for bridge in at.following.bridges],
         "sides": {
-            side.value: {"isFed": at.is_fed(side), "by": state.held_by, "since": _since(state.fed_since)}
+            side.value: {"isFed": at.is_fed(side), "by": state.held_by, "since": state.fed_since}
             for side, state in ((side, at.sinks[side]) for side in Side if side in at.sinks)
         },
         "gate": {
@@ -189,8 +188,8 @@ def _described(at: Situation) -> dict[str, Any]:
             "reasons": list(at.verdict.reasons),
         },
         "adoption": at.adoption.figures(),
-        "plan": asdict(at.plan) if at.plan else None,
-        "waitsForApproval": asdict(at.request) if at.request else None,
+        "plan": at.plan,
+        "waitsForApproval": at.request,
     }
 
 
@@ -200,10 +199,6 @@ def _described_bridge(bridge: BridgeState) -> dict[str, Any]:
         "provider": bridge.provider,
         "sinks": dict(bridge.sinks),
         "version": bridge.version,
-        "startedAt": shown(bridge.started_at),
-        "seenAt": shown(bridge.seen_at),
+        "startedAt": bridge.started_at,
+        "seenAt": bridge.seen_at,
     }
-
-
-def _since(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat() if moment else None

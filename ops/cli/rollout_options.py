@@ -1,24 +1,17 @@
-"""What the commands of `crossfade rollout` share: options, the database, who acts, and how they answer."""
+"""What the commands of `crossfade rollout` share: options, the database, who acts, and looks that are repeated."""
 
 import asyncio
 import getpass
-import json
 import os
-import shlex
-import shutil
 import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import psycopg
-from click.core import ParameterSource
-from rich.console import Console
-from rich.table import Table
 
 from ops.cli.options import database_url
 from realtime_bridge.rollout import operators
@@ -29,7 +22,6 @@ from realtime_bridge.rollout.store import Connection
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000  # a change waits at most 3 s for another operator's
 LOCK_TIMEOUT_MS = 3_000
-PROGRAM = "crossfade"
 Result = TypeVar("Result")
 
 
@@ -113,47 +105,3 @@ def run(data_dir: Path | None, act: Callable[[Connection], Coroutine[Any, Any, R
             return await act(connection)
 
     return asyncio.run(connected())
-
-
-def typed(command: str) -> str:
-    """Return a `crossfade` command as this operator has to type it: with what was needed to run this one."""
-    words = command.removeprefix(PROGRAM)
-    context = click.get_current_context()
-    data_dir = context.params.get("data_dir")
-    if data_dir is not None and context.get_parameter_source("data_dir") is ParameterSource.COMMANDLINE:
-        words += f" --data-dir {shlex.quote(str(data_dir))}"
-    return f"{_program()}{words}"
-
-
-def _program() -> str:
-    """Return how this program was called, if its name alone would find no other or none."""
-    called = Path(sys.argv[0])
-    found = shutil.which(PROGRAM)
-    if called.name != PROGRAM or (found and Path(found).samefile(called)) or not called.exists():
-        return PROGRAM
-    return shlex.quote(str(called))
-
-
-def table(*columns: str, whole: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """Return a table that folds what is too long and cuts nothing; `whole` columns keep their words in one piece."""
-    made = Table(title=title, title_justify="left")
-    for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in whole)
-    return made
-
-
-def print_table(made: Table) -> None:
-    """Print it as wide as its whole columns need, also where that is wider than the terminal."""
-    console = Console(highlight=False)
-    least = console.measure(made).minimum
-    if least > console.width:
-        console = Console(highlight=False, width=least)
-    console.print(made)
-
-
-def shown(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def say(document: dict[str, Any], sentence: str, as_json: bool) -> None:
-    click.echo(json.dumps(document) if as_json else sentence)

@@ -1,6 +1,5 @@
 """The rules of `crossfade rollout`: what the gate demands, plans, second operators, overrides."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from uuid import UUID
 
 import click
 
-from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import by_option, identify, print_table, run, say, shown, table, why_option
+from ops.cli.options import again, database_option, json_option
+from ops.cli.output import Column, encode, say, show
+from ops.cli.rollout_options import by_option, identify, run, why_option
 from ops.cli.rollout_subjects import find_user
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.decision import Kind, Told
@@ -20,6 +20,15 @@ from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 
 KEEPS_QUIET = "no reason given"
+OVERRIDE_COLUMNS = (
+    Column("kind", "kind"),
+    Column("subject", "subject"),
+    Column("e-mail", "email"),
+    Column("provider", "provider"),
+    Column("why", "why"),
+    Column("by", "created_by"),
+    Column("at", "created_at"),
+)
 
 
 @click.command()
@@ -41,11 +50,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str | None, data_dir: 
         return (await store.get_dial(connection, FLAG)).policy
 
     values = asdict(run(data_dir, act))
-    if as_json:
-        click.echo(json.dumps(values))
-        return
-    for name, value in values.items():
-        click.echo(f"{name}={value}")
+    say(values, "\n".join(f"{name}={value}" for name, value in values.items()), as_json=as_json)
 
 
 @click.command()
@@ -81,7 +86,7 @@ def plan(
 
     found = run(data_dir, act)
     if as_json:
-        click.echo(json.dumps(asdict(found) if found else None, default=str))
+        click.echo(encode(found))
     elif found is None:
         click.echo("There is no plan.")
     else:
@@ -113,7 +118,7 @@ def approve(*, needed: bool | None, why: str, actor: str | None, data_dir: Path 
 
     result = run(data_dir, act)
     if as_json:
-        click.echo(json.dumps(result))
+        click.echo(encode(result))
     elif "stage" in result:
         click.echo(f"The dial is at {result['stage']} now, version {result['version']}.")
     else:
@@ -150,7 +155,11 @@ def add_override(
         return found
 
     subject = run(data_dir, act)
-    say({"kind": kind, "subject": str(subject), "provider": provider}, f"{kind} {subject} is told {provider}.", as_json)
+    say(
+        {"kind": kind, "subject": str(subject), "provider": provider},
+        f"{kind} {subject} is told {provider}.",
+        as_json=as_json,
+    )
 
 
 @override.command("remove")
@@ -173,8 +182,9 @@ def remove_override(*, kind: str, name: str, why: str, actor: str | None, data_d
 
     subject, was_there = run(data_dir, act)
     if not was_there:
-        raise click.ClickException(f"There is no override of {kind} {subject}; see crossfade rollout override list.")
-    say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json)
+        look = again("crossfade rollout override list")
+        raise click.ClickException(f"There is no override of {kind} {subject}; see {look}.")
+    say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json=as_json)
 
 
 @override.command("list")
@@ -184,14 +194,7 @@ def remove_override(*, kind: str, name: str, why: str, actor: str | None, data_d
 def list_overrides(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """List overrides, newest first."""
     rows = run(data_dir, lambda connection: store.describe_overrides(connection, FLAG, limit))
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    lines = table("kind", "subject", "provider", "why", "by", "at", whole=("kind", "subject", "provider"))
-    for row in rows:
-        subject = "\n".join(filter(None, (str(row["subject"]), row["email"])))
-        lines.add_row(row["kind"], subject, row["provider"], row["why"], row["created_by"], shown(row["created_at"]))
-    print_table(lines)
+    show(rows, OVERRIDE_COLUMNS, as_json=as_json, empty="There are no overrides.")
 
 
 def _setting(word: str) -> tuple[str, str]:

@@ -43,8 +43,8 @@ def test_an_older_schema_is_not_ready_and_a_newer_one_is(app: Flask, conn: psyco
     ("fails", "heals"),
     [
         (  # what Supabase does with a project that runs full
-            "alter database gateway_tests set default_transaction_read_only = on",
-            "alter database gateway_tests reset default_transaction_read_only",
+            "alter role postgres set default_transaction_read_only = on",
+            "alter role postgres reset default_transaction_read_only",
         ),
         (  # what Postgres answers when there is no room for another page
             """
