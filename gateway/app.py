@@ -18,6 +18,7 @@ from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import Deprecation, DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.forwarded import ForwardedGate
+from gateway.gates.json_text import JsonTextGate
 from gateway.gates.links import LinkGate
 from gateway.gates.own_port import OwnPortGate
 from gateway.gates.rate_limit import Limits, RateLimitGate
@@ -140,6 +141,7 @@ def create_app(settings: Settings) -> Flask:
         ScopeGate(),
         BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
         BodyGate(turnstile, transfers),
+        JsonTextGate(),
     ):
         gate.install(app)
 

@@ -13,7 +13,7 @@ from realtime_bridge.rollout.dial_thread import DialThread
 from realtime_bridge.rollout.errors import FlagProviderError
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
-from realtime_bridge.settings import Provider
+from realtime_bridge.shared_variables import Provider
 
 PINNED = {  # legacy first: feeding both sides moves nobody
     Provider.SOCKETIO: Told.SOCKETIO,

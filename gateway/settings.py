@@ -7,9 +7,10 @@ from typing import Self
 
 from gateway.domain import Sides, UserScope
 from gateway.storage.settings import StorageKind, StorageSettings
+from realtime_bridge import shared_variables as shared
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
-from realtime_bridge.settings import Provider
+from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
@@ -67,12 +68,12 @@ class Settings:
         port = env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535)
         storage = StorageSettings.from_env(env)
         return cls(
-            database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
-            redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
+            database_url=shared.database_url(env),
+            redis_url=shared.redis_url(env),
             host=host,
             port=port,
             public_url=_public_url(env, host, port, storage),
-            metrics_host=env.text("CROSSFADE_METRICS_HOST", default="127.0.0.1"),
+            metrics_host=shared.metrics_host(env),
             metrics_port=env.port("CROSSFADE_METRICS_PORT"),
             workers=env.integer("CROSSFADE_GATEWAY_WORKERS", default=2, minimum=1, maximum=64),
             threads=threads,
@@ -90,17 +91,17 @@ class Settings:
             max_body_bytes=env.integer("CROSSFADE_MAX_BODY_BYTES", default=65_536, minimum=1_024, maximum=16_777_216),
             request_timeout_s=env.number("CROSSFADE_REQUEST_TIMEOUT_S", default=10.0, minimum=1.0, maximum=300.0),
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
-            provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
-            flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
+            provider=shared.provider(env),
+            flag_provider=shared.flag_provider(env),
             sides=_sides(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
             storage=storage,
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
-            cors_origins=_origins(env),
+            cors_origins=shared.cors_origins(env),
             account_users=env.choice("CROSSFADE_ACCOUNT_USERS", UserScope, default=UserScope.LISTED),
-            env=_env(env),
+            env=shared.key_env(env),
             log_level=env.log_level(),
             log_format=env.log_format(),
         )
@@ -125,24 +126,10 @@ def _public_url(env: Environment, host: str, port: int, storage: StorageSettings
 
 def _sides(env: Environment) -> Sides:
     return Sides(
-        supabase_url=env.optional("SUPABASE_URL"),
+        supabase_url=shared.supabase_url(env),
         supabase_public_key=env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
         legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
         signing_key=SigningKey.from_env(env),
         token_rules=TokenRules.from_env(env),
         session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
     )
-
-
-def _origins(env: Environment) -> tuple[str, ...]:
-    origins = tuple(word.strip() for word in env.text("CROSSFADE_CORS_ORIGINS", default="").split(",") if word.strip())
-    if any(not re.fullmatch(r"https?://[^/?#\s*]+", origin) for origin in origins):
-        raise ConfigurationError("CROSSFADE_CORS_ORIGINS must be origins such as https://app.example.com, with commas.")
-    return origins
-
-
-def _env(env: Environment) -> str:
-    word = env.text("CROSSFADE_ENV", default="live")
-    if not re.fullmatch(r"[a-z]{1,16}", word):
-        raise ConfigurationError("CROSSFADE_ENV must be 1 to 16 lower-case letters.")
-    return word

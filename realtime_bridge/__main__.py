@@ -32,7 +32,8 @@ from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import Provider, Settings, TransportName
+from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.shared_variables import Provider
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink

@@ -31,6 +31,10 @@ class Environment:
     def optional(self, *names: str) -> str | None:
         return self.text(*names, default="") or None
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return a list that is written with commas, spaces or both."""
+        return tuple(self.text(name, default="").replace(",", " ").split())
+
     def integer(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
         raw = self.text(name, default=str(default))
         try:

@@ -7,10 +7,12 @@ import psycopg
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge import home
+from realtime_bridge.home import JsonLine
+from realtime_bridge.legacy.socketio_server import PATH, LegacyServer
 from realtime_bridge.relay import Pool, Relay
 
 READY_TIMEOUT_S = 1.0
@@ -18,8 +20,11 @@ FRESH_S = 1.0  # gathering takes the loop some milliseconds
 
 
 def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None) -> Starlette:
+    async def root(request: Request) -> Response:
+        return home.answer(request, legacy_path=f"/{PATH}" if legacy else None)
+
     async def livez(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JsonLine({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
         """200 while the database answers; a failing sink is reported, not fatal: its events wait in the log."""
@@ -30,10 +35,10 @@ def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | 
             async with pool.connection(timeout=READY_TIMEOUT_S) as connection:
                 await connection.execute("select 1")
         except psycopg.Error:
-            return JSONResponse({"status": "unavailable", "database": "unavailable", **facts}, 503)
-        return JSONResponse({"status": "ok", "database": "ok", **facts})
+            return JsonLine({"status": "unavailable", "database": "unavailable", **facts}, 503)
+        return JsonLine({"status": "ok", "database": "ok", **facts})
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+    return Starlette(routes=[Route("/", root), Route("/livez", livez), Route("/readyz", readyz)])
 
 
 def create_metrics_app(clock: Callable[[], float] = monotonic) -> Starlette:

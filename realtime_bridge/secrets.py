@@ -37,8 +37,8 @@ class SecretBox:
     @classmethod
     def from_env(cls, env: Environment) -> "SecretBox | None":
         """Return the box, or None when no key is set. Raises ConfigurationError for one that cannot be used."""
-        text = env.optional("CROSSFADE_SECRETS_KEY")
-        return cls([_parse(word) for word in text.replace(",", " ").split()]) if text else None
+        words = env.words("CROSSFADE_SECRETS_KEY")
+        return cls([_parse(word) for word in words]) if words else None
 
     def seal(self, secret: bytes, context: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)

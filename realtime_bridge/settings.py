@@ -4,22 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from realtime_bridge import shared_variables as shared
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.tokens import TokenRules
 from realtime_bridge.webhooks.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
-
-
-class Provider(StrEnum):
-    """Which side is fed: CHAT_REALTIME_PROVIDER."""
-
-    SOCKETIO = "socketio"
-    SUPABASE = "supabase"
-    DUAL = "dual"
-    ROLLOUT = "rollout"
-    """As the dial says (`crossfade rollout`)."""
 
 
 class TransportName(StrEnum):
@@ -78,27 +70,27 @@ class Settings:
         """Raises ConfigurationError with one sentence that names the variable."""
         env = Environment(variables)
         settings = cls(
-            database_url=env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
-            jwt_secret=env.optional("SUPABASE_JWT_SECRET"),
+            database_url=shared.database_url(env),
+            jwt_secret=shared.jwt_secret(env),
             signing_key=_signing_key(env),
             token_rules=TokenRules.from_env(env),
-            provider=env.choice("CHAT_REALTIME_PROVIDER", Provider, default=Provider.DUAL),
+            provider=shared.provider(env),
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
-            supabase_url=env.optional("SUPABASE_URL"),
-            supabase_secret_key=env.optional("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
-            redis_url=_redis_url(env),
+            supabase_url=shared.supabase_url(env),
+            supabase_secret_key=shared.supabase_secret_key(env),
+            redis_url=shared.redis_url(env) if env.optional("REDIS_URL") else None,
             host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
             port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
-            metrics_host=env.text("CROSSFADE_METRICS_HOST", default="127.0.0.1"),
+            metrics_host=shared.metrics_host(env),
             metrics_port=env.port("CROSSFADE_BRIDGE_METRICS_PORT"),
-            cors_origins=tuple(env.text("CROSSFADE_CORS_ORIGINS", default="").replace(",", " ").split()),
+            cors_origins=shared.cors_origins(env),
             wuzapi_servers=allowed_servers(env),
             event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
             canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
             idle_probe_s=env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300),
             feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
-            flag_provider=env.optional("CROSSFADE_FLAG_PROVIDER"),
+            flag_provider=shared.flag_provider(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
             webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
@@ -141,7 +133,3 @@ def _signing_key(env: Environment) -> SigningKey:
     if key is None:
         raise ConfigurationError("Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there.")
     return key
-
-
-def _redis_url(env: Environment) -> str | None:
-    return env.url("REDIS_URL", schemes=("redis", "rediss", "unix")) if env.optional("REDIS_URL") else None

@@ -13,6 +13,7 @@ import jwt
 from jwt import PyJWK
 
 from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.shared_variables import jwt_secret
 
 SHARED = "HS256"  # signed with the project's JWT secret
 ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "EdDSA")  # verified with a public key
@@ -50,9 +51,9 @@ class SigningKey:
     @classmethod
     def from_env(cls, env: Environment) -> "SigningKey | None":
         """Return the private key if there is one, else the shared secret, else None."""
-        if text := env.optional(VARIABLE):
+        text, secret = env.optional(VARIABLE), jwt_secret(env)
+        if text:
             return cls.of_jwk(text)
-        secret = env.optional("SUPABASE_JWT_SECRET")
         return cls.of_secret(secret) if secret else None
 
     def sign(self, claims: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from gateway.key_cache import KeyCache
 from gateway.metrics import Metrics
 from gateway.store import api_keys as stored
 
+API = "/api/"
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them
 SIGNED_ENDPOINTS = frozenset({"wuzapi.receive_event"})  # who sends is proven by the body's signature, in the view
 SIGNED_BLUEPRINTS = frozenset({"files"})  # the URL itself is the permission, and says for what
@@ -68,7 +69,7 @@ class ApiKeyGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        if not needs_key(request.path, request.endpoint):
+        if not needs_key(request.path, request.endpoint) or self._is_elsewhere():
             return
         text = self._presented()
         try:
@@ -85,6 +86,10 @@ class ApiKeyGate:
         g.api_key = key
         g.api_key_text = text  # opens what was sealed for this caller; never logged, gone with the request
         self._cache.mark_used(key.id)
+
+    def _is_elsewhere(self) -> bool:
+        """No route, and not beneath the API: the answer is 404 or 405 for everybody, and tells nothing."""
+        return request.endpoint is None and not request.path.startswith(API)
 
     def _presented(self) -> str:
         header = request.headers.get("X-API-Key", "").strip()

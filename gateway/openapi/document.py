@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the routes, the catalogue and the models that validate. Pure."""
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
 from gateway.gates.scope import scope_of
-from gateway.openapi import answers
+from gateway.openapi import answers, words
 from gateway.openapi.catalogue import component_of, event_components
 from gateway.openapi.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
 from gateway.openapi.operation import REF, Operation
@@ -86,9 +87,14 @@ def build(
             },
             "headers": HEADERS,
             "responses": {code: _problem_answer([code], schemas) for code in ANYWHERE.values()},
-            "schemas": definitions | event_components(),
+            "schemas": _described(definitions | event_components()),
         },
     }
+
+
+def components(operations: Iterable[Operation]) -> Schema:
+    """Return the named schemas of everything that is sent and answered."""
+    return _described(_schemas(operations)[1] | event_components())
 
 
 def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
@@ -112,6 +118,14 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[type[BaseModel], Sch
     schemas = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
     names = {schemas[query]["$ref"].rpartition("/")[2] for query in queries}  # what they hold is in `parameters`
     return schemas, {name: _untitled(schema) for name, schema in definitions["$defs"].items() if name not in names}
+
+
+def _described(components: Schema) -> Schema:
+    """A copy in which every property says what it is; the originals belong to others."""
+    components = copy.deepcopy(components)
+    for name, schema in components.items():
+        words.describe(name, schema)
+    return components
 
 
 def _untitled(schema: Schema) -> Schema:
@@ -141,7 +155,8 @@ def _operation(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
 
 def _path_parameters(rule: Rule) -> Iterator[Schema]:
     for converter, name in _ARGUMENT.findall(rule.rule):
-        yield {"name": name, "in": "path", "required": True, "schema": PATHS[converter]}
+        described = words.PARAMETERS.get(name, "")
+        yield {"name": name, "in": "path", "required": True, "description": described, "schema": PATHS[converter]}
 
 
 def _query_parameters(model: type[BaseModel]) -> Iterator[Schema]:
@@ -153,9 +168,7 @@ def _query_parameters(model: type[BaseModel]) -> Iterator[Schema]:
         shown |= kinds[0] if kinds else {}
         if field.get("default") is not None:
             shown["default"] = field["default"]
-        described = field.get("description") or next(
-            (kind["description"] for kind in kinds if "description" in kind), ""
-        )
+        described = words.said(field) or words.PARAMETERS.get(name, "")
         shown.pop("description", None)
         parameter = {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": shown}
         yield parameter | ({"description": described} if described else {})
@@ -217,9 +230,13 @@ def _envelope(operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -
     answer = operation.answer
     item = {"$ref": REF.format(model=answer)} if isinstance(answer, str) else schemas[answer]
     data = {"type": "array", "items": item} if operation.is_list else item
-    properties: Schema = {"success": {"const": True}, "data": data}
+    properties: Schema = {
+        "success": {"const": True, "description": "Always true here: errors have another form."},
+        "data": data
+        | {"description": "What was asked for." if operation.is_list else "What it is about, as it is now."},
+    }
     if operation.is_list:
-        properties["pagination"] = schemas[answers.Pagination]
+        properties["pagination"] = schemas[answers.Pagination] | {"description": "Where the list goes on."}
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
 

@@ -100,7 +100,7 @@ OPERATIONS = {
             "messages": [{"content": "Hi", "direction": "incoming", "createdAt": "2020-01-01T10:00:00Z"}],
             "announce": False,
         },
-        description="Up to 500, each an [ImportMessage](/docs#schema-ImportMessage) with its own `createdAt` and its"
+        description="Up to 500, each an [ImportMessage](/docs/schemas#ImportMessage) with its own `createdAt` and its"
         " own result: one that is wrong leaves the others alone. Events only with `announce`; then each message counts"
         " as one that is sent, and 429 tells how many fit (`remaining`).",
     ),

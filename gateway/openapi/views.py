@@ -1,57 +1,112 @@
-"""`/api/v1/openapi.json`, `/docs` and `/docs/problems`: for everybody, without a key. Made when first asked for."""
+"""`/`, `/docs` and `/api/v1/openapi.json`: for everybody, without a key. Made when first asked for."""
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, redirect, request
 
 from gateway.errors import NotFound
 from gateway.gates.deprecation import Deprecation
-from gateway.openapi import document, html
+from gateway.openapi import document, home
 from gateway.openapi.catalogue import OPERATIONS
+from gateway.openapi.pages.site import Site
+from gateway.openapi.pages.snippets import BASE
 from gateway.openapi.problem_table import problem_types
 
 HEADERS = {
     "Cache-Control": "public, max-age=300",
-    # Nothing may be loaded, framed or run, whatever ends up in a page.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    # Nothing may be loaded, framed, sent or run but what is ours and of this gateway, whatever ends up in a page.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none';"
+        " base-uri 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
 }
+STATIC = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+PLACES = {"resource": "/docs", "problem": "/docs/problems"}
 
 
 def blueprint(deprecated: Mapping[str, Deprecation]) -> Blueprint:
+    views = Documents(deprecated)
     routes = Blueprint("documents", __name__)
-
-    @functools.cache
-    def described() -> str:
-        return json.dumps(document.build(current_app, OPERATIONS, deprecated))
-
-    @functools.cache
-    def page() -> str:
-        return html.api_page(json.loads(described()))
-
-    def openapi() -> Response:
-        return Response(described(), content_type="application/json", headers=HEADERS)
-
-    def docs() -> Response:
-        return _html(page)
-
-    def problems() -> Response:
-        return _html(lambda: html.problems_page(problem_types()))
-
-    def problem(code: str) -> Response:
-        kind = problem_types().get(code)
-        if kind is None:
-            raise NotFound("There is no such problem; /docs/problems lists them all.")
-        return _html(lambda: html.problem_page(kind))
-
-    routes.add_url_rule("/api/v1/openapi.json", view_func=openapi, methods=["GET"])
-    routes.add_url_rule("/docs", view_func=docs, methods=["GET"])
-    routes.add_url_rule("/docs/problems", view_func=problems, methods=["GET"])
-    routes.add_url_rule("/docs/problems/<code>", view_func=problem, methods=["GET"])
+    for name, rule, view in (
+        ("root", "/", views.root),
+        ("openapi", "/api/v1/openapi.json", views.openapi),
+        ("begin", "/docs", lambda: views.page("begin")),
+        ("slash", "/docs/", lambda: redirect("/docs", code=308)),
+        ("resource", "/docs/api/<name>", lambda name: views.page("resource", name)),
+        ("events", "/docs/events", lambda: views.page("events")),
+        ("schemas", "/docs/schemas", lambda: views.page("schemas")),
+        ("problems", "/docs/problems", lambda: views.page("problems")),
+        ("problem", "/docs/problems/<name>", lambda name: views.page("problem", name)),
+        ("search", "/docs/search.json", views.search),
+        ("static", "/docs/<name>", views.static),
+    ):
+        routes.add_url_rule(rule, endpoint=name, view_func=view, methods=["GET"])
     return routes
 
 
-def _html(make: Callable[[], str]) -> Response:
-    return Response(make(), content_type="text/html; charset=utf-8", headers=HEADERS)
+class Documents:
+    """Each text is made when it is first asked for, and stays; there are as many as there are names."""
+
+    def __init__(self, deprecated: Mapping[str, Deprecation]) -> None:
+        self._deprecated = deprecated
+        self._made: dict[tuple[str, ...], str] = {}
+
+    @functools.cached_property
+    def _described(self) -> str:
+        return json.dumps(document.build(current_app, OPERATIONS, self._deprecated))
+
+    @functools.cached_property
+    def _site(self) -> Site:
+        return Site(json.loads(self._described), problem_types())
+
+    def root(self) -> Response:
+        asked = request.accept_mimetypes.best_match([home.JSON, home.HTML], default=home.JSON)
+        if asked == home.HTML:
+            answer = _html(home.page(self._site.tags))
+        else:
+            answer = Response(json.dumps(home.FACTS), content_type=home.JSON, headers=HEADERS)
+        answer.vary.add("Accept")
+        return answer
+
+    def openapi(self) -> Response:
+        return Response(self._described, content_type=home.JSON, headers=HEADERS)
+
+    @functools.cached_property
+    def _found(self) -> str:
+        return self._site.search()
+
+    def search(self) -> Response:
+        return Response(self._found, content_type=home.JSON, headers=HEADERS)
+
+    def page(self, *kind_and_name: str) -> Response:
+        """Answer with a page of the site, by its kind and, where there are several, its name."""
+        if kind_and_name not in self._made:
+            kind, *name = kind_and_name
+            made: str | None = getattr(self._site, kind)(*name)
+            if made is None:
+                raise NotFound(f"There is no such {kind}; {PLACES[kind]} lists them all.")
+            self._made[kind_and_name] = made
+        return _html(self._made[kind_and_name])
+
+    def static(self, name: str) -> Response:
+        if name not in STATIC:
+            raise NotFound("There is no such page; /docs lists them all.")
+        text = (files("gateway.openapi") / "static" / name).read_text(encoding="utf-8")
+        return Response(text, content_type=STATIC[name], headers=HEADERS)
+
+
+def _html(text: str) -> Response:
+    """Return a page with requests to the address that it was asked for under, if that is one."""
+    if HOST.fullmatch(request.host):
+        text = text.replace(BASE, escape(f"{request.scheme}://{request.host}"))
+    answer = Response(text, content_type="text/html; charset=utf-8", headers=HEADERS)
+    answer.vary.add("Host")
+    return answer

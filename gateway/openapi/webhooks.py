@@ -47,7 +47,7 @@ OPERATIONS = {
         follows=_MADE,
         description="From now on every event of these types is sent to the URL, signed, at least once; a"
         " `webhook.ping` goes first. The secret is in this answer only. What is sent: see"
-        " [Events and webhooks](/docs#webhooks).",
+        " [Events and webhooks](/docs/events).",
     ),
     "webhooks.list_webhooks": Operation(summary="List webhooks", tag=TAG, is_list=True, answer=answers.Webhook),
     "webhooks.list_event_types": Operation(

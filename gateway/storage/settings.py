@@ -8,7 +8,8 @@ from typing import Self
 from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
 from gateway.storage.supabase import SupabaseStore
-from realtime_bridge.environment import Environment
+from realtime_bridge import shared_variables as shared
+from realtime_bridge.environment import ConfigurationError, Environment
 
 
 class StorageKind(StrEnum):
@@ -33,10 +34,14 @@ class StorageSettings:
         if kind is StorageKind.DIRECTORY:
             return cls(kind=kind, directory=Path(env.text("CROSSFADE_STORAGE_DIR")).resolve())
         if kind is StorageKind.SUPABASE:
+            url, key = shared.supabase_url(env), shared.supabase_secret_key(env)
+            if url is None or key is None:
+                missing = "SUPABASE_URL" if url is None else "SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY"
+                raise ConfigurationError(f"Set {missing}: CROSSFADE_STORAGE=supabase needs it.")
             return cls(
                 kind=kind,
-                supabase_url=env.url("SUPABASE_URL", schemes=("http", "https")),
-                supabase_secret_key=env.text("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
+                supabase_url=url,
+                supabase_secret_key=key,
                 bucket=env.text("CROSSFADE_STORAGE_BUCKET", default="chat-attachments"),
             )
         return cls()

@@ -143,7 +143,10 @@ class ListConversations(Query):
     unread: Annotated[bool | None, YesOrNo] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
     limit: Annotated[
-        int, Field(ge=1, le=MAX_BIGINT, description="More than 100 is 100."), Number, AfterValidator(_at_most_100)
+        int,
+        Field(ge=1, le=MAX_BIGINT, description="How many at most; more than 100 is 100."),
+        Number,
+        AfterValidator(_at_most_100),
     ] = 20
     page: (
         Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]

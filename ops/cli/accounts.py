@@ -1,6 +1,5 @@
 """`crossfade accounts`: show and change what an account chose for itself."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from gateway.db import Connection
 from gateway.domain import AccountSettings
 from gateway.store import account as store
 from ops.cli.options import database_option, database_url, json_option
+from ops.cli.output import say
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
@@ -71,8 +71,5 @@ def _get(connection: Connection, account_id: UUID) -> AccountSettings:
 
 
 def _tell(settings: AccountSettings, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"id": str(settings.id), "contentHtml": settings.content_html}))
-        return
     how = "with" if settings.content_html else "without"
-    click.echo(f"Account {settings.id} is sent what people write {how} its safe HTML form.")
+    say(settings, f"Account {settings.id} is sent what people write {how} its safe HTML form.", as_json=as_json)

@@ -6,19 +6,14 @@ from pathlib import Path
 
 import click
 
-from ops.cli.options import DEFAULT_DATA_DIR
+from ops.cli.options import again, stack_option
 from ops.embedded.ready import read_ready
 
 DEFAULT_COUNT = 5
 
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA_DIR,
-    help="Of the running stack.  [default: .crossfade in the project]",
-)
+@stack_option("Of the running stack.")
 @click.option("--count", type=click.IntRange(0, 60), help="Messages to send.  [default: 5, with --watch none]")
 @click.option("--watch", is_flag=True, help="Stay and show what others send, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per arrival, then a summary.")
@@ -28,6 +23,7 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     Opens the official Python clients of Supabase Realtime and of Socket.IO as the demo client, sends messages over the
     REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order.
     """
+    from ops.demo.feeding import unfed
     from ops.demo.run import Demo
     from ops.demo.sides import DemoError
     from ops.demo.tracker import Tracker
@@ -38,11 +34,14 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     tracker = Tracker()
     view = choose_view(tracker, as_json=as_json)
 
-    async def run() -> None:
-        number = count if count is not None else 0 if watch else DEFAULT_COUNT
-        await Demo(ready, tracker, view).run(count=number, watch=watch)
+    number = count if count is not None else 0 if watch else DEFAULT_COUNT
+    if silent := asyncio.run(unfed(ready)):
+        sentence = f"{silent[0]} Type: {again(silent[1]) if silent[1].startswith('crossfade') else silent[1]}"
+        if number:
+            raise DemoError(sentence)
+        click.echo(sentence, err=True)
 
-    asyncio.run(run())
+    asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
     view.show_summary()
     if complaint := tracker.complaint():
         raise DemoError(complaint)

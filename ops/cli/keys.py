@@ -1,7 +1,5 @@
 """`crossfade keys`: create, list and revoke API keys. The only place where a key's text is ever shown."""
 
-import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +10,15 @@ from uuid import UUID
 import click
 import psycopg
 from rich.console import Console
-from rich.table import Table
 
 from gateway import api_keys
 from gateway.db import Connection
 from gateway.domain import ApiKey, Scope
 from gateway.store import api_keys as store
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option, key_env
+from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
+from realtime_bridge import shared_variables
 
 CONNECT_TIMEOUT_S = 5
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
@@ -67,7 +66,7 @@ class Env(click.ParamType[str]):
     name = "word"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[a-z]{1,16}", str(value)):
+        if not shared_variables.KEY_ENV.fullmatch(str(value)):
             self.fail(f"{value!r} is not 1 to 16 lower-case letters, such as live or test.", param, ctx)
         return str(value)
 
@@ -94,7 +93,7 @@ def keys() -> None:
 )
 @click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute; likewise.")
 @click.option(
-    "--env", type=Env(), default=lambda: os.environ.get("CROSSFADE_ENV") or "live", help="live, test … [CROSSFADE_ENV]"
+    "--env", type=Env(), help="The word in the key: live, test …  [CROSSFADE_ENV, or that of the stack; default: live]"
 )
 @database_option
 @json_option
@@ -106,12 +105,12 @@ def create(
     expires_in: timedelta | None,
     rate_limit: int | None,
     send_rate_limit: int | None,
-    env: str,
+    env: str | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Make a key and show it, once."""
-    text = api_keys.mint(env)
+    text = api_keys.mint(env or key_env(data_dir))
     with _connect(data_dir) as connection:
         try:
             key = store.insert(
@@ -127,7 +126,7 @@ def create(
         except psycopg.errors.ForeignKeyViolation:
             raise KeysError(f"There is no user {account_id}; an account is a row of auth.users.") from None
     if as_json:
-        click.echo(json.dumps({"key": text.text, **_as_dict(key)}))
+        click.echo(encode({"key": text.text, **_as_dict(key)}))
         return
     Console(highlight=False, soft_wrap=True).print(f"[bold]{text.text}[/bold]\n{SHOWN_ONCE} Its id is {key.id}.")
 
@@ -140,17 +139,10 @@ def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) 
     """Show keys, newest first; never their text."""
     with _connect(data_dir) as connection:
         found = store.list_all(connection, account_id)
+    document = [_as_dict(key) for key in found]
+    show(found, COLUMNS, as_json=as_json, document=document, empty="There are no keys.")
     if as_json:
-        click.echo(json.dumps([_as_dict(key) for key in found]))
         return
-    table = Table("name", "scopes", "limits/min", "last used", "expires", "state")
-    table.add_column("id", no_wrap=True)  # what revoke takes: never cut
-    for key in found:
-        limits = f"{key.rate_limit or 'default'}, sending {key.send_rate_limit or 'default'}"
-        used, expires = _moment(key.last_used_at) or "never", _moment(key.expires_at) or "never"
-        scopes = " ".join(key.scopes)
-        table.add_row(key.name, scopes, limits, used, expires, _state(key), key.id)
-    Console(highlight=False).print(table)
     for owner in sorted({key.account_id for key in found}):
         names = ", ".join(key.name for key in found if key.account_id == owner)
         click.echo(f"account {owner}: {names}")
@@ -165,8 +157,8 @@ def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
     with _connect(data_dir) as connection:
         key = store.revoke(connection, key_id)
     if key is None:
-        raise KeysError(f"There is no key {key_id!r}; `crossfade keys list` shows the ids.")
-    click.echo(json.dumps(_as_dict(key)) if as_json else f"{key.prefix} ({key.name}) no longer works.")
+        raise KeysError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
+    say(_as_dict(key), f"{key.prefix} ({key.name}) no longer works.", as_json=as_json)
 
 
 @contextmanager
@@ -182,14 +174,14 @@ def _as_dict(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "prefix": key.prefix,
         "env": key.env,
-        "accountId": str(key.account_id),
-        "scopes": list(key.scopes),
-        "rateLimit": key.rate_limit,
-        "sendRateLimit": key.send_rate_limit,
-        "createdAt": _moment(key.created_at),
-        "expiresAt": _moment(key.expires_at),
-        "revokedAt": _moment(key.revoked_at),
-        "lastUsedAt": _moment(key.last_used_at),
+        "account_id": key.account_id,
+        "scopes": key.scopes,
+        "rate_limit": key.rate_limit,
+        "send_rate_limit": key.send_rate_limit,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
         "state": _state(key),
     }
 
@@ -200,5 +192,13 @@ def _state(key: ApiKey) -> str:
     return "expired" if key.has_expired(datetime.now(UTC)) else "active"
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
+COLUMNS = (
+    Column("id", "id"),
+    Column("name", "name"),
+    Column("scopes", lambda key: " ".join(key.scopes)),
+    Column("requests/min", lambda key: key.rate_limit or "default", right=True),
+    Column("sends/min", lambda key: key.send_rate_limit or "default", right=True),
+    Column("last used", lambda key: key.last_used_at or "never"),
+    Column("expires", lambda key: key.expires_at or "never"),
+    Column("state", _state),
+)

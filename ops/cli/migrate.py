@@ -1,13 +1,14 @@
 """`crossfade migrate`: bring the database in DATABASE_URL to the newest schema."""
 
-import json
 import os
 
 import click
 
 from migrations.lock import WAIT_S
 from ops import migration
+from ops.cli.output import say
 from realtime_bridge.environment import Environment
+from realtime_bridge.shared_variables import database_url
 
 
 @click.command()
@@ -28,6 +29,6 @@ def migrate(*, wait_s: float, as_json: bool) -> None:
     project as it is: Supabase's own objects are used, never created. Several at once are safe: one works, the others
     wait and then find nothing left to do. What a killed run left half built, the next one repairs.
     """
-    url = Environment(os.environ).url("DATABASE_URL", schemes=("postgresql", "postgres"))
+    url = database_url(Environment(os.environ))
     migration.migrate(url, wait_s=wait_s, say=lambda line: click.echo(line, err=True))
-    click.echo(json.dumps({"migrated": True}) if as_json else "The schema is up to date.")
+    say({"migrated": True}, "The schema is up to date.", as_json=as_json)

@@ -1,29 +1,33 @@
 """`crossfade parity`: what a client sees on each side, compared with the log; live, and as a report."""
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from psycopg.rows import class_row
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
 from ops.cli import parity_plot
 from ops.cli.options import database_option, json_option
+from ops.cli.output import Column, encode, tabulated
+from ops.cli.parity_plot import Mark, Stretch
 from ops.cli.rollout_options import run
+from realtime_bridge import sql
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout import windows
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S, Window
+from realtime_bridge.rollout.windows import SLOT_S
 
-HEADS = ("side", "sent", "seen", "lost", "repeated", "reordered", "errors", "p50", "p95", "p99")
+COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
+_SQL = sql.load(__file__)
 FORMATS = ("text", "json", "png", "html")
 
 
@@ -50,16 +54,17 @@ def parity() -> None:
 @click.option("--every", "every_s", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds.")
 @click.option("--times", type=click.IntRange(1), help="Stop after so many looks instead of at Ctrl-C.")
 @database_option
-def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | None) -> None:
-    """Show the last minute of both sides as a table that follows."""
-    looks = 0
-    with Live(console=Console(), auto_refresh=False) as live:
-        while times is None or looks < times:
-            if looks:
-                time.sleep(every_s)
-            looks += 1
-            figures = reports.summarize(_read(data_dir, seconds))
-            live.update(_table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z"), refresh=True)
+@json_option
+def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show the last minute of both sides as a table that follows; --json prints a line for each look."""
+    if as_json:
+        for figures in _looks(data_dir, seconds, every_s, times):
+            click.echo(_json(figures))
+        return
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        for figures in _looks(data_dir, seconds, every_s, times):
+            live.update(_table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z", console), refresh=True)
 
 
 @parity.command()
@@ -74,9 +79,9 @@ def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_d
     form = "json" if as_json else form
     if form in ("png", "html") and output is None:
         raise click.UsageError(f"Say where to write the {form} with --output.")
-    slots = _read(data_dir, seconds)
-    figures = reports.summarize(slots)
-    content = _render(form, slots, figures, f"Parity of the last {seconds} s")
+    stretch = _stretch(data_dir, seconds)
+    figures = reports.summarize(stretch.slots)
+    content = _render(form, stretch, figures)
     if output is None:
         click.echo(content)
     else:
@@ -86,32 +91,52 @@ def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_d
         raise click.ClickException(reports.sentence(figures))
 
 
-def _read(data_dir: Path | None, seconds: int) -> list[Window]:
-    async def read(connection: Connection) -> list[Window]:
-        return await windows.read(connection, FLAG, datetime.now(UTC) - timedelta(seconds=seconds))
+def _looks(data_dir: Path | None, seconds: int, every_s: float, times: int | None) -> Iterator[list[SideReport]]:
+    """Yield what both sides show now, again and again."""
+    for look in count():
+        if look == times:
+            return
+        if look:
+            time.sleep(every_s)
+        yield reports.summarize(_stretch(data_dir, seconds).slots)
+
+
+def _stretch(data_dir: Path | None, seconds: int) -> Stretch:
+    until = datetime.now(UTC)
+    since = until - timedelta(seconds=seconds)
+
+    async def read(connection: Connection) -> Stretch:
+        slots = await windows.read(connection, FLAG, since)
+        values = {"flag": FLAG, "since": since, "until": until}
+        async with connection.cursor(row_factory=class_row(Mark)) as reader:
+            await reader.execute(_SQL["stages"], values)
+            return Stretch(since=since, until=until, slots=slots, marks=await reader.fetchall())
 
     return run(data_dir, read)
 
 
-def _render(form: str, slots: list[Window], figures: list[SideReport], title: str) -> str | bytes:
+def _render(form: str, stretch: Stretch, figures: list[SideReport]) -> str | bytes:
     match form:
         case "json":
-            document = {"sides": [asdict(one) for one in figures], "conclusion": reports.sentence(figures)}
-            return json.dumps(document)
+            return _json(figures, since=stretch.since, until=stretch.until, stages=stretch.marks)
         case "png":
-            return parity_plot.png(slots)
+            return parity_plot.png(stretch)
         case "html":
-            return parity_plot.page(slots, title)
-    console = Console(width=110)
-    table = _table(figures, title)
-    table.caption = None  # below the table, on a line that is not wrapped
+            return parity_plot.page(stretch)
+    console = Console(highlight=False)
     with console.capture() as captured:
-        console.print(table)
+        console.print(_grid(figures, stretch.title, console))
     return f"{captured.get()}\n{reports.sentence(figures)}"
 
 
-def _table(figures: list[SideReport], title: str) -> Table:
-    table = Table(*HEADS, title=title, caption=reports.sentence(figures))
-    for one in figures:
-        table.add_row(*parity_plot.cells(one))
-    return table
+def _json(figures: list[SideReport], **more: object) -> str:
+    return encode({**more, "sides": figures, "conclusion": reports.sentence(figures)})
+
+
+def _table(figures: list[SideReport], title: str, console: Console) -> RenderableType:
+    return Group(_grid(figures, title, console), Text(reports.sentence(figures)))
+
+
+def _grid(figures: list[SideReport], title: str, console: Console) -> RenderableType:
+    rows = [dict(zip(parity_plot.HEADS, parity_plot.cells(one), strict=True)) for one in figures]
+    return tabulated(rows, COLUMNS, console, title=title)

@@ -1,6 +1,5 @@
 """`crossfade relay`: where each sink stands, what it could not deliver, and sending that again."""
 
-import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,14 +7,53 @@ from uuid import UUID
 import click
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from rich.console import Console
-from rich.table import Table
 
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, database_option, database_url, json_option
+from ops.cli.output import Column, moment, say, show
 from realtime_bridge import parked, sql
 from realtime_bridge.sinks.base import SINKS
 
 _STATUS = sql.load(__file__)["status"]
+
+
+def describe(row: DictRow) -> str:
+    """Say in words what a sink is doing."""
+    if row["held_by"] is None:
+        return "not running"
+    if row["breaker"] == "open":
+        return f"breaker open, probe in {row['retry_in_s'] or 0:.0f} s"
+    if row["consecutive_failures"]:
+        return f"failing ({row['consecutive_failures']} in a row)"
+    return "waiting" if row["waiting_for"] else "delivering"
+
+
+def _behind_s(row: DictRow) -> str:
+    return f"{row['lag_s']:.1f}" if row["lag_s"] else ""
+
+
+def _reason(row: DictRow) -> str:
+    return f"{row['reason']}{' (replay requested)' if row['replay_requested_at'] else ''}"
+
+
+STATUS_COLUMNS = (
+    Column("sink", "sink"),
+    Column("state", describe),
+    Column("behind, events", "lag_events", right=True),
+    Column("behind, s", _behind_s, right=True),
+    Column("holes", "holes", right=True),
+    Column("parked", "parked", right=True),
+    Column("delivered", "delivered_count", right=True),
+)
+PARKED_COLUMNS = (
+    Column("sink", "sink"),
+    Column("event id", "event_id"),
+    Column("type", "type"),
+    Column("conversation", "conversation_id", right=True),
+    Column("seq", "seq", right=True),
+    Column("attempts", "attempts", right=True),
+    Column("parked at", "parked_at"),
+    Column("reason", _reason),
+)
 
 
 @click.group()
@@ -30,47 +68,21 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     """Show for each sink who delivers, how far behind it is, and why it fails if it does."""
     with _connect(data_dir) as connection:
         rows = connection.execute(_STATUS).fetchall()
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    table = Table("sink", "state", "behind", "holes", "parked", "delivered")
-    for row in rows:
-        table.add_row(
-            row["sink"],
-            describe(row),
-            f"{row['lag_events']} events" + (f", {row['lag_s']:.1f} s" if row["lag_s"] else ""),
-            str(row["holes"]),
-            str(row["parked"]),
-            str(row["delivered_count"]),
-        )
-    Console().print(table)
-    for row in rows:
+    show(rows, STATUS_COLUMNS, as_json=as_json)
+    for row in [] if as_json else rows:
         if row["held_by"]:
             click.echo(f"{row['sink']} is delivered by {row['held_by']}.")
         if row["last_error"]:
-            click.echo(f"{row['sink']} last failed at {row['last_error_at']:%Y-%m-%d %H:%M:%S}Z: {row['last_error']}")
+            click.echo(f"{row['sink']} last failed at {moment(row['last_error_at'])}: {row['last_error']}")
         if row["waiting_for"]:
             click.echo(f"{row['sink']} waits, and loses nothing: {row['waiting_for']}")
         if row["sent_again"]:
             click.echo(
                 f"{row['sink']} has sent {row['sent_again']} broadcasts again, lately at"
-                f" {row['sent_again_at']:%Y-%m-%d %H:%M:%S}Z: Realtime had perhaps not heard them."
+                f" {moment(row['sent_again_at'])}: Realtime had perhaps not heard them."
             )
         if row["parked"]:
-            click.echo(f"{row['parked']} events of {row['sink']} are parked: see crossfade relay parked.")
-
-
-def describe(row: DictRow) -> str:
-    """Say in words what a sink is doing."""
-    if row["held_by"] is None:
-        return "not running"
-    if row["breaker"] == "open":
-        return f"breaker open, probe in {row['retry_in_s'] or 0:.0f} s"
-    if row["consecutive_failures"]:
-        return f"failing ({row['consecutive_failures']} in a row)"
-    if row["waiting_for"]:
-        return "waiting"
-    return "delivering"
+            click.echo(f"{row['parked']} events of {row['sink']} are parked: see {again('crossfade relay parked')}.")
 
 
 @relay.command("parked")
@@ -83,26 +95,7 @@ def list_parked(*, sink: str | None, limit: int, offset: int, data_dir: Path | N
     """List events that a sink refused, newest first, with the reason."""
     with _connect(data_dir) as connection:
         rows = parked.list_parked(connection, sink=sink, limit=limit, offset=offset)
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    if not rows:
-        click.echo("Nothing is parked.")
-        return
-    table = Table("sink", "event id", "type", "conversation", "seq", "attempts", "parked at", "reason")
-    for row in rows:
-        waiting = " (replay requested)" if row["replay_requested_at"] else ""
-        table.add_row(
-            row["sink"],
-            str(row["event_id"]),
-            row["type"],
-            str(row["conversation_id"]),
-            str(row["seq"]),
-            str(row["attempts"]),
-            f"{row['parked_at']:%Y-%m-%d %H:%M:%S}Z",
-            row["reason"] + waiting,
-        )
-    Console().print(table)
+    show(rows, PARKED_COLUMNS, as_json=as_json, empty="Nothing is parked.")
 
 
 @relay.command()
@@ -123,13 +116,11 @@ def replay(
     with _connect(data_dir) as connection:
         requested = parked.request_replay(connection, sink=sink, event_ids=list(event_ids) or None)
     if event_ids and not requested:
-        raise click.ClickException("No parked event matches; crossfade relay parked lists them.")
-    if as_json:
-        click.echo(json.dumps({"requested": requested}, default=str))
-    elif requested:
-        click.echo(f"{len(requested)} events will be delivered again; crossfade relay parked shows what is refused.")
-    else:
-        click.echo("Nothing is parked, so there is nothing to replay.")
+        raise click.ClickException(f"No parked event matches; {again('crossfade relay parked')} lists them.")
+    look = again("crossfade relay parked")
+    sentence = f"{len(requested)} events will be delivered again; {look} shows what is refused."
+    nothing = "Nothing is parked, so there is nothing to replay."
+    say({"requested": requested}, sentence if requested else nothing, as_json=as_json)
 
 
 def _connect(data_dir: Path | None) -> psycopg.Connection[dict[str, Any]]:

@@ -1,7 +1,5 @@
 """`crossfade rollout`: turn the dial, see where it stands and why, and read who turned it."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +7,11 @@ from uuid import UUID
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from ops.cli import rollout_rules as rules
-from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import by_option, run, say, shown, why_option
+from ops.cli.options import again, database_option, json_option
+from ops.cli.output import Column, encode, moment, say, show
+from ops.cli.rollout_options import by_option, run, why_option
 from realtime_bridge.rollout import changes, guide, judging, keeper, stages, store
 from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
 from realtime_bridge.rollout.changes import Wish
@@ -26,6 +24,26 @@ version_option = click.option(
     "--version", type=click.IntRange(1), help="Refuse if the dial has moved since this version (see status)."
 )
 force_option = click.option("--force", is_flag=True, help="Go on although the gate has not passed; the audit says so.")
+
+
+GATE_COLUMNS = (
+    Column("window", lambda row: f"{row[0].number} ({row[0].started_at:%H:%M:%S}-{row[0].ended_at:%H:%M:%S})"),
+    Column("side", lambda row: row[1].side.value),
+    Column("criterion", lambda row: row[1].criterion.value),
+    Column("measured", lambda row: "-" if row[1].value is None else f"{row[1].value:.4g}", right=True),
+    Column("allowed", lambda row: f"{row[1].limit:.4g}", right=True),
+    Column("samples", lambda row: row[1].samples, right=True),
+    Column("outcome", lambda row: row[1].outcome.value),
+)
+AUDIT_COLUMNS = (
+    Column("at", "at"),
+    Column("who", "actor"),
+    Column("what", "action"),
+    Column("from", "from_stage"),
+    Column("to", "to_stage"),
+    Column("version", "version", right=True),
+    Column("why", "why"),
+)
 
 
 @click.group()
@@ -50,12 +68,12 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     at, told = run(data_dir, read)
     advice = guide.advise(at)
     if as_json:
-        document = {**_described(at), "told": told, "advice": advice.sentence, "next": advice.command}
-        click.echo(json.dumps(document, default=str))
+        document = {**_described(at), "told": told, "advice": advice.sentence, "next": again(advice.command)}
+        click.echo(encode(document))
         return
     console = Console(highlight=False, soft_wrap=True)
     by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
-    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {shown(at.dial.since)}{by}, version {at.dial.version}")
+    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {moment(at.dial.since)}{by}, version {at.dial.version}")
     console.print(guide.meaning(at.dial))
     if told:
         console.print(f"Told now: {', '.join(f'{count} {provider}' for provider, count in sorted(told.items()))}.")
@@ -65,7 +83,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         console.print(f"  {reason}", markup=False)
     console.print(f"\n{advice.sentence}\n", markup=False)
-    console.print(f"  {advice.command}", style="bold", markup=False)
+    console.print(f"  {again(advice.command)}", style="bold", markup=False)
 
 
 @rollout.command("set")
@@ -131,7 +149,7 @@ def rollback(*, stage: str, why: str, actor: str, data_dir: Path | None, as_json
 
     version = run(data_dir, turn)
     if as_json:
-        click.echo(json.dumps({"stage": wanted.label, "version": version, "changed": version is not None}))
+        click.echo(encode({"stage": wanted.label, "version": version, "changed": version is not None}))
     elif version is None:
         click.echo(f"The dial is at {wanted.label} or below already; nothing was changed.")
     else:
@@ -145,25 +163,11 @@ def gate(*, data_dir: Path | None, as_json: bool) -> None:
     """Show every figure that the gate decides by."""
     at = run(data_dir, _situation)
     if as_json:
-        click.echo(json.dumps({"stage": at.dial.stage.label, "policy": asdict(at.dial.policy), **at.verdict.figures()}))
+        click.echo(encode({"stage": at.dial.stage.label, "policy": at.dial.policy, **at.verdict.figures()}))
         return
     console = Console(highlight=False)
-    table = Table("window", "side", "criterion", "measured", "allowed", "samples", "outcome")
-    for window, findings in at.verdict.windows:
-        for finding in findings:
-            table.add_row(
-                f"{window.number} ({window.started_at:%H:%M:%S}-{window.ended_at:%H:%M:%S})",
-                finding.side.value,
-                finding.criterion.value,
-                "-" if finding.value is None else f"{finding.value:.4g}",
-                f"{finding.limit:.4g}",
-                str(finding.samples),
-                finding.outcome.value,
-            )
-    if at.verdict.windows:
-        console.print(table)
-    else:
-        console.print("No window has been closed at this stage.")
+    rows = [(window, finding) for window, findings in at.verdict.windows for finding in findings]
+    show(rows, GATE_COLUMNS, as_json=False, empty="No window has been closed at this stage.")
     console.print(f"{at.dial.stage.label}: {at.verdict.outcome}")
     for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
         console.print(f"  {reason}", markup=False, soft_wrap=True)
@@ -176,14 +180,7 @@ def gate(*, data_dir: Path | None, as_json: bool) -> None:
 def audit(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """Who changed what, when and why, newest first; --json also has the figures that decided."""
     rows = run(data_dir, lambda connection: store.list_audit(connection, FLAG, limit))
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    table = Table("at", "who", "what", "from", "to", "version", "why")
-    for row in rows:
-        changed = (row["from_stage"] or "", row["to_stage"] or "", str(row["version"]))
-        table.add_row(shown(row["at"]), row["actor"], row["action"], *changed, row["why"])
-    Console().print(table)
+    show(rows, AUDIT_COLUMNS, as_json=as_json, empty="Nobody has turned the dial yet.")
 
 
 @rollout.command()
@@ -209,7 +206,7 @@ def bucket(*, user: UUID, account: UUID | None, data_dir: Path | None, as_json: 
         f"{user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
         f"Told now: {decision.provider} (by {decision.source}, {decision.stage.label})."
     )
-    say(document, sentence, as_json)
+    say(document, sentence, as_json=as_json)
 
 
 def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
@@ -220,10 +217,10 @@ def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
     try:
         version = run(data_dir, act)
     except ApprovalNeeded as reason:
-        say({"stage": wish.stage.label, "waitsForApproval": True}, str(reason), as_json)
+        say({"stage": wish.stage.label, "waitsForApproval": True}, again(str(reason)), as_json=as_json)
         return
     document = {"stage": wish.stage.label, "version": version}
-    say(document, f"The dial is at {wish.stage.label} now, version {version}.", as_json)
+    say(document, f"The dial is at {wish.stage.label} now, version {version}.", as_json=as_json)
 
 
 async def _situation(connection: Connection) -> Situation:
@@ -246,14 +243,14 @@ def _described(at: Situation) -> dict[str, Any]:
         "stage": at.dial.stage.label,
         "percentage": at.dial.stage.percentage,
         "version": at.dial.version,
-        "since": shown(at.dial.since),
+        "since": at.dial.since,
         "changedBy": at.dial.changed_by,
         "meaning": guide.meaning(at.dial),
         "needsApproval": at.dial.needs_approval,
         "hasKeeper": at.has_keeper,
         "gate": {"outcome": at.verdict.outcome.value, "reasons": list(at.verdict.reasons)},
-        "plan": asdict(at.plan) if at.plan else None,
-        "waitsForApproval": asdict(at.request) if at.request else None,
+        "plan": at.plan,
+        "waitsForApproval": at.request,
     }
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 import getpass
-import json
 import socket
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,11 +49,3 @@ def run(data_dir: Path | None, act: Callable[[Connection], Coroutine[Any, Any, R
             return await act(connection)
 
     return asyncio.run(connected())
-
-
-def shown(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def say(document: dict[str, Any], sentence: str, as_json: bool) -> None:
-    click.echo(json.dumps(document) if as_json else sentence)

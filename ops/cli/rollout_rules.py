@@ -1,17 +1,15 @@
 """The rules of `crossfade rollout`: what the gate demands, plans, second operators, overrides."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from ops.cli.options import database_option, json_option
-from ops.cli.rollout_options import by_option, run, say, shown, why_option
+from ops.cli.options import again, database_option, json_option
+from ops.cli.output import Column, encode, say, show
+from ops.cli.rollout_options import by_option, run, why_option
 from realtime_bridge.rollout import changes, keeper, store
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import PolicyRefused
@@ -20,6 +18,14 @@ from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 
 KEEPS_QUIET = "no reason given"
+OVERRIDE_COLUMNS = (
+    Column("kind", "kind"),
+    Column("subject", "subject"),
+    Column("provider", "provider"),
+    Column("why", "why"),
+    Column("by", "created_by"),
+    Column("at", "created_at"),
+)
 
 
 @click.command()
@@ -40,11 +46,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str, data_dir: Path | 
         return (await store.get_dial(connection, FLAG)).policy
 
     values = asdict(run(data_dir, act))
-    if as_json:
-        click.echo(json.dumps(values))
-        return
-    for name, value in values.items():
-        click.echo(f"{name}={value}")
+    say(values, "\n".join(f"{name}={value}" for name, value in values.items()), as_json=as_json)
 
 
 @click.command()
@@ -77,7 +79,7 @@ def plan(
 
     found = run(data_dir, act)
     if as_json:
-        click.echo(json.dumps(asdict(found) if found else None, default=str))
+        click.echo(encode(found))
     elif found is None:
         click.echo("There is no plan.")
     else:
@@ -106,7 +108,7 @@ def approve(*, needed: bool | None, why: str, actor: str, data_dir: Path | None,
 
     result = run(data_dir, act)
     if as_json:
-        click.echo(json.dumps(result))
+        click.echo(encode(result))
     elif "stage" in result:
         click.echo(f"The dial is at {result['stage']} now, version {result['version']}.")
     else:
@@ -135,7 +137,8 @@ def add_override(
         await changes.put_override(connection, FLAG, Kind(kind), subject, Told(provider), actor=actor, why=why)
 
     run(data_dir, act)
-    say({"kind": kind, "subject": str(subject), "provider": provider}, f"{kind} {subject} is told {provider}.", as_json)
+    document = {"kind": kind, "subject": subject, "provider": provider}
+    say(document, f"{kind} {subject} is told {provider}.", as_json=as_json)
 
 
 @override.command("remove")
@@ -152,8 +155,9 @@ def remove_override(*, kind: str, subject: UUID, why: str, actor: str, data_dir:
         return await changes.delete_override(connection, FLAG, Kind(kind), subject, actor=actor, why=why)
 
     if not run(data_dir, act):
-        raise click.ClickException(f"There is no override of {kind} {subject}; see crossfade rollout override list.")
-    say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json)
+        look = again("crossfade rollout override list")
+        raise click.ClickException(f"There is no override of {kind} {subject}; see {look}.")
+    say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json=as_json)
 
 
 @override.command("list")
@@ -163,14 +167,7 @@ def remove_override(*, kind: str, subject: UUID, why: str, actor: str, data_dir:
 def list_overrides(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """List overrides, newest first."""
     rows = run(data_dir, lambda connection: store.describe_overrides(connection, FLAG, limit))
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    table = Table("kind", "subject", "provider", "why", "by", "at")
-    for row in rows:
-        at = shown(row["created_at"])
-        table.add_row(row["kind"], str(row["subject"]), row["provider"], row["why"], row["created_by"], at)
-    Console().print(table)
+    show(rows, OVERRIDE_COLUMNS, as_json=as_json, empty="There are no overrides.")
 
 
 def _setting(word: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ What it writes is history: rows with gapless numbers but without events, so no s
 by tests/bench; never needed to run Crossfade.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
+from ops.cli.output import say
 from ops.embedded.ready import NotReady, read_ready
 from ops.errors import OpsError
 from realtime_bridge import sql
@@ -95,10 +95,8 @@ def seed(
         bar.update(task, description="statistics")
         refresh_statistics(connection)
     seconds = round(time.monotonic() - started, 1)
-    if as_json:
-        click.echo(json.dumps({**asdict(plan), "account_id": str(plan.account_id), "seconds": seconds}))
-        return
-    click.echo(f"{conversations:,} conversations with {messages:,} messages in {seconds} s, account {plan.account_id}.")
+    sentence = f"{conversations:,} conversations with {messages:,} messages in {seconds} s, account {plan.account_id}."
+    say({**asdict(plan), "seconds": seconds}, sentence, as_json=as_json)
 
 
 def write(connection: psycopg.Connection[Any], plan: Plan, tell: Tell = lambda _: None) -> None:

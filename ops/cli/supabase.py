@@ -1,6 +1,7 @@
 """`crossfade supabase`: a local Supabase Realtime and Auth without Docker, for any project."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,15 +9,19 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.cli.options import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
 from ops.embedded.progress import Progress
-from ops.embedded.services import ROOT
 from ops.embedded.stop_signals import StopSignals
 from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
 from ops.local_supabase.settings import Plan
 
-DEFAULT_DATA_DIR = ROOT / ".crossfade" / "supabase"
 PORT = click.IntRange(0, 65535)
 WATCH_S = 0.2  # how soon a process that died is noticed
+
+
+def _default_data_dir() -> Path:
+    """A directory of its own beside what `up` keeps."""
+    return Path(os.environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR) / "supabase"
 
 
 @click.group()
@@ -30,8 +35,8 @@ def supabase() -> None:
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA_DIR,
-    help="Where the database lives.  [default: .crossfade/supabase in the project]",
+    default=_default_data_dir,
+    help="Where the database lives.  [default: supabase in CROSSFADE_DATA_DIR, or in .crossfade in the project]",
 )
 @click.option(
     "--plan",

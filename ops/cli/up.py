@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ops.cli.options import DEFAULT_DATA_DIR
+from ops.cli.options import DEFAULT_DATA_DIR, stack_option
 from ops.embedded import banner
 from ops.embedded.progress import Progress
 from ops.embedded.stack import Stack, StackOptions
@@ -18,12 +18,7 @@ PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA_DIR,
-    help="Where data, logs and ready.json live.  [default: .crossfade in the project]",
-)
+@stack_option("Where data, logs and ready.json live.")
 @click.option("--fresh", is_flag=True, help="Remove the data of earlier runs first.")
 @click.option("--gateway-port", type=PORT, default=8000, show_default=True, help="REST API; 0 takes any free port.")
 @click.option("--bridge-port", type=PORT, default=8001, show_default=True, help="Legacy sockets.")

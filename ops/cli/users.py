@@ -1,8 +1,10 @@
-"""`crossfade users`: say which users an account may name, end what they had, and end a user's sockets and tokens."""
+"""`crossfade users`: make users, say whom an account may name, end what they had, and end their sockets and tokens."""
 
-import json
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,11 +14,13 @@ import psycopg
 
 from gateway.db import Connection
 from gateway.store import users as store
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import again, auth_admin, database_option, database_url, json_option
+from ops.cli.output import encode, moment
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
@@ -27,13 +31,46 @@ class UsersError(OpsError):
 
 @click.group()
 def users() -> None:
-    """Say which users an account may name.
+    """Make users, and say which of them an account may name.
 
     A key opens one account. Its holder may let users take part in conversations, and ask for their realtime sessions,
     only when the project says that they belong to the account: by `chat_accounts` in the user's `app_metadata`, which
     these commands write and a backend of yours may write, too. USER is an id or an e-mail address. With
     CROSSFADE_ACCOUNT_USERS=everybody the gateway does not ask, and every account may name every user.
     """
+
+
+@users.command()
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.option("--account", "account_id", type=click.UUID, help="Let this account name them, too.")
+@click.option("--password-stdin", is_flag=True, help="Give them the password that is the first line of stdin.")
+@database_option
+@json_option
+def create(
+    *, emails: tuple[str, ...], account_id: UUID | None, password_stdin: bool, data_dir: Path | None, as_json: bool
+) -> None:
+    """Make users of the project, confirmed, through its Auth API.
+
+    Works on the stack that `up` runs, or with SUPABASE_URL and SUPABASE_SECRET_KEY on any project. Without a password
+    they sign in by whatever else the project offers, such as a magic link.
+    """
+    if wrong := [email for email in emails if not EMAIL.fullmatch(email)]:
+        raise click.UsageError(f"{wrong[0]!r} is not an e-mail address.")
+    admin = auth_admin(data_dir)
+    if account_id is not None and not admin.has_user(account_id):
+        raise UsersError(f"There is no user {account_id}; an account is a row of auth.users. Nobody was created.")
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    if password_stdin and not password:
+        raise click.UsageError("There is no password on stdin.")
+    accounts = [account_id] if account_id else []
+    created = []
+    for email in emails:
+        created.append(admin.create_user(email, password=password, accounts=accounts))
+        if not as_json:
+            named = f", and account {account_id} may name it" if account_id else ""
+            click.echo(f"Created {created[-1].id} ({created[-1].email}){named}.")
+    if as_json:
+        click.echo(encode({"account_id": account_id, "users": created}))
 
 
 @users.command()
@@ -45,7 +82,7 @@ def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as
     """Let the account name these users."""
     with _connect(data_dir, account_id) as connection, connection.transaction():
         found = store.allow_users(connection, account_id, names)
-        _check_found(names, found, "There is no user")
+        _check_found(names, found, "There is no user", f" {again('crossfade users create')} makes users.")
     _tell(account_id, found, "may name", as_json=as_json)
 
 
@@ -125,22 +162,19 @@ def _connect(data_dir: Path | None, account_id: UUID) -> Iterator[Connection]:
         yield connection
 
 
-def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: str) -> None:
+def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: str, hint: str = "") -> None:
     known = {str(user.id) for user in found} | {user.email.lower() for user in found if user.email}
     missing = [name for name in names if name.lower() not in known]
     if missing:
-        raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.")
+        raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.{hint}")
 
 
 def _tell(
     account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool, left: Mapping[UUID, int] | None = None
 ) -> None:
     if as_json:
-        people = [
-            {"id": str(user.id), "email": user.email, **({"conversationsLeft": left[user.id]} if left else {})}
-            for user in found
-        ]
-        click.echo(json.dumps({"accountId": str(account_id), "users": people}))
+        people = [asdict(user) | ({"conversations_left": left[user.id]} if left else {}) for user in found]
+        click.echo(encode({"account_id": account_id, "users": people}))
         return
     for user in found:
         click.echo(f"Account {account_id} {verb} {_named(user)}.")
@@ -153,16 +187,11 @@ def _tell(
 def _tell_evicted(found: Sequence[store.User], ends: Mapping[UUID, datetime | None], *, as_json: bool) -> None:
     """Say what was ended, and what cannot be: for how long."""
     if as_json:
-        people = [
-            {"id": str(user.id), "email": user.email, "channelsUntil": end.isoformat() if end else None}
-            for user in found
-            for end in [ends[user.id]]
-        ]
-        click.echo(json.dumps({"evicted": people}))
+        click.echo(encode({"evicted": [asdict(user) | {"channels_until": ends[user.id]} for user in found]}))
         return
     for user in found:
         end = ends[user.id]
-        until = f"until {end:%Y-%m-%d %H:%M:%S} UTC" if end else "until that token ends (Supabase's own: an hour)"
+        until = f"until {moment(end)}" if end else "until that token ends (Supabase's own: an hour)"
         click.echo(f"Evicted {_named(user)}: legacy sockets are closed, tokens until now open nothing.")
         click.echo(f"  A Supabase channel joined before goes on {until}; nobody but Supabase can close it sooner.")
 

@@ -1,10 +1,11 @@
 """`crossfade version`: what is installed here, for a report of a problem."""
 
 import importlib.metadata
-import json
 import platform
 
 import click
+
+from ops.cli.output import say
 
 
 @click.command()
@@ -12,4 +13,4 @@ import click
 def version(*, as_json: bool) -> None:
     """Show the versions of Crossfade and of Python."""
     facts = {"crossfade": importlib.metadata.version("crossfade"), "python": platform.python_version()}
-    click.echo(json.dumps(facts) if as_json else "\n".join(f"{name} {value}" for name, value in facts.items()))
+    say(facts, "\n".join(f"{name} {value}" for name, value in facts.items()), as_json=as_json)

@@ -12,13 +12,13 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Column, Table
 
 from gateway.db import Database
 from gateway.errors import AlreadyDelivered, ProblemError
 from gateway.services import webhook_deliveries as service
 from gateway.webhook_domain import Recovered, Recovery
-from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
+from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option
+from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.webhooks import catalogue, signing
@@ -54,6 +54,36 @@ class Moment(click.ParamType[datetime]):
         return moment
 
 
+def _state(row: DictRow) -> str:
+    state = "paused" if row["paused"] else str(row["health"])
+    return f"{state} ({row['consecutive_failures']} failed)" if row["consecutive_failures"] else state
+
+
+def _waiting(row: DictRow) -> str:
+    return f"{row['waiting']}{'+' if row['waiting'] == 10_000 else ''}"  # noqa: PLR2004 where the count stops
+
+
+ENDPOINT_COLUMNS = (
+    Column("id", "id", right=True),
+    Column("account", "account_id"),
+    Column("url", "url"),
+    Column("events", lambda row: " ".join(row["event_types"])),
+    Column("state", _state),
+    Column("waiting", _waiting, right=True),
+    Column("last error", lambda row: row["disabled_reason"] or row["last_error"]),
+)
+ATTEMPT_COLUMNS = (
+    Column("started", lambda attempt: attempt["startedAt"][:19] + "Z"),
+    Column("type", "type"),
+    Column("event id", "eventId"),
+    Column("try", lambda attempt: f"{attempt['number']}{' replay' if attempt['replay'] else ''}"),
+    Column("outcome", "outcome"),
+    Column("status", "status", right=True),
+    Column("took, ms", lambda attempt: f"{attempt['timing']['totalMs']:.0f}", right=True),
+    Column("error", "error"),
+)
+
+
 @click.group()
 def webhooks() -> None:
     """Watch and repair webhooks, and try them on this machine."""
@@ -67,23 +97,7 @@ def list_webhooks(*, account_id: UUID | None, data_dir: Path | None, as_json: bo
     """Show every endpoint with its health and how much waits for it."""
     with _connect(data_dir) as connection:
         rows = connection.execute(_QUERIES["list"], {"account_id": account_id}).fetchall()
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    table = _table("id", "account", "url", "events", "state", "waiting", "last error")
-    for row in rows:
-        waiting = f"{row['waiting']}{'+' if row['waiting'] == 10_000 else ''}"  # noqa: PLR2004 where the count stops
-        error = row["disabled_reason"] or row["last_error"] or ""
-        table.add_row(
-            str(row["id"]),
-            str(row["account_id"]),
-            row["url"],
-            " ".join(row["event_types"]),
-            _state(row),
-            waiting,
-            error,
-        )
-    Console().print(table)
+    show(rows, ENDPOINT_COLUMNS, as_json=as_json, empty="There are no webhooks.")
 
 
 @webhooks.command()
@@ -103,18 +117,9 @@ def attempts(
         found = [row["attempt"] for row in connection.execute(_QUERIES["attempts"], values).fetchall()]
     if as_json:
         for attempt in found:
-            click.echo(json.dumps(attempt))
+            click.echo(encode(attempt))
         return
-    table = _table("started", "type", "event id", "try", "outcome", "status", "ms", "error")
-    for attempt in found:
-        number = f"{attempt['number']}{' replay' if attempt['replay'] else ''}"
-        status, ms = str(attempt["status"] or ""), f"{attempt['timing']['totalMs']:.0f}"
-        outcome_ = attempt["outcome"]
-        started = attempt["startedAt"][:19] + "Z"
-        table.add_row(
-            started, attempt["type"], attempt["eventId"], number, outcome_, status, ms, attempt["error"] or ""
-        )
-    Console().print(table)
+    show(found, ATTEMPT_COLUMNS, as_json=False, empty=f"Webhook {webhook_id} has no such attempts.")
 
 
 @webhooks.command()
@@ -129,7 +134,7 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
         found = _deliveries(connection, webhook_id, event_ids)
     with _database(data_dir) as database:
         shown = [json.loads(service.replay(database, account_id, webhook_id, delivery_id)) for delivery_id in found]
-    click.echo(json.dumps(shown) if as_json else f"{len(shown)} deliveries will be sent again.")
+    say(shown, f"{len(shown)} deliveries will be sent again.", as_json=as_json)
 
 
 @webhooks.command()
@@ -155,7 +160,7 @@ def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None
         while more:
             done = service.retry(database, account_id, webhook_id)
             retried, more = retried + done.retried, done.has_more
-    click.echo(json.dumps({"retried": retried}) if as_json else f"{retried} deliveries are due now.")
+    say({"retried": retried}, f"{retried} deliveries are due now.", as_json=as_json)
 
 
 @webhooks.command()
@@ -192,10 +197,8 @@ def recover(
             done: Recovered = service.recover(database, account_id, webhook_id, range_)
             failed, missing, more = failed + done.failed, missing + done.missing, done.has_more
             progress.update(task, completed=failed + missing)
-    if as_json:
-        click.echo(json.dumps({"failed": failed, "missing": missing}))
-    else:
-        click.echo(f"{failed} failed and {missing} missing deliveries are queued.")
+    sentence = f"{failed} failed and {missing} missing deliveries are queued."
+    say({"failed": failed, "missing": missing}, sentence, as_json=as_json)
 
 
 @webhooks.command()
@@ -249,12 +252,7 @@ def listen(
         if not as_json:
             click.echo(f"Events go to {target}. Verify them with {listener.secret}", err=True)
         for shown in listener.forward(count):
-            click.echo(json.dumps(shown) if as_json else Listener.line(shown))
-
-
-def _table(*names: str) -> Table:
-    """A table that folds what does not fit: an id must be there to the last letter, for somebody will copy it."""
-    return Table(*(Column(name, overflow="fold") for name in names))
+            say(shown, Listener.line(shown), as_json=as_json)
 
 
 def _checked(secret: str | None) -> str | None:
@@ -266,15 +264,10 @@ def _checked(secret: str | None) -> str | None:
     return secret
 
 
-def _state(row: DictRow) -> str:
-    state = "paused" if row["paused"] else str(row["health"])
-    return f"{state} ({row['consecutive_failures']} failed)" if row["consecutive_failures"] else state
-
-
 def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
     row = connection.execute(_QUERIES["account"], {"webhook_id": webhook_id}).fetchone()
     if row is None:
-        raise WebhooksError(f"There is no webhook {webhook_id}; `crossfade webhooks list` shows the ids.")
+        raise WebhooksError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
     account_id: UUID = row["account_id"]
     return account_id
 

@@ -1,7 +1,5 @@
 """How the demo is shown: a live table on a terminal, a line per arrival elsewhere, JSON lines for scripts."""
 
-import json
-from dataclasses import asdict
 from typing import Protocol, Self
 
 import click
@@ -10,6 +8,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from ops.cli.output import encode
 from ops.demo.tracker import Arrival, SideName, Tracker
 
 TITLES = {SideName.SUPABASE: "Supabase Realtime", SideName.SOCKETIO: "Socket.IO"}
@@ -109,24 +108,24 @@ class JsonView:
     def __exit__(self, *_: object) -> None: ...
 
     def show_watching(self, conversation_id: int) -> None:
-        click.echo(json.dumps({"watching": conversation_id}))
+        click.echo(encode({"watching": conversation_id}))
 
     def show(self, arrival: Arrival) -> None:
         click.echo(
-            json.dumps(
+            encode(
                 {
                     "side": arrival.side,
-                    "eventId": arrival.event_id,
+                    "event_id": arrival.event_id,
                     "seq": arrival.seq,
-                    "latencyMs": round(1000 * arrival.latency_s, 1),
+                    "latency_ms": round(1000 * arrival.latency_s, 1),
                     "repeat": arrival.repeat,
                 }
             )
         )
 
     def show_summary(self) -> None:
-        sides = {side.value: asdict(self._tracker.summary(side)) for side in SideName}
-        click.echo(json.dumps({"summary": {"sent": len(self._tracker.sent), **sides}}))
+        sides = {side.value: self._tracker.summary(side) for side in SideName}
+        click.echo(encode({"summary": {"sent": len(self._tracker.sent), **sides}}))
 
 
 def _milliseconds(arrival: Arrival) -> str:

@@ -9,6 +9,14 @@ from rich.panel import Panel
 from rich.table import Table
 
 from ops.embedded.ready import FILE_NAME, Ready
+from realtime_bridge.shared_variables import Provider
+
+PROVIDERS = {
+    Provider.DUAL: "both sides are fed, clients are told legacy",
+    Provider.ROLLOUT: "as the dial says; see crossfade rollout status",
+    Provider.SOCKETIO: "only legacy is fed",
+    Provider.SUPABASE: "only Supabase is fed",
+}
 
 
 def curl_line(ready: Ready) -> str:
@@ -24,12 +32,14 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     for name, value in (
-        ("Gateway", f"{ready.gateway_url}/api/v1/chat"),
+        ("API", f"{ready.gateway_url}/api/v1/chat"),
+        ("Docs", f"{ready.gateway_url}/docs"),
         ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
         ("Metrics", f"{ready.metrics_url}, of the bridge {ready.bridge_metrics_url}"),
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),
         ("Redis", ready.redis_url),
+        ("Provider", f"{ready.provider}: {PROVIDERS[Provider(ready.provider)]}"),
         ("API key", ready.api_key),
         ("Conversation", str(ready.conversation_id)),
         ("Logs", str(data_dir / "logs")),

@@ -4,6 +4,7 @@ The conversation is made over the REST API like anybody's, so its event is in th
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +15,7 @@ import requests
 from psycopg.rows import tuple_row
 
 from gateway import api_keys
+from gateway.domain import Scope
 from gateway.store import api_keys as key_store
 from ops.embedded.credentials import Credentials
 from ops.embedded.private_files import write_private
@@ -25,8 +27,7 @@ from realtime_bridge import sql
 AGENT_EMAIL = "agent@example.com"
 CLIENT_EMAIL = "client@example.com"
 KEY_NAME = "demo"
-SCOPES = ("chat:read", "chat:write", "realtime:session", "webhooks:manage")
-KEY_ENV = "dev"
+SCOPES = tuple(Scope)  # it is there to try everything with
 TIMEOUT_S = 10.0
 _SQL = sql.load(__file__)
 
@@ -47,21 +48,28 @@ class _Kept:
     conversation_id: int
 
 
-def ensure(addresses: Addresses, file: Path) -> DemoAccount:
-    """Return the demo account; what is missing of it is made."""
+def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
+    """Return the demo account; what is missing of it is made, and an older key may do what new ones may."""
     with psycopg.connect(addresses.database_url, autocommit=True, row_factory=tuple_row) as connection:
         agent_id = _ensure_user(connection, AGENT_EMAIL)
         client_id = _ensure_user(connection, CLIENT_EMAIL)
         kept = _find_kept(file)
         if kept is None or not _still_serves(addresses, kept):
             connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
-            api_key = _make_key(connection, agent_id)
+            api_key = _make_key(connection, agent_id, key_env)
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
+        connection.execute(_SQL["widen_named"], {"account": agent_id, "name": KEY_NAME, "scopes": list(SCOPES)})
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
 
 
-def describe(demo: DemoAccount, addresses: Addresses, credentials: Credentials, pids: dict[str, int]) -> Ready:
+def describe(
+    demo: DemoAccount,
+    addresses: Addresses,
+    credentials: Credentials,
+    environment: Mapping[str, str],
+    pids: dict[str, int],
+) -> Ready:
     """Return the facts of the running stack; the users' tokens are new ones."""
     return Ready(
         gateway_url=addresses.gateway_url,
@@ -78,6 +86,8 @@ def describe(demo: DemoAccount, addresses: Addresses, credentials: Credentials, 
         users=(credentials.user(demo.agent_id), credentials.user(demo.client_id)),
         conversation_id=demo.conversation_id,
         pids=pids,
+        provider=environment["CHAT_REALTIME_PROVIDER"],
+        key_env=environment["CROSSFADE_ENV"],
     )
 
 
@@ -88,8 +98,8 @@ def _ensure_user(connection: psycopg.Connection[tuple[object, ...]], email: str)
     return row[0]
 
 
-def _make_key(connection: psycopg.Connection[tuple[object, ...]], account_id: UUID) -> str:
-    key = api_keys.mint(KEY_ENV)
+def _make_key(connection: psycopg.Connection[tuple[object, ...]], account_id: UUID, key_env: str) -> str:
+    key = api_keys.mint(key_env)
     key_store.insert(
         connection,
         key,

@@ -9,3 +9,8 @@ returning id
 -- A key whose text is lost is of no use to anybody.
 update chat_api_keys set revoked_at = now()
 where user_id = %(account)s and name = %(name)s and revoked_at is null
+
+-- name: widen_named
+-- The key of an earlier version learns what has come since.
+update chat_api_keys set scopes = %(scopes)s
+where user_id = %(account)s and name = %(name)s and revoked_at is null and scopes <> %(scopes)s

@@ -38,6 +38,10 @@ class Ready:
     users: tuple[DemoUser, ...]
     conversation_id: int
     pids: dict[str, int]
+    provider: str
+    """CHAT_REALTIME_PROVIDER of gateway and bridge."""
+    key_env: str
+    """CROSSFADE_ENV: the word in new keys."""
 
     def to_json(self) -> str:
         return json.dumps(
@@ -56,6 +60,8 @@ class Ready:
                 "users": [{"id": user.id, "token": user.token} for user in self.users],
                 "conversationId": self.conversation_id,
                 "pids": self.pids,
+                "provider": self.provider,
+                "keyEnv": self.key_env,
             }
         )
 
@@ -86,4 +92,6 @@ def read_ready(data_dir: Path) -> Ready:
         users=tuple(DemoUser(id=user["id"], token=user["token"]) for user in raw["users"]),
         conversation_id=raw["conversationId"],
         pids=raw["pids"],
+        provider=raw["provider"],
+        key_env=raw["keyEnv"],
     )

@@ -114,10 +114,10 @@ class Stack:
                 services.gateway_spec(addresses, environment),
             )
         with self._step("Demo account"):  # before the bridge: its canary's conversation must not be number 1
-            demo = demo_account.ensure(addresses, self._data_dir / "demo.json")
+            demo = demo_account.ensure(addresses, self._data_dir / "demo.json", environment["CROSSFADE_ENV"])
         with self._step(f"Bridge on {ports['bridge']}"):
             self._supervisor.start(services.bridge_spec(addresses, environment))
-        self._facts = lambda pids: demo_account.describe(demo, addresses, self._credentials, pids)
+        self._facts = lambda pids: demo_account.describe(demo, addresses, self._credentials, environment, pids)
         ready = self._facts(self._supervisor.pids)
         ready.write(self._data_dir.path)
         return ready

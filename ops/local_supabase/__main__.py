@@ -13,7 +13,7 @@ import structlog
 
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.settings import Limits, Plan, Settings, Timings
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.logs import configure_logging
 
 _log = structlog.get_logger(__name__)
@@ -44,9 +44,9 @@ def main(
     quick_refusals: bool,
 ) -> None:
     """Serve Supabase Realtime on a local port."""
-    log_format = os.environ.get("CROSSFADE_LOG_FORMAT", "json")
-    configure_logging("supabase", os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"), log_format)
+    env = Environment(os.environ)
     try:
+        configure_logging("supabase", env.log_level(), env.log_format())
         settings = Settings.from_environment(os.environ, database_url=database_url, host=host, port=port)
     except ConfigurationError as error:
         sys.exit(str(error))

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge import shared_variables as shared
+from realtime_bridge.environment import Environment
 
 CLI_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105 - public, Supabase CLI's own
 CLI_PUBLISHABLE_KEY = "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"  # public constant of the Supabase CLI
 CLI_SECRET_KEY = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"  # noqa: S105 - public constant of the Supabase CLI
-SHORTEST_SECRET_BYTES = 32  # HS256 asks for it: RFC 7518, section 3.2
 
 
 class Plan(StrEnum):
@@ -121,14 +121,11 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str], *, database_url: str, host: str, port: int) -> "Settings":
         """Read secrets from the environment; everything else comes from the command line."""
         variables = Environment(environment)
-        secret = variables.text("SUPABASE_JWT_SECRET", default=CLI_JWT_SECRET)
-        if len(secret.encode()) < SHORTEST_SECRET_BYTES:
-            raise ConfigurationError("SUPABASE_JWT_SECRET must have at least 32 bytes.")
         return cls(
             database_url=database_url,
             host=host,
             port=port,
-            jwt_secret=secret,
+            jwt_secret=shared.jwt_secret(variables) or CLI_JWT_SECRET,
             jwks=variables.text("SUPABASE_JWKS", default=""),
             publishable_key=variables.text("SUPABASE_PUBLISHABLE_KEY", default=CLI_PUBLISHABLE_KEY),
             secret_key=variables.text("SUPABASE_SECRET_KEY", default=CLI_SECRET_KEY),

@@ -57,7 +57,7 @@ def create(
     """Return a server that is not started. Without `redis_url` this bridge must be the only one.
 
     Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone.
-    `cors_origins` empty means the page's own origin only; `*` in it means any.
+    `cors_origins` empty means the page's own origin only.
     """
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
     logger = logging.getLogger(LIBRARY_LOGGER)

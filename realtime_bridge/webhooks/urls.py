@@ -44,9 +44,8 @@ class UrlPolicy:
     @classmethod
     def from_env(cls, env: Environment) -> "UrlPolicy":
         """Raises ConfigurationError with one sentence that names the variable."""
-        words = env.text("CROSSFADE_WEBHOOK_ALLOWED_NETWORKS", default="").replace(",", " ").split()
         try:
-            networks: tuple[Network, ...] = parse_networks(words)
+            networks: tuple[Network, ...] = parse_networks(env.words("CROSSFADE_WEBHOOK_ALLOWED_NETWORKS"))
         except ValueError as error:
             raise ConfigurationError(
                 f"CROSSFADE_WEBHOOK_ALLOWED_NETWORKS must be networks such as 10.1.0.0/16: {error}."

@@ -13,8 +13,7 @@ VARIABLE = "CROSSFADE_WUZAPI_URLS"
 
 def allowed_servers(env: Environment) -> frozenset[str]:
     """Return the listed base URLs, normalised; empty when there are none. Raises ConfigurationError."""
-    words = env.text("CROSSFADE_WUZAPI_URLS", default="").replace(",", " ").split()
-    servers = frozenset(normalise(word) for word in words)
+    servers = frozenset(normalise(word) for word in env.words("CROSSFADE_WUZAPI_URLS"))
     if "" in servers:
         raise ConfigurationError(
             f"{VARIABLE} must list URLs such as https://wuzapi.example.com, without user, query or fragment."

@@ -72,7 +72,7 @@ def test_a_stranger_is_refused_on_both_sides(stack: Stack, account: Account) -> 
             assert any("permissions" in refusal for refusal in python.refusals)
             Team.start(stack.ready["gatewayUrl"], account.api_key, foreign, senders=1, messages=3).finish()
             wait_for(
-                lambda: all(sink_state(stack, side)["lag_events"] == 0 for side in SIDES),
+                lambda: all(sink_state(stack, side)["lagEvents"] == 0 for side in SIDES),
                 "delivery of what the stranger must not see",
             )
         assert shown(script) == []
@@ -175,10 +175,10 @@ def test_a_hanging_supabase_delays_nobody_else_and_its_backlog_drains_in_order(
                 wait_for(lambda: len(shown(script)) == 80, "the legacy side")
                 assert {line["side"] for line in shown(script)} == {"legacy"}
                 wait_for(lambda: sink_state(stack, "supabase")["breaker"] == "open", "the breaker", BREAKER_TIMEOUT_S)
-                assert "did not answer in time" in sink_state(stack, "supabase")["last_error"]
+                assert "did not answer in time" in sink_state(stack, "supabase")["lastError"]
             finally:
                 os.kill(stack.pids["supabase"], signal.SIGCONT)
-            wait_for(lambda: len(ledger(shown(script))) == 2 and sink_state(stack, "supabase")["lag_events"] == 0, "it")
+            wait_for(lambda: len(ledger(shown(script))) == 2 and sink_state(stack, "supabase")["lagEvents"] == 0, "it")
             promised = [answer.seq for answer in team.promised(account.conversations[0])]
             wait_for(
                 lambda: ledger(shown(script))["supabase", account.conversations[0]].first_seqs == promised,

@@ -38,14 +38,14 @@ def _run(command: list[str], **variables: str) -> str:
 def test_the_lines_on_the_docs_page_work(stack: Stack) -> None:
     """Pasted into a shell with the key and the conversation that the banner shows: sent, edited, caught up."""
     page = _get(f"{stack.ready['gatewayUrl']}/docs").text
-    found = re.search(r'<section id="start">.*?<pre>(.*?)</pre>', page, re.DOTALL)
+    found = re.search(r'<section id="start">.*?<pre><code>(.*?)</code>', page, re.DOTALL)
     assert found is not None
     facts = {
         "cf_dev_…": stack.ready["apiKey"],
         "CONVERSATION=1": f"CONVERSATION={stack.ready['conversationId']}",
-        "http://127.0.0.1:8000": stack.ready["gatewayUrl"],
     }
     script = html.unescape(found[1])
+    assert f"API={stack.ready['gatewayUrl']}/api/v1/chat\n" in script
     for printed, own in facts.items():
         assert printed in script
         script = script.replace(printed, own)

@@ -140,7 +140,7 @@ def test_every_process_follows_within_a_second(chat: Chat) -> None:
         print(f"{stage}: everywhere {time.monotonic() - committed:.2f} s after the commit")  # noqa: T201 - the figure is the point
         assert (chat.session(chat.early)["provider"], chat.session(chat.late)["provider"]) == (early, "socketio")
     line = chat.rollout("audit", "--limit", "1")[0]
-    assert (line["action"], line["why"], line["to_stage"]) == ("rollback", "complaints", "off")
+    assert (line["action"], line["why"], line["toStage"]) == ("rollback", "complaints", "off")
 
 
 def test_each_stage_feeds_what_it_says_and_a_side_goes_on_from_now(chat: Chat) -> None:

@@ -58,7 +58,7 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     assert set(ready) == {
         *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
         *("metricsUrl", "bridgeMetricsUrl"),
-        *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids"),
+        *("serviceRoleKey", "jwtSecret", "users", "conversationId", "pids", "provider", "keyEnv"),
     }
     assert set(ready["pids"]) == PROCESSES
     assert all(is_running(pid) for pid in ready["pids"].values())
@@ -88,7 +88,7 @@ def test_the_demo_shows_every_message_on_both_sides(own: Stack) -> None:
     assert {arrival["side"] for arrival in arrivals} == {"supabase", "socketio"}
     for side in ("supabase", "socketio"):
         assert last["summary"][side]["received"] == 3
-        assert last["summary"][side]["in_order"]
+        assert last["summary"][side]["inOrder"]
 
 
 def test_the_printed_watch_line_shows_what_curl_sends(own: Stack) -> None:

@@ -93,6 +93,7 @@ def test_what_waits_for_a_deaf_reader_is_bounded(
     """By size, not only by number: a catch-up stops half way, and whoever is behind by all of it is cut off."""
     engine = bridge.server.engine
     engine.max_queued_bytes = 200_000  # type: ignore[attr-defined, unused-ignore]
+    bridge.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)  # the kernel would take all of it
 
     def waiting() -> list[int]:
         return [

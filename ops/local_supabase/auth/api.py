@@ -1,4 +1,4 @@
-"""/auth/v1: signup, token, user, logout, the key set, settings and health, for the official Auth clients."""
+"""/auth/v1: signup, token, user, logout, administrators' users, the key set, settings and health, for Auth clients."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ops.local_supabase import http_body
-from ops.local_supabase.auth.errors import BAD_JWT, NO_AUTHORIZATION, AuthError, invalid
+from ops.local_supabase.auth.errors import BAD_JWT, NO_AUTHORIZATION, NOT_ADMIN, AuthError, invalid
 from ops.local_supabase.auth.service import AuthService, Caller
 from ops.local_supabase.http_api import PROJECT
 from ops.local_supabase.http_body import BodyError
@@ -38,6 +38,16 @@ class Credentials(BaseModel):
     data: dict[str, Any] | None = None
 
 
+class NewUser(BaseModel):
+    """What an administrator says of a user; every user is confirmed here, whether `email_confirm` says so or not."""
+
+    model_config = ConfigDict(extra="ignore")
+    email: str | None = None
+    password: str | None = None
+    user_metadata: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
+
+
 class Refresh(BaseModel):
     """Body of the refresh grant."""
 
@@ -51,6 +61,8 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{PREFIX}/user", _guarded(_get_user)),
         web.put(f"{PREFIX}/user", _guarded(_update_user)),
         web.post(f"{PREFIX}/logout", _guarded(_sign_out)),
+        web.post(f"{PREFIX}/admin/users", _guarded(_create_user)),
+        web.get(f"{PREFIX}/admin/users/{{user_id}}", _guarded(_show_user)),
         web.get(f"{PREFIX}/settings", _guarded(_settings)),
         web.get(f"{PREFIX}/.well-known/jwks.json", _jwks),
         web.get(f"{PREFIX}/health", _health),
@@ -111,6 +123,24 @@ async def _token(request: web.Request) -> web.Response:
     return _answer(session, request=request)
 
 
+async def _create_user(request: web.Request) -> web.Response:
+    _check_admin(request)
+    body = await _read(request, NewUser)
+    user = await request.app[SERVICE].create_user(
+        _email(body), body.password, body.user_metadata or {}, body.app_metadata or {}
+    )
+    return _answer(user, request=request)
+
+
+async def _show_user(request: web.Request) -> web.Response:
+    _check_admin(request)
+    try:
+        user_id = uuid.UUID(request.match_info["user_id"])
+    except ValueError:
+        raise AuthError(404, "validation_failed", "user_id must be an UUID") from None
+    return _answer(await request.app[SERVICE].show_user(user_id), request=request)
+
+
 async def _get_user(request: web.Request) -> web.Response:
     return _answer(await request.app[SERVICE].get_user(_caller(request)), request=request)
 
@@ -167,17 +197,33 @@ async def _read(request: web.Request, shape: type[Body]) -> Body:
         raise AuthError(400, "bad_json", "Could not parse request body as JSON") from None
 
 
-def _email(body: Credentials) -> str:
+def _email(body: Credentials | NewUser) -> str:
     email = (body.email or "").strip().lower()
     if not _EMAIL.match(email):
         raise invalid("Unable to validate email address: invalid format")
     return email
 
 
-def _caller(request: web.Request) -> Caller:
+def _check_admin(request: web.Request) -> None:
+    """Only the service role may; an opaque `sb_secret_…` is exchanged for its token first, as hosted."""
+    try:
+        project = request.app[PROJECT]
+        claims = json.loads(project.verifier.verify(project.keys.exchange(_bearer(request))).json)
+    except (TokenError, ValueError):
+        raise BAD_JWT from None
+    if claims.get("role") not in ("service_role", "supabase_admin"):
+        raise NOT_ADMIN
+
+
+def _bearer(request: web.Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NO_AUTHORIZATION
+    return token
+
+
+def _caller(request: web.Request) -> Caller:
+    token = _bearer(request)
     try:
         claims = json.loads(request.app[PROJECT].verifier.verify(token).json)
         user_id = uuid.UUID(claims["sub"])

@@ -5,7 +5,8 @@ AuthError
 ├── validation_failed 400          a field is missing or malformed
 ├── refresh_token_not_found 400 · refresh_token_already_used 400
 ├── no_authorization 401 · bad_jwt 403 · session_not_found 403 · user_not_found 403
-└── user_already_exists 422 · weak_password 422
+├── not_admin 403                  the token is not the service role's · user_not_found 404
+└── user_already_exists 422 · email_exists 422 · weak_password 422
 """
 
 
@@ -29,6 +30,9 @@ EMAIL_TAKEN = AuthError(422, "user_already_exists", "User already registered")
 TOKEN_NOT_FOUND = AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
 TOKEN_USED = AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
 NO_AUTHORIZATION = AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token")
+NOT_ADMIN = AuthError(403, "not_admin", "User not allowed")
+EMAIL_EXISTS = AuthError(422, "email_exists", "A user with this email address has already been registered")
+NO_SUCH_USER = AuthError(404, "user_not_found", "User not found")
 BAD_JWT = AuthError(403, "bad_jwt", "invalid JWT: unable to parse or verify signature")
 NO_SESSION = AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
 NO_USER = AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")

@@ -8,7 +8,15 @@ from typing import Any
 import jwt
 
 from ops.local_supabase.auth import passwords, refresh_tokens, users
-from ops.local_supabase.auth.errors import INVALID_CREDENTIALS, NO_SESSION, NO_USER, TOKEN_USED
+from ops.local_supabase.auth.errors import (
+    EMAIL_EXISTS,
+    INVALID_CREDENTIALS,
+    NO_SESSION,
+    NO_SUCH_USER,
+    NO_USER,
+    TOKEN_USED,
+    AuthError,
+)
 from ops.local_supabase.auth.refresh_tokens import Grant
 from ops.local_supabase.auth.users import User
 from ops.local_supabase.sessions import Connection, Sessions
@@ -53,6 +61,30 @@ class AuthService:
             await users.mark_signed_in(connection, found[0])
             grant = await refresh_tokens.open_session(connection, found[0])
             return await self._session(connection, grant, issuer, "password")
+
+    async def create_user(self, email: str, password: str | None, metadata: User, app_metadata: User) -> User:
+        """Create a user for an administrator; nobody is signed in. Raises AuthError."""
+        hashed = None
+        if password is not None:
+            passwords.check_strength(password)
+            hashed = await passwords.hash_password(password)
+        async with self._sessions.transaction() as connection:
+            try:
+                user_id = await users.insert_user(connection, email, hashed, metadata, app_metadata)
+            except AuthError:
+                raise EMAIL_EXISTS from None
+            return await self._shown(connection, user_id)
+
+    async def show_user(self, user_id: uuid.UUID) -> User:
+        """Return anybody's user, for an administrator. Raises AuthError."""
+        async with self._sessions.transaction() as connection:
+            return await self._shown(connection, user_id)
+
+    async def _shown(self, connection: Connection, user_id: uuid.UUID) -> User:
+        user = await users.find_user(connection, user_id)
+        if user is None:
+            raise NO_SUCH_USER
+        return user
 
     async def refresh(self, token: str, issuer: str) -> dict[str, Any]:
         """Give a new access token for a refresh token. Raises AuthError; reuse ends the session for good."""

@@ -14,10 +14,12 @@ _QUERIES = load(__file__)
 User = dict[str, Any]  # as clients see it; shaped by users.sql
 
 
-async def insert_user(connection: Connection, email: str | None, password: str | None, metadata: User) -> uuid.UUID:
+async def insert_user(
+    connection: Connection, email: str | None, password: str | None, metadata: User, app_metadata: User | None = None
+) -> uuid.UUID:
     """Add a confirmed user (anonymous without an e-mail); raises AuthError when the e-mail is taken."""
     user_id = uuid.uuid4()
-    app_metadata = {"provider": "email", "providers": ["email"]} if email else {}
+    app_metadata = (app_metadata or {}) | ({"provider": "email", "providers": ["email"]} if email else {})
     values = {
         "id": user_id,
         "email": email,

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import threading
@@ -49,13 +48,6 @@ def _converse(process: subprocess.Popen[str], options: dict[str, Any], guest: Gu
         else:
             reports.append(line)
     raise AssertionError(f"the script ended early, after {reports}")
-
-
-def find_chromium() -> str:
-    """Path of the browser that `apt-get install chromium` puts there."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found is not None, "apt-get install chromium: this test needs a browser"
-    return found
 
 
 def run_in_chromium(chromium: str, package: str, guest: Guest, profile: Path) -> list[Report]:

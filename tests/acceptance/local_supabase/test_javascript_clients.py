@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.local_supabase.guest import Guest
-from tests.acceptance.local_supabase.javascript import Report, find_chromium, run_in_chromium, run_under_node
+from tests.acceptance.local_supabase.javascript import Report, run_in_chromium, run_under_node
+from tests.browser import find_chromium
 
 CHECKS = [
     "joins",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from psycopg.rows import DictRow
 
 from ops.cli import parity_plot
 from ops.cli.main import main
-from ops.cli.parity_plot import PlotError
+from ops.cli.parity_plot import Mark, PlotError, Stretch
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.samples import Samples
@@ -58,7 +59,7 @@ def test_report_compares_both_sides(conn: psycopg.Connection[DictRow], database_
         ("legacy", 100, 0),
         ("supabase", 100, 0),
     ]
-    assert document["sides"][1]["p95_ms"] <= 20
+    assert document["sides"][1]["p95Ms"] <= 20
 
 
 def test_a_loss_is_said_and_strict_fails(conn: psycopg.Connection[DictRow], database_url: str) -> None:
@@ -96,7 +97,45 @@ def test_without_matplotlib_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyP
     """Pictures are an extra; who asks for one without it is told what to install."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(PlotError, match=r"crossfade\[plot\]"):
-        parity_plot.png([])
+        parity_plot.png(Stretch(since=datetime.now(UTC), until=datetime.now(UTC), slots=[]))
+
+
+@pytest.mark.filterwarnings("default")  # the drawing library's own
+def test_a_picture_says_when_and_at_which_stage() -> None:
+    """The axis is the stretch that was asked for; each turn of the dial is marked; counts and shares stand apart."""
+    until = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    marks = [Mark(at=until - timedelta(hours=2), stage="shadow"), Mark(at=until - timedelta(hours=1), stage="ramp 10")]
+    stretch = Stretch(since=until - timedelta(hours=2), until=until, slots=[], marks=marks)
+    figure = parity_plot.draw(stretch)
+    assert figure.get_suptitle() == "Parity from 2026-11-26 10:00:00Z to 2026-11-26 12:00:00Z"
+    assert [axes.get_ylabel() for axes in figure.axes] == ["commit to client, ms", "events in 5 s", "of attempts, %"]
+    days = 24 * 3600
+    for axes in figure.axes:
+        left, right = axes.get_xlim()
+        assert (right - left) * days == pytest.approx(2 * 3600)
+        assert sum(line.get_linestyle() == "--" for line in axes.get_lines()) == len(marks)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["shadow", "ramp 10"]
+
+
+@pytest.mark.filterwarnings("default")  # the drawing library's own
+def test_the_page_tells_how_the_dial_was_turned(
+    conn: psycopg.Connection[DictRow], database_url: str, tmp_path: Path
+) -> None:
+    """Where it stood when the stretch began, and each change in it, on the page and in JSON; with the times."""
+    turn = (
+        "insert into rollout_audit (flag, at, actor, action, why, to_stage, version)"
+        " values (%s, now() - %s::interval, 'a', 'set', 'x', %s, 1)"
+    )
+    for ago, stage in (("3 hours", "shadow"), ("2 hours", "ramp 10"), ("10 minutes", "ramp 25")):
+        conn.execute(turn, (FLAG, ago, stage))
+    file = tmp_path / "parity.html"
+    assert crossfade(database_url, "report", "--format=html", f"--output={file}").exit_code == 0
+    page = file.read_text().split("base64,")
+    assert re.search(r"<h1>Parity from \S+ \S+Z to \S+ \S+Z</h1>", page[0])
+    assert re.findall(r"<td>(ramp \d+|shadow)</td>", page[1]) == ["ramp 10", "ramp 25"]
+    document = json.loads(crossfade(database_url, "report", "--json").output)
+    assert [mark["stage"] for mark in document["stages"]] == ["ramp 10", "ramp 25"]
+    assert document["stages"][0]["at"] == document["since"] < document["stages"][1]["at"] < document["until"]
 
 
 def test_watch_follows(conn: psycopg.Connection[DictRow], database_url: str) -> None:

@@ -61,11 +61,11 @@ def test_webhooks_subscribe_by_the_old_names(owner: Account) -> None:
 def test_what_was_missed_is_recovered_by_either_name(owner: Account, conn: psycopg.Connection[DictRow]) -> None:
     """Under the name that the endpoint wants; a range may be asked for by the event's own name or by the old one."""
     conversation = owner.make_conversation()
+    body = {"url": "https://example.com/hooks", "eventTypes": ["message.received"]}
+    path = f"/webhooks/{data(owner.post('/webhooks', body))['id']}/recover"
     for direction in ("incoming", "outgoing", "incoming"):
         owner.send(conversation, direction=direction)
     conn.execute("update relay_cursors set high_water = (select max(id) from chat_events) where sink = 'webhooks'")
-    body = {"url": "https://example.com/hooks", "eventTypes": ["message.received"]}
-    path = f"/webhooks/{data(owner.post('/webhooks', body))['id']}/recover"
     since = {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
     for types, missing in ((["message.sent"], 0), (["message.received"], 2)):
         assert data(owner.post(path, since | {"types": types}))["missing"] == missing
@@ -81,6 +81,5 @@ def test_the_names_are_documented(new_account: Callable[..., Account]) -> None:
     document = client.get("/api/v1/openapi.json").get_json()
     assert document["components"]["schemas"]["SendMessage"]["properties"]["type"]["description"]
     assert {"message.received", "message.sent"} <= set(document["webhooks"])
-    page = client.get("/docs").text
-    assert "message.received" in page
-    assert "More than 100 is 100." in page
+    assert "message.received" in client.get("/docs/events").text
+    assert "How many at most; more than 100 is 100." in client.get("/docs/api/conversations").text

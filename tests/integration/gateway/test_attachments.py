@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gateway.attachments import MIB
-from tests.integration.gateway.conftest import PUBLIC_URL, Account, data, problem
+from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.test_races import at_once
 
 PDF = b"%PDF-1.7 and so on"
@@ -150,18 +150,6 @@ def test_an_upload_is_what_its_url_was_signed_for(account: Account) -> None:
     short = _announce(account, PDF, "application/pdf")
     assert _put(account, short, PDF[:-1]).status_code == 200
     problem(account.post(f"/attachments/{short['id']}/confirm"), 422, "attachment_rejected")
-
-
-def test_the_callers_host_is_in_no_url(account: Account) -> None:
-    """A reader is sent where the operator says, whatever Host or forwarding a request came with."""
-    body = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": len(PDF)}
-    lies = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
-    announced = data(account.post("/attachments", body, headers=lies))
-    assert announced["upload"]["url"].startswith(f"{PUBLIC_URL}/files/")
-    assert _put(account, announced, PDF).status_code == 200
-    assert account.post(f"/attachments/{announced['id']}/confirm", headers=lies).status_code == 200
-    shown = data(account.get(f"/attachments/{announced['id']}", headers=lies))
-    assert shown["download"]["url"].startswith(f"{PUBLIC_URL}/files/")
 
 
 def test_what_may_not_be_sent(account: Account, conversation: int, new_account: Callable[..., Account]) -> None:

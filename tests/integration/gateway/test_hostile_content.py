@@ -16,7 +16,7 @@ import pytest
 
 from gateway.openapi.guide import SHOWING
 from realtime_bridge.content_html import ATTRIBUTES, TAGS
-from tests.acceptance.local_supabase.javascript import find_chromium
+from tests.browser import find_chromium
 from tests.gateway_server import ROOT
 from tests.integration.gateway.conftest import Account, data
 from tests.waiting import wait_for

@@ -17,7 +17,7 @@ from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.settings import Provider
+from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.tokens import TokenVerifier
 from tests.factories import append_message, make_conversation, make_key, make_user

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Sequence
@@ -47,6 +48,7 @@ class Bridge:
     server: LegacyServer
     sink: LegacySink
     pool: Pool
+    listener: socket.socket
     url: str
 
     def __init__(self, database_url: str, redis_url: str | None = None, **options: Any) -> None:
@@ -116,7 +118,8 @@ class Bridge:
         serving = asyncio.create_task(web.serve())
         while not web.started and not serving.done():  # noqa: ASYNC110 - uvicorn says it only so
             await asyncio.sleep(0.01)
-        self.url = f"http://127.0.0.1:{web.servers[0].sockets[0].getsockname()[1]}"
+        self.listener = web.servers[0].sockets[0]
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self._started.set()
         await self._stopping.wait()
         await self.server.stop()

@@ -55,10 +55,10 @@ def test_status_says_that_a_sink_is_behind_and_why(database_url: str, conn: psyc
     assert "the other side is on fire" in table
     _, output = crossfade(database_url, "status", "--json")
     legacy = next(row for row in json.loads(output) if row["sink"] == "legacy")
-    assert legacy["lag_events"] == 1
+    assert legacy["lagEvents"] == 1
     assert legacy["breaker"] == "open"
     supabase = next(row for row in json.loads(output) if row["sink"] == "supabase")
-    assert supabase["held_by"] is None
+    assert supabase["heldBy"] is None
 
 
 def test_parked_lists_the_reason_and_replay_marks_it(database_url: str, parked_event: str) -> None:
@@ -69,7 +69,7 @@ def test_parked_lists_the_reason_and_replay_marks_it(database_url: str, parked_e
     code, output = crossfade(database_url, "replay", parked_event)
     assert (code, "1 events will be delivered again" in output) == (0, True)
     _, listed = crossfade(database_url, "parked", "--json")
-    assert json.loads(listed)[0]["replay_requested_at"]
+    assert json.loads(listed)[0]["replayRequestedAt"]
 
 
 def test_replay_wants_to_know_what(database_url: str, parked_event: str) -> None:

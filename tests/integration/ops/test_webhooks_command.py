@@ -98,17 +98,6 @@ def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: 
     }
 
 
-def test_tables_fold_what_must_be_copied(database_url: str, refused: tuple[int, str]) -> None:
-    """In a narrow terminal an id goes over several lines, whole."""
-    webhook_id, event_id = refused
-    environment = {"DATABASE_URL": database_url, "COLUMNS": "80"}
-    result = CliRunner().invoke(main, ["webhooks", "attempts", str(webhook_id)], env=environment)
-    cells = [line.split("│")[3].strip() for line in result.output.splitlines() if line.startswith("│")]
-    assert "".join(cells) == event_id, result.output
-    assert "…" not in result.output
-    assert "…" not in CliRunner().invoke(main, ["webhooks", "list"], env=environment).output
-
-
 def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
     """All that would come in five seconds is due now, or one event; what arrived or is unknown is named as such."""
     webhook_id, event_id = refused

@@ -22,7 +22,8 @@ from realtime_bridge.rollout.decision import Told
 from realtime_bridge.rollout.errors import FlagProviderError
 from realtime_bridge.rollout.openfeature import STAGE_FLAG, CrossfadeProvider
 from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.settings import Provider, Settings
+from realtime_bridge.settings import Settings
+from realtime_bridge.shared_variables import Provider
 from tests.integration.rollout.stages import put_stage
 from tests.waiting import wait_for
 
@@ -118,7 +119,7 @@ def test_a_cohort_cannot_ask_a_foreign_provider() -> None:
     """Refused when the bridge starts, naming both variables."""
     variables = {
         "DATABASE_URL": "postgresql://x",
-        "SUPABASE_JWT_SECRET": "s",
+        "SUPABASE_JWT_SECRET": "s" * 40,
         "CROSSFADE_FEED": "cohort",
         "CROSSFADE_FLAG_PROVIDER": "a:b",
     }

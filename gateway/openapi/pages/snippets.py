@@ -1,0 +1,91 @@
+"""The same request for curl, Python and JavaScript, ready to be pasted. Pure."""
+
+import json
+import pprint
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BASE = "http://127.0.0.1:8000"  # as it is written here; a page is sent with the address it was asked for under
+KEY = "cf_dev_…"
+PYTHON_WIDTH = 88
+# What stands in a path where a reader puts an id of their own.
+IDS = {
+    "attachment_id": "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6",
+    "channel_id": "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6",
+    "user_id": "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6",
+    "key_id": "O7KDmPCYMTlm",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any = None
+
+    @classmethod
+    def of(cls, method: str, path: str, operation: Mapping[str, Any]) -> "Request":
+        """Return an example of the operation's request, with ids in its path and its own example as the body."""
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        headers = {"X-API-Key": KEY}
+        for one in operation["parameters"]:
+            if one["in"] == "path":
+                path = path.replace(f"{{{one['name']}}}", IDS.get(one["name"], "1"))
+            elif one["name"] == "If-Match":
+                headers["If-Match"] = "*"
+        if missing := [one["name"] for one in operation["parameters"] if one["in"] == "query" and one["required"]]:
+            path += "?" + "&".join(f"{name}=hello" for name in missing)
+        return cls(method=method, url=f"{BASE}{path}", headers=headers, body=content.get("example"))
+
+
+def snippets(request: Request) -> dict[str, str]:
+    return {"curl": curl(request), "python": python(request), "javascript": javascript(request)}
+
+
+def curl(request: Request) -> str:
+    plain = "GET" if request.body is None else "POST"
+    verb = "" if request.method == plain else f" -X {request.method}"
+    lines = [f"curl{verb} {_quoted(request.url)}"]
+    lines += [f"-H '{name}: {value}'" for name, value in request.headers.items()]
+    if request.body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(_json(request.body))}"]
+    return " \\\n  ".join(lines)
+
+
+def python(request: Request) -> str:
+    arguments = [json.dumps(request.url), f"headers={_literal(dict(request.headers))}"]
+    if request.body is not None:
+        arguments.append(f"json={_literal(request.body)}")
+    inner = "".join(f"    {argument},\n" for argument in arguments)
+    call = f"answer = requests.{request.method.lower()}(\n{inner})"
+    return f"import requests\n\n{call}\nprint(answer.status_code, answer.text)"
+
+
+def javascript(request: Request) -> str:
+    headers = dict(request.headers) | ({"Content-Type": "application/json"} if request.body is not None else {})
+    lines = [] if request.method == "GET" else [f"method: {json.dumps(request.method)},"]
+    lines.append(f"headers: {_json(headers)},")
+    if request.body is not None:
+        lines.append(f"body: JSON.stringify({_json(request.body)}),")
+    inner = "".join(f"  {line}\n" for line in lines)
+    return (
+        f"// For Node.js 18 or newer: a key does not belong into a web page.\n"
+        f"const answer = await fetch({json.dumps(request.url)}, {{\n{inner}}})\n"
+        "console.log(answer.status, await answer.text())"
+    )
+
+
+def _quoted(url: str) -> str:
+    return f"'{url}'" if "?" in url or "&" in url else url
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _literal(value: object) -> str:
+    """Return a Python literal, on lines that fit behind an indent."""
+    return pprint.pformat(value, width=PYTHON_WIDTH, sort_dicts=False).replace("\n", "\n    ")

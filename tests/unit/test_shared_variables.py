@@ -1,0 +1,144 @@
+"""One variable means the same to every process that reads it."""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+
+import pytest
+
+from gateway.settings import Settings as GatewaySettings
+from ops.local_supabase.settings import Settings as EndpointSettings
+from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.secrets import SecretBox
+from realtime_bridge.settings import Settings as BridgeSettings
+from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.webhooks.urls import UrlPolicy
+from tests.signing_keys import private_jwk
+
+SECRET = "s" * 40
+BOTH = {
+    "DATABASE_URL": "postgresql://postgres@h/db",
+    "REDIS_URL": "redis://h",
+    "SUPABASE_URL": "https://x.supabase.co",
+    "SUPABASE_SECRET_KEY": "sb_secret_x",
+    "SUPABASE_JWT_SECRET": SECRET,
+    "CROSSFADE_STORAGE": "supabase",
+}
+BOX = base64.b64encode(bytes(32)).decode()
+BOX_OF_ZEROS = SecretBox([bytes(32)])
+# variable -> where each process keeps it, and what people write there, good and bad
+SHARED: dict[str, tuple[str, str, list[str]]] = {
+    "DATABASE_URL": ("database_url", "database_url", ["", "mysql://h/db", "postgres://h/db", " postgresql://h/db "]),
+    "REDIS_URL": ("redis_url", "redis_url", ["memcached://h", "rediss://h:1/2", "unix:///tmp/redis"]),
+    "SUPABASE_URL": ("sides.supabase_url", "supabase_url", ["x.supabase.co", "ftp://h", "https://h/", "https://h"]),
+    "SUPABASE_SECRET_KEY": ("storage.supabase_secret_key", "supabase_secret_key", ["sb_secret_y", " k "]),
+    "SUPABASE_SERVICE_ROLE_KEY": ("storage.supabase_secret_key", "supabase_secret_key", ["eyJ"]),
+    "SUPABASE_JWT_SECRET": ("sides.signing_key", "signing_key", ["short", "é" * 16, SECRET]),
+    "SUPABASE_JWT_SIGNING_KEY": ("sides.signing_key", "signing_key", ["{}", "no JSON", "KEY"]),
+    "CHAT_REALTIME_PROVIDER": ("provider", "provider", ["", "both", "Dual", "supabase", "rollout "]),
+    "CROSSFADE_FLAG_PROVIDER": ("flag_provider", "flag_provider", ["", "a:b"]),
+    "CROSSFADE_CORS_ORIGINS": (
+        "cors_origins",
+        "cors_origins",
+        [
+            "*",
+            "not an origin",
+            "https://a.example/",
+            "https://a b.example",
+            "https://a,http://b:3000",
+            "https://a http://b",
+        ],
+    ),
+    "CROSSFADE_JWT_AUDIENCE": ("sides.token_rules", "token_rules", ["", "chat"]),
+    "CROSSFADE_JWT_ISSUER": ("sides.token_rules", "token_rules", ["", "https://auth.example.com"]),
+    "CROSSFADE_METRICS_HOST": ("metrics_host", "metrics_host", ["", "0.0.0.0", "::1"]),
+    "CROSSFADE_SECRETS_KEY": ("secrets", "secrets", ["", "x", BOX, f"{BOX}, {BOX}"]),
+    "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": ("webhook_urls", "webhook_urls", ["10.0.0.0/8 ::1/128", "10.0.0.1/8", "x"]),
+    "CROSSFADE_WEBHOOK_PLAIN_HTTP": ("webhook_urls", "webhook_urls", ["yes", "no", "true"]),
+    "CROSSFADE_WUZAPI_URLS": ("wuzapi_servers", "wuzapi_servers", ["http://w:1", "http://w/, https://v", "w"]),
+    "CROSSFADE_LOG_LEVEL": ("log_level", "log_level", ["debug", "LOUD"]),
+    "CROSSFADE_LOG_FORMAT": ("log_format", "log_format", ["console", "xml"]),
+}
+
+
+class Recorded(Mapping[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+def test_the_list_above_is_whole() -> None:
+    """Whatever gateway and bridge both ask their environment for is compared below."""
+    asked = []
+    for settings in (GatewaySettings, BridgeSettings):
+        old_name = {"SUPABASE_SERVICE_ROLE_KEY": "k"}  # asked for where the new one is not set
+        variables = [Recorded(BOTH), Recorded(without("SUPABASE_SECRET_KEY", BOTH) | old_name)]
+        for one in variables:
+            settings.from_env(one)
+        asked.append(set().union(*(one.asked for one in variables)))
+    assert asked[0] & asked[1] == set(SHARED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (*_, values) in SHARED.items() for value in values]
+)
+def test_gateway_and_bridge_read_alike(name: str, value: str) -> None:
+    """The same setting, or the same sentence about it."""
+    gateway_place, bridge_place, _ = SHARED[name]
+    given = private_jwk("ES256", "a") if value == "KEY" else value
+    variables = without("SUPABASE_SECRET_KEY", BOTH) if name == "SUPABASE_SERVICE_ROLE_KEY" else BOTH
+    variables = variables | {name: given}
+    read_by_gateway = outcome(lambda: at(GatewaySettings.from_env(variables), gateway_place))
+    read_by_bridge = outcome(lambda: at(BridgeSettings.from_env(variables), bridge_place))
+    assert read_by_gateway == read_by_bridge
+
+
+@pytest.mark.parametrize("value", ["*", "not an origin", "https://a.example/path", "https://user@a.example"])
+def test_an_origin_is_one(value: str) -> None:
+    """Neither process starts with what is none, and the sentence names the variable."""
+    for settings in (GatewaySettings, BridgeSettings):
+        with pytest.raises(ConfigurationError, match="CROSSFADE_CORS_ORIGINS must be origins"):
+            settings.from_env(BOTH | {"CROSSFADE_CORS_ORIGINS": value})
+
+
+def test_the_local_endpoint_reads_alike() -> None:
+    """A secret that the endpoint of `up` refuses is refused by the processes beside it, in the same words."""
+    short = {"SUPABASE_JWT_SECRET": "short"}
+    refused = outcome(lambda: EndpointSettings.from_environment(short, database_url="", host="", port=0))
+    assert refused == outcome(lambda: BridgeSettings.from_env(BOTH | short))
+
+
+def without(name: str, variables: Mapping[str, str]) -> dict[str, str]:
+    return {other: value for other, value in variables.items() if other != name}
+
+
+def at(settings: object, place: str) -> object:
+    return reduce(getattr, place.split("."), settings)
+
+
+def outcome(read: Callable[[], object]) -> object:
+    """Return what was read, as something that can be compared, or the complaint."""
+    try:
+        found = read()
+    except ConfigurationError as error:
+        return f"refused: {error}"
+    match found:
+        case SigningKey():
+            return (found.algorithm, found.kid)
+        case SecretBox():
+            return found.open(BOX_OF_ZEROS.seal(b"sealed", ""), "")
+        case UrlPolicy():
+            return (found.plain_http, found.guard.allowed)
+    return found
