@@ -96,30 +96,31 @@ class Canary:
                     await ear.close()
 
     async def _wait_for_next(self, started: float) -> None:
-        """Wait as the rate says, and look at it each second: the dial may have been turned meanwhile."""
-        while (left_s := started + 1 / self._rate_per_s() - self._clock()) > 0:  # noqa: ASYNC110 - a rate, not an event
+        """Wait as the rate says, and look each second: the dial may have been turned meanwhile, and back again."""
+        while (left_s := started + 1 / self._rate_per_s() - self._clock()) > 0:
+            self._follow_dial()
             await asyncio.sleep(min(left_s, RATE_LOOK_S))
 
     async def run_once(
         self, connection: psycopg.AsyncConnection[Any], conversation_id: int, ears: Sequence[Ear]
     ) -> int:
         """Send one message and note who is expected to show it."""
-        self._follow_dial(ears)
+        self._follow_dial()
+        for ear in ears:
+            self._note_absence(ear)
         expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
         sent_at = self._clock()
         sent = await canary_log.append(connection, conversation_id)
         self._ledger.sent(sent.seq, sent_at, expected)
         return sent.seq
 
-    def _follow_dial(self, ears: Iterable[Ear]) -> None:
+    def _follow_dial(self) -> None:
         """A side that is fed only now starts anew, one that is fed no longer is not waited for."""
         fed = frozenset(self._feeds())
         for side in fed ^ self._fed:
             self._ledger.excuse(side)
             self._warm[side] = False
         self._fed = fed
-        for ear in ears:
-            self._note_absence(ear)
 
     def _is_joined(self, ear: Ear) -> bool:
         if not ear.is_joined and self._warm[ear.side]:
