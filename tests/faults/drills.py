@@ -104,8 +104,8 @@ def run(stack: Stack, crowds: Crowds, drill: Drill) -> Report:
 def ramp_up(stack: Stack) -> None:
     """Go to the last of STAGES and wait for a calm ramp.
 
-    What was just repaired may not be joined yet, and then the gate turns the dial back: shadow is tried until both sides
-    are heard.
+    What was just repaired may not be joined yet, and then the gate turns the dial back: shadow is tried until both
+    sides are heard.
     """
     tried_at = 0.0
 
