@@ -6,10 +6,12 @@ from sqlalchemy import Connection
 
 # Tables of ours in `public`, where a project has its own, too; everything in the schema `crossfade` is ours.
 TABLES = (
+    "bridge\\_%",
     "chat\\_%",
     "conversation\\_%",
     "conversations",
     "idempotency\\_%",
+    "legacy\\_%",
     "parity\\_%",
     "parked\\_events",
     "relay\\_%",

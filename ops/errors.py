@@ -14,6 +14,7 @@ OpsError
 ├── KeysError          there is no such key or account            (ops.cli.keys)
 ├── AuthAdminError     the project's Auth API refused             (ops.auth_admin)
 ├── UsersError         there is no such account or user           (ops.cli.users)
+├── SubjectError       nobody, or more than one, has that name    (ops.cli.rollout_subjects)
 ├── WebhooksError      there is no such webhook, or not now       (ops.cli.webhooks)
 ├── ListenError        the API gives no events to forward         (ops.cli.webhook_listener)
 ├── PlotError          matplotlib is not installed                (ops.cli.parity_plot)

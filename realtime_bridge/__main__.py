@@ -8,32 +8,38 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge import db, garbage, jwks, memory, observation
+from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
+from realtime_bridge.heartbeat import Feeds, Heartbeat
 from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
+from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
-from realtime_bridge.parity import canary_log
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.reports import Report
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared_variables import Provider
+from realtime_bridge.sinks.base import Sink
 from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
@@ -72,8 +78,11 @@ async def run(settings: Settings) -> None:
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     rollout = create_rollout(settings, pool, transport, legacy, name)
-    service = RealtimeService(transport, without_inbox=[canary_log.USER_ID])
-    relays = create_relays(settings, pool, service, legacy, name, rollout)
+    clock = DatabaseClock()
+    service = RealtimeService(transport, without_inbox=[CANARY_ID])
+    relays = create_relays(settings, pool, service, legacy, name, rollout, clock)
+    farewell = create_farewell(settings, legacy, rollout)
+    heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
     observed = observation.create(
         settings,
         pool,
@@ -106,6 +115,8 @@ async def run(settings: Settings) -> None:
         memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
+        heartbeat.run(),
+        *([farewell.run()] if farewell else []),
         *(again.run() for again in create_sends_again(pool, transport, relays)),
         *(rollout.runs if rollout else ()),
         *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
@@ -169,20 +180,27 @@ def create_relays(
     legacy: socketio_server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
+    clock: DatabaseClock,
 ) -> list[Relay]:
     """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
-        sink = CountedSink(SupabaseSink(service))
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.SUPABASE)))
+        relays.append(_counted(SupabaseSink(service), pool, owner, feeds, clock))
     if legacy:
-        sink = CountedSink(LegacySink(legacy, StoredCards(pool)))
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feeds.get(Side.LEGACY)))
+        relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
     if rollout:
         rollout.wake(relays)
     return relays
+
+
+def _counted(sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock) -> Relay:
+    """Return the relay of a side, whose deliveries are measured for the gate."""
+    counted = CountedSink(sink, now=clock.now)
+    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)))
+    relay.tell_passed = counted.passed
+    return relay
 
 
 def create_rollout(
@@ -191,7 +209,46 @@ def create_rollout(
     """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
     if settings.provider is not Provider.ROLLOUT:
         return None
-    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=canary_log.USER_ID)
+    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
+
+
+def create_heartbeat(
+    settings: Settings,
+    pool: Pool,
+    relays: Sequence[Relay],
+    legacy: socketio_server.LegacyServer | None,
+    name: str,
+    rollout: Rollout | None,
+    clock: DatabaseClock,
+) -> Heartbeat:
+    """Return what reports this bridge; it reports at once when the dial has moved."""
+    feeds = Feeds(relays, clock)
+
+    def state() -> Report:
+        reading = rollout.dial.reading if rollout else None
+        return Report(
+            bridge=name,
+            provider=settings.provider.value,
+            sinks=feeds.look(),
+            feed_mode=settings.feed.value,
+            version=reading.version if reading else None,
+            has_canary=settings.canary is CanaryMode.ON,
+        )
+
+    sockets = legacy.sessions.count_by_user if legacy else dict[UUID, int]
+    heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, clock=clock)
+    if rollout:
+        rollout.dial.listen(heartbeat.wake)
+    return heartbeat
+
+
+def create_farewell(
+    settings: Settings, legacy: socketio_server.LegacyServer | None, rollout: Rollout | None
+) -> Farewell | None:
+    """Return who closes the legacy sockets once the dial no longer feeds them."""
+    if not legacy or not rollout:
+        return None
+    return Farewell(legacy, find_notice=rollout.farewell_notice, grace_s=settings.legacy_grace_s)
 
 
 def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:

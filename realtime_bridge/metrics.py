@@ -54,6 +54,9 @@ BROADCAST_SUCCESS = Counter("chat_realtime_broadcast_success", "Events broadcast
 BROADCAST_FAILURE = Counter("chat_realtime_broadcast_failure", "Failed tries to broadcast an event.", ["sink"])
 
 PARITY_LOST = Counter("crossfade_parity_lost_events", "Events settled by a sink that the canary never saw.", ["side"])
+LOOP_LAG = Histogram(
+    "crossfade_loop_lag_seconds", "How late this bridge gets to do what is due.", buckets=LATENCY_BUCKETS_S
+)
 SUPABASE_SILENT = Gauge("crossfade_supabase_silent", "1 while probes through the database are not delivered.")
 PROBE_LATENCY = Histogram(
     "crossfade_probe_latency_seconds",

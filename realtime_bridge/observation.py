@@ -11,6 +11,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from realtime_bridge import reports
 from realtime_bridge.channels.connection import TOKEN_TTL_S
 from realtime_bridge.channels.seats import Seats
 from realtime_bridge.ephemeral.api_signs import ApiSigns
@@ -19,11 +20,12 @@ from realtime_bridge.ephemeral.leases import TIMEOUT_S, MemoryLeases, RedisLease
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.lag import Lag
 from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import Canary
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.pace import Pace
 from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.parity.samples import Samples
@@ -110,8 +112,14 @@ def create(
         )
         made.parts.append(signs.run())
     if settings.canary is CanaryMode.ON:
-        made.parts.append(_canary(settings, made, legacy, ledger, dialled).run())
-    made.parts.append(Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks).run())
+        made.parts.append(_canary(settings, made, legacy, ledger, dialled, name).run())
+    lag = LoopLag()
+
+    def lags_count_for() -> list[Side]:
+        return [side for side in Side if delivers(side)] if dialled.is_rolling_out() else []
+
+    samples = Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks, lag=lag, lags_count_for=lags_count_for)
+    made.parts += [lag.run(), samples.run()]
     made.parts.append(Lag(pool, lambda: _connections(made, legacy)).run())
     made.parts += [seats.run() for seats in made.seats]
     return made
@@ -149,10 +157,10 @@ def _posting(transport: Transport) -> Callable[[Sequence[Broadcast]], Awaitable[
 
 
 def _canary(
-    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled
+    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled, name: str
 ) -> Canary:
     def token() -> str:
-        return mint_user_token(settings.signing_key, canary_log.USER_ID, TOKEN_TTL_S, settings.token_rules)
+        return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S, settings.token_rules)
 
     seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
     if seats:
@@ -175,6 +183,7 @@ def _canary(
         feeds=dialled.feeds,
         rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else 1 / settings.idle_probe_s,
         ledger=ledger,
+        is_for_others=partial(reports.has_outsider, bridge=name),
     )
 
 

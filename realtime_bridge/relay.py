@@ -9,7 +9,7 @@ keep the order of the log.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +57,8 @@ class Relay:
         self.feed: Feed = feed or Everything()
         self.lease: Lease | None = None
         self.health = SinkHealth(sink.name, pool)
+        self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
+        """Called with what was delivered for the first time, and not with what is replayed."""
         self._pool = pool
         self._owner = owner
         self._reach = Reach(page)
@@ -145,6 +147,7 @@ class Relay:
             await cursors.move(connection, lease, cursor, delivered)
         self.lease = replace(lease, cursor=cursor, delivered_count=lease.delivered_count + delivered)
         metrics.observe(self.sink.name, cursor, chosen[: delivery.settled], len(delivery.refused))
+        self.tell_passed(chosen[: delivery.settled])
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable

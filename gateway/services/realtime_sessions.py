@@ -12,6 +12,7 @@ from gateway.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH
 from gateway.store import realtime_sessions as store
 from gateway.store.realtime_sessions import Place
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout.decision import Told
 from realtime_bridge.tokens import mint_user_token
 
@@ -63,7 +64,7 @@ def create_session(
         raise RealtimeNotConfigured(f"The operator has to set {missing} for the gateway.")
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sides.session_ttl_s)
     with database.connection() as connection, connection.transaction():
-        if not store.is_member(connection, account_id, user_id):
+        if user_id == CANARY_ID or not store.is_member(connection, account_id, user_id):
             raise NotFound(NO_SUCH_USER)
         places = store.list_conversations(
             connection,
@@ -74,7 +75,8 @@ def create_session(
         )
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
-        store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
+        told = store.Told(provider=choice.provider.value, source=choice.source.value, expires_at=expires_at)
+        store.note_told(connection, account_id, user_id, told)
     legacy = LegacySide(url=sides.legacy_url)
     return RealtimeSession(
         choice=choice,

@@ -12,6 +12,7 @@ from psycopg.rows import class_row, scalar_row
 
 from gateway.db import Connection
 from realtime_bridge import sql
+from realtime_bridge.parity.canary_user import CANARY_ID
 
 _SQL = sql.load(__file__)
 
@@ -29,13 +30,14 @@ def find_unknown_users(
 
     `everybody`: it may name every user of the project, and only ids that nobody has are unknown.
     """
-    values = {"account_id": account_id, "user_ids": list(user_ids), "everybody": everybody}
+    values = {"account_id": account_id, "user_ids": list(user_ids), "everybody": everybody, "canary_id": CANARY_ID}
     with connection.cursor(row_factory=scalar_row) as cursor:
         return set(cursor.execute(_SQL["find_unknown_users"], values).fetchall())
 
 
 def is_account(connection: Connection, account_id: UUID) -> bool:
-    return connection.execute(_SQL["find_account"], {"account_id": account_id}).fetchone() is not None
+    values = {"account_id": account_id, "canary_id": CANARY_ID}
+    return connection.execute(_SQL["find_account"], values).fetchone() is not None
 
 
 def allow_users(connection: Connection, account_id: UUID, names: Sequence[str]) -> list[User]:
@@ -89,6 +91,6 @@ def list_users(connection: Connection, account_id: UUID) -> list[User]:
 
 
 def _change(connection: Connection, query: str, account_id: UUID, names: Sequence[str]) -> list[User]:
-    values = {"account_id": account_id, "names": [name.lower() for name in names]}
+    values = {"account_id": account_id, "names": [name.lower() for name in names], "canary_id": CANARY_ID}
     with connection.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(_SQL[query], values).fetchall()

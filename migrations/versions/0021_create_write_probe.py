@@ -3,7 +3,7 @@
 from migrations import sql
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 
 UP = """
 -- Rows are written and taken back within one transaction, so it looks empty. Each is most of a page that no compression

@@ -125,6 +125,8 @@ def create(
             )
         except psycopg.errors.ForeignKeyViolation:
             raise KeysError(f"There is no user {account_id}; an account is a row of auth.users.") from None
+        except psycopg.errors.CheckViolation:
+            raise KeysError(f"{account_id} is the canary, which is no account: nobody may speak in its name.") from None
     if as_json:
         click.echo(encode({"key": text.text, **_as_dict(key)}))
         return

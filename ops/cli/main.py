@@ -18,6 +18,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
     "rollout": "ops.cli.rollout",
+    "operators": "ops.cli.operators",
     "parity": "ops.cli.parity",
     "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",

@@ -20,11 +20,24 @@ def describe(row: DictRow) -> str:
     """Say in words what a sink is doing."""
     if row["held_by"] is None:
         return "not running"
+    if row["is_fed"] is False:
+        return "not fed"
     if row["breaker"] == "open":
         return f"breaker open, probe in {row['retry_in_s'] or 0:.0f} s"
     if row["consecutive_failures"]:
         return f"failing ({row['consecutive_failures']} in a row)"
     return "waiting" if row["waiting_for"] else "delivering"
+
+
+def _holding(row: DictRow) -> str:
+    """Say who has the sink, and what it gets there; a bridge of the version before does not tell."""
+    if row["is_fed"] is None:
+        return f"{row['sink']} is delivered by {row['held_by']}."
+    since = f"since {moment(row['fed_since'])}"
+    by = f"{row['held_by']} (CHAT_REALTIME_PROVIDER={row['provider']})"
+    if row["is_fed"]:
+        return f"{row['sink']} is delivered by {by}, fed {since}."
+    return f"{row['sink']} gets nothing {since}: {by} passes its events over."
 
 
 def _behind_s(row: DictRow) -> str:
@@ -71,7 +84,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     show(rows, STATUS_COLUMNS, as_json=as_json)
     for row in [] if as_json else rows:
         if row["held_by"]:
-            click.echo(f"{row['sink']} is delivered by {row['held_by']}.")
+            click.echo(_holding(row))
         if row["last_error"]:
             click.echo(f"{row['sink']} last failed at {moment(row['last_error_at'])}: {row['last_error']}")
         if row["waiting_for"]:

@@ -2,6 +2,9 @@
 select
     c.sink,
     case when c.lease_until > clock_timestamp() then c.lease_owner end as held_by,
+    r.provider,
+    (r.sinks -> c.sink ->> 'isFed')::boolean as is_fed,
+    (r.sinks -> c.sink ->> 'since')::timestamptz as fed_since,
     c.breaker,
     c.consecutive_failures,
     case when c.retry_at > clock_timestamp() then extract(epoch from c.retry_at - clock_timestamp())::float8 end
@@ -20,6 +23,8 @@ select
     extract(epoch from clock_timestamp() - least(above.oldest, left_over.oldest))::float8 as lag_s,
     (select count(*) from public.parked_events p where p.sink = c.sink) as parked
 from public.relay_cursors c
+left join public.bridge_reports r on r.bridge = c.lease_owner and c.lease_until > clock_timestamp()
+    and r.seen_at > clock_timestamp() - interval '10 seconds'
 cross join lateral (
     select count(*) as events, min(e.created_at) as oldest from public.chat_events e where e.id > c.high_water
 ) as above

@@ -1,43 +1,46 @@
 """`crossfade rollout`: turn the dial, see where it stands and why, and read who turned it."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
 
+from ops.cli import rollout_looks as looks
 from ops.cli import rollout_rules as rules
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, encode, moment, say, show
-from ops.cli.rollout_options import by_option, run, why_option
-from realtime_bridge.rollout import changes, guide, judging, keeper, stages, store
+from ops.cli.output import Column, encode, say, show
+from ops.cli.rollout_options import by_option, identify, run, why_option
+from ops.cli.rollout_subjects import find_user
+from realtime_bridge.rollout import changes, stages, store
 from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
 from realtime_bridge.rollout.changes import Wish
+from realtime_bridge.rollout.decision import Decision
 from realtime_bridge.rollout.errors import ApprovalNeeded, StageRefused
-from realtime_bridge.rollout.guide import Situation
+from realtime_bridge.rollout.judgement import evaluate
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 
+GATE_PASSED = "the gate has passed"
 version_option = click.option(
     "--version", type=click.IntRange(1), help="Refuse if the dial has moved since this version (see status)."
 )
-force_option = click.option("--force", is_flag=True, help="Go on although the gate has not passed; the audit says so.")
-
-
-GATE_COLUMNS = (
-    Column("window", lambda row: f"{row[0].number} ({row[0].started_at:%H:%M:%S}-{row[0].ended_at:%H:%M:%S})"),
-    Column("side", lambda row: row[1].side.value),
-    Column("criterion", lambda row: row[1].criterion.value),
-    Column("measured", lambda row: "-" if row[1].value is None else f"{row[1].value:.4g}", right=True),
-    Column("allowed", lambda row: f"{row[1].limit:.4g}", right=True),
-    Column("samples", lambda row: row[1].samples, right=True),
-    Column("outcome", lambda row: row[1].outcome.value),
+force_option = click.option(
+    "--force", is_flag=True, help="Go on although the gate has not passed, or no bridge follows; the audit says so."
 )
+leave_option = click.option(
+    "--leave-behind",
+    type=click.IntRange(1),
+    default=None,
+    help="For complete: cut off at most so many users who are left on legacy (see left).",
+)
+
+
 AUDIT_COLUMNS = (
     Column("at", "at"),
     Column("who", "actor"),
+    Column("key", "key_id"),
     Column("what", "action"),
     Column("from", "from_stage"),
     Column("to", "to_stage"),
@@ -56,60 +59,63 @@ def rollout() -> None:
     """  # noqa: D301  click's mark for "do not wrap" is a real backspace
 
 
-@rollout.command()
-@database_option
-@json_option
-def status(*, data_dir: Path | None, as_json: bool) -> None:
-    """Say where the dial is, what that means, what the gate says, and the exact next command."""
-
-    async def read(connection: Connection) -> tuple[Situation, dict[str, int]]:
-        return await _situation(connection), await store.count_told(connection)
-
-    at, told = run(data_dir, read)
-    advice = guide.advise(at)
-    if as_json:
-        document = {**_described(at), "told": told, "advice": advice.sentence, "next": again(advice.command)}
-        click.echo(encode(document))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
-    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {moment(at.dial.since)}{by}, version {at.dial.version}")
-    console.print(guide.meaning(at.dial))
-    if told:
-        console.print(f"Told now: {', '.join(f'{count} {provider}' for provider, count in sorted(told.items()))}.")
-    if at.plan and at.plan.state in ("running", "paused"):
-        console.print(f"Plan ({at.plan.state}): {' '.join(at.plan.steps)}")
-    console.print(f"Gate: {at.verdict.outcome}")
-    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
-        console.print(f"  {reason}", markup=False)
-    console.print(f"\n{advice.sentence}\n", markup=False)
-    console.print(f"  {again(advice.command)}", style="bold", markup=False)
-
-
 @rollout.command("set")
 @click.argument("stage", metavar="off|shadow|PERCENT|complete")
 @why_option()
 @version_option
 @force_option
+@leave_option
 @by_option
 @database_option
 @json_option
 def set_stage(
-    *, stage: str, why: str, version: int | None, force: bool, actor: str, data_dir: Path | None, as_json: bool
+    *,
+    stage: str,
+    why: str,
+    version: int | None,
+    force: bool,
+    leave_behind: int | None,
+    actor: str | None,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Turn the dial to a stage: one rung forward once the gate has passed, or any number back."""
-    wish = Wish(flag=FLAG, stage=stages.parse(stage), actor=actor, why=why, version=version, is_forced=force)
-    _turn(wish, data_dir, as_json=as_json)
+    wanted = stages.parse(stage)
+    _check_leaving(wanted, leave_behind)
+
+    def wish(who: Who) -> Wish:
+        return Wish(
+            flag=FLAG,
+            stage=wanted,
+            actor=who.actor,
+            key_id=who.key_id,
+            why=why,
+            version=version,
+            is_forced=force,
+            leave_behind=leave_behind or 0,
+        )
+
+    _turn(wish, actor, data_dir, as_json=as_json)
 
 
 @rollout.command()
-@why_option("the gate has passed")
+@why_option(GATE_PASSED)
 @version_option
 @force_option
+@leave_option
 @by_option
 @database_option
 @json_option
-def advance(*, why: str, version: int | None, force: bool, actor: str, data_dir: Path | None, as_json: bool) -> None:
+def advance(
+    *,
+    why: str,
+    version: int | None,
+    force: bool,
+    leave_behind: int | None,
+    actor: str | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
     """Go to the next stage."""
 
     async def find_next(connection: Connection) -> tuple[stages.Stage, int]:
@@ -120,18 +126,26 @@ def advance(*, why: str, version: int | None, force: bool, actor: str, data_dir:
         return following, dial.version
 
     following, seen = run(data_dir, find_next)
-    if force and why == "the gate has passed":
+    if force and why == GATE_PASSED:
         raise click.UsageError("Say --why the dial goes on without its gate.")
-    wish = Wish(
-        flag=FLAG,
-        stage=following,
-        actor=actor,
-        why=why,
-        version=seen if version is None else version,
-        action="advance",
-        is_forced=force,
-    )
-    _turn(wish, data_dir, as_json=as_json)
+    if leave_behind and why == GATE_PASSED:
+        raise click.UsageError("Say --why these users are left behind.")
+    _check_leaving(following, leave_behind)
+
+    def wish(who: Who) -> Wish:
+        return Wish(
+            flag=FLAG,
+            stage=following,
+            actor=who.actor,
+            key_id=who.key_id,
+            why=why,
+            version=seen if version is None else version,
+            action="advance",
+            is_forced=force,
+            leave_behind=leave_behind or 0,
+        )
+
+    _turn(wish, actor, data_dir, as_json=as_json)
 
 
 @rollout.command()
@@ -140,12 +154,13 @@ def advance(*, why: str, version: int | None, force: bool, actor: str, data_dir:
 @by_option
 @database_option
 @json_option
-def rollback(*, stage: str, why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """The kill switch: go back to off (or to a lower stage) at once, whatever gates, plans and others say."""
     wanted = stages.parse(stage)
 
     async def turn(connection: Connection) -> int | None:
-        return await changes.roll_back(connection, FLAG, actor=actor, why=why, stage=wanted)
+        who = await identify(connection, actor, is_needed=False)
+        return await changes.roll_back(connection, FLAG, actor=who.actor, key_id=who.key_id, why=why, stage=wanted)
 
     version = run(data_dir, turn)
     if as_json:
@@ -154,23 +169,6 @@ def rollback(*, stage: str, why: str, actor: str, data_dir: Path | None, as_json
         click.echo(f"The dial is at {wanted.label} or below already; nothing was changed.")
     else:
         click.echo(f"Back at {wanted.label}, version {version}. Every process follows within a second.")
-
-
-@rollout.command()
-@database_option
-@json_option
-def gate(*, data_dir: Path | None, as_json: bool) -> None:
-    """Show every figure that the gate decides by."""
-    at = run(data_dir, _situation)
-    if as_json:
-        click.echo(encode({"stage": at.dial.stage.label, "policy": at.dial.policy, **at.verdict.figures()}))
-        return
-    console = Console(highlight=False)
-    rows = [(window, finding) for window, findings in at.verdict.windows for finding in findings]
-    show(rows, GATE_COLUMNS, as_json=False, empty="No window has been closed at this stage.")
-    console.print(f"{at.dial.stage.label}: {at.verdict.outcome}")
-    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
-        console.print(f"  {reason}", markup=False, soft_wrap=True)
 
 
 @rollout.command()
@@ -184,14 +182,19 @@ def audit(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
 
 
 @rollout.command()
-@click.argument("user", type=click.UUID)
-@click.option("--account", type=click.UUID, help="The account the user chats in, for overrides of accounts.")
+@click.argument("name", metavar="USER")
+@click.option("--account", help="The account the user chats in, for overrides of accounts.")
 @database_option
 @json_option
-def bucket(*, user: UUID, account: UUID | None, data_dir: Path | None, as_json: bool) -> None:
-    """Say what USER is told now, and from which percentage on it is Supabase."""
-    reading = run(data_dir, lambda connection: store.get_reading(connection, FLAG))
-    decision = reading.decide(user, account or UUID(int=0))
+def bucket(*, name: str, account: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Say what USER (an id or e-mail address) is told now, and from which percentage on it is Supabase."""
+
+    async def read(connection: Connection) -> tuple[UUID, Decision]:
+        user = await find_user(connection, name)
+        chats_in = await find_user(connection, account) if account else UUID(int=0)
+        return user, (await store.get_reading(connection, FLAG)).decide(user, chats_in)
+
+    user, decision = run(data_dir, read)
     number = bucket_of(FLAG, user)
     first = (number + 1) * 100 / BUCKETS
     document = {
@@ -209,50 +212,27 @@ def bucket(*, user: UUID, account: UUID | None, data_dir: Path | None, as_json: 
     say(document, sentence, as_json=as_json)
 
 
-def _turn(wish: Wish, data_dir: Path | None, *, as_json: bool) -> None:
-    async def act(connection: Connection) -> int:
-        verdict, _ = await keeper.evaluate(connection, FLAG)
-        return await changes.turn(connection, wish, verdict)
+def _check_leaving(wanted: stages.Stage, leave_behind: int | None) -> None:
+    if leave_behind and wanted != stages.COMPLETE:
+        raise click.UsageError(f"--leave-behind is for complete; nobody is left behind at {wanted.label}.")
 
-    try:
-        version = run(data_dir, act)
-    except ApprovalNeeded as reason:
-        say({"stage": wish.stage.label, "waitsForApproval": True}, again(str(reason)), as_json=as_json)
+
+def _turn(wish: Callable[[Who], Wish], actor: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    async def act(connection: Connection) -> tuple[Wish, int | str]:
+        wanted = wish(await identify(connection, actor))
+        judged = await evaluate(connection, FLAG)
+        try:
+            return wanted, await changes.turn(connection, wanted, judged.verdict)
+        except ApprovalNeeded as reason:
+            return wanted, str(reason)
+
+    wanted, version = run(data_dir, act)
+    if isinstance(version, str):
+        say({"stage": wanted.stage.label, "waitsForApproval": True}, again(version), as_json=as_json)
         return
-    document = {"stage": wish.stage.label, "version": version}
-    say(document, f"The dial is at {wish.stage.label} now, version {version}.", as_json=as_json)
+    document = {"stage": wanted.stage.label, "version": version}
+    say(document, f"The dial is at {wanted.stage.label} now, version {version}.", as_json=as_json)
 
 
-async def _situation(connection: Connection) -> Situation:
-    verdict, dial = await keeper.evaluate(connection, FLAG)
-    judge = await judging.find_keeper(connection, FLAG)
-    return Situation(
-        dial=dial,
-        verdict=verdict,
-        plan=await store.find_plan(connection, FLAG),
-        request=await store.find_request(connection, FLAG),
-        has_keeper=judge is not None,
-        measuring=await keeper.find_open_window(connection, dial),
-        now=datetime.now(UTC),
-    )
-
-
-def _described(at: Situation) -> dict[str, Any]:
-    return {
-        "flag": FLAG,
-        "stage": at.dial.stage.label,
-        "percentage": at.dial.stage.percentage,
-        "version": at.dial.version,
-        "since": at.dial.since,
-        "changedBy": at.dial.changed_by,
-        "meaning": guide.meaning(at.dial),
-        "needsApproval": at.dial.needs_approval,
-        "hasKeeper": at.has_keeper,
-        "gate": {"outcome": at.verdict.outcome.value, "reasons": list(at.verdict.reasons)},
-        "plan": at.plan,
-        "waitsForApproval": at.request,
-    }
-
-
-for command in (rules.policy, rules.plan, rules.approve, rules.override):
+for command in (looks.status, looks.gate, looks.left, rules.policy, rules.plan, rules.approve, rules.override):
     rollout.add_command(command)

@@ -9,10 +9,12 @@ import click
 
 from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, say, show
-from ops.cli.rollout_options import by_option, run, why_option
-from realtime_bridge.rollout import changes, keeper, store
+from ops.cli.rollout_options import by_option, identify, run, why_option
+from ops.cli.rollout_subjects import find_user
+from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection
@@ -21,6 +23,7 @@ KEEPS_QUIET = "no reason given"
 OVERRIDE_COLUMNS = (
     Column("kind", "kind"),
     Column("subject", "subject"),
+    Column("e-mail", "email"),
     Column("provider", "provider"),
     Column("why", "why"),
     Column("by", "created_by"),
@@ -34,7 +37,7 @@ OVERRIDE_COLUMNS = (
 @by_option
 @database_option
 @json_option
-def policy(*, settings: tuple[str, ...], why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+def policy(*, settings: tuple[str, ...], why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Show what the gate demands, or change it."""
     if settings and not why:
         raise click.UsageError("Say --why the gate is changed.")
@@ -42,7 +45,8 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str, data_dir: Path | 
 
     async def act(connection: Connection) -> Policy:
         if wanted:
-            return await changes.set_policy(connection, FLAG, wanted, actor=actor, why=why)
+            who = await identify(connection, actor)
+            return await changes.set_policy(connection, FLAG, wanted, actor=who.actor, key_id=who.key_id, why=why)
         return (await store.get_dial(connection, FLAG)).policy
 
     values = asdict(run(data_dir, act))
@@ -59,7 +63,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str, data_dir: Path | 
 @database_option
 @json_option
 def plan(
-    *, steps: tuple[str, ...], state: str | None, why: str, actor: str, data_dir: Path | None, as_json: bool
+    *, steps: tuple[str, ...], state: str | None, why: str, actor: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
     """Let the dial go on by itself, such as `10:30m 25:1h 50:4h 75:12h 100`: gate passed and time over.
 
@@ -72,9 +76,12 @@ def plan(
 
     async def act(connection: Connection) -> store.Plan | None:
         if steps:
-            await changes.start_plan(connection, FLAG, list(steps), actor=actor, why=why)
+            who = await identify(connection, actor)
+            await changes.start_plan(connection, FLAG, list(steps), actor=who.actor, key_id=who.key_id, why=why)
         elif state:
-            await changes.set_plan_state(connection, FLAG, state, actor=actor, why=why or KEEPS_QUIET)
+            who = await identify(connection, actor, is_needed=state == "running")
+            said = why or KEEPS_QUIET
+            await changes.set_plan_state(connection, FLAG, state, actor=who.actor, key_id=who.key_id, why=said)
         return await store.find_plan(connection, FLAG)
 
     found = run(data_dir, act)
@@ -93,17 +100,20 @@ def plan(
 @by_option
 @database_option
 @json_option
-def approve(*, needed: bool | None, why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
+def approve(*, needed: bool | None, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Agree, as a second operator, to the change that waits; or say with --on whether one is needed."""
     if needed is not None and not why:
         raise click.UsageError("Say --why, for the audit.")
 
     async def act(connection: Connection) -> dict[str, Any]:
+        who = await identify(connection, actor)
         if needed is not None:
-            await changes.set_needs_approval(connection, FLAG, needed=needed, actor=actor, why=why)
+            await changes.set_needs_approval(
+                connection, FLAG, needed=needed, why=why, actor=who.actor, key_id=who.key_id
+            )
             return {"needsApproval": needed}
-        verdict, _ = await keeper.evaluate(connection, FLAG)
-        version = await changes.approve(connection, FLAG, actor=actor, verdict=verdict)
+        judged = await evaluate(connection, FLAG)
+        version = await changes.approve(connection, FLAG, verdict=judged.verdict, actor=who.actor, key_id=who.key_id)
         return {"stage": (await store.get_dial(connection, FLAG)).stage.label, "version": version}
 
     result = run(data_dir, act)
@@ -122,39 +132,56 @@ def override() -> None:
 
 @override.command("add")
 @click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
-@click.argument("subject", type=click.UUID)
+@click.argument("name", metavar="SUBJECT")
 @click.argument("provider", type=click.Choice([told.value for told in Told]))
 @why_option()
 @by_option
 @database_option
 @json_option
 def add_override(
-    *, kind: str, subject: UUID, provider: str, why: str, actor: str, data_dir: Path | None, as_json: bool
+    *, kind: str, name: str, provider: str, why: str, actor: str | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Tell KIND (user or account) SUBJECT the PROVIDER. It works from shadow on, and not at complete."""
+    """Tell KIND (user or account) SUBJECT the PROVIDER. It works from shadow on, and not at complete.
 
-    async def act(connection: Connection) -> None:
-        await changes.put_override(connection, FLAG, Kind(kind), subject, Told(provider), actor=actor, why=why)
+    SUBJECT is an id or an e-mail address.
+    """
 
-    run(data_dir, act)
-    document = {"kind": kind, "subject": subject, "provider": provider}
-    say(document, f"{kind} {subject} is told {provider}.", as_json=as_json)
+    async def act(connection: Connection) -> UUID:
+        who = await identify(connection, actor)
+        found = await find_user(connection, name)
+        await changes.put_override(
+            connection, FLAG, Kind(kind), found, Told(provider), actor=who.actor, key_id=who.key_id, why=why
+        )
+        return found
+
+    subject = run(data_dir, act)
+    say(
+        {"kind": kind, "subject": str(subject), "provider": provider},
+        f"{kind} {subject} is told {provider}.",
+        as_json=as_json,
+    )
 
 
 @override.command("remove")
 @click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
-@click.argument("subject", type=click.UUID)
+@click.argument("name", metavar="SUBJECT")
 @why_option("no longer needed")
 @by_option
 @database_option
 @json_option
-def remove_override(*, kind: str, subject: UUID, why: str, actor: str, data_dir: Path | None, as_json: bool) -> None:
-    """Leave KIND (user or account) SUBJECT to the bucket again."""
+def remove_override(*, kind: str, name: str, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Leave KIND (user or account) SUBJECT, an id or an e-mail address, to the bucket again."""
 
-    async def act(connection: Connection) -> bool:
-        return await changes.delete_override(connection, FLAG, Kind(kind), subject, actor=actor, why=why)
+    async def act(connection: Connection) -> tuple[UUID, bool]:
+        who = await identify(connection, actor)
+        found = await find_user(connection, name)
+        was_there = await changes.delete_override(
+            connection, FLAG, Kind(kind), found, actor=who.actor, key_id=who.key_id, why=why
+        )
+        return found, was_there
 
-    if not run(data_dir, act):
+    subject, was_there = run(data_dir, act)
+    if not was_there:
         look = again("crossfade rollout override list")
         raise click.ClickException(f"There is no override of {kind} {subject}; see {look}.")
     say({"kind": kind, "subject": str(subject)}, f"{kind} {subject} is told what its bucket says.", as_json=as_json)

@@ -8,6 +8,7 @@ from ops.local_supabase.wire import json_text
 
 _BLANK = "can't be blank"
 _INVALID = "is invalid"
+_TAKEN = "has already been taken"
 _TOO_BIG = "Payload size exceeds tenant limit"
 _BOOLEANS = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 
@@ -35,8 +36,9 @@ def read(body: dict[str, Any], max_payload_kb: int) -> list[BatchMessage]:
     """Read all messages; raises BatchError when one of them, or the list, is wrong."""
     entries = _entries(body)
     messages, errors = [], []
+    seen = set[str]()
     for entry in entries:
-        problems = _problems(entry, max_payload_kb)
+        problems = _problems(entry, max_payload_kb) | _repeated(entry, seen)
         errors.append(problems)
         if not problems:
             messages.append(_message(entry))
@@ -80,6 +82,17 @@ def _problems(entry: dict[str, Any], max_payload_kb: int) -> dict[str, list[str]
     if not isinstance(entry.get("id"), str | None):
         problems["id"] = [_INVALID]
     return problems
+
+
+def _repeated(entry: dict[str, Any], seen: set[str]) -> dict[str, list[str]]:
+    """Say that an id stands in this batch already: over all topics, and whatever else is wrong with either message."""
+    name = entry.get("id")
+    if not isinstance(name, str) or not name.strip():
+        return {}
+    if name in seen:
+        return {"id": [_TAKEN]}
+    seen.add(name)
+    return {}
 
 
 def _is_boolean(value: Any) -> bool:

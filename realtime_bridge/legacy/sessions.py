@@ -43,6 +43,10 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_sid)
 
+    def count_by_user(self) -> dict[UUID, int]:
+        """Return how many sockets each user has here."""
+        return {UUID(user): len(sids) for user, sids in self._by_user.items()}
+
     def has_room_for(self, claims: Claims) -> bool:
         return len(self._by_user.get(str(claims.user_id), ())) < self._per_user
 

@@ -9,6 +9,7 @@ connect, on every subscription and on every write; and a socket ends with it (en
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import socketio
 from engineio.payload import Payload
@@ -26,7 +27,7 @@ from realtime_bridge.legacy.handlers import Handlers
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.rooms import Rooms
-from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Sessions
+from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions
 from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.legacy.watcher import Watcher
 from realtime_bridge.tokens import TokenVerifier
@@ -183,6 +184,16 @@ class LegacyServer:
     async def deliver_unstored(self, emit: Emit) -> None:
         """Send a frame that may be lost to this bridge's own sockets only: every bridge hears the other side itself."""
         await self._rooms.deliver(emit)
+
+    async def tell(self, session: Session, event: str, data: dict[str, Any]) -> None:
+        """Send one of this bridge's sockets something that nobody else is told."""
+        emit = Emit(event=event, data=data, rooms=(session.sid,), conversation_id=0)
+        await self._rooms.deliver_to(session.sid, [emit])
+
+    async def dismiss(self, session: Session) -> None:
+        """Close a socket for good, once it has read what was sent: its client does not come back by itself."""
+        await self._rooms.say_goodbye(session.sid)
+        await self.engine.drop(session.engine_sid)
 
     async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
         """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable.

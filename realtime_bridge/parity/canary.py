@@ -1,13 +1,17 @@
 """The canary: writes messages into its own conversation and looks for them on both sides. Started by `__main__`.
 
-One bridge measures, the others wait for its lock. Before anything counts, a message has to be seen on every side that
-is fed: what a restart or a change of stage disturbs for a moment is not held against a side.
+One bridge measures, the others wait for its lock; where one is there that delivers to no side, it is that one, so that
+what stalls a delivering bridge does not stall who measures it. Before anything counts, a message has to be seen on
+every side that is fed: what a restart or a change of stage disturbs for a moment is not held against a side.
+
+It sends at fixed moments and counts from them. What it did not send in time, because this process stood still or the
+database did not answer, is as late as the message that comes after it.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -17,6 +21,7 @@ from realtime_bridge import db, metrics
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.schedule import Schedule
 from realtime_bridge.rollout.windows import Side
 
 log = structlog.get_logger(__name__)
@@ -26,9 +31,13 @@ WARM_UP_TIMEOUT_S = 15.0  # then it is no start any more: not to be heard is a f
 LOOK_EVERY_S = 2.0  # how often unseen events are asked for; what is unseen in two looks is lost
 FORGET_EVERY_S = 60.0
 RETRY_S = 1.0
-RATE_LOOK_S = 1.0
+RATE_LOOK_S = 1.0  # the dial may have been turned meanwhile, and between rollouts a tick is a minute away
 
 Ears = Callable[[int, Hear], Sequence[Ear]]
+
+
+async def _never(_: psycopg.AsyncConnection[Any]) -> bool:
+    return False
 
 
 class Canary:
@@ -43,7 +52,10 @@ class Canary:
         rate_per_s: Callable[[], float],
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
+        is_for_others: Callable[[psycopg.AsyncConnection[Any]], Awaitable[bool]] = _never,
     ) -> None:
+        """`is_for_others`: this bridge delivers and another one that does not could measure, from outside."""
+        self._is_for_others = is_for_others
         self.is_measuring = False
         self._database_url = db.bounded(database_url, "canary")
         self._make_ears = ears
@@ -60,7 +72,7 @@ class Canary:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as guard:
-                    while not await canary_log.take_lock(guard):  # noqa: ASYNC110 - the event would be another's
+                    while await self._is_for_others(guard) or not await canary_log.take_lock(guard):  # noqa: ASYNC110
                         await asyncio.sleep(LOCK_POLL_S)
                     await self._measure(guard)
             except (psycopg.Error, OSError) as error:
@@ -74,17 +86,22 @@ class Canary:
         log.info("canary measures", conversation_id=conversation_id)
         self.is_measuring = True
         look_at = forget_at = self._clock()
+        schedule = Schedule(self._rate_per_s, self._clock)
         try:
             while True:
+                await self._wait(schedule)
                 started = self._clock()
-                await self.run_once(guard, conversation_id, ears)
+                if due := schedule.take():
+                    await self.run_once(guard, conversation_id, ears, due)
                 if started >= look_at:
                     look_at = started + LOOK_EVERY_S
                     await self._look(guard, conversation_id)
+                    if await self._is_for_others(guard):
+                        log.info("canary leaves the measuring to a bridge that delivers nothing")
+                        return
                 if started >= forget_at:
                     forget_at = started + FORGET_EVERY_S
                     await canary_log.forget(guard, conversation_id)
-                await self._wait_for_next(started)
         finally:
             self.is_measuring = False
             self._warm = dict.fromkeys(Side, False)
@@ -95,23 +112,28 @@ class Canary:
                 with contextlib.suppress(Exception):
                     await ear.close()
 
-    async def _wait_for_next(self, started: float) -> None:
-        """Wait as the rate says, and look each second: the dial may have been turned meanwhile, and back again."""
-        while (left_s := started + 1 / self._rate_per_s() - self._clock()) > 0:
-            self._follow_dial()
-            await asyncio.sleep(min(left_s, RATE_LOOK_S))
+    async def _wait(self, schedule: Schedule) -> None:
+        """Wait for the next message, a second at most: the dial may have been turned meanwhile, and back again."""
+        await asyncio.sleep(min(schedule.wait_s, RATE_LOOK_S))
+        self._follow_dial()
 
     async def run_once(
-        self, connection: psycopg.AsyncConnection[Any], conversation_id: int, ears: Sequence[Ear]
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        conversation_id: int,
+        ears: Sequence[Ear],
+        due: Sequence[float] = (),
     ) -> int:
-        """Send one message and note who is expected to show it."""
+        """Send the message that is `due`, the last of several also for those before it; note who is to show it."""
+        at, *missed = due or [self._clock()]
         self._follow_dial()
         for ear in ears:
             self._note_absence(ear)
+        for side in self._fed:
+            self._ledger.due(side, self._rate_per_s())
         expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
-        sent_at = self._clock()
         sent = await canary_log.append(connection, conversation_id)
-        self._ledger.sent(sent.seq, sent_at, expected)
+        self._ledger.sent(sent.seq, at, expected, missed)
         return sent.seq
 
     def _follow_dial(self) -> None:

@@ -3,18 +3,17 @@
 import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
 from psycopg.rows import scalar_row, tuple_row
 
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
+from realtime_bridge.parity.canary_user import CANARY_EMAIL, CANARY_ID
 from realtime_bridge.rollout.windows import Side
 
 _QUERIES = sql.load(__file__)
-USER_ID = uuid5(NAMESPACE_URL, "crossfade:canary")
-EMAIL = "canary@crossfade.invalid"
 LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"
 KEEP_S = 3_600.0  # long enough to look at what was lost; at ten a second 36,000 rows
 
@@ -33,11 +32,11 @@ async def take_lock(connection: AsyncConnection[Any]) -> bool:
 async def ensure(connection: AsyncConnection[Any]) -> int:
     """Return the canary's conversation, created at the first call. The caller holds the lock."""
     async with connection.transaction():
-        await connection.execute(_QUERIES["ensure_user"], {"user_id": USER_ID, "email": EMAIL})
-        conversation_id = await _scalar(connection, "find_conversation", {"user_id": USER_ID})
+        await connection.execute(_QUERIES["ensure_user"], {"user_id": CANARY_ID, "email": CANARY_EMAIL})
+        conversation_id = await _scalar(connection, "find_conversation", {"user_id": CANARY_ID})
         if conversation_id is None:
-            conversation_id = await _scalar(connection, "create_conversation", {"user_id": USER_ID})
-        values = {"conversation_id": conversation_id, "user_id": USER_ID}
+            conversation_id = await _scalar(connection, "create_conversation", {"user_id": CANARY_ID})
+        values = {"conversation_id": conversation_id, "user_id": CANARY_ID}
         await connection.execute(_QUERIES["ensure_participant"], values)
     return int(conversation_id)
 
@@ -47,14 +46,14 @@ async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent
     event_id = uuid4()
     values = {
         "conversation_id": conversation_id,
-        "account_id": USER_ID,
+        "account_id": CANARY_ID,
         "event_id": event_id,
         "content": "canary",
         "message_type": "text",
         "direction": "outgoing",
         "status": "pending",
         "client_message_id": None,
-        "sender_id": str(USER_ID),
+        "sender_id": str(CANARY_ID),
         "reply_to_id": None,
         "metadata": "{}",
         "attachments": "[]",

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
 from realtime_bridge.events import Event
+from realtime_bridge.parity.canary_user import CANARY_ID
+from realtime_bridge.rollout import latency
 from realtime_bridge.rollout.windows import Sample, Side
 from realtime_bridge.sinks.base import Delivery, Fence, Sink, SinkNotReady, SinkUnavailable
 
@@ -17,9 +20,18 @@ FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was no
 class CountedSink:
     """Delivers like the sink inside. A run of failures belongs to the slots in which its calls failed."""
 
-    def __init__(self, inner: Sink, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        inner: Sink,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`now` is the database's time (database_clock.py)."""
         self.inner = inner
         self._clock = clock
+        self._now = now
+        self._delivered_ms: list[float] = []
         self._failed_at = float("-inf")
         self.name = inner.name
         self._attempts = 0
@@ -53,6 +65,12 @@ class CountedSink:
             self._consecutive = 0
         return delivery
 
+    def passed(self, events: Sequence[Event]) -> None:
+        """Note how old everybody's events are, now that they are delivered; the canary counts its own."""
+        now = self._now()
+        ages = [now - event.created_at for event in events if event.account_id != CANARY_ID]
+        self._delivered_ms += [max(0.0, age.total_seconds() * 1_000) for age in ages]
+
     def take(self) -> Sample:
         """Return what was counted since the last call."""
         sample = Sample(
@@ -60,7 +78,9 @@ class CountedSink:
             attempts=self._attempts,
             errors=self._errors,
             consecutive_failures=self._worst,
+            delivered_counts=latency.histogram(self._delivered_ms),
         )
+        self._delivered_ms.clear()
         self._attempts = self._errors = self._worst = 0
         return sample
 

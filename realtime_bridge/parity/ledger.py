@@ -6,7 +6,7 @@ not lost: that shows in the failures of the sink, and in the latency when it com
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from realtime_bridge.rollout import latency
@@ -28,14 +28,20 @@ class Figures:
     unjoined: int = 0
     longest_loss: int = 0
     """Events lost in a row."""
+    missed: int = 0
+    """Events that were due and not sent, because whoever sends them was held up."""
+    missed_lost: int = 0
+    """Those of them that would have gone with an event that was lost."""
+    rate_per_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _SideState:
-    waiting: OrderedDict[int, float] = field(default_factory=OrderedDict)
-    """By seq: when it was committed."""
-    seen: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    waiting: OrderedDict[int, tuple[float, ...]] = field(default_factory=OrderedDict)
+    """By seq: when it was due, and when those were due that were missed before it."""
+    seen: OrderedDict[int, float] = field(default_factory=OrderedDict)
+    """By seq: when it appeared."""
     highest: int = -1
     suspects: frozenset[int] = frozenset()
     lost_in_a_row: int = 0
@@ -48,15 +54,24 @@ class Ledger:
     def __init__(self) -> None:
         self._sides = {side: _SideState() for side in Side}
 
-    def sent(self, seq: int, at: float, sides: Iterable[Side]) -> None:
-        """Expect an event that was committed at `at` (monotonic seconds) to appear on `sides`."""
+    def due(self, side: Side, rate_per_s: float) -> None:
+        """Note how many events a second should be there to be judged."""
+        figures = self._sides[side].figures
+        figures.rate_per_s = max(figures.rate_per_s, rate_per_s)
+
+    def sent(self, seq: int, at: float, sides: Iterable[Side], missed: Sequence[float] = ()) -> None:
+        """Expect an event that was due at `at` (monotonic seconds) to appear on `sides`.
+
+        It also stands for those that were `missed` before it, each due at its own moment: whoever had sent them then
+        would have waited until this one is seen.
+        """
         for side in sides:
             state = self._sides[side]
+            state.waiting[seq] = (at, *missed)
             if seq in state.seen:  # it was faster than the answer of the database
                 state.highest = max(state.highest, seq)
-                self._decide(state, seq, 0.0)
+                self._decide(state, seq, state.seen[seq])
                 continue
-            state.waiting[seq] = at
             if len(state.waiting) > MAX_WAITING:
                 state.waiting.popitem(last=False)
 
@@ -66,17 +81,14 @@ class Ledger:
         if seq in state.seen:
             state.figures.repeated += 1
             return None
-        state.seen[seq] = None
+        state.seen[seq] = at
         if len(state.seen) > MAX_SEEN:
             state.seen.popitem(last=False)
-        sent_at = state.waiting.pop(seq, None)
-        if sent_at is None:
+        if seq not in state.waiting:
             return None  # sent before anything counted: a socket that joins late is handed the newest first, rightly
         state.figures.reordered += seq < state.highest
         state.highest = max(state.highest, seq)
-        latency_ms = max(0.0, (at - sent_at) * 1_000)
-        self._decide(state, seq, latency_ms)
-        return latency_ms
+        return self._decide(state, seq, at)
 
     def unjoined(self, side: Side) -> None:
         """Note that an event was sent while the canary could not get into a side that is fed."""
@@ -92,7 +104,7 @@ class Ledger:
 
     def unseen(self, side: Side, now: float) -> list[int]:
         """Return what should have been seen by now; ask its sink, then call `settle`."""
-        return [seq for seq, at in self._sides[side].waiting.items() if now - at > UNSEEN_AFTER_S]
+        return [seq for seq, due in self._sides[side].waiting.items() if now - due[0] > UNSEEN_AFTER_S]
 
     def settle(self, side: Side, settled: frozenset[int]) -> list[int]:
         """Count as lost what was settled by the sink in this look *and* the one before; return it."""
@@ -100,7 +112,7 @@ class Ledger:
         lost = sorted(settled & state.suspects & state.waiting.keys())
         state.suspects = settled - state.suspects
         for seq in lost:
-            del state.waiting[seq]
+            state.figures.missed_lost += len(state.waiting.pop(seq)) - 1
         state.figures.lost += len(lost)
         state.lost_in_a_row += len(lost)
         state.figures.longest_loss = max(state.figures.longest_loss, state.lost_in_a_row)
@@ -115,11 +127,14 @@ class Ledger:
         figures, state.figures = state.figures, Figures()
         return figures
 
-    def _decide(self, state: _SideState, seq: int, latency_ms: float) -> None:
-        state.waiting.pop(seq, None)
+    def _decide(self, state: _SideState, seq: int, at: float) -> float:
+        """Count an event that is seen at `at`, with those that it stands for; return its own latency in ms."""
+        latencies_ms = [max(0.0, (at - due) * 1_000) for due in state.waiting.pop(seq)]
         state.figures.seen += 1
+        state.figures.missed += len(latencies_ms) - 1
         state.lost_in_a_row = 0
-        state.figures.latencies_ms.append(latency_ms)
+        state.figures.latencies_ms += latencies_ms
+        return latencies_ms[0]
 
 
 def sample(side: Side, figures: Figures) -> Sample:
@@ -128,6 +143,7 @@ def sample(side: Side, figures: Figures) -> Sample:
     A send that nobody could receive is a failed try, and events lost in a row are failures in a row: a side that
     accepts everything and delivers nothing is down. The latency of a lost event is the longest there is.
     """
+    never = figures.lost + figures.missed_lost
     return Sample(
         side=side,
         sent=figures.seen + figures.lost,
@@ -138,5 +154,7 @@ def sample(side: Side, figures: Figures) -> Sample:
         attempts=figures.unjoined,
         errors=figures.unjoined,
         consecutive_failures=max(figures.unjoined, figures.longest_loss),
-        latency_counts=latency.histogram([*figures.latencies_ms, *[float("inf")] * figures.lost]),
+        latency_counts=latency.histogram([*figures.latencies_ms, *[float("inf")] * never]),
+        missed=figures.missed + figures.missed_lost,
+        rate_per_s=figures.rate_per_s,
     )

@@ -1,7 +1,7 @@
 """Writes what was measured into the slots that gates judge, every few seconds. Started by `__main__`."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 import structlog
@@ -9,6 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
+from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.relay import Pool
 from realtime_bridge.rollout import windows
 from realtime_bridge.rollout.windows import Sample, Side
@@ -22,11 +23,23 @@ FORGET_EVERY = 3_600  # rounds: once an hour
 class Samples:
     """Every bridge writes the tries of its own sinks; the one whose canary measures also writes what was seen."""
 
-    def __init__(self, *, pool: Pool, flag: str, ledger: Ledger, sinks: Sequence[CountedSink]) -> None:
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        flag: str,
+        ledger: Ledger,
+        sinks: Sequence[CountedSink],
+        lag: LoopLag,
+        lags_count_for: Callable[[], Iterable[Side]],
+    ) -> None:
+        """`lags_count_for`: the sides that this bridge delivers to, while somebody judges by it."""
         self._pool = pool
         self._flag = flag
         self._ledger = ledger
         self._sinks = sinks
+        self._lag = lag
+        self._lags_count_for = lags_count_for
         self._unwritten: list[Sample] = []
         self._rounds = 0
 
@@ -40,9 +53,11 @@ class Samples:
 
     async def run_once(self) -> int:
         """Write what is new; return how many rows were touched. What could not be written is written next time."""
+        lag = self._lag.take()
         taken = [sample(side, self._ledger.take(side)) for side in Side] + [sink.take() for sink in self._sinks]
+        taken += [Sample(side=side, lag_counts=lag) for side in self._lags_count_for()]
         self._unwritten = _added(self._unwritten, taken)
-        news = [one for one in self._unwritten if one.sent or one.attempts or one.repeated or one.reordered]
+        news = [one for one in self._unwritten if _is_news(one)]
         async with self._pool.connection() as connection, connection.transaction():
             await windows.add(connection, self._flag, news)
             self._rounds += 1
@@ -50,6 +65,10 @@ class Samples:
                 await windows.forget(connection)
         self._unwritten = []
         return len(news)
+
+
+def _is_news(one: Sample) -> bool:
+    return bool(one.sent or one.attempts or one.repeated or one.reordered or one.rate_per_s or any(one.lag_counts))
 
 
 def _added(old: Iterable[Sample], new: Iterable[Sample]) -> list[Sample]:

@@ -126,7 +126,7 @@ class Announcer:
 
     async def _tell_supabase(self, transport: Transport, reading: Reading, users: Collection[UUID]) -> None:
         notices = [
-            Broadcast(topic=inbox_topic(user), event=EVENT, payload=_payload(reading, event_id), id=event_id)
+            Broadcast(topic=inbox_topic(user), event=EVENT, payload=notice(reading, event_id), id=event_id)
             for user in users
             for event_id in (uuid4(),)
         ]
@@ -139,7 +139,7 @@ class Announcer:
 
     async def _tell_legacy(self, legacy: LegacyServer, reading: Reading, users: Collection[UUID]) -> None:
         emits = [
-            Emit(event=EVENT, data=_payload(reading, uuid4()), rooms=(user_room(user),), conversation_id=0)
+            Emit(event=EVENT, data=notice(reading, uuid4()), rooms=(user_room(user),), conversation_id=0)
             for user in users
         ]
         await legacy.publish(emits)
@@ -156,5 +156,5 @@ class Announcer:
         return True
 
 
-def _payload(reading: Reading, event_id: UUID) -> dict[str, Any]:
+def notice(reading: Reading, event_id: UUID) -> dict[str, Any]:
     return {"flag": reading.flag, "version": reading.version, "eventId": str(event_id)}

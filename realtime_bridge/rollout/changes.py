@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.rollout import schedule, stages, store
+from realtime_bridge.rollout import adoption, following, operators, schedule, stages, store
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import (
     ApprovalNeeded,
     ApprovalRefused,
     GateHolds,
+    OperatorRefused,
     PlanRefused,
+    UsersLeft,
     VersionConflict,
 )
-from realtime_bridge.rollout.gates import Outcome, Verdict
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import OFF, Stage, StageName
-from realtime_bridge.rollout.store import Connection, Dial, Note
+from realtime_bridge.rollout.store import Connection, Dial, Note, Request
+
+SAID = 5  # users in a sentence; `crossfade rollout left` has them all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,25 +41,35 @@ class Wish:
     version: int | None = None
     action: str = "set"
     is_forced: bool = False
-    """Go on without a passing gate; the audit says so."""
+    """Go on without a passing gate, or without a bridge that follows; the audit says so."""
+    key_id: str | None = None
+    """The operator's key that proved who wishes."""
+    asked_by: str | None = None
+    """In whose name, where the actor is a plan."""
+    leave_behind: int = 0
+    """How many users complete may cut off at most."""
 
 
 async def turn(connection: Connection, wish: Wish, verdict: Verdict) -> int:
     """Carry out a wish of an operator or a plan; return the new version.
 
-    `verdict` is the gate's over the current stage. Raises StageRefused, VersionConflict, GateHolds, or ApprovalNeeded
-    after noting the wish for a second operator.
+    `verdict` is the gate's over the current stage. Raises StageRefused, VersionConflict, NobodyFollows, GateHolds,
+    UsersLeft, or ApprovalNeeded after noting the wish for a second operator.
     """
+    figures = verdict.figures()
     async with connection.transaction():
         dial = await store.lock_dial(connection, wish.flag)
         _check_version(dial, wish.version)
         stages.check_change(dial.stage, wish.stage)
         if stages.is_forward(dial.stage, wish.stage):
+            if not wish.is_forced:
+                await following.check(connection, wish.flag)
             _check_gate(dial, wish, verdict)
+            figures |= await _check_left(connection, wish)
             if dial.needs_approval:
                 await _request(connection, dial, wish)
         if not dial.needs_approval or not stages.is_forward(dial.stage, wish.stage):
-            return await _turn(connection, dial, wish, verdict.figures())
+            return await _turn(connection, dial, wish, figures)
     raise ApprovalNeeded(f"{wish.stage.label} waits for a second operator: crossfade rollout approve")
 
 
@@ -63,6 +79,7 @@ async def roll_back(
     *,
     actor: str,
     why: str,
+    key_id: str | None = None,
     stage: Stage = OFF,
     action: str = "rollback",
     version: int | None = None,
@@ -76,86 +93,134 @@ async def roll_back(
         dial = await store.lock_dial(connection, flag)
         if not stages.is_forward(stage, dial.stage) or version not in (None, dial.version):
             return None
-        wish = Wish(flag=flag, stage=stage, actor=actor, why=why, action=action)
+        wish = Wish(flag=flag, stage=stage, actor=actor, key_id=key_id, why=why, action=action)
         return await _turn(connection, dial, wish, figures)
 
 
-async def approve(connection: Connection, flag: str, *, actor: str, verdict: Verdict) -> int:
+async def approve(connection: Connection, flag: str, *, actor: str, verdict: Verdict, key_id: str | None = None) -> int:
     """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         request = await store.find_request(connection, flag)
         if request is None:
             raise ApprovalRefused("Nothing waits for an approval.")
-        if request.requested_by == actor:
-            raise ApprovalRefused(f"{actor} asked for it; somebody else has to approve.")
+        _check_second(request, actor, key_id)
         stage = stages.parse(request.stage)
         why = f"{request.why} (asked by {request.requested_by})"
-        wish = Wish(flag=flag, stage=stage, actor=actor, why=why, version=request.version, action="approve")
+        wish = Wish(
+            flag=flag,
+            stage=stage,
+            actor=actor,
+            key_id=key_id,
+            why=why,
+            version=request.version,
+            action="approve",
+            leave_behind=request.leave_behind,
+        )
         _check_version(dial, request.version)
         stages.check_change(dial.stage, stage)
         _check_gate(dial, wish, verdict, is_second=True)
-        await store.approve_request(connection, request, actor)
-        return await _turn(connection, dial, wish, verdict.figures())
+        figures = verdict.figures() | await _check_left(connection, wish)
+        await store.approve_request(connection, request, actor=actor, key_id=key_id)
+        return await _turn(connection, dial, wish, figures)
 
 
 async def put_override(
-    connection: Connection, flag: str, kind: Kind, subject: UUID, provider: Told, *, actor: str, why: str
+    connection: Connection,
+    flag: str,
+    kind: Kind,
+    subject: UUID,
+    provider: Told,
+    *,
+    actor: str,
+    why: str,
+    key_id: str | None = None,
 ) -> None:
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         await store.put_override(connection, flag, kind, subject, provider, why=why, actor=actor)
-        await _note(connection, dial, actor, "override_add", f"{kind} {subject} → {provider}: {why}")
+        await _note(connection, dial, actor, "override_add", f"{kind} {subject} → {provider}: {why}", key_id)
 
 
 async def delete_override(
-    connection: Connection, flag: str, kind: Kind, subject: UUID, *, actor: str, why: str
+    connection: Connection, flag: str, kind: Kind, subject: UUID, *, actor: str, why: str, key_id: str | None = None
 ) -> bool:
     """Return whether there was one."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         found = await store.delete_override(connection, flag, kind, subject)
         if found:
-            await _note(connection, dial, actor, "override_remove", f"{kind} {subject}: {why}")
+            await _note(connection, dial, actor, "override_remove", f"{kind} {subject}: {why}", key_id)
     return found
 
 
-async def set_policy(connection: Connection, flag: str, changes: Mapping[str, Any], *, actor: str, why: str) -> Policy:
+async def set_policy(
+    connection: Connection, flag: str, changes: Mapping[str, Any], *, actor: str, why: str, key_id: str | None = None
+) -> Policy:
     """Change gate settings; raises PolicyRefused. The current windows are judged by the new ones from now on."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         policy = Policy.of({**dial.policy.changes(), **changes})
         await store.set_policy(connection, flag, policy)
         words = " ".join(f"{name}={value}" for name, value in changes.items())
-        await _note(connection, dial, actor, "policy", f"{words}: {why}")
+        await _note(connection, dial, actor, "policy", f"{words}: {why}", key_id)
     return policy
 
 
-async def set_needs_approval(connection: Connection, flag: str, *, needed: bool, actor: str, why: str) -> None:
+async def set_needs_approval(
+    connection: Connection, flag: str, *, needed: bool, actor: str, why: str, key_id: str | None = None
+) -> None:
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
+        if needed:
+            await _check_operators(connection, "A second operator")
         await store.set_needs_approval(connection, flag, needed=needed)
-        await _note(connection, dial, actor, "approvals_on" if needed else "approvals_off", why)
+        await _note(connection, dial, actor, "approvals_on" if needed else "approvals_off", why, key_id)
 
 
-async def start_plan(connection: Connection, flag: str, words: list[str], *, actor: str, why: str) -> None:
+async def start_plan(
+    connection: Connection, flag: str, words: list[str], *, actor: str, why: str, key_id: str | None = None
+) -> None:
     """Begin a plan, in place of any other. Raises PlanRefused."""
     steps = schedule.parse(words)
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         schedule.check(steps, dial.stage)
-        await store.put_plan(connection, flag, words, why=why, actor=actor)
-        await _note(connection, dial, actor, "plan", f"{' '.join(words)}: {why}")
+        if dial.needs_approval:
+            await _check_operators(connection, "This plan waits for a second operator at every step, who")
+        await store.put_plan(connection, flag, words, why=why, actor=actor, key_id=key_id)
+        await _note(connection, dial, actor, "plan", f"{' '.join(words)}: {why}", key_id)
 
 
-async def set_plan_state(connection: Connection, flag: str, state: str, *, actor: str, why: str) -> None:
+async def set_plan_state(
+    connection: Connection, flag: str, state: str, *, actor: str, why: str, key_id: str | None = None
+) -> None:
     """Pause, resume or stop a plan. Raises PlanRefused."""
     from_states = {"paused": ["running"], "running": ["paused"], "stopped": ["running", "paused"]}[state]
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         if not await store.set_plan_state(connection, flag, state, why, from_states=from_states):
             raise PlanRefused(f"There is no {' or '.join(from_states)} plan.")
-        await _note(connection, dial, actor, f"plan_{state}", why)
+        await _note(connection, dial, actor, f"plan_{state}", why, key_id)
+
+
+async def add_operator(connection: Connection, flag: str, name: str, *, by: Who) -> str:
+    """Return the new operator's key. Raises OperatorRefused."""
+    async with connection.transaction():
+        dial = await store.lock_dial(connection, flag)
+        key = await operators.add(connection, name, by=by)
+        why = f"{name.strip()} has key {operators.id_of(key)}"
+        await _note(connection, dial, by.actor, "operator_add", why, by.key_id)
+    return key
+
+
+async def revoke_operator(connection: Connection, flag: str, name: str, *, by: Who, why: str) -> str:
+    """Return the id of the key that works no more. Raises OperatorRefused."""
+    async with connection.transaction():
+        dial = await store.lock_dial(connection, flag)
+        key_id = await operators.revoke(connection, name, by=by)
+        await _note(connection, dial, by.actor, "operator_revoke", f"{name}, key {key_id}: {why}", by.key_id)
+    return key_id
 
 
 async def note_alarm(connection: Connection, flag: str, version: int, *, why: str, figures: Mapping[str, Any]) -> None:
@@ -182,6 +247,7 @@ async def _turn(connection: Connection, dial: Dial, wish: Wish, figures: Mapping
         version=version,
         from_stage=dial.stage.label,
         to_stage=wish.stage.label,
+        key_id=wish.key_id,
         figures=figures,
     )
     await store.note(connection, line)
@@ -189,12 +255,49 @@ async def _turn(connection: Connection, dial: Dial, wish: Wish, figures: Mapping
 
 
 async def _request(connection: Connection, dial: Dial, wish: Wish) -> None:
-    await store.put_request(connection, dial, wish.stage, why=wish.why, actor=wish.actor)
-    await _note(connection, dial, wish.actor, "request", f"{wish.stage.label}: {wish.why}")
+    asked_by = wish.asked_by or wish.actor
+    by = {"actor": asked_by, "key_id": wish.key_id}
+    await store.put_request(connection, dial, wish.stage, why=wish.why, leave_behind=wish.leave_behind, **by)
+    await _note(connection, dial, wish.actor, "request", f"{wish.stage.label}: {wish.why}", wish.key_id)
 
 
-async def _note(connection: Connection, dial: Dial, actor: str, action: str, why: str) -> None:
-    await store.note(connection, Note(flag=dial.flag, actor=actor, action=action, why=why, version=dial.version))
+async def _note(
+    connection: Connection, dial: Dial, actor: str, action: str, why: str, key_id: str | None = None
+) -> None:
+    line = Note(flag=dial.flag, actor=actor, action=action, why=why, version=dial.version, key_id=key_id)
+    await store.note(connection, line)
+
+
+async def _check_left(connection: Connection, wish: Wish) -> dict[str, Any]:
+    """Return who has moved, for the audit. Raises UsersLeft before complete cuts anybody off unsaid."""
+    found = await adoption.read(connection, wish.flag)
+    if wish.stage.name is StageName.COMPLETE and found.left_count > wish.leave_behind:
+        named = ", ".join(user.email or str(user.user_id) for user in found.left[:SAID])
+        more = f" and {found.left_count - SAID} more" if found.left_count > SAID else ""
+        raise UsersLeft(
+            f"{adoption.people(found.left_count)} left on legacy, whom complete would cut off: {named}{more}. "
+            f"crossfade rollout left says why; wait for them, or go on with --leave-behind {found.left_count} --why …"
+        )
+    return {"adoption": found.figures(), **({"leaveBehind": wish.leave_behind} if wish.leave_behind else {})}
+
+
+async def _check_operators(connection: Connection, who: str) -> None:
+    known = await operators.count(connection)
+    if known < operators.NEEDED:
+        raise OperatorRefused(
+            f"{who} has to be known by a key, and {known} operators are: crossfade operators add NAME"
+        )
+
+
+def _check_second(request: Request, actor: str, key_id: str | None) -> None:
+    if key_id is None:
+        raise ApprovalRefused(
+            f"A second operator is known by a key and not by a name: crossfade operators add, {operators.VARIABLE}."
+        )
+    if request.key_id is None:
+        raise ApprovalRefused(f"{request.requested_by} asked without a key, and may be anybody: ask again with one.")
+    if request.key_id == key_id or request.requested_by.casefold() == actor.casefold():
+        raise ApprovalRefused(f"{actor} asked for it; somebody else has to approve.")
 
 
 def _check_version(dial: Dial, seen: int | None) -> None:

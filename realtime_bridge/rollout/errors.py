@@ -4,6 +4,9 @@ RolloutError
 ├── StageRefused          the change skips a stage or is none at all
 ├── VersionConflict       somebody else turned the dial meanwhile
 ├── GateHolds             the gate has not passed (too few samples, say)
+├── NobodyFollows         no bridge follows the dial, or one does not, so turning it would not do what it says
+├── UsersLeft             complete would cut off users who are left on legacy
+├── OperatorRefused       an operator's key is missing or wrong, or there are too few operators
 ├── ApprovalNeeded        a second operator has to agree first
 ├── ApprovalRefused       there is nothing to approve, or it is one's own wish
 ├── PlanRefused           the plan is unreadable, skips a stage, or there is none
@@ -25,6 +28,18 @@ class VersionConflict(RolloutError):
 
 
 class GateHolds(RolloutError):
+    pass
+
+
+class NobodyFollows(RolloutError):
+    pass
+
+
+class UsersLeft(RolloutError):
+    pass
+
+
+class OperatorRefused(RolloutError):
     pass
 
 

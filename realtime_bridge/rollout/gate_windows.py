@@ -4,10 +4,11 @@ Where a window ends is decided when it is cut and never again: judging the same 
 tries, and one of them trips by chance.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from math import ceil
 
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window, total
@@ -23,6 +24,11 @@ class GateWindow:
     legacy: Sample
     supabase: Sample
 
+    @property
+    def measured_s(self) -> float:
+        """How long slots were open for it: a window that begins within a slot is measured from the next one on."""
+        return max(0.0, self.ended_at.timestamp() - ceil(self.started_at.timestamp() / SLOT_S) * SLOT_S)
+
     def of(self, side: Side) -> Sample:
         return self.legacy if side is Side.LEGACY else self.supabase
 
@@ -32,10 +38,22 @@ def samples(sample: Sample) -> int:
     return min(sample.sent, sample.attempts, sum(sample.latency_counts))
 
 
+def fewest_samples(window: GateWindow, sides: Collection[Side] = tuple(Side)) -> int:
+    return min(samples(window.of(side)) for side in sides)
+
+
 def cut(
-    slots: Sequence[Window], policy: Policy, *, started_at: datetime, first_number: int
+    slots: Sequence[Window],
+    policy: Policy,
+    *,
+    started_at: datetime,
+    first_number: int,
+    sides: Collection[Side] = tuple(Side),
 ) -> tuple[list[GateWindow], GateWindow | None]:
-    """Return the windows that are complete, and the one that is not; `slots` begin at `started_at` and ascend."""
+    """Return the windows that are complete, and the one that is not; `slots` begin at `started_at` and ascend.
+
+    A window waits for the samples of `sides`, those that are fed.
+    """
     closed: list[GateWindow] = []
     collected: list[Window] = []
     window = None
@@ -43,7 +61,7 @@ def cut(
         collected += both
         ended_at = slot_start + timedelta(seconds=SLOT_S)
         window = _sum(collected, first_number + len(closed), started_at, ended_at)
-        if _is_complete(window, policy):
+        if _is_complete(window, policy, sides):
             closed.append(window)
             window, collected, started_at = None, [], ended_at
     return closed, window
@@ -59,9 +77,9 @@ def pooled(windows: Sequence[GateWindow]) -> GateWindow:
     )
 
 
-def _is_complete(window: GateWindow, policy: Policy) -> bool:
+def _is_complete(window: GateWindow, policy: Policy, sides: Collection[Side]) -> bool:
     seconds = (window.ended_at - window.started_at).total_seconds()
-    enough = min(samples(window.legacy), samples(window.supabase)) >= policy.min_samples
+    enough = fewest_samples(window, sides) >= policy.min_samples
     return seconds >= policy.max_window_s or (enough and seconds >= policy.window_s)
 
 

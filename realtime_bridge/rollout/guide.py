@@ -1,21 +1,32 @@
-"""What an operator does next, as a command to type. Pure; `crossfade rollout status` shows it."""
+"""What an operator is told and does next, as a command to type. Pure; `crossfade rollout status` shows it.
 
+What is fed is what the bridges report, and never what a stage would have them feed.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from realtime_bridge.reports import SinkState
 from realtime_bridge.rollout import schedule, stages
-from realtime_bridge.rollout.gate_windows import GateWindow, samples
-from realtime_bridge.rollout.gates import Outcome, Verdict
+from realtime_bridge.rollout.adoption import Adoption, people
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.following import Following
+from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
+from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.operators import NEEDED
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
+from realtime_bridge.rollout.windows import Side
 
-MEANING = {
-    StageName.OFF: "Only legacy is fed, and every client is told legacy.",
-    StageName.SHADOW: "Both sides are fed; clients are told legacy and see nothing of it.",
-    StageName.RAMP: "Both sides are fed; {p:g} % of the users are told Supabase, the others legacy.",
-    StageName.COMPLETE: "Only Supabase is fed, and every client is told Supabase.",
+TOLD = {
+    StageName.OFF: "every client is told legacy",
+    StageName.SHADOW: "clients are told legacy and see nothing of it",
+    StageName.RAMP: "{p:g} % of the users are told Supabase, the others legacy",
+    StageName.COMPLETE: "every client is told Supabase",
 }
-NO_KEEPER = "No bridge follows the dial: start one with CHAT_REALTIME_PROVIDER=rollout (python -m realtime_bridge)."
+COHORT = " Supabase gets only conversations in which somebody is told Supabase, and the canary's."
+NOT_ASKED, WATCHING = "not asked", "watching"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +35,16 @@ class Situation:
     verdict: Verdict
     plan: Plan | None
     request: Request | None
-    has_keeper: bool
+    following: Following
+    sinks: Mapping[str, SinkState]
+    adoption: Adoption
+    operators: int
     now: datetime
     measuring: GateWindow | None = None
     """The window that is not closed yet."""
+
+    def is_fed(self, side: Side) -> bool:
+        return side in self.sinks and self.sinks[side].is_delivered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +60,51 @@ def progress(at: Situation) -> str | None:
     if at.dial.stage.name is StageName.OFF or at.verdict.outcome is not Outcome.HOLD:
         return None
     policy, window = at.dial.policy, at.measuring
-    few = min(samples(window.legacy), samples(window.supabase)) if window else 0
+    few = fewest_samples(window, at.dial.stage.feeds) if window else 0
     seconds = (window.ended_at - window.started_at).total_seconds() if window else 0
     return f"The open window has {few} of {policy.min_samples} samples after {seconds:.0f} of {policy.window_s} s."
 
 
-def meaning(dial: Dial) -> str:
-    return MEANING[dial.stage.name].format(p=dial.stage.percentage)
+def meaning(at: Situation) -> str:
+    """Say what is fed, by what the bridges report, and what clients are told."""
+    fed = [side for side in Side if at.is_fed(side)]
+    words = {0: "Neither side is fed", 1: f"Only {_name(fed[0])} is fed" if fed else "", 2: "Both sides are fed"}
+    complaint = at.following.complaint
+    if complaint:
+        text = f"{words[len(fed)]}. {complaint}"
+    else:
+        text = f"{words[len(fed)]}; {TOLD[at.dial.stage.name].format(p=at.dial.stage.percentage)}."
+    if Side.SUPABASE in fed and at.sinks[Side.SUPABASE].is_cohort and at.dial.stage.name is not StageName.COMPLETE:
+        text += COHORT
+    if at.adoption.pinned and at.following.is_followed:
+        text += f" {people(at.adoption.pinned)} told by a gateway that is pinned: restart it with the dial, too."
+    return text
+
+
+def gate_word(at: Situation) -> str:
+    """Return the gate's outcome, in words that hold at the ends of the ladder, where it holds nothing back."""
+    name, outcome = at.dial.stage.name, at.verdict.outcome
+    if name is StageName.OFF:
+        return NOT_ASKED
+    return WATCHING if name is StageName.COMPLETE and outcome is Outcome.HOLD else outcome.value
+
+
+def gate_line(at: Situation) -> str:
+    if at.dial.stage.name is StageName.OFF:
+        return "Gate: not asked at off"
+    if at.dial.stage.name is StageName.COMPLETE:
+        return f"Gate: {gate_word(at)} (at complete it watches Supabase, raises alarms and turns nothing)"
+    return f"Gate: {gate_word(at)}"
 
 
 def advise(at: Situation) -> Advice:
     """Return the next step; the version in the command refuses it if somebody else was faster."""
     dial = at.dial
-    if not at.has_keeper:
-        return Advice(sentence=NO_KEEPER, command="crossfade rollout status")
+    if at.following.complaint:
+        sentence = "Turning the dial does not do what it says until every bridge follows it; then look again."
+        return Advice(sentence=sentence, command="crossfade rollout status")
     if at.request is not None:
-        sentence = f"{at.request.stage} waits for a second operator; {at.request.requested_by} asked: {at.request.why}"
-        return Advice(sentence=sentence, command="crossfade rollout approve")
+        return _second(at, at.request)
     if at.plan is not None and at.plan.state == "running":
         return Advice(sentence=_waiting(at, at.plan), command="crossfade rollout status")
     if at.plan is not None and at.plan.state == "paused":
@@ -68,17 +113,26 @@ def advise(at: Situation) -> Advice:
     return _by_hand(at, stages.next_stage(dial.stage))
 
 
+def _second(at: Situation, request: Request) -> Advice:
+    sentence = f"{request.stage} waits for a second operator; {request.requested_by} asked: {request.why}"
+    if at.operators < NEEDED:
+        sentence += " No two operators have keys, so nobody can agree."
+        return Advice(sentence=sentence, command="crossfade operators add NAME")
+    return Advice(sentence=sentence, command="crossfade rollout approve")
+
+
 def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     version = at.dial.version
     if following is None:
         sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
+        if at.adoption.left_count:
+            sentence += f" {people(at.adoption.left_count)} left on legacy: their sockets are told, and then closed."
         return Advice(sentence=sentence, command=f'crossfade rollout set 100 --version {version} --why "…"')
     if at.dial.stage.name is StageName.OFF:
         sentence = "Next, feed both sides and measure, while clients stay where they are."
         return Advice(sentence=sentence, command=f'crossfade rollout set shadow --version {version} --why "…"')
     if at.verdict.outcome is Outcome.FAIL:
-        sentence = "The gate fails." if at.dial.stage.name is not StageName.COMPLETE else "The gate fails at complete."
-        return Advice(sentence=sentence, command='crossfade rollout rollback --why "…"')
+        return Advice(sentence="The gate fails.", command='crossfade rollout rollback --why "…"')
     if at.verdict.outcome is Outcome.HOLD:
         policy = at.dial.policy
         sentence = (
@@ -86,11 +140,18 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
             f"{policy.window_s} s must be good. Look again later."
         )
         return Advice(sentence=sentence, command="crossfade rollout gate")
-    if following.name is StageName.COMPLETE:
-        sentence = "The gate has passed. complete stops feeding legacy: be sure that no old client is left."
-    else:
-        sentence = f"The gate has passed: {following.label} is next."
-    return Advice(sentence=sentence, command=f"crossfade rollout advance --version {version}")
+    return _forward(at, following)
+
+
+def _forward(at: Situation, following: stages.Stage) -> Advice:
+    command = f"crossfade rollout advance --version {at.dial.version}"
+    if following.name is not StageName.COMPLETE:
+        return Advice(sentence=f"The gate has passed: {following.label} is next.", command=command)
+    if left := at.adoption.left_count:
+        sentence = f"The gate has passed, but {people(left)} left on legacy, whom complete would cut off: see who."
+        return Advice(sentence=sentence, command="crossfade rollout left")
+    sentence = "The gate has passed, and nobody was heard on legacy for a day who has not moved: complete is next."
+    return Advice(sentence=sentence, command=command)
 
 
 def _waiting(at: Situation, plan: Plan) -> str:
@@ -103,4 +164,10 @@ def _waiting(at: Situation, plan: Plan) -> str:
         return (
             f"The plan goes on to {step.stage.label} at {until:%Y-%m-%d %H:%M:%S}Z at the earliest, if the gate passes."
         )
+    if step.stage.name is StageName.COMPLETE and at.adoption.left_count:
+        return f"The plan waits at {at.dial.stage.label}: {people(at.adoption.left_count)} left on legacy."
     return f"The plan goes on to {step.stage.label} as soon as the gate passes."
+
+
+def _name(side: Side) -> str:
+    return "Supabase" if side is Side.SUPABASE else "legacy"

@@ -17,6 +17,7 @@ from realtime_bridge.rollout.windows import Sample, Side
 
 _QUERIES = sql.load(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life
+LATER, LATER_FIGURES = "later", ("missed", "rate_per_s", "delivered_counts", "lag_counts")
 Connection = AsyncConnection[Any]
 
 
@@ -97,7 +98,7 @@ async def add_windows(connection: Connection, flag: str, version: int, closed: S
             "number": window.number,
             "started_at": window.started_at,
             "ended_at": window.ended_at,
-            "sides": Jsonb({side.value: asdict(window.of(side)) for side in Side}),
+            "sides": Jsonb(_stored(window)),
         }
         await connection.execute(_QUERIES["add_window"], values)
 
@@ -107,5 +108,16 @@ async def forget_windows(connection: Connection) -> None:
     await connection.execute(_QUERIES["forget_windows"], {"days": windows.KEEP_DAYS})
 
 
+def _stored(window: GateWindow) -> dict[str, dict[str, Any]]:
+    """Bridges of the version before read a side's figures and know no others: what came later stands apart."""
+    stored: dict[str, dict[str, Any]] = {LATER: {}}
+    for side in Side:
+        figures = asdict(window.of(side))
+        stored[LATER][side.value] = {name: figures.pop(name) for name in LATER_FIGURES}
+        stored[side.value] = figures
+    return stored
+
+
 def _sample(side: Side, sides: Mapping[str, Mapping[str, Any]]) -> Sample:
-    return Sample(**{**sides[side.value], "side": side})
+    later = sides.get(LATER, {}).get(side.value, {})
+    return Sample(**{**sides[side.value], **later, "side": side})

@@ -5,24 +5,23 @@ It looks at everything each POLL_S, whether a plan runs, is paused, or waits for
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import structlog
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import adoption, announcer, changes, judging, metrics, schedule, store, windows
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.errors import ApprovalNeeded, RolloutError
-from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
+from realtime_bridge.rollout.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
 from realtime_bridge.rollout.judging import Keeping
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S, Window
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +31,9 @@ REPEAT_S = 2.0  # a client that was told asks within a second; who has not is to
 MAX_REPEAT_S = 60.0  # … ever less often, until its token runs out
 RETRY_S = 1.0
 END_S = 2.0  # an announcement that is cut short is made again by the next keeper
-OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
 FORGET_S = 3_600.0
+COUNT_S = 15.0  # as often as Prometheus usually looks
 ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a second
-NOT_JUDGED = frozenset({StageName.OFF})
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
 
@@ -57,6 +55,8 @@ class GateKeeper:
         self._alarmed_at = float("-inf")
         self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
+        self._counted_at = float("-inf")
+        self._waits_for = ""
         dial.listen(self.wake)
 
     def wake(self) -> None:
@@ -93,8 +93,12 @@ class GateKeeper:
             self._keeping = keeping = await judging.claim(connection, flag, self._owner)
             if keeping is None:
                 self._repeat_at, self._is_fresh = 0.0, True
+                metrics.show_adoption(flag, None)
                 return 0
-            verdict, dial = await evaluate(connection, flag)
+            await self._count(connection)
+            judged = await evaluate(connection, flag)
+            verdict, dial = judged.verdict, judged.dial
+            await judging.add_windows(connection, flag, dial.version, judged.closed)
             if verdict != self._noted:
                 await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
                 self._noted = verdict
@@ -153,11 +157,22 @@ class GateKeeper:
         if request is not None and request.version == dial.version:
             return 0
         why = f"plan of {plan.created_by}: {plan.reason}"
-        wish = Wish(flag=dial.flag, stage=step.stage, actor=PLAN, why=why, version=dial.version, action="plan")
+        wish = Wish(
+            flag=dial.flag,
+            stage=step.stage,
+            actor=PLAN,
+            why=why,
+            version=dial.version,
+            action="plan",
+            asked_by=plan.created_by,
+            key_id=plan.key_id,
+        )
         try:
             version = await changes.turn(connection, wish, verdict)
-        except ApprovalNeeded as reason:
-            log.info("plan waits for an approval", reason=str(reason))
+        except (ApprovalNeeded, NobodyFollows, UsersLeft) as reason:
+            if str(reason) != self._waits_for:
+                log.info("plan waits", reason=str(reason))
+            self._waits_for = str(reason)
             return 0
         log.info("plan advanced", stage=step.stage.label, version=version)
         return 1
@@ -205,45 +220,14 @@ class GateKeeper:
             await windows.forget(connection)
             await judging.forget_windows(connection)
 
+    async def _count(self, connection: Connection) -> None:
+        """Show in the metrics who has moved; one bridge does, for all of them would show the same."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._counted_at + COUNT_S:
+            self._counted_at = now
+            metrics.show_adoption(self._dial.flag, await adoption.read(connection, self._dial.flag, named=1))
+
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
         self._changed.clear()
-
-
-async def evaluate(connection: Connection, flag: str) -> tuple[Verdict, store.Dial]:
-    """Close the windows that are complete and judge; also what `crossfade rollout` asks before it turns the dial."""
-    dial = await store.get_dial(connection, flag)
-    if dial.stage.name in NOT_JUDGED:
-        return Verdict(outcome=Outcome.HOLD, reasons=("Supabase is not fed, so there is nothing to judge.",)), dial
-    known, slots = await _measured(connection, dial)
-    closed, _ = _cut(known, slots, dial)
-    await judging.add_windows(connection, flag, dial.version, closed)
-    if closed:
-        known = await judging.list_windows(connection, flag, dial.version)
-    failures = await store.failures_now(connection, flag)
-    recent = datetime.now(UTC) - timedelta(seconds=OUTAGE_SLOTS * SLOT_S)
-    for slot in slots:
-        if slot.window_start >= recent and slot.consecutive_failures > failures.get(slot.side, FailureRun()).count:
-            failures[slot.side] = FailureRun(count=slot.consecutive_failures)
-    return judge(known, dial.policy, failures_now=failures), dial
-
-
-async def find_open_window(connection: Connection, dial: store.Dial) -> GateWindow | None:
-    """Return what has been measured since the last closed window."""
-    known, slots = await _measured(connection, dial)
-    return _cut(known, slots, dial)[1]
-
-
-async def _measured(connection: Connection, dial: store.Dial) -> tuple[list[GateWindow], list[Window]]:
-    """Return the closed windows of this version of the dial, and the slots since the last of them."""
-    known = await judging.list_windows(connection, dial.flag, dial.version)
-    return known, await windows.read(connection, dial.flag, known[-1].ended_at if known else dial.since)
-
-
-def _cut(
-    known: Sequence[GateWindow], slots: Sequence[Window], dial: store.Dial
-) -> tuple[list[GateWindow], GateWindow | None]:
-    started_at = known[-1].ended_at if known else dial.since
-    first_number = known[-1].number + 1 if known else 1
-    return cut(slots, dial.policy, started_at=started_at, first_number=first_number)

@@ -20,6 +20,15 @@ def histogram(latencies_ms: Iterable[float]) -> list[int]:
     return counts
 
 
+def total(histograms: Iterable[Sequence[int]]) -> list[int]:
+    """Add histograms up; an empty one, as a writer of an earlier version leaves it, counts nothing."""
+    counts = [0] * BUCKETS
+    for histogram in histograms:
+        for index, count in enumerate(histogram):
+            counts[index] += count
+    return counts
+
+
 def share_above(counts: Sequence[int], limit_ms: int) -> float:
     """Return which share took longer than `limit_ms`, one of the bounds; 0 of nothing."""
     total = sum(counts)

@@ -3,14 +3,14 @@
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.events import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.rollout import flag_source
+from realtime_bridge.rollout import announcer, flag_source
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.decision import Told
 from realtime_bridge.rollout.dial import Dial
@@ -47,6 +47,13 @@ class Rollout:
     def is_rolling_out(self) -> bool:
         reading = self.dial.reading
         return reading is not None and reading.stage.name in (StageName.SHADOW, StageName.RAMP)
+
+    def farewell_notice(self) -> dict[str, object] | None:
+        """Return what legacy sockets are told once they are fed no more; None as long as they are."""
+        reading = self.dial.reading
+        if reading is None or Side.LEGACY in reading.stage.feeds:
+            return None
+        return announcer.notice(reading, uuid4())
 
     def may_be_on_supabase(self, user_id: UUID, account_id: UUID) -> bool:
         reading = self.dial.reading

@@ -44,6 +44,7 @@ class Plan:
     created_by: str
     created_at: datetime
     updated_at: datetime
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class Request:
     why: str
     requested_by: str
     requested_at: datetime
+    leave_behind: int
+    key_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ class Note:
     version: int
     from_stage: str | None = None
     to_stage: str | None = None
+    key_id: str | None = None
     figures: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -136,6 +140,7 @@ async def note(connection: Connection, line: Note) -> None:
         version=line.version,
         from_stage=line.from_stage,
         to_stage=line.to_stage,
+        key_id=line.key_id,
         figures=Jsonb(line.figures) if line.figures is not None else None,
     )
 
@@ -169,8 +174,9 @@ async def find_plan(connection: Connection, flag: str) -> Plan | None:
     return Plan(**row) if row else None
 
 
-async def put_plan(connection: Connection, flag: str, steps: Sequence[str], *, why: str, actor: str) -> None:
-    await _run(connection, "put_plan", flag=flag, steps=list(steps), why=why, actor=actor)
+async def put_plan(connection: Connection, flag: str, steps: Sequence[str], *, why: str, **by: str | None) -> None:
+    """`by`: actor and key_id."""
+    await _run(connection, "put_plan", flag=flag, steps=list(steps), why=why, **by)
 
 
 async def set_plan_state(
@@ -185,29 +191,28 @@ async def find_request(connection: Connection, flag: str) -> Request | None:
     return Request(**row) if row else None
 
 
-async def put_request(connection: Connection, dial: Dial, stage: Stage, *, why: str, actor: str) -> None:
-    values = {"flag": dial.flag, "stage": stage.label, "version": dial.version, "why": why, "actor": actor}
+async def put_request(
+    connection: Connection, dial: Dial, stage: Stage, *, why: str, leave_behind: int, **by: str | None
+) -> None:
+    """`by`: actor and key_id."""
+    values = {"flag": dial.flag, "stage": stage.label, "version": dial.version, "why": why, **by}
     await _run(connection, "withdraw_request", flag=dial.flag)
-    await _run(connection, "put_request", **values)
+    await _run(connection, "put_request", leave_behind=leave_behind, **values)
 
 
 async def withdraw_request(connection: Connection, flag: str) -> bool:
     return await _run(connection, "withdraw_request", flag=flag) > 0
 
 
-async def approve_request(connection: Connection, request: Request, actor: str) -> None:
-    await _run(connection, "approve_request", id=request.id, actor=actor)
+async def approve_request(connection: Connection, request: Request, **by: str | None) -> None:
+    """`by`: actor and key_id."""
+    await _run(connection, "approve_request", id=request.id, **by)
 
 
 async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureRun]:
     """Return the run of failures of each side that fails at this moment."""
     rows = await _all(connection, "sinks", flag=flag)
     return {Side(row["side"]): FailureRun(count=row["failures"], cause=row["cause"]) for row in rows}
-
-
-async def count_told(connection: Connection) -> dict[str, int]:
-    """Return how many users hold an answer for each provider."""
-    return {row["provider"]: row["users"] for row in await _all(connection, "told")}
 
 
 def _stage(row: DictRow) -> Stage:

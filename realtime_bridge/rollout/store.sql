@@ -21,11 +21,13 @@ where flag = %(flag)s and version = %(version)s
 returning version
 
 -- name: note
-insert into public.rollout_audit (flag, actor, action, why, from_stage, to_stage, version, figures)
-values (%(flag)s, %(actor)s, %(action)s, %(why)s, %(from_stage)s, %(to_stage)s, %(version)s, %(figures)s)
+insert into public.rollout_audit (flag, actor, action, why, from_stage, to_stage, version, key_id, figures)
+values (
+    %(flag)s, %(actor)s, %(action)s, %(why)s, %(from_stage)s, %(to_stage)s, %(version)s, %(key_id)s, %(figures)s
+)
 
 -- name: list_audit
-select id, at, actor, action, why, from_stage, to_stage, version, figures
+select id, at, actor, action, why, from_stage, to_stage, version, key_id, figures
 from public.rollout_audit where flag = %(flag)s order by id desc limit %(limit)s
 
 -- name: put_override
@@ -38,8 +40,9 @@ set provider = excluded.provider, why = excluded.why, created_by = excluded.crea
 delete from public.rollout_overrides where flag = %(flag)s and kind = %(kind)s and subject = %(subject)s
 
 -- name: describe_overrides
-select kind, subject, provider, why, created_by, created_at
-from public.rollout_overrides where flag = %(flag)s order by created_at desc limit %(limit)s
+select o.kind, o.subject, u.email, o.provider, o.why, o.created_by, o.created_at
+from public.rollout_overrides o left join auth.users u on u.id = o.subject
+where o.flag = %(flag)s order by o.created_at desc limit %(limit)s
 
 -- name: set_policy
 update public.rollout_stages set policy = %(policy)s, revision = revision + 1 where flag = %(flag)s
@@ -48,26 +51,26 @@ update public.rollout_stages set policy = %(policy)s, revision = revision + 1 wh
 update public.rollout_stages set needs_approval = %(needed)s, revision = revision + 1 where flag = %(flag)s
 
 -- name: find_plan
-select steps, state, reason, created_by, created_at, updated_at from public.rollout_plans where flag = %(flag)s
+select steps, state, reason, created_by, created_at, updated_at, key_id from public.rollout_plans where flag = %(flag)s
 
 -- name: put_plan
-insert into public.rollout_plans (flag, steps, state, reason, created_by)
-values (%(flag)s, %(steps)s, 'running', %(why)s, %(actor)s)
+insert into public.rollout_plans (flag, steps, state, reason, created_by, key_id)
+values (%(flag)s, %(steps)s, 'running', %(why)s, %(actor)s, %(key_id)s)
 on conflict (flag) do update
 set steps = excluded.steps, state = 'running', reason = excluded.reason, created_by = excluded.created_by,
-    created_at = now(), updated_at = now()
+    key_id = excluded.key_id, created_at = now(), updated_at = now()
 
 -- name: set_plan_state
 update public.rollout_plans set state = %(state)s, reason = %(reason)s, updated_at = now()
 where flag = %(flag)s and state = any(%(from_states)s)
 
 -- name: find_request
-select id, stage, version, why, requested_by, requested_at
+select id, stage, version, why, requested_by, requested_at, leave_behind, key_id
 from public.rollout_approvals where flag = %(flag)s and state = 'waiting'
 
 -- name: put_request
-insert into public.rollout_approvals (flag, stage, version, why, requested_by)
-values (%(flag)s, %(stage)s, %(version)s, %(why)s, %(actor)s)
+insert into public.rollout_approvals (flag, stage, version, why, requested_by, key_id, leave_behind)
+values (%(flag)s, %(stage)s, %(version)s, %(why)s, %(actor)s, %(key_id)s, %(leave_behind)s)
 
 -- name: withdraw_request
 -- Also before a newer wish takes its place.
@@ -75,7 +78,8 @@ update public.rollout_approvals set state = 'withdrawn', decided_at = now()
 where flag = %(flag)s and state = 'waiting'
 
 -- name: approve_request
-update public.rollout_approvals set state = 'approved', decided_by = %(actor)s, decided_at = now()
+update public.rollout_approvals set state = 'approved', decided_by = %(actor)s, decided_key_id = %(key_id)s,
+    decided_at = now()
 where id = %(id)s
 
 -- name: sinks
@@ -85,6 +89,3 @@ select c.sink as side, c.consecutive_failures as failures, c.last_error as cause
 from public.relay_cursors c join public.rollout_stages s on s.flag = %(flag)s
 where c.sink in ('legacy', 'supabase') and c.consecutive_failures > 0
     and c.last_error_at > greatest(clock_timestamp() - interval '1 minute', s.since)
-
--- name: told
-select provider, count(*) as users from public.rollout_sessions where expires_at > now() group by provider

@@ -42,10 +42,19 @@ class Sample:
     errors: int = 0
     consecutive_failures: int = 0
     latency_counts: list[int] = field(default_factory=lambda: [0] * latency.BUCKETS)
-    """`latency.histogram(milliseconds)`."""
+    """`latency.histogram(milliseconds)`, from the moment at which the schedule wanted the event to be sent."""
+    missed: int = 0
+    """Events that the schedule asked for and a stall kept back: each is a late one in `latency_counts`."""
+    rate_per_s: float = 0.0
+    """How many events a second the schedule asked for."""
+    delivered_counts: list[int] = field(default_factory=lambda: [0] * latency.BUCKETS)
+    """From commit to delivery, of everybody's events but the canary's."""
+    lag_counts: list[int] = field(default_factory=lambda: [0] * latency.BUCKETS)
+    """How late the loop of the bridge ran that delivers to this side."""
 
 
-COUNTS = ("sent", "seen", "lost", "repeated", "reordered", "attempts", "errors")
+COUNTS = ("sent", "seen", "lost", "repeated", "reordered", "attempts", "errors", "missed")
+HISTOGRAMS = ("latency_counts", "delivered_counts", "lag_counts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +67,13 @@ class Window(Sample):
 def total(samples: Iterable[Sample], side: Side) -> Sample:
     """Return the sum of one side's samples."""
     mine = [sample for sample in samples if sample.side == side]
-    counts = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    counts: dict[str, Any] = {name: sum(getattr(sample, name) for sample in mine) for name in COUNTS}
+    counts |= {name: latency.total(getattr(sample, name) for sample in mine) for name in HISTOGRAMS}
     return Sample(
         side=side,
         **counts,
         consecutive_failures=max((sample.consecutive_failures for sample in mine), default=0),
-        latency_counts=[sum(bucket) for bucket in zip(*(s.latency_counts for s in mine), strict=True)]
-        if mine
-        else [0] * latency.BUCKETS,
+        rate_per_s=max((sample.rate_per_s for sample in mine), default=0.0),
     )
 
 

@@ -54,7 +54,8 @@ class Chat:
 
     def turn(self, stage: str) -> float:
         """Turn the dial, whatever its gate; return the moment at which it was committed, or later."""
-        self.rollout("set", stage, "--force", "--why", "rehearsal")
+        leaving = ("--leave-behind", "100") if stage == "complete" else ()
+        self.rollout("set", stage, "--force", "--why", "rehearsal", *leaving)
         return time.monotonic()
 
     def session(self, user: UUID) -> dict[str, Any]:

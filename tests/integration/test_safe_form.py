@@ -143,10 +143,8 @@ def test_the_command_changes_it(conn: psycopg.Connection[DictRow], database_url:
         result = CliRunner().invoke(main, ["accounts", *words], env={"DATABASE_URL": database_url})
         return result.exit_code, result.output
 
-    assert crossfade("show", str(account), "--json") == (
-        0,
-        json.dumps({"id": str(account), "contentHtml": False}) + "\n",
-    )
+    code, output = crossfade("show", str(account), "--json")
+    assert (code, json.loads(output)) == (0, {"id": str(account), "contentHtml": False, "updatedAt": None})
     code, output = crossfade("set", str(account), "--content-html", "on")
     assert (code, "with its safe HTML form" in output) == (0, True)
     assert json.loads(crossfade("show", str(account), "--json")[1])["contentHtml"] is True

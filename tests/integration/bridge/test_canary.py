@@ -1,6 +1,7 @@
 """The canary: its own corner of the log, what it takes for lost, and that it is alone in measuring."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,16 +9,20 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from realtime_bridge import cursors, reports
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
+from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
+from realtime_bridge.reports import Report
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport
 from tests.conftest import one
-from tests.integration.bridge.conftest import held_relay
+from tests.integration.bridge.conftest import held_relay, open_pool
+from tests.waiting import eventually
 
 
 class DeafEar:
@@ -79,7 +84,7 @@ def test_one_conversation_of_nobody(conn: psycopg.Connection[DictRow], database_
 
     asyncio.run(check())
     row = one(conn, "select count(*) as count, min(user_id::text) as account from conversations")
-    assert (row["count"], row["account"]) == (1, str(canary_log.USER_ID))
+    assert (row["count"], row["account"]) == (1, str(CANARY_ID))
 
 
 def test_only_what_a_sink_has_settled_can_be_lost(conn: psycopg.Connection[DictRow], database_url: str) -> None:
@@ -162,6 +167,63 @@ def test_what_is_old_is_deleted_once_every_sink_is_past_it(
     asyncio.run(check())
 
 
+def test_who_delivers_leaves_the_measuring_to_who_does_not(database_url: str) -> None:
+    """A stall of the delivering bridge does not stall who measures it; alone, it measures itself."""
+
+    async def check() -> None:
+        async with open_pool(database_url) as pool, pool.connection() as connection:
+            states = {
+                name: Report(
+                    bridge=name, provider="rollout", sinks={}, feed_mode="full", version=1, has_canary=name != "deaf"
+                )
+                for name in ("delivers", "deaf", "stands by")
+            }
+
+            async def is_for_others(name: str) -> bool:
+                return await reports.has_outsider(connection, name)
+
+            await cursors.claim(connection, "legacy", "delivers")
+            for name, expected in (("delivers", False), ("deaf", False), ("stands by", True)):
+                await reports.report(connection, states[name])
+                assert await is_for_others("delivers") is expected, name
+            assert not await is_for_others("stands by")
+            await cursors.claim(connection, "supabase", "stands by")
+            assert not await is_for_others("delivers"), "each delivers to a side: nobody is outside"
+            await reports.leave(connection, "stands by")
+            assert not await is_for_others("delivers")
+
+    asyncio.run(check())
+
+
+def test_a_canary_gives_its_lock_to_an_outsider(database_url: str) -> None:
+    """It ends its own measuring when one appears, and takes it up again when that one is gone."""
+
+    async def check() -> None:
+        stage = Stage(database_url)
+        outside = False
+
+        async def is_for_others(_: psycopg.AsyncConnection[Any]) -> bool:
+            return outside
+
+        stage.canary._is_for_others = is_for_others
+        stage.canary._clock = time.monotonic
+        task = asyncio.create_task(stage.canary.run())
+        async with await connect(database_url) as other:
+            await eventually(lambda: stage.canary.is_measuring, "the canary")
+            assert not await canary_log.take_lock(other)
+            outside = True
+            async with asyncio.timeout(15):
+                while not await canary_log.take_lock(other):  # noqa: ASYNC110 - the server says it only so
+                    await asyncio.sleep(0.05)
+            assert not stage.canary.is_measuring
+        outside = False
+        await eventually(lambda: stage.canary.is_measuring, "the canary again")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(check())
+
+
 def test_nobody_pays_for_an_inbox_of_the_canary(
     conn: psycopg.Connection[DictRow], database_url: str, admin_url: str
 ) -> None:
@@ -170,7 +232,7 @@ def test_nobody_pays_for_an_inbox_of_the_canary(
     async def scenario() -> None:
         async with await connect(database_url) as connection:
             conversation_id = await canary_log.ensure(connection)
-            service = RealtimeService(DatabaseTransport(hold_s=0), without_inbox=[canary_log.USER_ID])
+            service = RealtimeService(DatabaseTransport(hold_s=0), without_inbox=[CANARY_ID])
             async with held_relay(database_url, SupabaseSink(service)) as relay:
                 await canary_log.append(connection, conversation_id)
                 assert await relay.run_once() == 1

@@ -34,7 +34,7 @@ def test_http_delivers_everything_once_and_in_order(
         async with local_supabase(admin_url) as supabase, listening(supabase, account, *topics) as listener:
             transport = HttpTransport(supabase_url=supabase.url, secret_key=CLI_SECRET_KEY, timeout_s=20.0)
             async with held_relay(database_url, SupabaseSink(RealtimeService(transport))) as relay:
-                assert await relay.run_once() == MESSAGES
+                assert sum([await relay.run_once() for _ in range(2)]) == MESSAGES  # the first page is small
             for topic in topics:
                 await all_heard(listener, topic, MESSAGES)
                 assert listener.seqs(topic) == list(range(1, MESSAGES + 1))

@@ -17,6 +17,7 @@ from ops.cli.main import main
 from ops.cli.parity_plot import Mark, PlotError, Stretch
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples
 from realtime_bridge.rollout import latency
 from realtime_bridge.rollout.stages import FLAG
@@ -155,7 +156,9 @@ def test_samples_survive_a_database_that_is_away(
         ledger = Ledger()
         sink = CountedSink(RecordingSink("supabase"))
         async with open_pool(database_url) as pool:
-            samples = Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=[sink])
+            samples = Samples(
+                pool=pool, flag=FLAG, ledger=ledger, sinks=[sink], lag=LoopLag(), lags_count_for=lambda: ()
+            )
             conn.execute("alter table parity_windows rename to away")
             await sink.deliver([written.status(1)], None)
             ledger.sent(1, 0.0, [Side.SUPABASE])

@@ -50,7 +50,6 @@ def _message(**changed: Any) -> dict[str, Any]:
 
 
 async def s14_http_batch_mixes(run: ScenarioRun) -> None:
-    """Without the recorded steps in which an id stands twice in a batch: those have a recording of their own, 06g."""
     await run.open("a")
     await run.open("p")
     await run.open("v", "1.0.0")
@@ -64,6 +63,9 @@ async def s14_http_batch_mixes(run: ScenarioRun) -> None:
         ("public+private", [m(), m(**private)]),
         ("same topic public and private", [m(topic="room:hb"), m(**private, payload={"n": 2})]),
         ("two ids", [m(id="i1"), m(id="i2")]),
+        ("same id twice, one topic", [m(id="d"), m(id="d")]),
+        ("same id, two topics", [m(id="d"), m(**private, id="d")]),
+        ("same id thrice with a bad one", [m(id="d"), m(id="d", event=None), m(id="d")]),
         ("id null twice", [m(id=None), m(id=None)]),
         ("id empty twice", [m(id=""), m(id="")]),
         ("id blank", [m(id="  ")]),

@@ -22,6 +22,7 @@ from realtime_bridge.webhooks.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import held_relay
+from tests.integration.rollout.operator import KEEPER
 from tests.integration.rollout.stages import FLAG, put_slots, put_stage
 from tests.integration.webhooks.conftest import BOX, webhooks
 from tests.receivers import receiver, status
@@ -53,6 +54,7 @@ LINES = {
     "rollout policy": "",
     "rollout status": "",
     "rollout gate": "",
+    "rollout left": "",
     "rollout bucket": "{user}",
     "rollout override add": "user {user} supabase --why because",
     "rollout override list": "",
@@ -60,9 +62,12 @@ LINES = {
     "rollout plan": "25:1h 50 --why because",
     "rollout advance": "--force --why because",
     "rollout set": "off --why because",
-    "rollout approve": "--on --why because",
+    "rollout approve": "--off --why because",
     "rollout rollback": "",
     "rollout audit": "",
+    "operators add": "alice",
+    "operators list": "",
+    "operators revoke": "alice --without-key --why because",
     "parity watch": "--times 1",
     "parity report": "",
     "seed": "--conversations 1 --messages 1 --account {account}",
@@ -77,6 +82,7 @@ TABLES = {
     "webhooks list": "{account}",
     "webhooks attempts": "{event}",
     "rollout gate": "legacy",
+    "rollout left": "{user}",
     "rollout override list": "{user}",
     "rollout audit": "somebody-with-a-long-login@a-machine-with-a-long-name",
     "parity report": "supabase",
@@ -101,6 +107,8 @@ def facts(database_url: str, conn: psycopg.Connection[DictRow]) -> dict[str, str
     account, user = make_user(conn), make_user(conn)
     put_stage(conn, "10")
     put_slots(conn)
+    conn.execute(KEEPER, (FLAG,))
+    conn.execute("insert into legacy_listeners (user_id, bridge, sockets) values (%s, 'a bridge', 0)", (user,))
     conn.execute(
         "insert into rollout_audit (flag, actor, action, why, to_stage, version) values (%s, %s, 'set', 'x', '10', 1)",
         (FLAG, TABLES["rollout audit"]),

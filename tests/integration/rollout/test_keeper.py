@@ -6,8 +6,8 @@ from psycopg.rows import DictRow
 
 from realtime_bridge import cursors
 from realtime_bridge.rollout import judging
-from realtime_bridge.rollout.gates import Outcome
-from realtime_bridge.rollout.keeper import evaluate
+from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.sink_health import SinkHealth
 from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
@@ -39,7 +39,7 @@ def test_a_failing_gate_turns_back_by_itself(
     assert (line["actor"], line["action"], line["to_stage"]) == ("gate", "gate_rollback", "off")
     assert word in line["why"]
     assert line["figures"]["outcome"] == "fail"
-    assert "outage" in word or len(line["figures"]["windows"][0]["findings"]) == 10
+    assert "outage" in word or len(line["figures"]["windows"][0]["findings"]) == 16
     assert judge_once(database_url) == 0
 
 
@@ -58,9 +58,9 @@ def test_a_successor_has_not_failed_yet(database_url: str, conn: psycopg.Connect
         async with open_pool(database_url) as pool, pool.connection() as connection:
             first = await cursors.claim(connection, "supabase", "one", lease_s=0.0)
             await SinkHealth("supabase", pool).unheard(first, 6, "refused")
-            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.FAIL
+            assert (await evaluate(connection, FLAG)).verdict.outcome is Outcome.FAIL
             await cursors.claim(connection, "supabase", "two")
-            assert (await evaluate(connection, FLAG))[0].outcome is Outcome.HOLD
+            assert (await evaluate(connection, FLAG)).verdict.outcome is Outcome.HOLD
 
     run(succeed)
 
@@ -88,7 +88,7 @@ def test_probes_that_nobody_hears_are_an_outage(database_url: str, conn: psycopg
                 verdicts = []
                 for count in (5, 6, 0):
                     await health.unheard(lease, count, "nothing arrived")
-                    verdicts.append((await evaluate(connection, FLAG))[0])
+                    verdicts.append((await evaluate(connection, FLAG)).verdict)
         assert [verdict.outcome for verdict in verdicts] == [Outcome.HOLD, Outcome.FAIL, Outcome.HOLD]
         assert verdicts[1].reasons[-1] == "The last: 6 probes in a row were not heard: nothing arrived"
 

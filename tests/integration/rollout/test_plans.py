@@ -62,9 +62,9 @@ def test_a_plan_waits_for_its_second_operator_and_is_judged_meanwhile(
     database_url: str, conn: psycopg.Connection[DictRow]
 ) -> None:
     """It asks once; then a fault turns back although the approval is still out."""
-    conn.execute("update rollout_stages set needs_approval = true")
     put_stage(conn, "shadow")
     plan(database_url, "10:1s")
+    conn.execute("update rollout_stages set needs_approval = true")
     put_slots(conn)
     assert [judge_once(database_url) for _ in range(2)] == [0, 0]
     assert conn.execute("select count(*) as n from rollout_approvals").fetchone() == {"n": 1}

@@ -5,6 +5,7 @@ import time
 
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.ledger import Ledger
+from realtime_bridge.parity.schedule import Schedule
 from realtime_bridge.rollout.windows import Side
 
 
@@ -22,11 +23,11 @@ def test_a_short_stop_at_off_excuses_what_was_on_its_way() -> None:
     async def play() -> None:
         canary._follow_dial()
         ledger.sent(1, time.monotonic(), [Side.SUPABASE])
+        schedule = Schedule(canary._rate_per_s, time.monotonic)
         fed.clear()
-        waiting = asyncio.create_task(canary._wait_for_next(time.monotonic()))
-        await asyncio.sleep(0)
+        await canary._wait(schedule)
         fed.update(Side)
-        await asyncio.wait_for(waiting, 5)
+        canary._follow_dial()
 
     asyncio.run(play())
     assert ledger.waiting(Side.SUPABASE) == 0

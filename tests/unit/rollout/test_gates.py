@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout import gates, latency
+from realtime_bridge.rollout import findings, latency
 from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import FailureRun, Outcome, Verdict, judge
+from realtime_bridge.rollout.gates import FailureRun, Verdict, judge
 from realtime_bridge.rollout.policy import HORIZON, Policy
 from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window
 
@@ -19,7 +20,7 @@ POLICY = Policy()
 FAST, SLOW = 20.0, 900.0
 
 
-def sample(side: Side, sent: int = 500, *, errors: int = 0, slow: int = 0, **counts: int) -> Sample:
+def sample(side: Side, sent: int = 500, *, errors: int = 0, slow: int = 0, **counts: Any) -> Sample:
     """A side's window with `sent` events, `slow` of them late."""
     lost = counts.get("lost", 0)
     histogram = latency.histogram([FAST] * (sent - slow) + [SLOW] * slow)
@@ -145,7 +146,7 @@ def test_every_figure_that_decided_is_told() -> None:
     """The audit gets value, limit, samples and outcome of each criterion of each deciding window."""
     figures = verdict(new(errors=15), new(), new(errors=15)).figures()
     assert figures["outcome"] == "fail"
-    assert [len(w["findings"]) for w in figures["windows"]] == [10, 10, 10]
+    assert [len(w["findings"]) for w in figures["windows"]] == [16, 16, 16]
     errors = [f for f in figures["windows"][-1]["findings"] if f["criterion"] == "errors" and f["side"] == "supabase"]
     assert errors == [
         {"side": "supabase", "criterion": "errors", "outcome": "fail", "value": 0.03, "limit": 0.01, "samples": 500}
@@ -242,4 +243,50 @@ def test_a_sick_side_is_caught_as_fast_after_a_long_healthy_time() -> None:
 
 def test_every_criterion_has_words() -> None:
     """No verdict lacks a sentence."""
-    assert set(gates.WORDS) == set(gates.Criterion)
+    assert set(findings.WORDS) == set(findings.Criterion)
+
+
+def measured(side: Side, **values: Any) -> Sample:
+    """A minute's samples at ten a second, but for what `values` say."""
+    healthy = {"sent": 600, "seen": 600, "attempts": 600, "rate_per_s": 10.0}
+    return Sample(side=side, **{**healthy, "latency_counts": latency.histogram([FAST] * 600), **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"latency_counts": latency.histogram([FAST] * 520)}, "13.33% of the samples are missing"),
+        ({"lag_counts": latency.histogram([1.0] * 1_000 + [1_000.0] * 200)}, "the bridge itself is p95"),
+        ({"delivered_counts": latency.histogram([FAST] * 70 + [1_400.0] * 30)}, "p95 of everybody's events"),
+        ({"latency_counts": latency.histogram([FAST] * 450 + [1_300.0] * 150)}, "p95 1"),
+    ],
+)
+def test_a_stall_of_both_sides_holds(values: dict[str, Any], word: str) -> None:
+    """Legacy suffers as well, so going back helps nobody; going on is out of the question."""
+    stalled = window(legacy=measured(Side.LEGACY, **values), supabase=measured(Side.SUPABASE, **values))
+    healthy = window(legacy=measured(Side.LEGACY), supabase=measured(Side.SUPABASE))
+    assert verdict(healthy, healthy, healthy).outcome is Outcome.PASS
+    held = verdict(healthy, healthy, stalled)
+    assert held.outcome is Outcome.HOLD
+    assert any(word in reason for reason in held.reasons), held.reasons
+
+
+def test_what_real_users_wait_for_on_supabase_alone_turns_back() -> None:
+    """The canary may be fast while everybody's events are late: another conversation, another load."""
+    late = measured(Side.SUPABASE, delivered_counts=latency.histogram([FAST] * 70 + [1_400.0] * 30))
+    bad = window(legacy=measured(Side.LEGACY), supabase=late)
+    assert verdict(bad, bad).outcome is Outcome.FAIL
+
+
+def test_few_real_events_hold_nothing_up() -> None:
+    """A quiet night passes, also with one slow event in it."""
+    quiet = measured(Side.SUPABASE, delivered_counts=latency.histogram([FAST] * 3 + [1_400.0]))
+    fine = window(legacy=measured(Side.LEGACY), supabase=quiet)
+    assert verdict(fine, fine, fine).outcome is Outcome.PASS
+
+
+def test_a_side_that_is_not_fed_is_not_asked() -> None:
+    """At complete legacy has no samples, and Supabase alone decides."""
+    alone = window(legacy=Sample(side=Side.LEGACY), supabase=measured(Side.SUPABASE))
+    assert judge([alone] * 3, POLICY, failures_now={}, sides=[Side.SUPABASE]).outcome is Outcome.PASS
+    assert verdict(alone, alone, alone).outcome is Outcome.HOLD

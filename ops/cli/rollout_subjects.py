@@ -1,0 +1,32 @@
+"""Users and accounts as an operator names them: by id or by e-mail address. Used by `crossfade rollout`."""
+
+from uuid import UUID
+
+from psycopg.rows import scalar_row
+
+from ops.errors import OpsError
+from realtime_bridge import sql
+from realtime_bridge.rollout.store import Connection
+
+_QUERIES = sql.load(__file__)
+
+
+class SubjectError(OpsError):
+    """Nobody, or more than one, has that name."""
+
+
+async def find_user(connection: Connection, name: str) -> UUID:
+    """Return the user's id. An id is taken as it is: an override may be there before its user. Raises SubjectError."""
+    try:
+        return UUID(name)
+    except ValueError:
+        pass
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        found: list[UUID] = await (await cursor.execute(_QUERIES["find_by_email"], {"email": name})).fetchall()
+    if not found:
+        raise SubjectError(f"There is no user {name}: name an id, or the e-mail address of a user of the project.")
+    if len(found) > 1:
+        raise SubjectError(
+            f"{name} is the address of {len(found)} users; name one by id: {', '.join(map(str, found))}."
+        )
+    return found[0]

@@ -1,0 +1,122 @@
+"""What bridges say of themselves: provider, sinks fed, since when, and who has sockets. Written by the heartbeat.
+
+Whoever tells people what is (the dial's status, `relay status`) reads it here instead of guessing from settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
+
+from realtime_bridge import sql
+from realtime_bridge.parity.canary_user import CANARY_ID
+
+_QUERIES = sql.load(__file__)
+ALIVE_S = 10.0  # five heartbeats; by then its leases are others' as well
+BATCH = 1_000  # users in a statement: some milliseconds
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A bridge, as it says. `version` is that of the dial it follows; None: it is pinned, or has not read it yet."""
+
+    bridge: str
+    provider: str
+    sinks: Mapping[str, Mapping[str, Any]]
+    """Of each sink that it may deliver: isFed and since."""
+    feed_mode: str
+    version: int | None
+    has_canary: bool
+
+    @property
+    def feeds(self) -> list[str]:
+        return [sink for sink, state in self.sinks.items() if state["isFed"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeState(Report):
+    """A living bridge, as others see it."""
+
+    started_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkState:
+    """Who holds a sink's lease, and whether that bridge feeds it; None: nobody does, or its version does not say."""
+
+    sink: str
+    held_by: str | None
+    provider: str | None
+    feed_mode: str | None
+    is_fed: bool | None
+    fed_since: datetime | None
+
+    @property
+    def is_cohort(self) -> bool:
+        """Whether Supabase gets only what somebody who is told Supabase takes part in (rollout/feeds.py)."""
+        return self.provider == "rollout" and self.feed_mode == "cohort"
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether events go to it now, as far as is known: bridges of the version before only say that they hold it."""
+        return self.held_by is not None and self.is_fed is not False
+
+
+async def report(connection: Connection, state: Report) -> datetime:
+    """Say what a bridge does now; return the database's time."""
+    values = {name: getattr(state, name) for name in Report.__slots__} | {"sinks": Jsonb(state.sinks)}
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        told: datetime | None = await (await cursor.execute(_QUERIES["report"], values)).fetchone()
+    if told is None:
+        raise AssertionError("an upsert returns its row")
+    return told
+
+
+async def note_listeners(connection: Connection, bridge: str, sockets: Mapping[UUID, int]) -> None:
+    """Say how many sockets these users have at a bridge now."""
+    users = sorted(sockets)
+    for start in range(0, len(users), BATCH):
+        batch = users[start : start + BATCH]
+        values = {"bridge": bridge, "users": batch, "sockets": [sockets[user] for user in batch]}
+        await connection.execute(_QUERIES["note_listeners"], values)
+
+
+async def leave(connection: Connection, bridge: str) -> None:
+    """Say that a bridge has stopped, and that nobody has sockets there."""
+    await connection.execute(_QUERIES["close_listeners"], {"bridge": bridge})
+    await connection.execute(_QUERIES["leave"], {"bridge": bridge})
+
+
+async def forget(connection: Connection) -> None:
+    """Delete bridges that are long gone, and users who were not heard for a month."""
+    await connection.execute(_QUERIES["forget_bridges"])
+    await connection.execute(_QUERIES["forget_listeners"])
+
+
+async def list_bridges(connection: Connection) -> list[BridgeState]:
+    """Return the living ones, oldest first."""
+    async with connection.cursor(row_factory=class_row(BridgeState)) as cursor:
+        return await (await cursor.execute(_QUERIES["list_bridges"], {"alive_s": ALIVE_S})).fetchall()
+
+
+async def list_sinks(connection: Connection) -> list[SinkState]:
+    async with connection.cursor(row_factory=class_row(SinkState)) as cursor:
+        return await (await cursor.execute(_QUERIES["list_sinks"], {"alive_s": ALIVE_S})).fetchall()
+
+
+async def has_outsider(connection: Connection, bridge: str) -> bool:
+    """Whether this bridge delivers to a side, and another one lives that could measure and delivers to none."""
+    values = {"bridge": bridge, "alive_s": ALIVE_S}
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(await (await cursor.execute(_QUERIES["has_outsider"], values)).fetchone())
+
+
+def without_canary(sockets: Mapping[UUID, int]) -> dict[UUID, int]:
+    return {user: count for user, count in sockets.items() if user != CANARY_ID}

@@ -1,0 +1,102 @@
+"""Operators of the dial: a name and a key, which is shown once and stored as a hash. Asked by `changes` and the CLI.
+
+As long as there is none, whoever has the database says who he is, and that is that. From the first one on every change
+but a rollback needs a key, so that two names are two people. It keeps honest people apart: who may write to the
+database can write himself a key, and the audit shows when he did.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, class_row, dict_row
+
+from realtime_bridge import sql
+from realtime_bridge.rollout.errors import OperatorRefused
+
+_QUERIES = sql.load(__file__)
+Connection = AsyncConnection[Any]
+PREFIX = "cfop"
+VARIABLE = "CROSSFADE_OPERATOR_KEY"
+NEEDED = 2  # who asks and who agrees
+MAX_NAME_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    name: str
+    key_id: str
+    created_by: str
+    created_at: datetime
+    revoked_by: str | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who acts; `key_id` None: he says so, and nobody has proved it."""
+
+    actor: str
+    key_id: str | None = None
+
+
+async def count(connection: Connection) -> int:
+    row = await _one(connection, "count", {})
+    return int(row["operators"]) if row else 0
+
+
+async def list_all(connection: Connection) -> list[Operator]:
+    """Return those who have a key, and after them those whose key was revoked."""
+    async with connection.cursor(row_factory=class_row(Operator)) as cursor:
+        return await (await cursor.execute(_QUERIES["list"])).fetchall()
+
+
+async def identify(connection: Connection, key: str) -> Who:
+    """Return whose key this is. Raises OperatorRefused."""
+    prefix, _, rest = key.strip().partition("_")
+    key_id, _, secret = rest.partition("_")
+    row = await _one(connection, "find", {"key_id": key_id}) if prefix == PREFIX and secret else None
+    if row is None or not hmac.compare_digest(row["key_hash"], _hash(secret)):
+        raise OperatorRefused(
+            f"{VARIABLE} is no operator's key, or was revoked: crossfade operators list shows who is."
+        )
+    return Who(actor=row["name"], key_id=key_id)
+
+
+async def add(connection: Connection, name: str, *, by: Who) -> str:
+    """Return the new operator's key, which exists nowhere else. Raises OperatorRefused."""
+    if not name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        raise OperatorRefused(f"An operator's name has 1 to {MAX_NAME_CHARS} characters that can be seen.")
+    key_id, secret = secrets.token_hex(4), secrets.token_hex(20)
+    values = {"name": name.strip(), "key_id": key_id, "key_hash": _hash(secret), "by": by.actor}
+    if await _one(connection, "add", values) is None:
+        raise OperatorRefused(f"There is an operator {name} already; revoke the key first to give out a new one.")
+    return f"{PREFIX}_{key_id}_{secret}"
+
+
+async def revoke(connection: Connection, name: str, *, by: Who) -> str:
+    """End an operator's key; return its id. Raises OperatorRefused."""
+    row = await _one(connection, "revoke", {"name": name, "by": by.actor})
+    if row is None:
+        raise OperatorRefused(f"There is no operator {name!r}; crossfade operators list shows who is.")
+    return str(row["key_id"])
+
+
+def id_of(key: str) -> str:
+    """Return the part of a key that may be shown."""
+    return key.split("_")[1]
+
+
+def _hash(secret: str) -> bytes:
+    """A random secret of 160 bits needs no slow hash: nobody can try them all."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def _one(connection: Connection, query: str, values: Mapping[str, Any]) -> DictRow | None:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        return await (await cursor.execute(_QUERIES[query], values)).fetchone()

@@ -1,0 +1,66 @@
+"""The end of the legacy side: a socket that is fed no more is told, and closed with a reason."""
+
+from uuid import uuid4
+
+from realtime_bridge.legacy.farewell import CHANGED, CLOSED, Farewell
+from realtime_bridge.parity.canary_user import CANARY_ID
+from tests.integration.legacy.clients import Clients
+from tests.integration.legacy.conftest import Room
+from tests.integration.legacy.harness import Bridge
+from tests.waiting import wait_for
+
+GRACE_S = 60.0
+
+
+class End:
+    """A farewell on a clock of its own; `is_over` is what the dial says."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.now = 0.0
+        self.is_over = False
+        self._bridge = bridge
+        self._notice = {"flag": "chat_realtime_provider", "version": 9, "eventId": str(uuid4())}
+        self.farewell = Farewell(
+            bridge.server,
+            find_notice=lambda: self._notice if self.is_over else None,
+            grace_s=GRACE_S,
+            clock=lambda: self.now,
+        )
+
+    def look(self) -> int:
+        return self._bridge.call(self.farewell.run_once())
+
+
+def test_sockets_that_are_fed_no_more_are_told_and_then_closed(bridge: Bridge, room: Room, clients: Clients) -> None:
+    """Each is told once, has its time, hears why, and does not come back by itself; the canary stays."""
+    old, canary = clients.connect(bridge.url, room.member), clients.connect(bridge.url, CANARY_ID)
+    end = End(bridge)
+    assert end.look() == 0
+    end.is_over = True
+    assert [end.look() for _ in range(2)] == [0, 0]
+    assert old.wait_event(CHANGED)["version"] == 9
+    late = clients.connect(bridge.url, room.owner)
+    end.now += GRACE_S - 1
+    assert end.look() == 0
+    end.now += 1
+    assert end.look() == 1
+    assert old.wait_event(CLOSED)["code"] == "moved_to_supabase"
+    assert old.wait("disconnect")["reason"] == "io server disconnect"
+    assert late.wait_event(CHANGED)["version"] == 9
+    wait_for(lambda: len(bridge.server.sessions) == 2, "the socket to be forgotten")
+    end.now += GRACE_S
+    assert end.look() == 1
+    assert late.wait("disconnect")["reason"] == "io server disconnect"
+    assert (old.count("connect"), len(old.received(CHANGED)), canary.received(CHANGED)) == (1, 1, [])
+
+
+def test_a_rollback_within_the_grace_time_closes_nobody(bridge: Bridge, room: Room, clients: Clients) -> None:
+    """Legacy is fed again, and whoever is still here stays; at the next complete the time begins anew."""
+    client = clients.connect(bridge.url, room.member)
+    end = End(bridge)
+    for is_over in (True, False, True):
+        end.is_over = is_over
+        end.now += GRACE_S - 1
+        assert end.look() == 0
+    client.wait_event(CHANGED, times=2)
+    assert client.count("disconnect") == 0
