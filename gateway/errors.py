@@ -24,6 +24,7 @@ ProblemError
 │   ├── LastSecret              last_secret
 │   ├── WebhookDisabled         webhook_disabled
 │   ├── EnabledTooSoon          enabled_too_soon
+│   ├── AlreadyDelivered        already_delivered
 │   ├── MessageDeleted          message_deleted
 │   ├── OwnerStays              owner_stays
 │   ├── TooManyParticipants     too_many_participants
@@ -225,6 +226,11 @@ class WebhookDisabled(Conflict):
 class EnabledTooSoon(Conflict):
     code = "enabled_too_soon"
     title = "The webhook was enabled a moment ago"
+
+
+class AlreadyDelivered(Conflict):
+    code = "already_delivered"
+    title = "The delivery has arrived"
 
 
 class MessageDeleted(Conflict):

@@ -37,6 +37,7 @@ ADVICE = {
     "last_secret": "Make another secret first; a webhook cannot be without one.",
     "webhook_disabled": "Enable it first; it was disabled after days of failures, or by a 410.",
     "enabled_too_soon": "Repair the receiver, then enable again after Retry-After.",
+    "already_delivered": "There is nothing to retry. Ask for its replay to have it sent once more, under the same id.",
     "conflict": "The detail says what it conflicts with.",
     "cursor_expired": "Events after this cursor are no longer kept. Take a cursor with after=latest, fetch your"
     " state anew, and go on from the cursor; or go on from oldestCursor and accept the gap.",

@@ -31,6 +31,7 @@ _MADE = {
 _QUEUED = {
     "webhooks.get_delivery": from_body(webhook_id="webhookId", delivery_id="id"),
     "webhooks.replay_delivery": from_body(webhook_id="webhookId", delivery_id="id"),
+    "webhooks.retry_delivery": from_body(webhook_id="webhookId", delivery_id="id"),
 }
 _NEW_SECRET = {"webhook_id": "$request.path.webhook_id", "secret_id": "$response.body#/data/id"}
 
@@ -154,6 +155,17 @@ OPERATIONS = {
         answer=answers.DeliveryWithAttempts,
         problems=(errors.WebhookDisabled,),
         description="Under the same `webhook-id`. One that is still open is on its way already and stays as it is.",
+    ),
+    "webhooks.retry_delivery": Operation(
+        summary="Retry a delivery now",
+        tag=LOG,
+        status=202,
+        answer=answers.DeliveryWithAttempts,
+        problems=(errors.WebhookDisabled, errors.AlreadyDelivered),
+        description="One that waits for its next attempt is due at once, and the webhook's rest after failures is over;"
+        " the attempts that were made still count. Of a `fifo` webhook what is older in its conversation is due, too,"
+        " and goes first. One that has failed for good is tried once more. Asking again changes nothing; a paused"
+        " webhook stays paused.",
     ),
     "webhooks.list_attempts": Operation(
         summary="List attempts",

@@ -1,11 +1,10 @@
-"""Deliveries and attempts of one account's webhooks: look, replay one, recover a range. One transaction each."""
+"""Deliveries and attempts of one account's webhooks: look, send again, recover a range. One transaction each."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from gateway.db import Connection, Database
 from gateway.domain import Position
-from gateway.errors import NotFound, WebhookDisabled
+from gateway.errors import AlreadyDelivered, NotFound, WebhookDisabled
 from gateway.services.webhooks import NO_SUCH
 from gateway.store import webhook_deliveries as store
 from gateway.store import webhooks
@@ -74,12 +73,33 @@ def recover(database: Database, account_id: UUID, webhook_id: int, range_: Recov
     return Recovered(failed=failed, missing=missing, has_more=RECOVER_AT_MOST in (failed, missing))
 
 
-def retry(database: Database, account_id: UUID, webhook_id: int, event_ids: Sequence[UUID] | None = None) -> Retried:
-    """Deliver at once what waits for its next attempt (of these events), and end the endpoint's rest."""
+def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
+    """Try one delivery at once, without its wait and the endpoint's rest.
+
+    One that waits keeps its attempts and its lane; what must go before it, in a FIFO conversation, is due with it. One
+    that has failed for good has one more attempt, as a replay has. One that is being sent, or due, stays as it is.
+    """
+    with database.connection() as connection, connection.transaction():
+        _lock_enabled(connection, account_id, webhook_id)
+        state = store.find_state(connection, account_id, webhook_id, delivery_id)
+        if state is None:
+            raise NotFound(NO_SUCH_DELIVERY)
+        if state == "delivered":
+            raise AlreadyDelivered("Ask for its replay to have it sent once more.")
+        if state == "failed":
+            store.replay(connection, account_id, webhook_id, delivery_id)
+        store.bring_one_forward(connection, account_id, webhook_id, delivery_id, limit=RECOVER_AT_MOST)
+        store.end_rest(connection, webhook_id)
+        store.announce(connection, webhook_id)
+    return get_delivery(database, account_id, webhook_id, delivery_id)
+
+
+def retry(database: Database, account_id: UUID, webhook_id: int) -> Retried:
+    """Deliver at once what waits for its next attempt, and end the endpoint's rest."""
     with database.connection() as connection, connection.transaction():
         _lock_enabled(connection, account_id, webhook_id)
         store.end_rest(connection, webhook_id)
-        retried = store.bring_forward(connection, account_id, webhook_id, event_ids, limit=RECOVER_AT_MOST)
+        retried = store.bring_forward(connection, account_id, webhook_id, limit=RECOVER_AT_MOST)
         store.announce(connection, webhook_id)
     return Retried(retried=retried, has_more=retried == RECOVER_AT_MOST)
 

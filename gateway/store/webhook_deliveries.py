@@ -1,6 +1,5 @@
 """Rows of `webhook_deliveries` and `webhook_attempts`, always of one account. The service of the same name calls."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -92,16 +91,23 @@ def end_rest(connection: Connection, webhook_id: int) -> None:
     connection.execute(_SQL["end_rest"], {"webhook_id": webhook_id})
 
 
-def bring_forward(
-    connection: Connection, account_id: UUID, webhook_id: int, event_ids: Sequence[UUID] | None, *, limit: int
-) -> int:
+def find_state(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
+    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_SQL["find_state"], values).fetchone()
+
+
+def bring_one_forward(
+    connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int, *, limit: int
+) -> None:
+    """Make one delivery due, and what must be sent before it."""
+    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id, "limit": limit}
+    connection.execute(_SQL["bring_one_forward"], values)
+
+
+def bring_forward(connection: Connection, account_id: UUID, webhook_id: int, *, limit: int) -> int:
     """Make deliveries due that wait for their time, soonest first; return how many."""
-    values = {
-        "account_id": account_id,
-        "webhook_id": webhook_id,
-        "event_ids": None if event_ids is None else list(event_ids),
-        "limit": limit,
-    }
+    values = {"account_id": account_id, "webhook_id": webhook_id, "limit": limit}
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(_SQL["bring_forward"], values).fetchone() or 0
 

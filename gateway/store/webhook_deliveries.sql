@@ -111,12 +111,36 @@ select count(*) from inserted
 -- Its owner says that it is well: what waited for the end of a rest waits no longer.
 update webhook_queues set not_before = '-infinity' where webhook_id = %(webhook_id)s
 
+-- name: find_state
+-- Not locked: who writes results has locked the row and waits for the queue, which the caller has.
+select state from webhook_deliveries
+where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(account_id)s
+
+-- name: bring_one_forward
+-- In its lane, with the attempts it has had. Of a FIFO endpoint what is older in its conversation, too, oldest first: the
+-- claim sends nothing out of order, and what a failed head holds back keeps its own time after the head has arrived.
+with wanted as materialized (
+    select d.id, d.logged_at, d.conversation_id, d.log_id, d.fifo from webhook_deliveries d
+    where d.id = %(delivery_id)s and d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
+), older as materialized (
+    select d.id, d.logged_at
+    from wanted w
+    join webhook_deliveries d on d.conversation_id = w.conversation_id and d.log_id < w.log_id
+    where w.fifo and d.webhook_id = %(webhook_id)s and d.fifo and d.state in ('open', 'sending')
+    order by d.log_id
+    limit %(limit)s
+)
+update webhook_deliveries d
+set next_at = clock_timestamp()
+from (select id, logged_at from wanted union all select id, logged_at from older) as due
+where d.id = due.id and d.logged_at = due.logged_at and d.state = 'open' and d.next_at > clock_timestamp()
+
 -- name: bring_forward
--- Those that wait for their time are due now; the attempts they have had still count. Null means all.
+-- Those that wait for their time are due now; the attempts they have had still count.
 with waiting as (
     select d.id, d.logged_at from webhook_deliveries d
     where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s and d.state = 'open'
-        and d.next_at > clock_timestamp() and (%(event_ids)s::uuid[] is null or d.event_id = any(%(event_ids)s::uuid[]))
+        and d.next_at > clock_timestamp()
     order by d.next_at, d.id
     limit %(limit)s
 ), due as (

@@ -197,6 +197,11 @@ def _add_repairs(routes: Blueprint, database: Database) -> None:
         shown = deliveries.replay(database, g.api_key.account_id, webhook_id, delivery_id)
         return rendering.one(shown, status=202)
 
+    def retry_delivery(webhook_id: int, delivery_id: int) -> Response:
+        read_query(NoQuery)
+        shown = deliveries.retry_delivery(database, g.api_key.account_id, webhook_id, delivery_id)
+        return rendering.one(shown, status=202)
+
     def recover_webhook(webhook_id: int) -> Response:
         read_query(NoQuery)
         range_ = read_body(Recover).to_domain()
@@ -210,6 +215,7 @@ def _add_repairs(routes: Blueprint, database: Database) -> None:
         return rendering.one(json.dumps({"retried": done.retried, "hasMore": done.has_more}), status=202)
 
     routes.add_url_rule(f"{DELIVERY}/replay", view_func=replay_delivery, methods=["POST"])
+    routes.add_url_rule(f"{DELIVERY}/retry", view_func=retry_delivery, methods=["POST"])
     routes.add_url_rule(f"{WEBHOOK}/recover", view_func=recover_webhook, methods=["POST"])
     routes.add_url_rule(f"{WEBHOOK}/retry", view_func=retry_webhook, methods=["POST"])
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.db import Database
-from gateway.errors import ProblemError
+from gateway.errors import AlreadyDelivered, ProblemError
 from gateway.services import webhook_deliveries as service
 from gateway.webhook_domain import Recovered, Recovery
 from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option
@@ -131,10 +131,7 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
     """Send EVENT_IDS to WEBHOOK_ID once more, under the same id."""
     with _connect(data_dir) as connection:
         account_id = _account(connection, webhook_id)
-        values = {"webhook_id": webhook_id, "event_ids": list(event_ids)}
-        found = [row["id"] for row in connection.execute(_QUERIES["deliveries_of_event"], values).fetchall()]
-    if not found:
-        raise WebhooksError(f"Nothing of that was ever queued for webhook {webhook_id}; recover finds what was not.")
+        found = _deliveries(connection, webhook_id, event_ids)
     with _database(data_dir) as database:
         shown = [json.loads(service.replay(database, account_id, webhook_id, delivery_id)) for delivery_id in found]
     say(shown, f"{len(shown)} deliveries will be sent again.", as_json=as_json)
@@ -146,17 +143,24 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
 @database_option
 @json_option
 def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None, as_json: bool) -> None:
-    """Deliver to WEBHOOK_ID now what waits for its next attempt: EVENT_IDS, or all of it. Ends its rest, too."""
+    """Deliver to WEBHOOK_ID now what waits for its next attempt, all of it, and end its rest.
+
+    With EVENT_IDS only these, and one that has failed for good is tried once more.
+    """
     with _connect(data_dir) as connection:
         account_id = _account(connection, webhook_id)
-    retried, more = 0, True
+        chosen = _deliveries(connection, webhook_id, event_ids) if event_ids else {}
+    retried, more = len(chosen), not event_ids
     with _database(data_dir) as database:
+        for delivery_id, event_id in chosen.items():
+            try:
+                service.retry_delivery(database, account_id, webhook_id, delivery_id)
+            except AlreadyDelivered:
+                raise WebhooksError(f"Event {event_id} has arrived; replay sends it once more.") from None
         while more:
-            done = service.retry(database, account_id, webhook_id, event_ids or None)
+            done = service.retry(database, account_id, webhook_id)
             retried, more = retried + done.retried, done.has_more
-    if event_ids and not retried:
-        raise WebhooksError(f"Nothing of that waits for webhook {webhook_id}; replay sends again what is settled.")
-    say({"retried": retried}, f"{retried} waiting deliveries are due now.", as_json=as_json)
+    say({"retried": retried}, f"{retried} deliveries are due now.", as_json=as_json)
 
 
 @webhooks.command()
@@ -266,6 +270,17 @@ def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
         raise WebhooksError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
     account_id: UUID = row["account_id"]
     return account_id
+
+
+def _deliveries(
+    connection: psycopg.Connection[DictRow], webhook_id: int, event_ids: tuple[UUID, ...]
+) -> dict[int, UUID]:
+    """Return the ids of these events' deliveries; each event has one, or nothing is done."""
+    values = {"webhook_id": webhook_id, "event_ids": list(event_ids)}
+    found = {row["id"]: row["event_id"] for row in connection.execute(_QUERIES["deliveries_of_event"], values)}
+    if missing := set(event_ids) - set(found.values()):
+        raise WebhooksError(f"{min(missing)} was never queued for webhook {webhook_id}; recover finds what was not.")
+    return found
 
 
 def _demo_account(connection: psycopg.Connection[DictRow]) -> UUID:

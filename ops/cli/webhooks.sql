@@ -24,7 +24,8 @@ limit %(limit)s
 select account_id from chat_external_webhooks where id = %(webhook_id)s
 
 -- name: deliveries_of_event
-select id from webhook_deliveries where webhook_id = %(webhook_id)s and event_id = any(%(event_ids)s::uuid[])
+select id, event_id from webhook_deliveries where webhook_id = %(webhook_id)s and event_id = any(%(event_ids)s::uuid[])
+order by id
 
 -- name: owner_of_demo
 select id from auth.users where email = 'agent@example.com'

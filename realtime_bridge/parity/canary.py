@@ -89,7 +89,7 @@ class Canary:
         schedule = Schedule(self._rate_per_s, self._clock)
         try:
             while True:
-                await asyncio.sleep(min(schedule.wait_s, RATE_LOOK_S))
+                await self._wait_for_tick(schedule)
                 started = self._clock()
                 if due := schedule.take():
                     await self.run_once(guard, conversation_id, ears, due)
@@ -112,6 +112,11 @@ class Canary:
                 with contextlib.suppress(Exception):
                     await ear.close()
 
+    async def _wait_for_tick(self, schedule: Schedule) -> None:
+        """Wait a second at most, also while nothing is due: the dial may be turned meanwhile, and back again."""
+        self._follow_dial()
+        await asyncio.sleep(min(schedule.wait_s, RATE_LOOK_S))
+
     async def run_once(
         self,
         connection: psycopg.AsyncConnection[Any],
@@ -121,7 +126,9 @@ class Canary:
     ) -> int:
         """Send the message that is `due`, the last of several also for those before it; note who is to show it."""
         at, *missed = due or [self._clock()]
-        self._follow_dial(ears)
+        self._follow_dial()
+        for ear in ears:
+            self._note_absence(ear)
         for side in self._fed:
             self._ledger.due(side, self._rate_per_s())
         expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
@@ -129,15 +136,13 @@ class Canary:
         self._ledger.sent(sent.seq, at, expected, missed)
         return sent.seq
 
-    def _follow_dial(self, ears: Iterable[Ear]) -> None:
+    def _follow_dial(self) -> None:
         """A side that is fed only now starts anew, one that is fed no longer is not waited for."""
         fed = frozenset(self._feeds())
         for side in fed ^ self._fed:
             self._ledger.excuse(side)
             self._warm[side] = False
         self._fed = fed
-        for ear in ears:
-            self._note_absence(ear)
 
     def _is_joined(self, ear: Ear) -> bool:
         if not ear.is_joined and self._warm[ear.side]:

@@ -96,8 +96,7 @@ class Watch:
             self._choose_path(now)
             self._probe(now)
         else:
-            for path in self._both:
-                path.forget()
+            self._let_go()
         await self._tell_failures(self._failures() if self._is_wanted() else (0, ""))
         return sum(path.under_way for path in self._both)
 
@@ -167,6 +166,13 @@ class Watch:
             longer = max(database, http, key=lambda path: path.failures)
             return longer.failures, longer.reason
         return http.failures, http.reason
+
+    def _let_go(self) -> None:
+        """Know nothing of Supabase, and hold nothing back: word of the dial still goes there, to who is connected."""
+        for path in self._both:
+            path.forget()
+        if self._paths is not None:
+            self._paths.hold(is_silent=False)
 
     async def _tell_failures(self, found: tuple[int, str]) -> None:
         count, reason = found

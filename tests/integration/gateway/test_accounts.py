@@ -79,6 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "webhooks.rotate_secret": {},
     "webhooks.delete_secret": {},
     "webhooks.replay_delivery": {},
+    "webhooks.retry_delivery": {},
     "webhooks.retry_webhook": {},
     "webhooks.recover_webhook": {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
 }

@@ -104,3 +104,25 @@ def test_what_waits_is_retried_now(owner: Account, conn: Conn) -> None:
     assert data(owner.post(f"/webhooks/{webhook_id}/retry"))["retried"] == 0
     conn.execute("update webhook_queues set health = 'disabled'")
     problem(owner.post(f"/webhooks/{webhook_id}/retry"), 409, "webhook_disabled")
+
+
+def test_one_delivery_is_retried_now(owner: Account, conn: Conn) -> None:
+    """What waits is due, what has failed for good is open again; what arrived, and what is not there, is told apart."""
+    webhook_id = make(owner)["id"]
+    (ping,) = data(owner.get(f"/webhooks/{webhook_id}/deliveries"))
+    path = f"/webhooks/{webhook_id}/deliveries/{ping['id']}/retry"
+    conn.execute("update webhook_deliveries set attempts = 3, lane = 1, next_at = now() + interval '2 hours'")
+    conn.execute("update webhook_queues set due_at = now() + interval '1 hour', not_before = now() + interval '1 hour'")
+    for _ in range(2):
+        answer = owner.post(path)
+        assert answer.status_code == 202
+        assert (data(answer)["id"], data(answer)["state"], data(answer)["attempts"]) == (ping["id"], "open", 3)
+        assert datetime.fromisoformat(data(answer)["nextAttemptAt"]) <= datetime.now(UTC)
+    assert one(conn, "select due_at <= now() and not_before <= now() as due from webhook_queues")["due"]
+    conn.execute("update webhook_deliveries set state = 'failed', attempts = 10, settled_at = now()")
+    assert data(owner.post(path))["state"] == "open"
+    conn.execute("update webhook_deliveries set state = 'delivered', settled_at = now()")
+    assert "replay" in problem(owner.post(path), 409, "already_delivered")["detail"]
+    problem(owner.post(f"/webhooks/{webhook_id}/deliveries/999999/retry"), 404, "not_found")
+    conn.execute("update webhook_queues set health = 'disabled'")
+    assert "Enable" in problem(owner.post(path), 409, "webhook_disabled")["detail"]

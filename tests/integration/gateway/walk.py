@@ -43,6 +43,7 @@ SILENT = frozenset(  # change no conversation; that they tell of nothing is chec
         "webhooks.rotate_secret",
         "webhooks.delete_secret",
         "webhooks.replay_delivery",
+        "webhooks.retry_delivery",
         "webhooks.recover_webhook",
         "webhooks.retry_webhook",
     }

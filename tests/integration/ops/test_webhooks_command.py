@@ -99,14 +99,23 @@ def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: 
 
 
 def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
-    """The retry that would come in five seconds is due now; an event that is not waiting is named as such."""
+    """All that would come in five seconds is due now, or one event; what arrived or is unknown is named as such."""
     webhook_id, event_id = refused
     code, output = crossfade(database_url, "retry", str(webhook_id), "--json")
     assert (code, json.loads(output)) == (0, {"retried": 1})
     assert one(conn, "select next_at <= now() as due, attempts from webhook_deliveries") == {"due": True, "attempts": 1}
+    conn.execute("update webhook_deliveries set next_at = now() + interval '2 hours'")
     code, output = crossfade(database_url, "retry", str(webhook_id), event_id)
-    assert code == 1
-    assert "Nothing of that waits" in output
+    assert (code, output) == (0, "1 deliveries are due now.\n")
+    assert one(conn, "select next_at <= now() as due from webhook_deliveries")["due"]
+    conn.execute("update webhook_deliveries set state = 'failed', settled_at = now()")
+    assert crossfade(database_url, "retry", str(webhook_id), event_id)[0] == 0
+    assert one(conn, "select state from webhook_deliveries")["state"] == "open"
+    conn.execute("update webhook_deliveries set state = 'delivered', settled_at = now()")
+    code, output = crossfade(database_url, "retry", str(webhook_id), event_id)
+    assert (code, "replay sends it" in output) == (1, True)
+    code, output = crossfade(database_url, "retry", str(webhook_id), event_id, str(UUID(int=1)))
+    assert (code, f"{UUID(int=1)} was never queued" in output) == (1, True)
 
 
 @pytest.mark.parametrize(

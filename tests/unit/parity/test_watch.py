@@ -221,6 +221,17 @@ async def test_where_nothing_comes_out_events_are_held(stage: Stage) -> None:
 
 
 @staged
+async def test_nothing_is_held_where_nothing_is_fed(stage: Stage) -> None:
+    """The gate has turned back, and clients on Supabase must be told so: by a path that is held they would not be."""
+    await stage.run(10)
+    stage.freezes()
+    await stage.run(10, lambda: stage.is_held)
+    stage.is_wanted = False
+    await stage.run(0.1)
+    assert not stage.is_held
+
+
+@staged
 async def test_who_cannot_know_says_nothing(stage: Stage) -> None:
     """Never joined, a database that is away, this process away, or nothing sent from here: no reason to call it out."""
     stage.seat.is_taken = False
