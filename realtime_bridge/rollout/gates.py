@@ -72,7 +72,8 @@ def judge(
         return Verdict(outcome=Outcome.HOLD, reasons=(text, *_open(open_points)), windows=judged)
     if open_points:
         return Verdict(outcome=Outcome.HOLD, reasons=tuple(_open(open_points)), windows=judged)
-    text = f"The last {policy.pass_windows} windows are good by every criterion."
+    many = f"last {policy.pass_windows} windows are" if policy.pass_windows > 1 else "last window is"
+    text = f"The {many} good by every criterion."
     return Verdict(outcome=Outcome.PASS, reasons=(text,), windows=good)
 
 

@@ -126,7 +126,9 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     if following is None:
         sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
         if at.adoption.left_count:
-            sentence += f" {people(at.adoption.left_count)} left on legacy: their sockets are told, and then closed."
+            is_open = at.adoption.sides[Side.LEGACY].connected
+            end = "their sockets are told, and then closed" if is_open else "none has an open socket any more"
+            sentence += f" {people(at.adoption.left_count)} left on legacy: {end}."
         return Advice(sentence=sentence, command=f'crossfade rollout set 100 --version {version} --why "…"')
     if at.dial.stage.name is StageName.OFF:
         sentence = "Next, feed both sides and measure, while clients stay where they are."
@@ -135,8 +137,9 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
         return Advice(sentence="The gate fails.", command='crossfade rollout rollback --why "…"')
     if at.verdict.outcome is Outcome.HOLD:
         policy = at.dial.policy
+        windows = f"{policy.pass_windows} windows" if policy.pass_windows > 1 else "window"
         sentence = (
-            f"{following.label} is next, when the gate has passed: the last {policy.pass_windows} windows of at least "
+            f"{following.label} is next, when the gate has passed: the last {windows} of at least "
             f"{policy.window_s} s must be good. Look again later."
         )
         return Advice(sentence=sentence, command="crossfade rollout gate")

@@ -1,5 +1,7 @@
 """Commands that only read: they work where nothing can be written, and leave the database as it was."""
 
+from uuid import UUID
+
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -8,8 +10,10 @@ from psycopg.rows import DictRow
 
 from ops.cli.main import main
 from tests.conftest import one
-from tests.factories import append_message, make_conversation, make_user
+from tests.factories import append_message, make_conversation, make_user, make_webhook
+from tests.integration.ops.test_output import leaves
 from tests.integration.rollout.stages import FLAG, put_slots, put_stage
+from tests.integration.webhooks.conftest import BOX
 
 READING = (
     "rollout status",
@@ -26,8 +30,17 @@ READING = (
     "parity report",
     "parity watch --times 1",
     "webhooks list --account {account}",
+    "webhooks attempts {webhook}",
     "keys list",
     "users list --account {account}",
+    "accounts show {account}",
+    "version",
+)
+WRITING = (
+    *("accounts set", "keys create", "keys revoke", "migrate", "operators add", "operators revoke", "relay replay"),
+    *("rollout advance", "rollout approve", "rollout override add", "rollout override remove", "rollout rollback"),
+    *("rollout set", "seed", "users allow", "users create", "users evict", "users forbid"),
+    *("webhooks listen", "webhooks recover", "webhooks replay", "webhooks retry", "demo", "supabase start", "up"),
 )
 TABLES = (
     "select format('%I.%I', schemaname, tablename) as name from pg_tables"
@@ -59,13 +72,25 @@ def account(conn: psycopg.Connection[DictRow]) -> str:
     return str(user)
 
 
-def test_reading_never_writes(database_url: str, conn: psycopg.Connection[DictRow], account: str) -> None:
+@pytest.fixture
+def webhook(conn: psycopg.Connection[DictRow], account: str) -> int:
+    return make_webhook(conn, UUID(account), "https://example.com/hooks", BOX)
+
+
+def test_every_command_is_said_to_read_or_to_write() -> None:
+    """A new one is looked at below, or stands among those that change something."""
+    reading = {path for path, _ in leaves(main) if any(f"{line} ".startswith(f"{path} ") for line in READING)}
+    assert reading | set(WRITING) == {path for path, _ in leaves(main)}
+    assert not reading & set(WRITING)
+
+
+def test_reading_never_writes(database_url: str, conn: psycopg.Connection[DictRow], account: str, webhook: int) -> None:
     """Every reading command, on a standby or with a role that may not write; not a row differs afterwards."""
     before = content(conn)
     read_only = sql.SQL("alter database {} set default_transaction_read_only = on")
     conn.execute(read_only.format(sql.Identifier(conn.info.dbname)))
     for line in READING:
-        words = line.format(account=account).split()
+        words = line.format(account=account, webhook=webhook).split()
         result = CliRunner().invoke(main, words, env={"DATABASE_URL": database_url})
         assert result.exit_code == 0, (line, result.output)
     assert content(conn) == before

@@ -147,9 +147,13 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
     assert line["figures"]["leaveBehind"] == 1
     assert [user["userId"] for user in line["figures"]["adoption"]["leftUsers"]] == [str(old)]
     assert "1 user is left on legacy" in operator.ok("rollout status")
+    assert "told, and then closed" in operator.read("rollout status")["advice"]
     judge_once(database_url)
     assert LEFT.labels(FLAG)._value.get() == 1
     assert USERS.labels(FLAG, "legacy", "connected")._value.get() == 1
+    bridge.call(bridge.server.dismiss(bridge.server.sessions.all()[0]))
+    report.beat(users=0)
+    assert "1 user is left on legacy: none has an open socket" in operator.read("rollout status")["advice"]
 
 
 def test_a_plan_waits_for_who_is_left(
