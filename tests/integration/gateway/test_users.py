@@ -17,11 +17,9 @@ from gateway.domain import UserScope
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge.parity.canary_user import CANARY_EMAIL, CANARY_ID
 from tests.conftest import one
-from tests.factories import make_key, make_user
+from tests.factories import make_user
 from tests.integration.gateway.conftest import Account, data, problem
-from tests.integration.gateway.test_realtime_sessions import SIDES
 
 NAMING: dict[str, Callable[[int, str], tuple[str, dict[str, Any]]]] = {
     "a new conversation": lambda _, user: ("/conversations", {"contactJid": "x", "participants": [{"userId": user}]}),
@@ -94,29 +92,6 @@ def test_a_project_of_one_owner_needs_no_lists(
             assert caller.post(path, body).status_code in (200, 201)
         for path, body in (naming(conversation, str(uuid4())) for naming in NAMING.values()):
             problem(caller.post(path, body), 422, "validation_failed")
-
-
-def test_nobody_becomes_the_canary(
-    settings: Settings, account: Account, conn: psycopg.Connection[DictRow], database_url: str
-) -> None:
-    """The user of the bridge's own measuring is never named, allowed, given a session or a key: it is nobody."""
-    conn.execute("insert into auth.users (id, email) values (%s, %s)", (CANARY_ID, CANARY_EMAIL))
-    conversation = account.make_conversation()
-    with running(create_app(replace(settings, account_users=UserScope.EVERYBODY, sides=SIDES))) as open_app:
-        caller = replace(account, client=open_app.test_client())
-        for path, body in (naming(conversation, str(CANARY_ID)) for naming in NAMING.values()):
-            document = problem(caller.post(path, body), 422, "validation_failed")
-            assert document["errors"][0]["code"] == "unknown_user"
-        conn.execute("insert into conversation_participants values (%s, %s, 'client')", (conversation, CANARY_ID))
-        problem(caller.post("/realtime/sessions", {"userId": str(CANARY_ID)}), 404, "not_found")
-    code, output = crossfade(database_url, "allow", CANARY_EMAIL, "--account", account.id)
-    assert (code, f"There is no user {CANARY_EMAIL}" in output) == (1, True)
-    assert crossfade(database_url, "list", "--account", CANARY_ID)[0] == 1
-    with pytest.raises(psycopg.errors.CheckViolation):
-        make_key(conn, CANARY_ID)
-    words = ["keys", "create", "--account", str(CANARY_ID), "--name", "x"]
-    result = CliRunner().invoke(main, words, env={"DATABASE_URL": database_url})
-    assert (result.exit_code, "is the canary" in result.output) == (1, True)
 
 
 def test_a_name_too_many_changes_nothing(
