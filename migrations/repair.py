@@ -1,5 +1,6 @@
 """Indexes that a crash left half built, built again. Run by `migrations.env` after the versions, under the lock."""
 
+import re
 from collections.abc import Callable
 
 from sqlalchemy import Connection
@@ -19,10 +20,12 @@ TABLES = (
     "webhook\\_%",
 )
 
+_COPY = re.compile(r"_cc(new|old)\d*\"?$")  # what Postgres calls the copies of `reindex concurrently`
+
 # A partitioned index has no rows of its own: it is valid once each of its parts is attached. One that an operator
 # builds just now is not valid yet, and none of our business.
 _UNFIT = """
-select format('%%I.%%I', n.nspname, c.relname), pg_catalog.pg_get_indexdef(i.indexrelid)
+select format('%%I.%%I', n.nspname, c.relname)
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid and c.relkind = 'i'
 join pg_catalog.pg_class t on t.oid = i.indrelid
@@ -38,22 +41,20 @@ order by 1
 def rebuild_indexes(connection: Connection, say: Callable[[str], None]) -> int:
     """Build every unfit index anew without keeping writers out; return how many there were.
 
-    A database that says it is up to date can have one: a run of an earlier release that lost a race left it behind.
+    A database that says it is up to date can have one: a run of an earlier release that lost a race left it behind. It
+    keeps its name until the new one takes its place, so a run that is cut off here leaves it for the next to find, and
+    beside it the half-built copy, which only goes.
     """
-    unfit = connection.exec_driver_sql(_UNFIT, {"tables": list(TABLES)}).all()
+    unfit = connection.exec_driver_sql(_UNFIT, {"tables": list(TABLES)}).scalars().all()
     connection.commit()
     if not unfit:
         return 0
     outside = connection.execution_options(isolation_level="AUTOCOMMIT")
     outside.exec_driver_sql("set lock_timeout = 0")  # what works concurrently waits for all others, and blocks none
-    for name, definition in unfit:
+    for name in unfit:
+        if _COPY.search(name):
+            outside.exec_driver_sql(f"drop index concurrently if exists {name}")
+            continue
         say(f"Building {name} again: an earlier run was cut off while it built it.")
-        outside.exec_driver_sql(f"drop index concurrently if exists {name}")
-        outside.exec_driver_sql(_concurrently(definition).replace("%", "%%"))
+        outside.exec_driver_sql(f"reindex index concurrently {name}")
     return len(unfit)
-
-
-def _concurrently(definition: str) -> str:
-    """`pg_get_indexdef` says CREATE [UNIQUE] INDEX name ON …"""
-    head, _, rest = definition.partition(" INDEX ")
-    return f"{head} INDEX CONCURRENTLY {rest}"

@@ -24,7 +24,6 @@ WORDS = (
 LINKS = (
     ("/livez", "whether the process answers"),
     ("/readyz", "whether it is well, and what each sink does"),
-    ("/metrics", "figures for Prometheus"),
 )
 
 

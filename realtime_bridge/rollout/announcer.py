@@ -126,7 +126,9 @@ class Announcer:
 
     async def _tell_supabase(self, transport: Transport, reading: Reading, users: Collection[UUID]) -> None:
         notices = [
-            Broadcast(topic=inbox_topic(user), event=EVENT, payload=notice(reading, event_id), id=event_id)
+            Broadcast(
+                topic=inbox_topic(user), event=EVENT, payload=notice(reading, event_id), id=event_id, is_hint=True
+            )
             for user in users
             for event_id in (uuid4(),)
         ]

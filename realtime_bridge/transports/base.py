@@ -10,13 +10,17 @@ from psycopg import AsyncConnection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broadcast:
-    """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id`."""
+    """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id`.
+
+    With a *hint* nothing is lost: it keeps no order, so it waits for no other and is not sent again.
+    """
 
     topic: str
     event: str
     payload: dict[str, Any]
     id: UUID
     payload_bytes: int = 0
+    is_hint: bool = False
 
 
 class Transport(Protocol):

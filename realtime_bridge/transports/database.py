@@ -83,14 +83,15 @@ class DatabaseTransport:
         if connection is None:
             raise SinkUnavailable("The database transport works only inside the relay's transaction.")
         is_there = await self.look(connection)
-        if self.must_send_again:
+        in_order = [broadcast for broadcast in broadcasts if not broadcast.is_hint]
+        if in_order and self.must_send_again:
             raise SinkNotReady(AGAIN, AGAIN_POLL_S)
         self._hold(is_there=is_there)
         if (wait_s := self._settled_at - self._clock()) > 0:
             raise SinkNotReady(BACK, min(wait_s, HOLD_POLL_S))
         await _write(connection, broadcasts)
         if self._sends_again:
-            self.sent.note(broadcasts)
+            self.sent.note(in_order)
 
     def heard_until(self, at: float) -> None:
         """Forget what was sent before something that has come out: as far as the slot was the same all the time."""

@@ -207,8 +207,14 @@ def sink_state(stack: Stack, sink: str) -> dict[str, Any]:
 
 
 def stored_broadcasts(stack: Stack, account: Account) -> Counter[str]:
-    """How often each event was handed to Realtime on a conversation's channel: what no client's catch-up can hide."""
-    query = "select payload ->> 'eventId' from realtime.messages where topic = any(%s) and event = 'message.new'"
+    """Under how many ids each event was handed to Realtime for a conversation: what no client's catch-up can hide.
+
+    What was on its way when the database went is stored again afterwards, under the id by which clients know a repeat.
+    """
+    query = """
+        select distinct payload ->> 'eventId', id from realtime.messages
+        where topic = any(%s) and event = 'message.new'
+    """
     topics = [f"conversation:{number}" for number in account.conversations]
     with psycopg.connect(stack.ready["databaseUrl"]) as connection:
         return Counter(row[0] for row in connection.execute(query, (topics,)))

@@ -97,6 +97,17 @@ def test_an_index_that_a_crash_left_invalid_is_built_again(database_url: str) ->
     assert _names(database_url, INDEXES) == before
 
 
+def test_a_repair_that_is_cut_off_is_taken_up_by_the_next(database_url: str) -> None:
+    """The index keeps its name until the new one is there, and the half-built copy goes: nothing is lost or doubled."""
+    before = _names(database_url, INDEXES)
+    _leave_invalid(database_url, "conversations_unread")
+    _cut_off(database_url, "reindex index concurrently conversations_unread")
+    assert _names(database_url, UNFIT) == ["conversations_unread", "conversations_unread_ccnew"]
+    upgrade(database_url)
+    assert _names(database_url, UNFIT) == []
+    assert _names(database_url, INDEXES) == before
+
+
 def test_a_migration_waits_no_longer_than_it_was_told(database_url: str, tmp_path: Path) -> None:
     """Behind a migration that does not end, the next says who is in the way and what to do, and gives up."""
     with psycopg.connect(database_url, autocommit=True, application_name="somebody") as other:
@@ -113,11 +124,16 @@ def _leave_invalid(url: str, name: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         definition = _names(url, f"select indexdef from pg_indexes where indexname = '{name}'")[0]
         connection.execute(f"drop index {name}".encode())
-        with psycopg.connect(url) as writer:
-            writer.execute("lock table conversations in row exclusive mode")
-            connection.execute("set lock_timeout = '100ms'")
-            with pytest.raises(psycopg.errors.LockNotAvailable):
-                connection.execute(definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY").encode())
+    _cut_off(url, definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY"))
+
+
+def _cut_off(url: str, statement: str) -> None:
+    """Begin to build an index and give up while somebody writes."""
+    with psycopg.connect(url) as writer, psycopg.connect(url, autocommit=True) as connection:
+        writer.execute("lock table conversations in row exclusive mode")
+        connection.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute(statement.encode())
 
 
 class _Run:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -12,7 +13,8 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay import Relay
-from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.rollout import keeper
+from realtime_bridge.service import RealtimeService, conversation_topic, inbox_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.again import SendsAgain
 from realtime_bridge.transports.database import AWAY, BACK, HOLD_SEATED_S, DatabaseTransport
@@ -20,6 +22,9 @@ from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool, running
 from tests.integration.bridge.live import LocalSupabase, all_heard, listening
+from tests.integration.rollout.keeping import keeping
+from tests.integration.rollout.stages import put_stage
+from tests.integration.rollout.test_notices import told
 from tests.waiting import eventually
 
 SLOT_DELAY_S = 1.5  # hosted it is some ten; what is written meanwhile is never broadcast, however long it takes
@@ -219,6 +224,34 @@ def test_what_is_heard_after_the_return_says_nothing_of_before(
                 async with listening(supabase, account, topic) as listener:
                     ours.transport._settled_at = 0.0
                     await all_heard(listener, topic, 2)
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
+def test_word_of_the_dial_waits_for_nothing(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who keeps the gate and delivers to no side sends nothing again: its notices go to the next slot all the same."""
+    monkeypatch.setattr(keeper, "REPEAT_S", 0.0)
+    user = told(conn, "socketio", early=True)
+    conn.execute("update rollout_sessions set expires_at = now() + interval '5 minutes'")
+    put_stage(conn, "50", minutes_ago=0)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        transport = DatabaseTransport(hold_s=HOLD_SEATED_S, settle_s=0.0, sends_again=True)
+        await supabase.start()
+        try:
+            async with keeping(database_url, transport) as (gate, _):
+                await gate.run_once()
+                for _ in range(2):
+                    async with listening(supabase, user, inbox_topic(user)) as listener:
+                        await gate.announce_once()
+                        await eventually(partial(bool, listener.heard), "the notice", 10)
+                    await supabase.stop()
+                    await supabase.start()
         finally:
             await supabase.stop()
 

@@ -13,7 +13,7 @@ from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.keeper import GateKeeper
 from realtime_bridge.sinks.base import SinkUnavailable
-from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.transports.base import Broadcast, Transport
 from tests.integration.bridge.conftest import open_pool, run
 
 
@@ -39,7 +39,7 @@ class RecordingTransport:
 
 @contextlib.asynccontextmanager
 async def keeping(
-    database_url: str, transport: RecordingTransport | None = None, owner: str = "one"
+    database_url: str, transport: Transport | None = None, owner: str = "one"
 ) -> AsyncIterator[tuple[GateKeeper, Pool]]:
     """A keeper that the test drives with `run_once`."""
     async with open_pool(database_url) as pool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any, cast
 
 import httpx
@@ -30,7 +31,12 @@ def test_the_root_says_what_this_is() -> None:
     for word in ("Crossfade bridge", 'href="/readyz"', "No legacy sockets"):
         assert word in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    links = set(re.findall('href="([^"]*)"', page.text))
+    served = {cast("Any", route).path for route in create_http_app(cast("Pool", None), []).routes}
+    assert links
+    assert links <= served
     facts = get("/", "*/*")
+    assert {link for link in json.loads(facts.text).values() if str(link).startswith("/")} == links
     assert facts.text.endswith("}\n")
     assert json.loads(facts.text)["readyz"] == "/readyz"
 
