@@ -19,7 +19,7 @@ from realtime_bridge.rollout.decision import Decision
 from realtime_bridge.rollout.errors import ApprovalNeeded, StageRefused
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.stages import FLAG, StageName
 from realtime_bridge.rollout.store import Connection
 
 GATE_PASSED = "the gate has passed"
@@ -157,6 +157,8 @@ def advance(
 def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """The kill switch: go back to off (or to a lower stage) at once, whatever gates, plans and others say."""
     wanted = stages.parse(stage)
+    if wanted.name is StageName.COMPLETE:
+        raise click.UsageError("Going back leads to off, shadow or a percentage.")
 
     async def turn(connection: Connection) -> int | None:
         who = await identify(connection, actor, is_needed=False)
@@ -166,7 +168,8 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
     if as_json:
         click.echo(encode({"stage": wanted.label, "version": version, "changed": version is not None}))
     elif version is None:
-        click.echo(f"The dial is at {wanted.label} or below already; nothing was changed.")
+        where = wanted.label if wanted.name is StageName.OFF else f"{wanted.label} or below"
+        click.echo(f"The dial is at {where} already; nothing was changed.")
     else:
         click.echo(f"Back at {wanted.label}, version {version}. Every process follows within a second.")
 

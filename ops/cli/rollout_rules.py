@@ -16,10 +16,9 @@ from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import PolicyRefused
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.stages import FLAG, StageName
 from realtime_bridge.rollout.store import Connection
 
-KEEPS_QUIET = "no reason given"
 OVERRIDE_COLUMNS = (
     Column("kind", "kind"),
     Column("subject", "subject"),
@@ -80,8 +79,7 @@ def plan(
             await changes.start_plan(connection, FLAG, list(steps), actor=who.actor, key_id=who.key_id, why=why)
         elif state:
             who = await identify(connection, actor, is_needed=state == "running")
-            said = why or KEEPS_QUIET
-            await changes.set_plan_state(connection, FLAG, state, actor=who.actor, key_id=who.key_id, why=said)
+            await changes.set_plan_state(connection, FLAG, state, actor=who.actor, key_id=who.key_id, why=why)
         return await store.find_plan(connection, FLAG)
 
     found = run(data_dir, act)
@@ -125,6 +123,14 @@ def approve(*, needed: bool | None, why: str, actor: str | None, data_dir: Path 
         click.echo(f"Going forward {'needs' if needed else 'does not need'} a second operator.")
 
 
+OVERRIDDEN = {
+    StageName.OFF: "will be told {provider} from shadow on; at off everybody is told legacy",
+    StageName.SHADOW: "is told {provider}",
+    StageName.RAMP: "is told {provider}",
+    StageName.COMPLETE: "would be told {provider} below complete; now everybody is told Supabase",
+}
+
+
 @click.group()
 def override() -> None:
     """Tell single users or whole accounts a provider, whatever their bucket. The user's wins over the account's."""
@@ -146,18 +152,18 @@ def add_override(
     SUBJECT is an id or an e-mail address.
     """
 
-    async def act(connection: Connection) -> UUID:
+    async def act(connection: Connection) -> tuple[UUID, StageName]:
         who = await identify(connection, actor)
         found = await find_user(connection, name)
         await changes.put_override(
             connection, FLAG, Kind(kind), found, Told(provider), actor=who.actor, key_id=who.key_id, why=why
         )
-        return found
+        return found, (await store.get_dial(connection, FLAG)).stage.name
 
-    subject = run(data_dir, act)
+    subject, stage = run(data_dir, act)
     say(
         {"kind": kind, "subject": str(subject), "provider": provider},
-        f"{kind} {subject} is told {provider}.",
+        f"{kind} {subject} {OVERRIDDEN[stage].format(provider=provider)}.",
         as_json=as_json,
     )
 

@@ -199,9 +199,10 @@ async def set_plan_state(
     from_states = {"paused": ["running"], "running": ["paused"], "stopped": ["running", "paused"]}[state]
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
-        if not await store.set_plan_state(connection, flag, state, why, from_states=from_states):
+        said = why or f"{'resumed' if state == 'running' else state} by {actor}"
+        if not await store.set_plan_state(connection, flag, state, said, from_states=from_states):
             raise PlanRefused(f"There is no {' or '.join(from_states)} plan.")
-        await _note(connection, dial, actor, f"plan_{state}", why, key_id)
+        await _note(connection, dial, actor, f"plan_{state}", said, key_id)
 
 
 async def add_operator(connection: Connection, flag: str, name: str, *, by: Who) -> str:
@@ -303,9 +304,10 @@ def _check_second(request: Request, actor: str, key_id: str | None) -> None:
 def _check_version(dial: Dial, seen: int | None) -> None:
     if seen is not None and seen != dial.version:
         by = f" by {dial.changed_by}" if dial.changed_by else ""
+        moved = "There is no such version yet" if seen > dial.version else "The dial moved meanwhile"
         raise VersionConflict(
-            f"The dial moved meanwhile: it is at {dial.stage.label} since {dial.since:%H:%M:%S}Z{by}, version "
-            f"{dial.version}, and no longer at version {seen}. Look at crossfade rollout status and decide again."
+            f"{moved}: it is at {dial.stage.label} since {dial.since:%H:%M:%S}Z{by}, version {dial.version}, and not "
+            f"at version {seen}. Look at crossfade rollout status and decide again."
         )
 
 

@@ -15,7 +15,7 @@ from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.operators import NEEDED
-from realtime_bridge.rollout.stages import StageName
+from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
 from realtime_bridge.rollout.windows import Side
 
@@ -70,10 +70,7 @@ def meaning(at: Situation) -> str:
     fed = [side for side in Side if at.is_fed(side)]
     words = {0: "Neither side is fed", 1: f"Only {_name(fed[0])} is fed" if fed else "", 2: "Both sides are fed"}
     complaint = at.following.complaint
-    if complaint:
-        text = f"{words[len(fed)]}. {complaint}"
-    else:
-        text = f"{words[len(fed)]}; {TOLD[at.dial.stage.name].format(p=at.dial.stage.percentage)}."
+    text = f"{words[len(fed)]}. {complaint}" if complaint else f"{words[len(fed)]}; {_told(at.dial.stage)}."
     if Side.SUPABASE in fed and at.sinks[Side.SUPABASE].is_cohort and at.dial.stage.name is not StageName.COMPLETE:
         text += COHORT
     if at.adoption.pinned and at.following.is_followed:
@@ -170,6 +167,11 @@ def _waiting(at: Situation, plan: Plan) -> str:
     if step.stage.name is StageName.COMPLETE and at.adoption.left_count:
         return f"The plan waits at {at.dial.stage.label}: {people(at.adoption.left_count)} left on legacy."
     return f"The plan goes on to {step.stage.label} as soon as the gate passes."
+
+
+def _told(stage: Stage) -> str:
+    everybody = stage.name is StageName.RAMP and stage.percentage == 100  # noqa: PLR2004 per cent
+    return TOLD[StageName.COMPLETE if everybody else stage.name].format(p=stage.percentage)
 
 
 def _name(side: Side) -> str:

@@ -152,14 +152,16 @@ def test_the_kill_switch_asks_nobody(operator: Operator, conn: psycopg.Connectio
     line = audit(conn)[0]
     assert (line["actor"], line["action"], line["why"]) == ("alice", "rollback", "complaints")
     assert (line["from_stage"], line["to_stage"]) == ("complete", "off")
-    assert "nothing was changed" in operator.ok("rollout rollback")
+    assert "at off already; nothing was changed" in operator.ok("rollout rollback")
+    assert "Going back leads to" in operator.type("rollout rollback complete")[1]
 
 
 def test_overrides_are_added_listed_and_removed(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
     """Each is a line of the audit and works at once; what is not there cannot be removed."""
     user = str(uuid4())
     put_stage(conn, "shadow")
-    operator.ok(f"rollout override add user {user} supabase --why 'our tester'")
+    added = f"rollout override add user {user} supabase --why 'our tester'"
+    assert f"{user} is told supabase." in operator.ok(added)
     (row,) = operator.read("rollout override list")
     assert (row["subject"], row["provider"], row["why"]) == (user, "supabase", "our tester")
     assert operator.read(f"rollout bucket {user}")["source"] == "override"
@@ -167,6 +169,11 @@ def test_overrides_are_added_listed_and_removed(operator: Operator, conn: psycop
     assert operator.read("rollout override list") == []
     assert "no override" in operator.refused(f"rollout override remove user {user}")
     assert [line["action"] for line in audit(conn)] == ["override_remove", "override_add"]
+    put_stage(conn, "off")
+    assert "from shadow on; at off everybody is told legacy" in operator.ok(added)
+    assert operator.read(f"rollout bucket {user}")["provider"] == "socketio"
+    put_stage(conn, "complete")
+    assert "now everybody is told Supabase" in operator.ok(added)
     assert operator.type("rollout override add team x supabase --why x")[0] == 2
 
 
@@ -191,7 +198,7 @@ def test_a_plan_is_refused_when_it_is_written(operator: Operator, conn: psycopg.
     assert "ramp 10 as soon as the gate passes" in operator.ok("rollout status")
     operator.ok("rollout plan --pause --why lunch")
     assert operator.next_command() == "crossfade rollout plan --resume"
-    operator.ok("rollout plan --resume")
+    assert "running, resumed by " in operator.ok("rollout plan --resume")
     operator.ok("rollout rollback")
     assert operator.read("rollout plan")["state"] == "stopped"
 
