@@ -52,6 +52,23 @@ def test_who_asks_cannot_approve_under_another_name(
     assert "moved meanwhile" in operator.refused("rollout approve", key=bob)
 
 
+def test_a_bridge_that_was_pinned_meanwhile_refuses_the_approval(
+    operator: Operator, conn: psycopg.Connection[DictRow], keys: dict[str, str]
+) -> None:
+    """Hours lie between wish and approval: what the wish was checked for is asked again, and --force goes on."""
+    operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
+    operator.ok("rollout set shadow --why begin", key=keys["alice"])
+    conn.execute("insert into bridge_reports values ('host:1:bridge', 'dual', '{}', 'full', null, true)")
+    said = operator.refused("rollout approve", key=keys["bob"])
+    assert said == operator.refused("rollout set shadow --why begin", key=keys["alice"])
+    assert "host:1:bridge does not follow the dial (CHAT_REALTIME_PROVIDER=dual)" in said
+    assert dial(conn)[0] == "off"
+    operator.ok("rollout approve --force --why 'it is a test bridge'", key=keys["bob"])
+    line = audit(conn)[0]
+    assert (dial(conn)[0], line["action"], line["actor"]) == ("shadow", "approve_forced", "bob")
+    assert line["why"] == "begin (asked by alice); it is a test bridge"
+
+
 def test_one_person_needs_no_keys_and_a_second_one_does(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
     """Without operators everything works as it did, but for what asks for a second one: that names what to do."""
     assert "add NAME" in operator.refused("rollout approve --on --why 'four eyes'")
