@@ -51,13 +51,14 @@ class Wish:
     """How many users complete may cut off at most."""
 
 
-async def turn(connection: Connection, wish: Wish, verdict: Verdict) -> int:
+async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adoption | None = None) -> int:
     """Carry out a wish of an operator or a plan; return the new version.
 
-    `verdict` is the gate's over the current stage. Raises StageRefused, VersionConflict, NobodyFollows, GateHolds,
-    UsersLeft, or ApprovalNeeded after noting the wish for a second operator.
+    `verdict` is the gate's over the current stage; `found` is who has moved, from whoever has just counted. Raises
+    StageRefused, VersionConflict, NobodyFollows, GateHolds, UsersLeft, NotCounted, or ApprovalNeeded after noting the
+    wish for a second operator.
     """
-    found = await _find_left(connection, wish.flag, wish.stage)
+    found = found or await _find_left(connection, wish.flag, wish.stage)
     figures = verdict.figures()
     async with connection.transaction():
         dial = await store.lock_dial(connection, wish.flag)
@@ -294,7 +295,7 @@ def _approved(request: Request, flag: str, *, actor: str, key_id: str | None, wh
 
 
 async def _find_left(connection: Connection, flag: str, stage: Stage) -> Adoption | None:
-    """Return who has moved, for complete alone: nothing else cuts anybody off.
+    """Return who has moved, for complete alone: nothing else cuts anybody off. Raises NotCounted.
 
     Never under the dial's lock: of many users it takes a while, and a rollback waits for nobody who counts.
     """

@@ -8,12 +8,15 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import changes, stages
+from realtime_bridge.rollout import adoption, changes, stages
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.errors import StageRefused
+from realtime_bridge.rollout.guide import UNKNOWN
 from realtime_bridge.rollout.judgement import evaluate
+from realtime_bridge.rollout.metrics import LEFT
 from tests.integration.bridge.conftest import run
-from tests.integration.rollout.operator import KEEPER
+from tests.integration.rollout.keeping import judge_once, keeping, put_failures
+from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
 from tests.waiting import wait_for
 
@@ -77,5 +80,64 @@ def test_a_step_that_cuts_nobody_off_counts_nobody(
     put_stage(conn, "10")
     put_slots(conn)
     conn.execute(KEEPER, (FLAG,))
-    run(lambda: asyncio.wait_for(go_on(database_url, "25"), BOUND_S))
+
+    async def bounded() -> None:
+        await asyncio.wait_for(go_on(database_url, "25"), BOUND_S)
+
+    run(bounded)
     assert dial(conn)[0] == "ramp 25"
+
+
+def test_the_gate_turns_back_while_users_are_counted(
+    database_url: str, conn: psycopg.Connection[DictRow], slow_count: psycopg.Connection[Any]
+) -> None:
+    """The keeper judges beside its count, and waits for none."""
+    assert not slow_count.closed
+    put_stage(conn, "100")
+    put_failures(conn)
+
+    async def keep() -> None:
+        async with keeping(database_url) as (keeper, _):
+            assert await keeper.run_once() == 1
+            running = asyncio.create_task(keeper.run())
+            try:
+                await asyncio.to_thread(wait_for, lambda: waiting(conn), "the keeper's count")
+            finally:
+                keeper.stop()
+                await running
+
+    run(keep)
+    assert (dial(conn)[0], audit(conn)[0]["actor"]) == ("off", "gate")
+
+
+def test_what_cannot_be_counted_is_unknown(
+    database_url: str,
+    conn: psycopg.Connection[DictRow],
+    slow_count: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the status nor the metrics guess; nobody goes to complete, by hand or by plan, until there is a count."""
+    monkeypatch.setattr(adoption, "TIMEOUT_S", 0.2)
+    operator = Operator(database_url)
+    put_stage(conn, "100")
+    put_slots(conn)
+    LEFT.labels(FLAG).set(7)
+    conn.execute(
+        "insert into rollout_plans (flag, steps, state, reason, created_by)"
+        " values (%s, '{complete}', 'running', 'spring', 'alice')",
+        (FLAG,),
+    )
+    assert judge_once(database_url) == 0
+    assert not [sample for metric in LEFT.collect() for sample in metric.samples], "no figure of before"
+    conn.execute(KEEPER, (FLAG,))
+    status = operator.read("rollout status")
+    assert status["adoption"] is None
+    assert status["advice"] == f"The plan waits at ramp 100. {UNKNOWN}"
+    operator.ok("rollout plan --stop --why 'by hand'")
+    assert UNKNOWN in operator.ok("rollout status")
+    assert operator.next_command() == "crossfade rollout left"
+    for line in ("rollout left", "rollout advance"):
+        assert "did not count in time" in operator.refused(line)
+    slow_count.rollback()
+    assert operator.read("rollout left")["left"] == 0
+    operator.ok("rollout advance")
