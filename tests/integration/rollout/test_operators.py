@@ -117,9 +117,16 @@ def test_keys_are_shown_once_and_stored_hashed(
     assert not any(key.split("_")[2] in everything for key in keys.values())
     assert "already" in operator.refused("operators add Alice", key=keys["bob"])
     operator.ok("operators revoke alice --without-key --why 'lost'")
-    assert "too few" in operator.ok("operators revoke bob --without-key --why 'lost, too'")
+    assert "too few" not in operator.ok("operators revoke bob --without-key --why 'lost, too'"), "nobody agrees here"
     assert [line["key_id"] for line in audit(conn)[:2]] == [None, None]
     assert operator.read("operators add alice")["keyId"] not in {one["keyId"] for one in listed}
+
+
+def test_a_team_that_is_too_small_to_agree_is_told(operator: Operator, keys: dict[str, str]) -> None:
+    """When a key is revoked where changes wait for a second operator."""
+    operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
+    said = operator.ok("operators revoke bob --why 'has left'", key=keys["alice"])
+    assert "Operators left: 1, too few for a second one to agree." in said
 
 
 def test_who_made_a_plan_does_not_approve_its_steps(
