@@ -5,6 +5,7 @@ OpsError
 ├── DataDirError       the data directory cannot be used          (ops.embedded.data_dir)
 ├── PortError          a port is taken                            (ops.embedded.ports)
 ├── NotReady           there is no running stack                  (ops.embedded.ready)
+├── OtherFacts         another version started the stack         (ops.embedded.ready)
 ├── NoProject          where the Auth API is, is not said         (ops.cli.options)
 ├── TwoDatabases       the environment names two databases        (ops.cli.options)
 ├── MigrationError     the schema cannot be brought up to date    (ops.migration)

@@ -34,7 +34,7 @@ order by started_at, bridge
 
 -- name: list_sinks
 -- What a sink gets is what the holder of its lease feeds it.
-select c.sink, holder.bridge as held_by, r.provider, r.feed_mode, 
+select c.sink, holder.bridge as held_by, r.provider, r.feed_mode,
     (r.sinks -> c.sink ->> 'isFed')::boolean as is_fed, (r.sinks -> c.sink ->> 'since')::timestamptz as fed_since
 from public.relay_cursors c
 left join lateral (select c.lease_owner as bridge where c.lease_until > clock_timestamp()) as holder on true

@@ -12,7 +12,7 @@ from realtime_bridge.rollout import changes
 from realtime_bridge.rollout import operators as store
 from realtime_bridge.rollout.operators import NEEDED, VARIABLE, Operator
 from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.rollout.store import Connection
+from realtime_bridge.rollout.store import Connection, get_dial
 
 NOBODY = "There are no operators: whoever has the database may turn the dial, and says who he is."
 COLUMNS = (
@@ -69,13 +69,13 @@ def list_operators(*, data_dir: Path | None, as_json: bool) -> None:
 def revoke(*, name: str, without_key: bool, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """End the key of NAME at once."""
 
-    async def act(connection: Connection) -> tuple[str, int]:
+    async def act(connection: Connection) -> tuple[str, int, bool]:
         who = await identify(connection, actor, is_needed=not without_key)
         key_id = await changes.revoke_operator(connection, FLAG, name, by=who, why=why)
-        return key_id, await store.count(connection)
+        return key_id, await store.count(connection), (await get_dial(connection, FLAG)).needs_approval
 
-    key_id, rest = run(data_dir, act)
-    few = f" Operators left: {rest}, too few for a second one to agree." if rest < NEEDED else ""
+    key_id, rest, needs_approval = run(data_dir, act)
+    few = f" Operators left: {rest}, too few for a second one to agree." if needs_approval and rest < NEEDED else ""
     say(
         {"name": name, "keyId": key_id, "operators": rest},
         f"The key {key_id} of {name} works no more.{few}",

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, dict_row
 
 from ops.cli.options import again, database_option, database_url, json_option
 from ops.cli.output import Column, moment, say, show
-from realtime_bridge import parked, sql
+from realtime_bridge import parked, reports, sql
 from realtime_bridge.sinks.base import SINKS
 
 _STATUS = sql.load(__file__)["status"]
@@ -80,7 +80,7 @@ def relay() -> None:
 def status(*, data_dir: Path | None, as_json: bool) -> None:
     """Show for each sink who delivers, how far behind it is, and why it fails if it does."""
     with _connect(data_dir) as connection:
-        rows = connection.execute(_STATUS).fetchall()
+        rows = connection.execute(_STATUS, {"alive_s": reports.ALIVE_S}).fetchall()
     show(rows, STATUS_COLUMNS, as_json=as_json)
     for row in [] if as_json else rows:
         if row["held_by"]:

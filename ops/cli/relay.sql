@@ -24,7 +24,7 @@ select
     (select count(*) from public.parked_events p where p.sink = c.sink) as parked
 from public.relay_cursors c
 left join public.bridge_reports r on r.bridge = c.lease_owner and c.lease_until > clock_timestamp()
-    and r.seen_at > clock_timestamp() - interval '10 seconds'
+    and r.seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
 cross join lateral (
     select count(*) as events, min(e.created_at) as oldest from public.chat_events e where e.id > c.high_water
 ) as above

@@ -1,5 +1,6 @@
 """The looks of `crossfade rollout` at itself: status, gate, and who is left. They read and never write."""
 
+import contextlib
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from realtime_bridge import reports
 from realtime_bridge.reports import BridgeState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
+from realtime_bridge.rollout.errors import NotCounted
 from realtime_bridge.rollout.findings import shown_values
 from realtime_bridge.rollout.guide import Situation
 from realtime_bridge.rollout.judgement import evaluate
@@ -84,11 +86,17 @@ async def read_situation(connection: Connection) -> Situation:
         request=await store.find_request(connection, FLAG),
         following=await following.read(connection, FLAG),
         sinks={state.sink: state for state in await reports.list_sinks(connection)},
-        adoption=await adoption.read(connection, FLAG),
+        adoption=await _find_adoption(connection),
         operators=await operators.count(connection),
         measuring=judged.measuring,
         now=datetime.now(UTC),
     )
+
+
+async def _find_adoption(connection: Connection) -> Adoption | None:
+    with contextlib.suppress(NotCounted):
+        return await adoption.read(connection, FLAG)
+    return None
 
 
 def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
@@ -117,7 +125,10 @@ def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
     console.print(f"  {command}", style="bold", markup=False)
 
 
-def _print_adoption(console: Console, found: Adoption) -> None:
+def _print_adoption(console: Console, found: Adoption | None) -> None:
+    if found is None:
+        console.print(guide.UNKNOWN, markup=False)
+        return
     for side in Side:
         console.print(f"Users on {side}: {_side(found.sides[side])}", markup=False)
     if not found.left_count:
@@ -187,7 +198,7 @@ def _described(at: Situation) -> dict[str, Any]:
             "outcome": guide.gate_word(at),
             "reasons": list(at.verdict.reasons),
         },
-        "adoption": at.adoption.figures(),
+        "adoption": at.adoption.figures() if at.adoption else None,
         "plan": at.plan,
         "waitsForApproval": at.request,
     }

@@ -94,14 +94,19 @@ def plan(
 @click.command()
 @click.option("--on", "needed", flag_value=True, type=bool, default=None, help="From now on, forward needs a second.")
 @click.option("--off", "needed", flag_value=False, type=bool, help="No second operator is needed any more.")
+@click.option("--force", is_flag=True, help="Agree although a bridge does not follow; the audit says so.")
 @why_option("")
 @by_option
 @database_option
 @json_option
-def approve(*, needed: bool | None, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
+def approve(
+    *, needed: bool | None, force: bool, why: str, actor: str | None, data_dir: Path | None, as_json: bool
+) -> None:
     """Agree, as a second operator, to the change that waits; or say with --on whether one is needed."""
-    if needed is not None and not why:
+    if (force or needed is not None) and not why:
         raise click.UsageError("Say --why, for the audit.")
+    if force and needed is not None:
+        raise click.UsageError("--force is for agreeing, and not for --on or --off.")
 
     async def act(connection: Connection) -> dict[str, Any]:
         who = await identify(connection, actor)
@@ -111,7 +116,15 @@ def approve(*, needed: bool | None, why: str, actor: str | None, data_dir: Path 
             )
             return {"needsApproval": needed}
         judged = await evaluate(connection, FLAG)
-        version = await changes.approve(connection, FLAG, verdict=judged.verdict, actor=who.actor, key_id=who.key_id)
+        version = await changes.approve(
+            connection,
+            FLAG,
+            verdict=judged.verdict,
+            actor=who.actor,
+            key_id=who.key_id,
+            why=why,
+            is_forced=force,
+        )
         return {"stage": (await store.get_dial(connection, FLAG)).stage.label, "version": version}
 
     result = run(data_dir, act)

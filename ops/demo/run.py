@@ -37,7 +37,8 @@ class Demo:
 
         Raises DemoError when a side refuses the client or misses a message.
         """
-        async with opened(SupabaseSide(self._ready, self._receive)), opened(SocketIoSide(self._ready, self._receive)):
+        legacy = SocketIoSide(self._ready, self._receive, self._view.show_closed)
+        async with opened(SupabaseSide(self._ready, self._receive)), opened(legacy):
             with self._view:
                 await self._send(count)
                 await self._wait_for_arrivals()

@@ -16,6 +16,7 @@ from ops.errors import OpsError
 OPEN_TIMEOUT_S = 15.0  # a refused private join is answered after five seconds
 CLOSE_TIMEOUT_S = 5.0
 Receive = Callable[[SideName, Mapping[str, Any]], None]
+Closed = Callable[[SideName, str], None]
 
 
 class DemoError(OpsError):
@@ -67,15 +68,20 @@ class SupabaseSide:
 
 
 class SocketIoSide:
-    """python-socketio in the legacy dialect: path /api/ws, `subscribe:conversation`, event `message`."""
+    """python-socketio in the legacy dialect: path /api/ws, `subscribe:conversation`, event `message`.
+
+    `on_closed` hears why when the bridge closes it for good, as it does at complete.
+    """
 
     name = SideName.SOCKETIO
 
-    def __init__(self, ready: Ready, receive: Receive) -> None:
+    def __init__(self, ready: Ready, receive: Receive, on_closed: Closed) -> None:
         self._ready = ready
         self._receive = receive
+        self._on_closed = on_closed
         self._client = socketio.AsyncClient(reconnection_delay=0.5)
         self._client.on("message", self._on_message)
+        self._client.on("rollout.closed", self._say_why)
         self._client.on("connect", self._subscribe)  # again after every reconnect, as legacy clients do
         self._answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
@@ -105,6 +111,9 @@ class SocketIoSide:
 
     def _on_message(self, payload: Mapping[str, Any]) -> None:
         self._receive(self.name, payload)
+
+    def _say_why(self, reason: Mapping[str, Any]) -> None:
+        self._on_closed(self.name, str(reason["message"]))
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,8 @@ class View(Protocol):
 
     def show(self, arrival: Arrival) -> None: ...
 
+    def show_closed(self, side: SideName, reason: str) -> None: ...
+
     def show_summary(self) -> None: ...
 
 
@@ -50,6 +52,11 @@ class LineView:
     def show(self, arrival: Arrival) -> None:
         repeat = " (repeat)" if arrival.repeat else ""
         text = f"{arrival.side.value:<9} seq {arrival.seq:<4} {_milliseconds(arrival):>9}  {arrival.content}{repeat}"
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show_closed(self, side: SideName, reason: str) -> None:
+        """Say why a side brings nothing any more; above the table, where there is one."""
+        text = f"{TITLES[side]} was closed by the bridge: {reason}"
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def show_summary(self) -> None:
@@ -97,7 +104,10 @@ class TableView(LineView):
 
 
 class JsonView:
-    """One object per arrival, then `{"summary": {…}}`; `{"watching": id}` when the sending is over."""
+    """One object per arrival, then `{"summary": {…}}`; `{"watching": id}` when the sending is over.
+
+    `{"closed": {…}}` says of a side that nothing comes from there any more, and why.
+    """
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
@@ -122,6 +132,9 @@ class JsonView:
                 }
             )
         )
+
+    def show_closed(self, side: SideName, reason: str) -> None:
+        click.echo(encode({"closed": {"side": side, "reason": reason}}))
 
     def show_summary(self) -> None:
         sides = {side.value: self._tracker.summary(side) for side in SideName}

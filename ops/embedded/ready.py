@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
@@ -12,6 +13,10 @@ FILE_NAME = "ready.json"
 
 class NotReady(OpsError):
     """There is no running stack where one was expected."""
+
+
+class OtherFacts(OpsError):
+    """There is a stack, and it was started by a version that wrote other facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +75,27 @@ class Ready:
 
 
 def read_ready(data_dir: Path) -> Ready:
-    """Return the facts of the stack that runs on `data_dir`; raises NotReady with a sentence that says how to start."""
+    """Return the facts of the stack that runs on `data_dir`.
+
+    Raises NotReady with a sentence that says how to start, or OtherFacts with one that says to start again.
+    """
+    path = data_dir / FILE_NAME
     try:
-        raw = json.loads((data_dir / FILE_NAME).read_text())
+        raw = json.loads(path.read_text())
     except FileNotFoundError:
         raise NotReady(f"No stack is running on {data_dir}: start one with ./ops/up, or name its --data-dir.") from None
     except (OSError, ValueError) as error:
-        raise NotReady(f"{data_dir / FILE_NAME} cannot be read: {error}") from error
+        raise NotReady(f"{path} cannot be read: {error}") from error
+    try:
+        return _parse(raw)
+    except (KeyError, TypeError) as error:
+        missing = f" ({error.args[0]} is missing)" if isinstance(error, KeyError) else ""
+        raise OtherFacts(
+            f"{path} was written by another version{missing}: stop that stack and restart ./ops/up."
+        ) from error
+
+
+def _parse(raw: dict[str, Any]) -> Ready:
     return Ready(
         gateway_url=raw["gatewayUrl"],
         bridge_url=raw["bridgeUrl"],

@@ -1,19 +1,35 @@
 -- name: sides
--- By provider; a user of several accounts is one.
+-- By provider; a user of several accounts is one. Grouped before it is joined: bridges are few, and users are not.
 with told as (
-    select s.provider, count(distinct s.user_id) as told,
-        count(distinct s.user_id) filter (where s.told_at >= d.since) as asked,
-        count(distinct s.user_id) filter (where s.source = 'pin') as pinned
-    from public.rollout_sessions s join public.rollout_stages d on d.flag = %(flag)s
-    where s.expires_at > now()
-    group by s.provider
-), heard as (
-    select 'socketio' as provider, count(distinct l.user_id) filter (
-            where l.sockets > 0 and r.seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
-        ) as connected,
-        max(case when l.sockets > 0 then coalesce(r.seen_at, l.heard_at) else l.heard_at end) as last_heard
-    from public.legacy_listeners l left join public.bridge_reports r on r.bridge = l.bridge
+    select provider, count(*) as told, count(*) filter (where has_asked) as asked,
+        count(*) filter (where is_pinned) as pinned
+    from (
+        select s.provider, s.user_id,
+            bool_or(s.told_at >= (select since from public.rollout_stages where flag = %(flag)s)) as has_asked,
+            coalesce(bool_or(s.source = 'pin'), false) as is_pinned
+        from public.rollout_sessions s
+        where s.expires_at > now()
+        group by s.provider, s.user_id
+    ) as users
+    group by provider
+), connected as (
+    select l.user_id from public.legacy_listeners l
+    where l.sockets > 0 and l.user_id <> %(canary_id)s and l.bridge = any(array(
+        select r.bridge from public.bridge_reports r
+        where r.seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
+    ))
+    group by l.user_id
+), by_bridge as (
+    select l.bridge, max(l.heard_at) filter (where l.sockets > 0) as open_since,
+        max(l.heard_at) filter (where l.sockets = 0) as gone_at
+    from public.legacy_listeners l
     where l.user_id <> %(canary_id)s
+    group by l.bridge
+), heard as (
+    select 'socketio' as provider, (select count(*) from connected) as connected,
+        max(greatest(b.gone_at, case when b.open_since is not null then coalesce(r.seen_at, b.open_since) end))
+            as last_heard
+    from by_bridge b left join public.bridge_reports r on r.bridge = b.bridge
     union all
     select 'supabase', null, max(s.told_at) from public.rollout_sessions s where s.provider = 'supabase'
 )
@@ -22,32 +38,38 @@ select heard.provider, coalesce(told.told, 0) as told, coalesce(told.asked, 0) a
 from heard left join told on told.provider = heard.provider
 
 -- name: list_left
-with listening as (
-    select l.user_id,
-        coalesce(sum(l.sockets) filter (
-            where r.seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
-        ), 0) as sockets,
-        max(case when l.sockets > 0 then coalesce(r.seen_at, l.heard_at) else l.heard_at end) as heard_at
-    from public.legacy_listeners l left join public.bridge_reports r on r.bridge = l.bridge
+-- Everybody is counted; of the few who are named it is looked up who they are, and what they were told last.
+with bridges as materialized (
+    select r.bridge, r.seen_at, r.seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s) as is_alive
+    from public.bridge_reports r
+), heard as (
+    select l.user_id, case when r.is_alive then l.sockets else 0 end as sockets,
+        case when l.sockets > 0 then coalesce(r.seen_at, l.heard_at) else l.heard_at end as heard_at
+    from public.legacy_listeners l left join bridges r on r.bridge = l.bridge
     where l.user_id <> %(canary_id)s
-    group by l.user_id
-), answered as (
-    select s.user_id,
-        max(s.expires_at) filter (where s.provider = 'supabase') as on_supabase_until,
-        bool_or(s.provider = 'socketio' and s.expires_at > now()) as is_told_legacy,
-        max(s.told_at) as told_at,
-        (array_agg(s.provider order by s.told_at desc))[1] as told
-    from public.rollout_sessions s
-    group by s.user_id
 ), left_behind as (
-    select user_id, coalesce(l.sockets, 0)::integer as sockets, l.heard_at, a.told, a.told_at
-    from listening l full join answered a using (user_id)
-    where coalesce(a.is_told_legacy, false) or (
-        (l.sockets > 0 or l.heard_at > now() - make_interval(secs => %(left_for_s)s))
-        and (a.on_supabase_until is null or a.on_supabase_until < l.heard_at)
+    -- Heard later than any answer of Supabase lives. An open socket is heard now.
+    select h.user_id from heard h
+    where h.heard_at > now() - make_interval(secs => %(left_for_s)s) and not exists (
+        select from public.rollout_sessions s
+        where s.user_id = h.user_id and s.provider = 'supabase' and s.expires_at >= h.heard_at
     )
+    union
+    select s.user_id from public.rollout_sessions s where s.provider = 'socketio' and s.expires_at > now()
+), counted as (
+    select count(*)::integer as total from left_behind
+), named as (
+    select b.user_id, coalesce(sum(h.sockets), 0)::integer as sockets, max(h.heard_at) as heard_at
+    from left_behind b left join heard h on h.user_id = b.user_id
+    group by b.user_id
+    order by sockets desc, heard_at desc nulls last, b.user_id
+    limit %(limit)s
 )
-select b.user_id, u.email, b.sockets, b.heard_at, b.told, b.told_at, count(*) over ()::integer as total
-from left_behind b left join auth.users u on u.id = b.user_id
-order by b.sockets desc, b.heard_at desc nulls last, b.user_id
-limit %(limit)s
+select n.user_id, u.email, n.sockets, n.heard_at, latest.told, latest.told_at, counted.total
+from counted cross join named n
+left join auth.users u on u.id = n.user_id
+left join lateral (
+    select s.provider as told, s.told_at from public.rollout_sessions s
+    where s.user_id = n.user_id order by s.told_at desc limit 1
+) as latest on true
+order by n.sockets desc, n.heard_at desc nulls last, n.user_id

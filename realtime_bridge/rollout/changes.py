@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from realtime_bridge.rollout import adoption, following, operators, schedule, stages, store
+from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import (
     ApprovalNeeded,
@@ -50,12 +51,14 @@ class Wish:
     """How many users complete may cut off at most."""
 
 
-async def turn(connection: Connection, wish: Wish, verdict: Verdict) -> int:
+async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adoption | None = None) -> int:
     """Carry out a wish of an operator or a plan; return the new version.
 
-    `verdict` is the gate's over the current stage. Raises StageRefused, VersionConflict, NobodyFollows, GateHolds,
-    UsersLeft, or ApprovalNeeded after noting the wish for a second operator.
+    `verdict` is the gate's over the current stage; `found` is who has moved, from whoever has just counted. Raises
+    StageRefused, VersionConflict, NobodyFollows, GateHolds, UsersLeft, NotCounted, or ApprovalNeeded after noting the
+    wish for a second operator.
     """
+    found = found or await _find_left(connection, wish.flag, wish.stage)
     figures = verdict.figures()
     async with connection.transaction():
         dial = await store.lock_dial(connection, wish.flag)
@@ -65,7 +68,7 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict) -> int:
             if not wish.is_forced:
                 await following.check(connection, wish.flag)
             _check_gate(dial, wish, verdict)
-            figures |= await _check_left(connection, wish)
+            figures |= _check_left(found, wish)
             if dial.needs_approval:
                 await _request(connection, dial, wish)
         if not dial.needs_approval or not stages.is_forward(dial.stage, wish.stage):
@@ -97,30 +100,38 @@ async def roll_back(
         return await _turn(connection, dial, wish, figures)
 
 
-async def approve(connection: Connection, flag: str, *, actor: str, verdict: Verdict, key_id: str | None = None) -> int:
-    """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises."""
+async def approve(
+    connection: Connection,
+    flag: str,
+    *,
+    actor: str,
+    verdict: Verdict,
+    key_id: str | None = None,
+    why: str = "",
+    is_forced: bool = False,
+) -> int:
+    """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises.
+
+    Hours may lie in between: what was true when it was asked for is asked again. `is_forced` goes on without a bridge
+    that follows, and not without the gate.
+    """
+    asked = await store.find_request(connection, flag)
+    found = await _find_left(connection, flag, stages.parse(asked.stage)) if asked else None
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         request = await store.find_request(connection, flag)
         if request is None:
             raise ApprovalRefused("Nothing waits for an approval.")
+        if asked is None or request.id != asked.id:
+            raise ApprovalRefused("Another wish was put in its place meanwhile: look at crossfade rollout status.")
         _check_second(request, actor, key_id)
-        stage = stages.parse(request.stage)
-        why = f"{request.why} (asked by {request.requested_by})"
-        wish = Wish(
-            flag=flag,
-            stage=stage,
-            actor=actor,
-            key_id=key_id,
-            why=why,
-            version=request.version,
-            action="approve",
-            leave_behind=request.leave_behind,
-        )
+        wish = _approved(request, flag, actor=actor, key_id=key_id, why=why, is_forced=is_forced)
         _check_version(dial, request.version)
-        stages.check_change(dial.stage, stage)
+        stages.check_change(dial.stage, wish.stage)
+        if not is_forced:
+            await following.check(connection, flag)
         _check_gate(dial, wish, verdict, is_second=True)
-        figures = verdict.figures() | await _check_left(connection, wish)
+        figures = verdict.figures() | _check_left(found, wish)
         await store.approve_request(connection, request, actor=actor, key_id=key_id)
         return await _turn(connection, dial, wish, figures)
 
@@ -269,10 +280,34 @@ async def _note(
     await store.note(connection, line)
 
 
-async def _check_left(connection: Connection, wish: Wish) -> dict[str, Any]:
+def _approved(request: Request, flag: str, *, actor: str, key_id: str | None, why: str, is_forced: bool) -> Wish:
+    said = f"; {why}" if why else ""
+    return Wish(
+        flag=flag,
+        stage=stages.parse(request.stage),
+        actor=actor,
+        key_id=key_id,
+        why=f"{request.why} (asked by {request.requested_by}){said}",
+        version=request.version,
+        action="approve",
+        is_forced=is_forced,
+        leave_behind=request.leave_behind,
+    )
+
+
+async def _find_left(connection: Connection, flag: str, stage: Stage) -> Adoption | None:
+    """Return who has moved, for complete alone: nothing else cuts anybody off. Raises NotCounted.
+
+    Never under the dial's lock: of many users it takes a while, and a rollback waits for nobody who counts.
+    """
+    return await adoption.read(connection, flag) if stage.name is StageName.COMPLETE else None
+
+
+def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
     """Return who has moved, for the audit. Raises UsersLeft before complete cuts anybody off unsaid."""
-    found = await adoption.read(connection, wish.flag)
-    if wish.stage.name is StageName.COMPLETE and found.left_count > wish.leave_behind:
+    if found is None:
+        return {}
+    if found.left_count > wish.leave_behind:
         named = ", ".join(user.email or str(user.user_id) for user in found.left[:SAID])
         more = f" and {found.left_count - SAID} more" if found.left_count > SAID else ""
         raise UsersLeft(
@@ -312,7 +347,8 @@ def _check_version(dial: Dial, seen: int | None) -> None:
 
 
 def _check_gate(dial: Dial, wish: Wish, verdict: Verdict, *, is_second: bool = False) -> None:
-    if wish.is_forced or dial.stage.name is StageName.OFF or verdict.outcome is Outcome.PASS:
+    is_without = wish.is_forced and not is_second
+    if is_without or dial.stage.name is StageName.OFF or verdict.outcome is Outcome.PASS:
         return
     if is_second and verdict.outcome is not Outcome.FAIL:
         return  # the gate had passed when it was asked for, and nothing speaks against it since

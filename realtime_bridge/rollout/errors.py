@@ -6,6 +6,7 @@ RolloutError
 ├── GateHolds             the gate has not passed (too few samples, say)
 ├── NobodyFollows         no bridge follows the dial, or one does not, so turning it would not do what it says
 ├── UsersLeft             complete would cut off users who are left on legacy
+├── NotCounted            who has moved could not be counted in time
 ├── OperatorRefused       an operator's key is missing or wrong, or there are too few operators
 ├── ApprovalNeeded        a second operator has to agree first
 ├── ApprovalRefused       there is nothing to approve, or it is one's own wish
@@ -36,6 +37,10 @@ class NobodyFollows(RolloutError):
 
 
 class UsersLeft(RolloutError):
+    pass
+
+
+class NotCounted(RolloutError):
     pass
 
 

@@ -25,6 +25,7 @@ TOLD = {
     StageName.RAMP: "{p:g} % of the users are told Supabase, the others legacy",
     StageName.COMPLETE: "every client is told Supabase",
 }
+UNKNOWN = "Who has moved is unknown: the database did not count it in time."
 COHORT = " Supabase gets only conversations in which somebody is told Supabase, and the canary's."
 NOT_ASKED, WATCHING = "not asked", "watching"
 
@@ -37,7 +38,8 @@ class Situation:
     request: Request | None
     following: Following
     sinks: Mapping[str, SinkState]
-    adoption: Adoption
+    adoption: Adoption | None
+    """None: it was not counted in time."""
     operators: int
     now: datetime
     measuring: GateWindow | None = None
@@ -73,7 +75,7 @@ def meaning(at: Situation) -> str:
     text = f"{words[len(fed)]}. {complaint}" if complaint else f"{words[len(fed)]}; {_told(at.dial.stage)}."
     if Side.SUPABASE in fed and at.sinks[Side.SUPABASE].is_cohort and at.dial.stage.name is not StageName.COMPLETE:
         text += COHORT
-    if at.adoption.pinned and at.following.is_followed:
+    if at.adoption and at.adoption.pinned and at.following.is_followed:
         text += f" {people(at.adoption.pinned)} told by a gateway that is pinned: restart it with the dial, too."
     return text
 
@@ -122,7 +124,7 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     version = at.dial.version
     if following is None:
         sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
-        if at.adoption.left_count:
+        if at.adoption and at.adoption.left_count:
             is_open = at.adoption.sides[Side.LEGACY].connected
             end = "their sockets are told, and then closed" if is_open else "none has an open socket any more"
             sentence += f" {people(at.adoption.left_count)} left on legacy: {end}."
@@ -147,6 +149,8 @@ def _forward(at: Situation, following: stages.Stage) -> Advice:
     command = f"crossfade rollout advance --version {at.dial.version}"
     if following.name is not StageName.COMPLETE:
         return Advice(sentence=f"The gate has passed: {following.label} is next.", command=command)
+    if at.adoption is None:
+        return Advice(sentence=f"The gate has passed. {UNKNOWN} Count again.", command="crossfade rollout left")
     if left := at.adoption.left_count:
         sentence = f"The gate has passed, but {people(left)} left on legacy, whom complete would cut off: see who."
         return Advice(sentence=sentence, command="crossfade rollout left")
@@ -164,7 +168,9 @@ def _waiting(at: Situation, plan: Plan) -> str:
         return (
             f"The plan goes on to {step.stage.label} at {until:%Y-%m-%d %H:%M:%S}Z at the earliest, if the gate passes."
         )
-    if step.stage.name is StageName.COMPLETE and at.adoption.left_count:
+    if step.stage.name is StageName.COMPLETE and at.adoption is None:
+        return f"The plan waits at {at.dial.stage.label}. {UNKNOWN}"
+    if step.stage.name is StageName.COMPLETE and at.adoption and at.adoption.left_count:
         return f"The plan waits at {at.dial.stage.label}: {people(at.adoption.left_count)} left on legacy."
     return f"The plan goes on to {step.stage.label} as soon as the gate passes."
 

@@ -11,8 +11,9 @@ import psycopg
 import structlog
 
 from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import adoption, announcer, changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
 from realtime_bridge.rollout.announcer import Announcer
+from realtime_bridge.rollout.census import Census
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
@@ -32,7 +33,6 @@ MAX_REPEAT_S = 60.0  # … ever less often, until its token runs out
 RETRY_S = 1.0
 END_S = 2.0  # an announcement that is cut short is made again by the next keeper
 FORGET_S = 3_600.0
-COUNT_S = 15.0  # as often as Prometheus usually looks
 ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a second
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
@@ -55,7 +55,7 @@ class GateKeeper:
         self._alarmed_at = float("-inf")
         self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
-        self._counted_at = float("-inf")
+        self.census = Census(pool=pool, flag=dial.flag)
         self._waits_for = ""
         dial.listen(self.wake)
 
@@ -68,8 +68,8 @@ class GateKeeper:
         self._changed.set()
 
     async def run(self) -> None:
-        """Judge until `stop()`; survives every failure of the database. Announces beside it: that may take a while."""
-        announcing = asyncio.create_task(self._keep_announcing())
+        """Judge until `stop()`; survives every failure of the database. Beside it: what may take a while."""
+        beside = [asyncio.create_task(part) for part in (self._keep_announcing(), self.census.run())]
         try:
             while not self._stopping.is_set():
                 pause_s = POLL_S
@@ -80,8 +80,9 @@ class GateKeeper:
                     pause_s = RETRY_S
                 await self._wait(pause_s)
         finally:
-            announcing.cancel()
-            await asyncio.wait([announcing], timeout=END_S)
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside, timeout=END_S)
             with contextlib.suppress(psycopg.Error):
                 async with self._pool.connection() as connection:
                     await judging.release(connection, self._dial.flag, self._owner)
@@ -91,11 +92,10 @@ class GateKeeper:
         flag = self._dial.flag
         async with self._pool.connection() as connection:
             self._keeping = keeping = await judging.claim(connection, flag, self._owner)
+            self.census.set_ours(is_ours=keeping is not None)
             if keeping is None:
                 self._repeat_at, self._is_fresh = 0.0, True
-                metrics.show_adoption(flag, None)
                 return 0
-            await self._count(connection)
             judged = await evaluate(connection, flag)
             verdict, dial = judged.verdict, judged.dial
             await judging.add_windows(connection, flag, dial.version, judged.closed)
@@ -154,7 +154,9 @@ class GateKeeper:
         if not is_due or (verdict.outcome is not Outcome.PASS and dial.stage.name is not StageName.OFF):
             return 0
         request = await store.find_request(connection, dial.flag)
-        if request is not None and request.version == dial.version:
+        found = self.census.find() if step.stage.name is StageName.COMPLETE else None
+        is_unknown = step.stage.name is StageName.COMPLETE and found is None
+        if is_unknown or (request is not None and request.version == dial.version):
             return 0
         why = f"plan of {plan.created_by}: {plan.reason}"
         wish = Wish(
@@ -168,7 +170,7 @@ class GateKeeper:
             key_id=plan.key_id,
         )
         try:
-            version = await changes.turn(connection, wish, verdict)
+            version = await changes.turn(connection, wish, verdict, found)
         except (ApprovalNeeded, NobodyFollows, UsersLeft) as reason:
             if str(reason) != self._waits_for:
                 log.info("plan waits", reason=str(reason))
@@ -219,13 +221,6 @@ class GateKeeper:
         async with self._pool.connection() as connection:
             await windows.forget(connection)
             await judging.forget_windows(connection)
-
-    async def _count(self, connection: Connection) -> None:
-        """Show in the metrics who has moved; one bridge does, for all of them would show the same."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._counted_at + COUNT_S:
-            self._counted_at = now
-            metrics.show_adoption(self._dial.flag, await adoption.read(connection, self._dial.flag, named=1))
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

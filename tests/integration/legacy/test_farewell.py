@@ -1,12 +1,23 @@
 """The end of the legacy side: a socket that is fed no more is told, and closed with a reason."""
 
+import asyncio
+import json
+from dataclasses import replace
 from uuid import uuid4
 
-from realtime_bridge.legacy.farewell import CHANGED, CLOSED, Farewell
+import pytest
+from rich.console import Console
+
+from ops.demo.sides import SocketIoSide, opened
+from ops.demo.tracker import SideName, Tracker
+from ops.demo.view import JsonView, LineView, View
+from ops.embedded.ready import DemoUser
+from realtime_bridge.legacy.farewell import CHANGED, CLOSED, REASON, Farewell
 from realtime_bridge.parity.canary_user import CANARY_ID
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
-from tests.integration.legacy.harness import Bridge
+from tests.integration.legacy.harness import Bridge, token
+from tests.unit.ops.test_ready import READY
 from tests.waiting import wait_for
 
 GRACE_S = 60.0
@@ -64,3 +75,31 @@ def test_a_rollback_within_the_grace_time_closes_nobody(bridge: Bridge, room: Ro
         assert end.look() == 0
     client.wait_event(CHANGED, times=2)
     assert client.count("disconnect") == 0
+
+
+def test_the_demo_says_why_its_socket_was_closed(
+    bridge: Bridge, room: Room, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the bridge's own words; the socket does not come back, and would seem to wait for messages."""
+    facts = replace(READY, bridge_url=bridge.url, conversation_id=room.id)
+    ready = replace(facts, users=(DemoUser(id=str(room.member), token=token(room.member)),))
+    end, closed = End(bridge), asyncio.Event()
+    views: list[View] = [JsonView(Tracker()), LineView(Tracker(), Console(width=200))]
+
+    def show(side: SideName, reason: str) -> None:
+        for view in views:
+            view.show_closed(side, reason)
+        closed.set()
+
+    async def watch() -> None:
+        async with opened(SocketIoSide(ready, lambda *_: None, show)):
+            end.is_over = True
+            await asyncio.to_thread(end.look)
+            end.now += GRACE_S
+            assert await asyncio.to_thread(end.look) == 1
+            await asyncio.wait_for(closed.wait(), 10)
+
+    asyncio.run(watch())
+    as_json, line = [line for line in capsys.readouterr().out.splitlines() if REASON["message"] in line]
+    assert json.loads(as_json) == {"closed": {"side": "socketio", "reason": REASON["message"]}}
+    assert line == f"Socket.IO was closed by the bridge: {REASON['message']}"

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
+from realtime_bridge import reports
+from realtime_bridge.reports import Report
 from realtime_bridge.sinks.base import SINKS, SinkUnavailable
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
@@ -103,3 +105,27 @@ def test_an_unreachable_database_is_one_sentence() -> None:
     assert code == 1
     assert output.startswith("Error: ")
     assert "Traceback" not in output
+
+
+def test_a_bridge_lives_as_long_here_as_for_the_dial(
+    database_url: str, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reported holds for `ALIVE_S`, wherever it is read."""
+    report = Report(bridge="test", provider="dual", sinks={}, feed_mode="full", version=None, has_canary=False)
+
+    async def live() -> None:
+        async with held_relay(database_url, RecordingSink()) as relay, relay._pool.connection() as connection:
+            await reports.report(connection, report)
+
+    run(live)
+    conn.execute("update relay_cursors set lease_owner = 'test', lease_until = 'infinity' where sink = 'legacy'")
+    conn.execute("update bridge_reports set seen_at = now() - interval '1 minute'")
+
+    def provider() -> str | None:
+        rows = json.loads(crossfade(database_url, "status", "--json")[1])
+        found: str | None = next(row for row in rows if row["sink"] == "legacy")["provider"]
+        return found
+
+    assert provider() is None
+    monkeypatch.setattr(reports, "ALIVE_S", 120.0)
+    assert provider() == "dual"

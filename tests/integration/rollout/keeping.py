@@ -53,6 +53,7 @@ def judge_once(database_url: str, transport: RecordingTransport | None = None) -
 
     async def once() -> None:
         async with keeping(database_url, transport) as (keeper, _):
+            await keeper.census.count_once()
             turned.append(await keeper.run_once())
             await keeper.announce_once()
 

@@ -52,6 +52,23 @@ def test_who_asks_cannot_approve_under_another_name(
     assert "moved meanwhile" in operator.refused("rollout approve", key=bob)
 
 
+def test_a_bridge_that_was_pinned_meanwhile_refuses_the_approval(
+    operator: Operator, conn: psycopg.Connection[DictRow], keys: dict[str, str]
+) -> None:
+    """Hours lie between wish and approval: what the wish was checked for is asked again, and --force goes on."""
+    operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
+    operator.ok("rollout set shadow --why begin", key=keys["alice"])
+    conn.execute("insert into bridge_reports values ('host:1:bridge', 'dual', '{}', 'full', null, true)")
+    said = operator.refused("rollout approve", key=keys["bob"])
+    assert said == operator.refused("rollout set shadow --why begin", key=keys["alice"])
+    assert "host:1:bridge does not follow the dial (CHAT_REALTIME_PROVIDER=dual)" in said
+    assert dial(conn)[0] == "off"
+    operator.ok("rollout approve --force --why 'it is a test bridge'", key=keys["bob"])
+    line = audit(conn)[0]
+    assert (dial(conn)[0], line["action"], line["actor"]) == ("shadow", "approve_forced", "bob")
+    assert line["why"] == "begin (asked by alice); it is a test bridge"
+
+
 def test_one_person_needs_no_keys_and_a_second_one_does(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
     """Without operators everything works as it did, but for what asks for a second one: that names what to do."""
     assert "add NAME" in operator.refused("rollout approve --on --why 'four eyes'")
@@ -100,9 +117,16 @@ def test_keys_are_shown_once_and_stored_hashed(
     assert not any(key.split("_")[2] in everything for key in keys.values())
     assert "already" in operator.refused("operators add Alice", key=keys["bob"])
     operator.ok("operators revoke alice --without-key --why 'lost'")
-    assert "too few" in operator.ok("operators revoke bob --without-key --why 'lost, too'")
+    assert "too few" not in operator.ok("operators revoke bob --without-key --why 'lost, too'"), "nobody agrees here"
     assert [line["key_id"] for line in audit(conn)[:2]] == [None, None]
     assert operator.read("operators add alice")["keyId"] not in {one["keyId"] for one in listed}
+
+
+def test_a_team_that_is_too_small_to_agree_is_told(operator: Operator, keys: dict[str, str]) -> None:
+    """When a key is revoked where changes wait for a second operator."""
+    operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
+    said = operator.ok("operators revoke bob --why 'has left'", key=keys["alice"])
+    assert "Operators left: 1, too few for a second one to agree." in said
 
 
 def test_who_made_a_plan_does_not_approve_its_steps(

@@ -1,0 +1,52 @@
+"""The facts of a running stack, also those that an `up` of another version has written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ops.embedded.ready import FILE_NAME, DemoUser, OtherFacts, Ready, read_ready
+
+READY = Ready(
+    gateway_url="http://127.0.0.1:1",
+    bridge_url="http://127.0.0.1:2",
+    metrics_url="http://127.0.0.1:3",
+    bridge_metrics_url="http://127.0.0.1:4",
+    supabase_url="http://127.0.0.1:5",
+    database_url="postgresql://127.0.0.1:6/postgres",
+    redis_url="redis://127.0.0.1:7",
+    api_key="key",
+    anon_key="anon",
+    service_role_key="service",
+    jwt_secret="secret",
+    users=(DemoUser(id="one", token="token"),),
+    conversation_id=1,
+    pids={"gateway": 1},
+    provider="dual",
+    key_env="test",
+)
+
+
+def test_what_up_wrote_is_read(tmp_path: Path) -> None:
+    """Every field."""
+    READY.write(tmp_path)
+    assert read_ready(tmp_path) == READY
+
+
+@pytest.mark.parametrize("name", sorted(json.loads(READY.to_json())))
+def test_facts_of_an_older_up_say_to_restart_it(tmp_path: Path, name: str) -> None:
+    """Whatever it did not write yet: one sentence, which names the command."""
+    READY.write(tmp_path)
+    facts = json.loads((tmp_path / FILE_NAME).read_text())
+    del facts[name]
+    (tmp_path / FILE_NAME).write_text(json.dumps(facts))
+    with pytest.raises(OtherFacts, match=rf"another version \({name} is missing\): .* restart \./ops/up"):
+        read_ready(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"users": 1}', "null"])
+def test_what_is_no_facts_at_all_is_said_to_be_unreadable(tmp_path: Path, text: str) -> None:
+    """The same sentence, and no traceback."""
+    (tmp_path / FILE_NAME).write_text(text)
+    with pytest.raises(OtherFacts, match=r"restart \./ops/up"):
+        read_ready(tmp_path)
