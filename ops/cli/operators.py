@@ -76,6 +76,8 @@ def revoke(*, name: str, without_key: bool, why: str, actor: str | None, data_di
 
     key_id, rest, needs_approval = run(data_dir, act)
     few = f" Operators left: {rest}, too few for a second one to agree." if needs_approval and rest < NEEDED else ""
+    if not rest:
+        few += " Nobody has a key now: whoever reaches the database may turn the dial, under any name."
     say(
         {"name": name, "keyId": key_id, "operators": rest},
         f"The key {key_id} of {name} works no more.{few}",

@@ -89,7 +89,10 @@ async def identify(connection: Connection, actor: str | None, *, is_needed: bool
 
 def _ask_for_key() -> str:
     if not sys.stdin.isatty():
-        raise OperatorRefused(f"Operators have keys here: set {VARIABLE} to yours (crossfade operators add makes one).")
+        raise OperatorRefused(
+            f"Operators have keys here: set {VARIABLE} to yours. Who has none is given one by an operator, with "
+            "crossfade operators add NAME."
+        )
     return str(click.prompt("Your operator key", hide_input=True, err=True))
 
 

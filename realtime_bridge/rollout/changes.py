@@ -320,9 +320,8 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
 async def _check_operators(connection: Connection, who: str) -> None:
     known = await operators.count(connection)
     if known < operators.NEEDED:
-        raise OperatorRefused(
-            f"{who} has to be known by a key, and {known} operators are: crossfade operators add NAME"
-        )
+        have = {0: "nobody has one", 1: "one operator has one"}[known]
+        raise OperatorRefused(f"{who} has to be known by a key, and {have}: crossfade operators add NAME")
 
 
 def _check_second(request: Request, actor: str, key_id: str | None) -> None:

@@ -75,6 +75,9 @@ def meaning(at: Situation) -> str:
     text = f"{words[len(fed)]}. {complaint}" if complaint else f"{words[len(fed)]}; {_told(at.dial.stage)}."
     if Side.SUPABASE in fed and at.sinks[Side.SUPABASE].is_cohort and at.dial.stage.name is not StageName.COMPLETE:
         text += COHORT
+    stale = at.adoption.sides[Side.SUPABASE].told if at.adoption and at.dial.stage.name is StageName.OFF else 0
+    if stale and Side.SUPABASE not in fed:
+        text += f" {people(stale)} told Supabase by an answer of before: word to ask again is sent until they do."
     if at.adoption and at.adoption.pinned and at.following.is_followed:
         text += f" {people(at.adoption.pinned)} told by a gateway that is pinned: restart it with the dial, too."
     return text

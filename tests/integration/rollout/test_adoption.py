@@ -100,6 +100,7 @@ def test_an_answer_that_was_taken_back_moves_nobody(
 
     assert left() == 0, "the socket is a standby"
     operator.ok("rollout rollback --why 'a bad night'")
+    assert "1 user is told Supabase by an answer of before" in operator.ok("rollout status")
     put_stage(conn, "100")
     assert left() == 1
     tell(conn, account, user, "supabase")

@@ -71,7 +71,7 @@ def test_a_bridge_that_was_pinned_meanwhile_refuses_the_approval(
 
 def test_one_person_needs_no_keys_and_a_second_one_does(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
     """Without operators everything works as it did, but for what asks for a second one: that names what to do."""
-    assert "add NAME" in operator.refused("rollout approve --on --why 'four eyes'")
+    assert "nobody has one: crossfade operators add NAME" in operator.refused("rollout approve --on --why 'four eyes'")
     operator.ok("rollout set shadow --why begin", by="alice")
     assert (audit(conn)[0]["actor"], audit(conn)[0]["key_id"]) == ("alice", None)
     conn.execute("update rollout_stages set needs_approval = true")  # by a version that knew no keys
@@ -96,7 +96,7 @@ def test_from_the_first_operator_on_every_change_needs_a_key(
         "operators add mallory",
         "operators revoke bob --why x",
     ):
-        assert "CROSSFADE_OPERATOR_KEY" in operator.refused(line)
+        assert "set CROSSFADE_OPERATOR_KEY to yours. Who has none is given one by" in operator.refused(line)
         assert "no operator's key" in operator.refused(line, key="cfop_00000000_" + 40 * "0")
     operator.ok("rollout set shadow --why begin", key=keys["bob"])
     operator.ok("operators revoke bob --why 'has left'", key=keys["alice"])
@@ -117,7 +117,9 @@ def test_keys_are_shown_once_and_stored_hashed(
     assert not any(key.split("_")[2] in everything for key in keys.values())
     assert "already" in operator.refused("operators add Alice", key=keys["bob"])
     operator.ok("operators revoke alice --without-key --why 'lost'")
-    assert "too few" not in operator.ok("operators revoke bob --without-key --why 'lost, too'"), "nobody agrees here"
+    said = operator.ok("operators revoke bob --without-key --why 'lost, too'")
+    assert "too few" not in said, "nobody agrees here"
+    assert "Nobody has a key now" in said
     assert [line["key_id"] for line in audit(conn)[:2]] == [None, None]
     assert operator.read("operators add alice")["keyId"] not in {one["keyId"] for one in listed}
 
