@@ -1,5 +1,6 @@
 """`crossfade relay` tells an operator what happens and sends parked events again."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -103,3 +104,18 @@ def test_an_unreachable_database_is_one_sentence() -> None:
     assert code == 1
     assert output.startswith("Error: ")
     assert "Traceback" not in output
+
+
+def test_status_without_a_bridge_says_what_to_start(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Nobody delivers: one line says how to change that; with a bridge it is not there."""
+    code, output = crossfade(database_url, "status")
+    assert (code, "No bridge is running: `python -m realtime_bridge` starts one" in output) == (0, True)
+    append_message(conn, make_conversation(conn, make_user(conn)))
+    seen = []
+
+    async def look() -> None:
+        async with held_relay(database_url, RecordingSink()):
+            seen.append(await asyncio.to_thread(crossfade, database_url, "status"))
+
+    run(look)
+    assert "No bridge is running" not in seen[0][1]
