@@ -16,6 +16,9 @@ from gateway.gunicorn_problems import write_problem
 from gateway.gunicorn_worker import Worker
 from gateway.settings import Settings
 from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.listening import Address, check_addresses
+
+ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then
 
 try:
     settings = Settings.from_env(os.environ)
@@ -47,6 +50,20 @@ metrics_dir = metrics_files.make_directory(Path(tempfile.gettempdir()))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
 
 gunicorn.util.write_error = write_problem  # what gunicorn itself refuses is answered like everything else
+
+
+def on_starting(_server: Any) -> None:
+    """Before the first attempt to listen; not where sockets were inherited, from an upgrade or from systemd."""
+    if "GUNICORN_PID" in os.environ or "LISTEN_PID" in os.environ:
+        return
+    addresses = [Address(settings.host, settings.port, "CROSSFADE_GATEWAY_PORT")]
+    if settings.metrics_port is not None:
+        addresses.append(Address(settings.metrics_host, settings.metrics_port, "CROSSFADE_METRICS_PORT"))
+    try:
+        check_addresses(addresses, patience_s=ORPHANS_S)
+    except ConfigurationError as error:
+        shutil.rmtree(metrics_dir, ignore_errors=True)
+        sys.exit(str(error))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,7 +3,7 @@
 import os
 
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 from migrations import lock, repair, sql
 
@@ -21,9 +21,18 @@ def run(url: str) -> None:
         connection.commit()
         # The version table stays out of `public`, which Supabase serves to the internet.
         context.configure(connection=connection, version_table="schema_version", version_table_schema="crossfade")
+        before = _version(connection)
         with context.begin_transaction():
             context.run_migrations()
+        context.config.attributes["step"] = (before, _version(connection))
         repair.rebuild_indexes(connection, say)
+
+
+def _version(connection: Connection) -> str | None:
+    """Return the version that is there; no transaction stays open, for indexes are built outside of one."""
+    found = context.get_context().get_current_revision()
+    connection.commit()
+    return found
 
 
 def _say_nothing(_: str) -> None: ...

@@ -14,10 +14,15 @@ from ops.errors import OpsError
 
 TIMEOUT_S = 10.0
 REASON_CHARACTERS = 300
+TAKEN = ("email_exists", "user_already_exists")  # as Auth says that the address has a user
 
 
 class AuthAdminError(OpsError):
-    """The project's Auth API refused, or did not answer."""
+    """The project's Auth API refused, or did not answer. `is_there`: somebody has that address already."""
+
+    def __init__(self, sentence: str, *, is_there: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_there = is_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,8 @@ class AuthAdmin:
         wanted |= {"app_metadata": {"chat_accounts": [str(one) for one in accounts]}} if accounts else {}
         answer = self._ask("POST", "/admin/users", wanted)
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.CREATED):
-            raise AuthAdminError(f"{self.url} did not create {email} ({answer.status_code}): {_reason(answer)}")
+            sentence = f"{self.url} did not create {email} ({answer.status_code}): {_reason(answer)}"
+            raise AuthAdminError(sentence, is_there=_code(answer) in TAKEN)
         user = answer.json()
         return CreatedUser(id=UUID(user["id"]), email=str(user["email"]))
 
@@ -55,6 +61,14 @@ class AuthAdmin:
             )
         except requests.RequestException as error:
             raise AuthAdminError(f"{self.url} did not answer: {type(error).__name__}") from error
+
+
+def _code(answer: requests.Response) -> str | None:
+    try:
+        document = answer.json()
+        return str(document["error_code"]) if "error_code" in document else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _reason(answer: requests.Response) -> str:

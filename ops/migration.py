@@ -6,24 +6,28 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from migrations.lock import WAIT_S, MigrationBusyError
-from migrations.upgrade import upgrade
+from migrations.upgrade import Step, upgrade
 from ops.errors import OpsError
+from ops.reasons import is_unusable
 
 
 class MigrationError(OpsError):
     """The database cannot be brought to this version's schema."""
 
 
-def migrate(database_url: str, *, wait_s: float = WAIT_S, say: Callable[[str], None] = lambda _: None) -> None:
-    """Run every outstanding version, one process at a time; raises MigrationError with the reason.
+def migrate(database_url: str, *, wait_s: float = WAIT_S, say: Callable[[str], None] = lambda _: None) -> Step:
+    """Run every outstanding version, one process at a time, and return what changed; raises MigrationError.
 
-    `say` gets a sentence when it has to wait for another migration, and for each index that it has to repair.
+    A database that cannot be reached is psycopg's own error, as in every command. `say` gets a sentence when it has to
+    wait for another migration, and for each index that it has to repair.
     """
     try:
-        upgrade(database_url.replace("postgres://", "postgresql://", 1), wait_s=wait_s, say=say)
+        return upgrade(database_url.replace("postgres://", "postgresql://", 1), wait_s=wait_s, say=say)
     except MigrationBusyError as error:
         raise MigrationError(str(error)) from error
     except DBAPIError as error:  # its own text quotes the whole statement; the server's says what is wrong
+        if error.orig and is_unusable(error.orig):
+            raise error.orig from error
         raise MigrationError(str(error.orig)) from error
     except CommandError as error:
         raise MigrationError(f"The database is not one that this version of Crossfade knows: {error}") from error

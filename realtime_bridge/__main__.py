@@ -27,6 +27,7 @@ from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.standing import StoredStanding
+from realtime_bridge.listening import Address, check_addresses
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
@@ -327,9 +328,18 @@ async def _cancel(tasks: Sequence[asyncio.Task[object]]) -> None:
     await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT_S)
 
 
+def addresses(settings: Settings) -> list[Address]:
+    """Return where the bridge listens, and which variable says so."""
+    found = [Address(settings.host, settings.port, "CROSSFADE_BRIDGE_PORT")]
+    if settings.metrics_port is not None:
+        found.append(Address(settings.metrics_host, settings.metrics_port, "CROSSFADE_BRIDGE_METRICS_PORT"))
+    return found
+
+
 def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
+        check_addresses(addresses(settings))
         configure_logging("bridge", settings.log_level, settings.log_format)
         memory.share_arenas()
         garbage.collect_less()

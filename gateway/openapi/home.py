@@ -1,5 +1,6 @@
 """The root of the gateway: what this is and where to go on, for a person or a program. Pure."""
 
+import importlib.metadata
 from collections.abc import Iterable
 from html import escape
 
@@ -26,7 +27,8 @@ LINKS = (
 )
 FACTS = {
     "name": "Crossfade gateway",
-    "version": VERSION,
+    "version": importlib.metadata.version("crossfade"),
+    "apiVersion": VERSION,
     "api": PREFIX,
     "docs": "/docs",
     "problems": "/docs/problems",

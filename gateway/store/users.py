@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row, scalar_row
 
 from gateway.db import Connection
+from gateway.domain import UserScope
 from realtime_bridge import sql
 from realtime_bridge.parity.canary_user import CANARY_ID
 
@@ -83,6 +84,13 @@ def find_session_end(connection: Connection, user_id: UUID) -> datetime | None:
 def note_scope(connection: Connection, scope: str) -> None:
     """Say in the database whom accounts may name, for those who do not know the gateway's settings."""
     connection.execute(_SQL["note_scope"], {"scope": scope})
+
+
+def find_scope(connection: Connection) -> UserScope | None:
+    """Return whom the gateways let accounts name; None before the first of them has started."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        value = cursor.execute(_SQL["find_scope"]).fetchone()
+    return None if value is None else UserScope(value)
 
 
 def list_users(connection: Connection, account_id: UUID) -> list[User]:

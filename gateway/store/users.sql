@@ -77,6 +77,9 @@ select max(expires_at) from rollout_sessions where user_id = %(user_id)s and exp
 insert into chat_settings (name, value) values ('account_users', %(scope)s)
 on conflict (name) do update set value = excluded.value where chat_settings.value <> excluded.value
 
+-- name: find_scope
+select value from chat_settings where name = 'account_users'
+
 -- name: list_users
 select id, email from auth.users
 where raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text

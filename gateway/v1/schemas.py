@@ -122,7 +122,7 @@ class ChangeStatus(Body):
 
 
 class CreateRealtimeSession(Body):
-    """`conversation_ids` are those the client shows; left out, its latest ones."""
+    """`conversationIds` are those the client shows; left out, its latest ones."""
 
     user_id: Uuid
     conversation_ids: (

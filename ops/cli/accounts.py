@@ -22,7 +22,7 @@ class AccountsError(OpsError):
     """There is no such account."""
 
 
-@click.group()
+@click.group(short_help="Show and change what an account chose for itself.")
 def accounts() -> None:
     """Show and change what an account chose for itself; over the API it is `/account`."""
 

@@ -1,18 +1,25 @@
 """`crossfade demo`: watch one message reach Supabase and Socket.IO clients, side by side. The work is in `ops.demo`."""
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import psycopg
 
 from ops.cli.options import again, stack_option
-from ops.embedded.ready import read_ready
+from ops.embedded.ready import Ready, read_ready
+
+if TYPE_CHECKING:
+    from ops.demo.feeding import Unfed
 
 DEFAULT_COUNT = 5
+SHUT_OUT = "If its client was forbidden or evicted, stop `up` and start it again, which lets it in:"
 
 
-@click.command()
+@click.command(short_help="Watch messages arrive on both sides of a running `up`.")
 @stack_option("Of the running stack.")
 @click.option("--count", type=click.IntRange(0, 60), help="Messages to send.  [default: 5, with --watch none]")
 @click.option("--watch", is_flag=True, help="Stay and show what others send, until Ctrl-C.")
@@ -25,7 +32,7 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     """
     from ops.demo.feeding import unfed
     from ops.demo.run import Demo
-    from ops.demo.sides import DemoError
+    from ops.demo.sides import DemoError, RefusedError
     from ops.demo.tracker import Tracker
     from ops.demo.view import choose_view
 
@@ -35,13 +42,28 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     view = choose_view(tracker, as_json=as_json)
 
     number = count if count is not None else 0 if watch else DEFAULT_COUNT
-    if silent := asyncio.run(unfed(ready)):
-        sentence = f"{silent[0]} Type: {again(silent[1]) if silent[1].startswith('crossfade') else silent[1]}"
-        if number:
-            raise DemoError(sentence)
-        click.echo(sentence, err=True)
+    silent = asyncio.run(unfed(ready))
+    if silent and number:
+        raise DemoError(silent.sentence(again))
+    if silent:
+        click.echo(silent.sentence(again), err=True)
 
-    asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
+    try:
+        asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
+    except RefusedError as error:
+        raise DemoError(f"{error}. {SHUT_OUT} {again('./ops/up')}") from error
     view.show_summary()
+    if watch:
+        _say_what_changed(ready, silent)
     if complaint := tracker.complaint():
         raise DemoError(complaint)
+
+
+def _say_what_changed(ready: Ready, before: "Unfed | None") -> None:
+    """Whoever watched while the dial was turned reads why a side fell silent; a stack that is gone says nothing."""
+    from ops.demo.feeding import unfed
+
+    with contextlib.suppress(psycopg.Error):
+        now = asyncio.run(unfed(ready))
+        if now and now != before:
+            click.echo(now.sentence(again), err=True)

@@ -7,6 +7,7 @@ import click
 import psycopg
 
 from ops.errors import OpsError
+from ops.reasons import DATABASE, explain
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.rollout.errors import RolloutError
 
@@ -49,12 +50,7 @@ class CommandGroup(click.Group):
         except EXPLAINED as error:
             if ctx.params["debug"]:
                 raise
-            raise click.ClickException(one_line(error)) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return the error's text without the line breaks that database errors like to have."""
-    return " ".join(str(error).split()) or type(error).__name__
+            raise click.ClickException(explain(error, ctx.meta.get(DATABASE))) from error
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

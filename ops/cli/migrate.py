@@ -5,7 +5,9 @@ import os
 import click
 
 from migrations.lock import WAIT_S
+from migrations.upgrade import Step
 from ops import migration
+from ops.cli.options import note_database
 from ops.cli.output import say
 from realtime_bridge.environment import Environment
 from realtime_bridge.shared_variables import database_url
@@ -30,5 +32,14 @@ def migrate(*, wait_s: float, as_json: bool) -> None:
     wait and then find nothing left to do. What a killed run left half built, the next one repairs.
     """
     url = database_url(Environment(os.environ))
-    migration.migrate(url, wait_s=wait_s, say=lambda line: click.echo(line, err=True))
-    say({"migrated": True}, "The schema is up to date.", as_json=as_json)
+    note_database("DATABASE_URL", url)
+    step = migration.migrate(url, wait_s=wait_s, say=lambda line: click.echo(line, err=True))
+    say({"migrated": True, "from": step.before, "to": step.after}, _sentence(step), as_json=as_json)
+
+
+def _sentence(step: Step) -> str:
+    if step.before is None:
+        return f"The schema was made: version {step.after}."
+    if step.before == step.after:
+        return f"The schema is up to date: version {step.after}."
+    return f"The schema was brought from version {step.before} to {step.after}."

@@ -13,6 +13,7 @@ from ops.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
+from ops.reasons import DATABASE
 from realtime_bridge import shared_variables
 from realtime_bridge.environment import Environment
 
@@ -60,6 +61,13 @@ def again(command: str) -> str:
     return f"{command} --data-dir {shlex.quote(str(click.get_current_context().params['data_dir']))}"
 
 
+def note_database(name: str, url: str) -> str:
+    """Remember which database the running command works on, for the sentence when it cannot; return its URL."""
+    if context := click.get_current_context(silent=True):
+        context.meta[DATABASE] = (name, url)
+    return url
+
+
 def database_url(data_dir: Path | None) -> str:
     """Return the database to work on: of `--data-dir`, else DATABASE_URL, else of the stack that `up` runs here.
 
@@ -69,15 +77,15 @@ def database_url(data_dir: Path | None) -> str:
         raise TwoDatabases(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
     if data_dir is None and not os.environ.get("DATABASE_URL"):
         try:
-            return read_ready(DEFAULT_DATA_DIR).database_url
+            return _of_stack(DEFAULT_DATA_DIR)
         except NotReady:
             raise NotReady(
                 f"Set DATABASE_URL, name the --data-dir of a running stack (or set {DATA_DIR_VARIABLE}), or start one "
                 "with ./ops/up."
             ) from None
     if data_dir is not None:
-        return read_ready(data_dir).database_url
-    return shared_variables.database_url(Environment(os.environ))
+        return _of_stack(data_dir)
+    return note_database("DATABASE_URL", shared_variables.database_url(Environment(os.environ)))
 
 
 def key_env(data_dir: Path | None) -> str:
@@ -98,6 +106,10 @@ def auth_admin(data_dir: Path | None) -> AuthAdmin:
         return AuthAdmin(url=url, secret_key=key)
     ready = read_ready(data_dir or DEFAULT_DATA_DIR)
     return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key)
+
+
+def _of_stack(data_dir: Path) -> str:
+    return note_database(f"the stack on {data_dir}", read_ready(data_dir).database_url)
 
 
 def _source() -> ParameterSource | None:

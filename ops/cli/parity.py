@@ -49,7 +49,7 @@ def parity() -> None:
     """
 
 
-@parity.command()
+@parity.command(short_help="Show the last minute of both sides as it changes.")
 @since_option(60)
 @click.option("--every", "every_s", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds.")
 @click.option("--times", type=click.IntRange(1), help="Stop after so many looks instead of at Ctrl-C.")
@@ -62,12 +62,20 @@ def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | N
             click.echo(_json(figures))
         return
     console = Console(highlight=False)
+    tables = (
+        _table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z", console)
+        for figures in _looks(data_dir, seconds, every_s, times)
+    )
+    if not console.is_terminal:  # a file or a pipe keeps every look
+        for table in tables:
+            console.print(table)
+        return
     with Live(console=console, auto_refresh=False) as live:
-        for figures in _looks(data_dir, seconds, every_s, times):
-            live.update(_table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z", console), refresh=True)
+        for table in tables:
+            live.update(table, refresh=True)
 
 
-@parity.command()
+@parity.command(short_help="Sum up a stretch of time: text, JSON or a picture.")
 @since_option(3_600)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there; png and html need it.")

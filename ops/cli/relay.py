@@ -48,6 +48,10 @@ def _reason(row: DictRow) -> str:
     return f"{row['reason']}{' (replay requested)' if row['replay_requested_at'] else ''}"
 
 
+NOBODY = (
+    "No bridge is running: `python -m realtime_bridge` starts one, ./ops/up all of a development stack. Events wait in"
+    " the log meanwhile."
+)
 STATUS_COLUMNS = (
     Column("sink", "sink"),
     Column("state", describe),
@@ -74,7 +78,7 @@ def relay() -> None:
     """Watch and repair the delivery of events to the sinks."""
 
 
-@relay.command()
+@relay.command(short_help="Show who delivers, how far behind each is, and why.")
 @database_option
 @json_option
 def status(*, data_dir: Path | None, as_json: bool) -> None:
@@ -82,6 +86,8 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
     with _connect(data_dir) as connection:
         rows = connection.execute(_STATUS, {"alive_s": reports.ALIVE_S}).fetchall()
     show(rows, STATUS_COLUMNS, as_json=as_json)
+    if not as_json and not any(row["held_by"] for row in rows):
+        click.echo(NOBODY)
     for row in [] if as_json else rows:
         if row["held_by"]:
             click.echo(_holding(row))

@@ -49,7 +49,7 @@ AUDIT_COLUMNS = (
 )
 
 
-@click.group()
+@click.group(short_help="Move users from legacy to Supabase and back, in stages.")
 def rollout() -> None:
     """Move users from legacy to Supabase and back, one stage at a time.
 
@@ -59,7 +59,7 @@ def rollout() -> None:
     """  # noqa: D301  click's mark for "do not wrap" is a real backspace
 
 
-@rollout.command("set")
+@rollout.command("set", short_help="Turn the dial to a stage.")
 @click.argument("stage", metavar="off|shadow|PERCENT|complete")
 @why_option()
 @version_option
@@ -148,7 +148,7 @@ def advance(
     _turn(wish, actor, data_dir, as_json=as_json)
 
 
-@rollout.command()
+@rollout.command(short_help="The kill switch: go back to off, or lower, at once.")
 @click.argument("stage", metavar="[off|shadow|PERCENT]", default="off")
 @why_option("kill switch")
 @by_option
@@ -174,7 +174,7 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
         click.echo(f"Back at {wanted.label}, version {version}. Every process follows within a second.")
 
 
-@rollout.command()
+@rollout.command(short_help="Who changed what, when and why, newest first.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @database_option
 @json_option
@@ -184,7 +184,7 @@ def audit(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     show(rows, AUDIT_COLUMNS, as_json=as_json, empty="Nobody has turned the dial yet.")
 
 
-@rollout.command()
+@rollout.command(short_help="Say what USER (an id or e-mail address) is told now.")
 @click.argument("name", metavar="USER")
 @click.option("--account", help="The account the user chats in, for overrides of accounts.")
 @database_option

@@ -43,7 +43,7 @@ GATE_COLUMNS = (
 )
 
 
-@click.command()
+@click.command(short_help="Say where the dial is, why, and what to type next.")
 @watch_options
 @database_option
 @json_option

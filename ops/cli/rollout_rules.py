@@ -52,7 +52,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str | None, data_dir: 
     say(values, "\n".join(f"{name}={value}" for name, value in values.items()), as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Let the dial go on by itself, in steps.")
 @click.argument("steps", nargs=-1, metavar="STAGE[:TIME]...")
 @click.option("--pause", "state", flag_value="paused", help="Stay where it is; the gate goes on judging.")
 @click.option("--resume", "state", flag_value="running", help="Go on with a paused plan.")
@@ -91,7 +91,7 @@ def plan(
         click.echo(f"{' '.join(found.steps)}: {found.state}, {found.reason} (by {found.created_by})")
 
 
-@click.command()
+@click.command(short_help="Agree, as a second operator, to the change that waits.")
 @click.option("--on", "needed", flag_value=True, type=bool, default=None, help="From now on, forward needs a second.")
 @click.option("--off", "needed", flag_value=False, type=bool, help="No second operator is needed any more.")
 @click.option("--force", is_flag=True, help="Agree although a bridge does not follow; the audit says so.")
@@ -144,7 +144,7 @@ OVERRIDDEN = {
 }
 
 
-@click.group()
+@click.group(short_help="Tell single users or whole accounts a provider.")
 def override() -> None:
     """Tell single users or whole accounts a provider, whatever their bucket. The user's wins over the account's."""
 
@@ -181,7 +181,7 @@ def add_override(
     )
 
 
-@override.command("remove")
+@override.command("remove", short_help="Leave a user or an account to its bucket again.")
 @click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
 @click.argument("name", metavar="SUBJECT")
 @why_option("no longer needed")

@@ -68,7 +68,7 @@ class Plan:
         yield batch
 
 
-@click.command()
+@click.command(short_help="Fill an account with what a support desk would write.")
 @click.option("--conversations", type=click.IntRange(1, MAX_CONVERSATIONS), default=2_000, show_default=True)
 @click.option("--messages", type=click.IntRange(0, MAX_MESSAGES), default=20_000, show_default=True)
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="Spread over the last days.")

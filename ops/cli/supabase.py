@@ -29,9 +29,19 @@ def supabase() -> None:
     """Run a local Supabase (Realtime, Auth, Postgres) without Docker."""
 
 
-@supabase.command()
-@click.option("--port", type=PORT, default=54321, show_default=True, help="API; 0 takes any free port.")
-@click.option("--db-port", type=PORT, default=54322, show_default=True, help="Postgres; 0 takes any free port.")
+@supabase.command(short_help="Start Postgres and the endpoint, and run until Ctrl-C.")
+@click.option(
+    "--port", "--supabase-port", "port", type=PORT, default=54321, show_default=True, help="API; 0 takes any free port."
+)
+@click.option(
+    "--db-port",
+    "--postgres-port",
+    "db_port",
+    type=PORT,
+    default=54322,
+    show_default=True,
+    help="Postgres; 0 takes any free port.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

@@ -1,15 +1,19 @@
 """`crossfade up`: all of Crossfade on this machine, embedded. The work is in `ops.embedded.stack`."""
 
+import asyncio
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from ops.cli.options import DEFAULT_DATA_DIR, stack_option
+from ops.demo.feeding import unfed
 from ops.embedded import banner
 from ops.embedded.progress import Progress
+from ops.embedded.ready import Ready
 from ops.embedded.stack import Stack, StackOptions
 from ops.embedded.stop_signals import StopSignals
 from ops.embedded.supervisor import Stopped
@@ -23,7 +27,9 @@ PORT = click.IntRange(0, 65535)
 @click.option("--gateway-port", type=PORT, default=8000, show_default=True, help="REST API; 0 takes any free port.")
 @click.option("--bridge-port", type=PORT, default=8001, show_default=True, help="Legacy sockets.")
 @click.option("--supabase-port", type=PORT, default=54321, show_default=True, help="Supabase endpoint.")
-@click.option("--postgres-port", type=PORT, default=54322, show_default=True, help="Database.")
+@click.option(
+    "--postgres-port", "--db-port", "postgres_port", type=PORT, default=54322, show_default=True, help="Database."
+)
 @click.option("--allow-public", is_flag=True, help="Let the Supabase endpoint open public channels, too.")
 @click.option("--verbose", is_flag=True, help="Show the log lines of every process on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
@@ -57,7 +63,7 @@ def up(
                 if as_json:
                     click.echo(ready.to_json())
                 else:
-                    banner.show(Console(), ready, data_dir.resolve(), _watch_command(data_dir))
+                    show_banner(Console(), ready, data_dir)
                 stack.watch()
         except Stopped:
             pass
@@ -68,10 +74,20 @@ def _echo(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _watch_command(data_dir: Path) -> str:
-    """How the person calls this same `crossfade` for the demo, short where it can be."""
-    crossfade = Path(sys.argv[0]).absolute()
-    if crossfade.is_relative_to(Path.cwd()):
-        crossfade = crossfade.relative_to(Path.cwd())
+def show_banner(console: Console, ready: Ready, data_dir: Path) -> None:
+    """Say what runs, derived from what is fed now."""
+    banner.show(console, ready, data_dir.resolve(), asyncio.run(unfed(ready)), _speller(data_dir))
+
+
+def _speller(data_dir: Path) -> Callable[[str], str]:
+    """Return what writes a command as the person here types it: this same `crossfade`, short where it can be."""
+    program = Path(sys.argv[0]).absolute()
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
     options = [] if data_dir == DEFAULT_DATA_DIR else ["--data-dir", str(data_dir)]
-    return shlex.join([str(crossfade), "demo", "--watch", *options])
+
+    def spell(command: str) -> str:
+        words = [str(program) if word == "crossfade" else word for word in shlex.split(command)]
+        return shlex.join([*words, *options])
+
+    return spell

@@ -1,6 +1,7 @@
 """`crossfade users`: make users, say whom an account may name, end what they had, and end their sockets and tokens."""
 
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ import click
 import psycopg
 
 from gateway.db import Connection
+from gateway.domain import UserScope
 from gateway.store import users as store
+from ops.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, database_url, json_option
 from ops.cli.output import encode, moment
 from ops.errors import OpsError
@@ -21,6 +24,11 @@ from ops.errors import OpsError
 CONNECT_TIMEOUT_S = 5
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+NOT_ASKED = (
+    "The gateways let every account name everybody (CROSSFADE_ACCOUNT_USERS=everybody): what the list says is kept,"
+    " and counts once they are started with `listed`."
+)
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
@@ -65,7 +73,10 @@ def create(
     accounts = [account_id] if account_id else []
     created = []
     for email in emails:
-        created.append(admin.create_user(email, password=password, accounts=accounts))
+        try:
+            created.append(admin.create_user(email, password=password, accounts=accounts))
+        except AuthAdminError as error:
+            raise _with_advice(error, email, account_id) from error
         if not as_json:
             named = f", and account {account_id} may name it" if account_id else ""
             click.echo(f"Created {created[-1].id} ({created[-1].email}){named}.")
@@ -83,7 +94,8 @@ def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as
     with _connect(data_dir, account_id) as connection, connection.transaction():
         found = store.allow_users(connection, account_id, names)
         _check_found(names, found, "There is no user", f" {again('crossfade users create')} makes users.")
-    _tell(account_id, found, "may name", as_json=as_json)
+        scope = store.find_scope(connection)
+    _tell(account_id, found, "may name", scope, as_json=as_json)
 
 
 @users.command()
@@ -103,7 +115,8 @@ def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, a
             found = store.forbid_users(connection, account_id, names)
             _check_found(names, found, f"Account {account_id} has nothing to do with")
         left = {user.id: _end(connection, account_id, user.id) for user in found}
-    _tell(account_id, found, "may no longer name", as_json=as_json, left=left)
+        scope = store.find_scope(connection)
+    _tell(account_id, found, "may no longer name", scope, as_json=as_json, left=left)
 
 
 @users.command()
@@ -135,7 +148,16 @@ def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> Non
     """Show whom the account may name."""
     with _connect(data_dir, account_id) as connection:
         found = store.list_users(connection, account_id)
-    _tell(account_id, found, "may name", as_json=as_json)
+        scope = store.find_scope(connection)
+    _tell(account_id, found, "may name", scope, as_json=as_json)
+
+
+def _with_advice(error: AuthAdminError, email: str, account_id: UUID | None) -> OpsError:
+    """Whoever makes a user that is there wants an account to name it."""
+    if not error.is_there:
+        return error
+    allow = again(f"crossfade users allow {shlex.quote(email)} --account {account_id or 'UUID'}")
+    return UsersError(f"{error}. `{allow}` lets the account name it.")
 
 
 def _end(connection: Connection, account_id: UUID, user_id: UUID) -> int:
@@ -170,11 +192,18 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
 
 
 def _tell(
-    account_id: UUID, found: Sequence[store.User], verb: str, *, as_json: bool, left: Mapping[UUID, int] | None = None
+    account_id: UUID,
+    found: Sequence[store.User],
+    verb: str,
+    scope: UserScope | None,
+    *,
+    as_json: bool,
+    left: Mapping[UUID, int] | None = None,
 ) -> None:
+    """Say what the list says now, and whether the gateways ask it: `scope` is what they noted."""
     if as_json:
         people = [asdict(user) | ({"conversations_left": left[user.id]} if left else {}) for user in found]
-        click.echo(encode({"account_id": account_id, "users": people}))
+        click.echo(encode({"account_id": account_id, "account_users": scope, "users": people}))
         return
     for user in found:
         click.echo(f"Account {account_id} {verb} {_named(user)}.")
@@ -182,6 +211,8 @@ def _tell(
             click.echo(f"  Taken out of {left[user.id]} conversations; legacy sockets are closed within seconds.")
     if not found:
         click.echo(f"Account {account_id} {verb} nobody but its own user.")
+    if scope is UserScope.EVERYBODY:
+        click.echo(NOT_ASKED)
 
 
 def _tell_evicted(found: Sequence[store.User], ends: Mapping[UUID, datetime | None], *, as_json: bool) -> None:

@@ -100,7 +100,7 @@ def list_webhooks(*, account_id: UUID | None, data_dir: Path | None, as_json: bo
     show(rows, ENDPOINT_COLUMNS, as_json=as_json, empty="There are no webhooks.")
 
 
-@webhooks.command()
+@webhooks.command(short_help="Show what became of the latest requests to WEBHOOK_ID.")
 @click.argument("webhook_id", type=click.IntRange(1))
 @click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="Only these.")
 @click.option("--since", type=Moment(), help="Not older than a time, or 2h, 30m, 3d ago.")
@@ -137,7 +137,7 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
     say(shown, f"{len(shown)} deliveries will be sent again.", as_json=as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Deliver to WEBHOOK_ID now what waits.")
 @click.argument("webhook_id", type=click.IntRange(1))
 @click.argument("event_ids", nargs=-1, type=click.UUID)
 @database_option
@@ -163,7 +163,7 @@ def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None
     say({"retried": retried}, f"{retried} deliveries are due now.", as_json=as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Deliver to WEBHOOK_ID what failed in a range of time.")
 @click.argument("webhook_id", type=click.IntRange(1))
 @click.option("--since", type=Moment(), required=True, help="From a time on, or 2h, 30m, 3d ago.")
 @click.option("--until", type=Moment(), help="Before a time.  [default: now]")
@@ -201,7 +201,7 @@ def recover(
     say({"failed": failed, "missing": missing}, sentence, as_json=as_json)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Forward events to a receiver on this machine, signed.")
 @click.option(
     "--forward-to", "target", required=True, help="Where your receiver listens, say http://127.0.0.1:3000/hooks."
 )

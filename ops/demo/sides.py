@@ -23,6 +23,10 @@ class DemoError(OpsError):
     """A side refused the client or stayed silent."""
 
 
+class RefusedError(DemoError):
+    """A side does not let the client in; the text has no full stop, for its reason comes from elsewhere."""
+
+
 class Side(Protocol):
     """Hands the payload of every new message to the `Receive` it was made with."""
 
@@ -57,7 +61,7 @@ class SupabaseSide:
         await channel.subscribe(lambda state, error: states.append((state, error)))
         if not states or states[-1][0] is not RealtimeSubscribeStates.SUBSCRIBED:
             state, error = states[-1] if states else ("no answer", None)
-            raise DemoError(f"Supabase refused the private channel: {error or state}")
+            raise RefusedError(f"Supabase refused the private channel: {error or state}")
 
     async def close(self) -> None:
         await self._client.close()
@@ -94,10 +98,10 @@ class SocketIoSide:
                 transports=["websocket"],
             )
         except socketio.exceptions.ConnectionError as error:
-            raise DemoError(f"The bridge refused the Socket.IO client: {error}") from error
+            raise RefusedError(f"The bridge refused the Socket.IO client: {error}") from error
         answer = await self._answer
         if not isinstance(answer, dict) or not answer.get("ok"):
-            raise DemoError(f"The bridge refused the conversation: {answer}")
+            raise RefusedError(f"The bridge refused the conversation: {answer}")
 
     async def close(self) -> None:
         await self._client.disconnect()

@@ -68,6 +68,7 @@ class LineView:
             self._console.print(
                 f"[bold]{title}[/]: {summary.received}{of} arrived, {order}, {summary.repeats} repeats{time}",
                 highlight=False,
+                soft_wrap=not self._console.is_terminal,  # in a pipe a side is a line
             )
 
 

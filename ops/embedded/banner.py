@@ -1,6 +1,7 @@
 """The ready banner: everything needed for the first message, in lines that can be pasted."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -8,12 +9,13 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from ops.demo.feeding import Unfed
 from ops.embedded.ready import FILE_NAME, Ready
 from realtime_bridge.shared_variables import Provider
 
 PROVIDERS = {
     Provider.DUAL: "both sides are fed, clients are told legacy",
-    Provider.ROLLOUT: "as the dial says; see crossfade rollout status",
+    Provider.ROLLOUT: "as the dial says; see {status}",
     Provider.SOCKETIO: "only legacy is fed",
     Provider.SUPABASE: "only Supabase is fed",
 }
@@ -26,8 +28,9 @@ def curl_line(ready: Ready) -> str:
     return f"curl -i {url} -H 'X-API-Key: {ready.api_key}' -H 'Content-Type: application/json' -d '{body}'"
 
 
-def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> None:
-    """Print the banner. `watch_command` is what shows messages arriving."""
+def show(console: Console, ready: Ready, data_dir: Path, silent: Unfed | None, spell: Callable[[str], str]) -> None:
+    """Print the banner. `silent` is a side that gets nothing now; `spell` writes a command as it is typed here."""
+    provider = PROVIDERS[Provider(ready.provider)].format(status=spell("crossfade rollout status"))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
@@ -39,7 +42,7 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),
         ("Redis", ready.redis_url),
-        ("Provider", f"{ready.provider}: {PROVIDERS[Provider(ready.provider)]}"),
+        ("Provider", f"{ready.provider}: {provider}"),
         ("API key", ready.api_key),
         ("Conversation", str(ready.conversation_id)),
         ("Logs", str(data_dir / "logs")),
@@ -52,6 +55,10 @@ def show(console: Console, ready: Ready, data_dir: Path, watch_command: str) -> 
     console.print("\n[bold]Send a message[/] (answers 201):\n")
     # Never wrapped, never marked up: it is there to be pasted.
     console.print(curl_line(ready), markup=False, highlight=False, soft_wrap=True)
-    console.print("\n[bold]Watch it arrive on both sides[/], in another terminal:\n")
-    console.print(watch_command, markup=False, highlight=False, soft_wrap=True)
+    where = f"on {silent.heard}" if silent else "on both sides"
+    console.print(f"\n[bold]Watch it arrive {where}[/], in another terminal:\n")
+    console.print(spell("crossfade demo --watch"), markup=False, highlight=False, soft_wrap=True)
+    if silent:
+        console.print()
+        console.print(silent.sentence(spell), markup=False, highlight=False, soft_wrap=True)
     console.print("\nCtrl-C stops everything; the data stays for the next time.\n")

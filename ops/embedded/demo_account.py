@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from gateway import api_keys
 from gateway.domain import Scope
 from gateway.store import api_keys as key_store
+from gateway.store import users
 from ops.embedded.credentials import Credentials
 from ops.embedded.private_files import write_private
 from ops.embedded.ready import Ready
@@ -49,10 +50,15 @@ class _Kept:
 
 
 def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
-    """Return the demo account; what is missing of it is made, and an older key may do what new ones may."""
+    """Return the demo account; what is missing of it is made, and an older key may do what new ones may.
+
+    Whoever tried `users forbid` or `users evict` on the client finds it let in again: it may be named, takes part in
+    the conversation, and gets a new token at each start.
+    """
     with psycopg.connect(addresses.database_url, autocommit=True, row_factory=tuple_row) as connection:
         agent_id = _ensure_user(connection, AGENT_EMAIL)
         client_id = _ensure_user(connection, CLIENT_EMAIL)
+        users.allow_users(connection, agent_id, [CLIENT_EMAIL])
         kept = _find_kept(file)
         if kept is None or not _still_serves(addresses, kept):
             connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
@@ -60,6 +66,7 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
         connection.execute(_SQL["widen_named"], {"account": agent_id, "name": KEY_NAME, "scopes": list(SCOPES)})
+        _let_in(addresses, kept, client_id)
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
 
 
@@ -127,6 +134,18 @@ def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> i
     if answer.status_code != HTTPStatus.CREATED:
         raise OpsError(f"The gateway did not create the demo conversation ({answer.status_code}): {answer.text[:300]}")
     return int(answer.json()["data"]["id"])
+
+
+def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
+    """Have the client take part in the conversation; where it does, nothing happens. A used-up limit is no failure."""
+    answer = requests.post(
+        f"{addresses.gateway_url}/api/v1/chat/conversations/{kept.conversation_id}/participants",
+        headers={"X-API-Key": kept.api_key},
+        json={"userId": str(client_id), "role": "client"},
+        timeout=TIMEOUT_S,
+    )
+    if answer.status_code not in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
+        raise OpsError(f"The gateway did not let the demo client in ({answer.status_code}): {answer.text[:300]}")
 
 
 def _still_serves(addresses: Addresses, kept: _Kept) -> bool:

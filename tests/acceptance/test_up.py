@@ -179,6 +179,16 @@ def test_ctrl_c_leaves_nothing_and_the_data_stays(place: Path) -> None:
         assert (after["apiKey"], after["conversationId"]) == (before["apiKey"], before["conversationId"])
         assert [user["id"] for user in after["users"]] == [user["id"] for user in before["users"]]
         assert get_conversation(after).status_code == 200
+        # Somebody tried `users forbid` and `users evict` on the demo's client: the demo says what helps, and it does.
+        account = f"--account={after['users'][0]['id']}"
+        second.crossfade("users", "forbid", "client@example.com", account)
+        second.crossfade("users", "evict", "client@example.com")
+        shut_out = second.crossfade("demo", "--data-dir", str(data_dir), "--count", "1", check=False)
+        assert (shut_out.returncode, "stop `up` and start it again" in shut_out.stderr) == (1, True), shut_out
+        assert "--data-dir" in shut_out.stderr
+
+    with running(data_dir) as again:
+        again.crossfade("demo", "--data-dir", str(data_dir), "--count", "1")
 
     with running(data_dir, "--fresh") as third:
         assert third.ready["apiKey"] != before["apiKey"]

@@ -1,5 +1,6 @@
 """The pages of `/` and `/docs`: what stands on them, what they may load, and that what they show can be done."""
 
+import importlib.metadata
 import json
 import re
 import shlex
@@ -63,6 +64,8 @@ def test_the_root_says_what_this_is(client: FlaskClient) -> None:
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     facts = answer.get_json()
     assert (facts["docs"], facts["api"]) == ("/docs", "/api/v1/chat")
+    assert facts["version"] == importlib.metadata.version("crossfade")
+    assert facts["apiVersion"] == client.get("/api/v1/openapi.json").get_json()["info"]["version"]
     assert "Accept" in answer.headers["Vary"]
     for place in ("docs", "problems", "openapi", "livez"):
         assert client.get(facts[place]).status_code == 200

@@ -106,3 +106,29 @@ def test_a_name_too_many_changes_nothing(
     assert (code, "an account is a row of auth.users" in output) == (1, True)
     assert crossfade(database_url, "allow", "--account", account.id)[0] == 2
     assert crossfade(database_url, "forbid", ana, "--account", account.id)[0] == 1
+
+
+def test_what_is_told_of_a_list_is_what_the_gateways_do(
+    settings: Settings, account: Account, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """Where the gateways let everybody be named, each command says that the list does not count; else none does."""
+    ana = make_user(conn)
+    for scope, told in ((UserScope.EVERYBODY, True), (UserScope.LISTED, False)):
+        with running(create_app(replace(settings, account_users=scope))):
+            for words in (("allow", ana), ("list",), ("forbid", ana)):
+                line = (*words, "--account", account.id)
+                code, output = crossfade(database_url, *line)
+                assert (code, "(CROSSFADE_ACCOUNT_USERS=everybody)" in output) == (0, told), output
+                if words[0] == "list":
+                    document = json.loads(crossfade(database_url, *line, "--json")[1])
+                    assert document["accountUsers"] == scope.value
+
+
+def test_nothing_is_told_of_gateways_that_never_ran(
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """Before the first gateway has started, nobody knows."""
+    conn.execute("delete from chat_settings")
+    code, output = crossfade(database_url, "list", "--account", account.id, "--json")
+    assert (code, json.loads(output)["accountUsers"]) == (0, None)
+    assert "everybody" not in crossfade(database_url, "list", "--account", account.id)[1]

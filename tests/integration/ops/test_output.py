@@ -17,7 +17,7 @@ from rich.console import Console
 from ops.cli.main import COMMANDS, main
 from ops.cli.output import Column, encode, show
 from ops.demo.tracker import Arrival, SideName, Tracker
-from ops.demo.view import JsonView
+from ops.demo.view import JsonView, LineView
 from realtime_bridge.webhooks.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
@@ -232,3 +232,23 @@ def test_the_demo_speaks_camel_case(capsys: pytest.CaptureFixture[str]) -> None:
     view.show_summary()
     for line in capsys.readouterr().out.splitlines():
         assert {name for name in names(json.loads(line)) if not CAMEL.fullmatch(name)} == set()
+
+
+def test_a_watch_in_a_pipe_shows_every_look(database_url: str) -> None:
+    """Each on lines of its own, the last one ended like the others; on a terminal they replace each other."""
+    environment = {"DATABASE_URL": database_url, "CROSSFADE_DATA_DIR": "", "COLUMNS": "200"}
+    words = ["parity", "watch", "--times", "3", "--every", "0.2"]
+    output = CliRunner().invoke(main, words, env=environment).stdout
+    assert output.count("last 60 s") == 3
+    assert output.endswith("\n")
+
+
+def test_the_summary_of_a_demo_in_a_pipe_is_not_wrapped() -> None:
+    """A side is a line, however long."""
+    tracker = Tracker()
+    for number in range(3):
+        tracker.note_sent(str(number), number, 0.0)
+        tracker.note_arrival(SideName.SUPABASE, event_id=str(number), seq=number, content="", created_at=0, now=1e6)
+    file = io.StringIO()
+    LineView(tracker, Console(file=file, width=40)).show_summary()
+    assert [line.partition(":")[0] for line in file.getvalue().splitlines()] == ["Supabase Realtime", "Socket.IO"]

@@ -1,5 +1,6 @@
 """`crossfade relay` tells an operator what happens and sends parked events again."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -129,3 +130,18 @@ def test_a_bridge_lives_as_long_here_as_for_the_dial(
     assert provider() is None
     monkeypatch.setattr(reports, "ALIVE_S", 120.0)
     assert provider() == "dual"
+
+
+def test_status_without_a_bridge_says_what_to_start(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Nobody delivers: one line says how to change that; with a bridge it is not there."""
+    code, output = crossfade(database_url, "status")
+    assert (code, "No bridge is running: `python -m realtime_bridge` starts one" in output) == (0, True)
+    append_message(conn, make_conversation(conn, make_user(conn)))
+    seen = []
+
+    async def look() -> None:
+        async with held_relay(database_url, RecordingSink()):
+            seen.append(await asyncio.to_thread(crossfade, database_url, "status"))
+
+    run(look)
+    assert "No bridge is running" not in seen[0][1]

@@ -1,8 +1,11 @@
 """Which stack a command works on: `--data-dir`, the variable that stands for it, or DATABASE_URL."""
 
+import importlib
 import io
 import json
 import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -12,13 +15,14 @@ from psycopg.rows import DictRow
 from rich.console import Console
 
 from ops.cli.main import main
-from ops.embedded import banner
+from ops.demo.run import Demo
 from ops.embedded.ready import DemoUser, Ready, read_ready
 from tests.factories import make_user
 from tests.integration.ops.test_output import leaves
 from tests.integration.rollout.stages import put_stage
 
 VARIABLE = "CROSSFADE_DATA_DIR"
+up_module = importlib.import_module("ops.cli.up")
 
 
 @pytest.fixture
@@ -124,8 +128,67 @@ def test_keys_of_a_development_stack_say_so(
 
 def test_the_banner_says_what_runs(data_dir: Path) -> None:
     """Where the API describes itself, and which side is fed, stand among the facts."""
-    console = Console(width=120, record=True, file=io.StringIO())
-    banner.show(console, read_ready(data_dir), data_dir, "crossfade demo --watch")
-    text = console.export_text()
+    text = banner_of(read_ready(data_dir), data_dir)
     assert "http://127.0.0.1:1/docs" in text
     assert "rollout: as the dial says" in text
+
+
+def test_the_banner_says_where_a_message_arrives(data_dir: Path, conn: psycopg.Connection[DictRow]) -> None:
+    """On both sides where both are fed; else on the one that is, why, and what to type, as the other lines have it."""
+    put_stage(conn, "off")
+    ready = read_ready(data_dir)
+    for provider, where, reason in (
+        ("dual", "on both sides", ""),
+        ("socketio", "on Socket.IO", "Supabase is not fed: CHAT_REALTIME_PROVIDER is socketio."),
+        ("supabase", "on Supabase", "Socket.IO is not fed: CHAT_REALTIME_PROVIDER is supabase."),
+        ("rollout", "on Socket.IO", "Supabase is not fed: the dial is at off."),
+    ):
+        text = banner_of(replace(ready, provider=provider), data_dir)
+        assert f"Watch it arrive {where}, in another terminal" in text
+        assert reason in text
+        assert ("both sides, in" in text) is (provider == "dual")
+    named = f" --data-dir '{data_dir}'"
+    assert f"bin/crossfade rollout status{named}" in text
+    assert f"bin/crossfade rollout set shadow --why 'to see both sides'{named}" in text
+    put_stage(conn, "shadow")
+    assert "Watch it arrive on both sides, in" in banner_of(ready, data_dir)
+
+
+def test_the_demo_says_how_to_start_anew(data_dir: Path) -> None:
+    """A pinned provider is another start of the same stack, and the running one is in its way."""
+    replace(read_ready(data_dir), provider="socketio").write(data_dir)
+    refused = crossfade("demo", "--data-dir", str(data_dir))
+    wanted = f"Stop the running stack, then type: CHAT_REALTIME_PROVIDER=dual ./ops/up --data-dir '{data_dir}'"
+    assert wanted in refused.output
+
+
+def test_a_watch_says_that_the_dial_was_turned(
+    data_dir: Path, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A side that fell silent meanwhile is named at the end, with the command; both fed to the end, nothing is said."""
+    for later, told in (("off", True), ("shadow", False)):
+        put_stage(conn, "shadow")
+
+        async def turned(*_: object, later: str = later, **_named: object) -> None:
+            put_stage(conn, later)
+
+        monkeypatch.setattr(Demo, "run", turned)
+        watched = crossfade("demo", "--watch", "--data-dir", str(data_dir))
+        assert (watched.exit_code, "Supabase is not fed: the dial is at off. Type: " in watched.output) == (0, told)
+
+
+def banner_of(ready: Ready, data_dir: Path) -> str:
+    """Return the banner as `up` prints it for this stack."""
+    console = Console(width=400, record=True, file=io.StringIO())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [".venv/bin/crossfade", "up"])
+        up_module.show_banner(console, ready, data_dir)
+    return console.export_text()
+
+
+def test_a_stack_that_cannot_be_reached_is_named(data_dir: Path) -> None:
+    """By its directory, whose ready.json says where its database is."""
+    replace(read_ready(data_dir), database_url="postgresql://u:secret@127.0.0.1:1/x").write(data_dir)
+    refused = crossfade("keys", "list", "--data-dir", str(data_dir))
+    assert refused.output.startswith(f"Error: The database of the stack on {data_dir} cannot be used: ")
+    assert "secret" not in refused.output

@@ -82,6 +82,7 @@ def test_what_cannot_be_created_is_one_sentence(
 ) -> None:
     """A taken address, an account that is none, a key that may not, no address at all: each says what it is."""
     make_user(conn, "taken@example.com")
+    account = make_user(conn)
 
     def scene(crossfade: Crossfade, _: str) -> None:
         for code, words, line, changes in (
@@ -99,6 +100,10 @@ def test_what_cannot_be_created_is_one_sentence(
             assert "Traceback" not in refused.output
         refused = crossfade("allow", "new@example.com", "--account", uuid4())
         assert refused.exit_code == 1
+        refused = crossfade("create", "taken@example.com", "--account", account, COLUMNS="250")
+        assert (
+            f"`crossfade users allow taken@example.com --account {account}` lets the account name it" in refused.output
+        )
 
     play(database_url, admin_url, scene)
     found = conn.execute("select email from auth.users where email like 'new%'").fetchall()

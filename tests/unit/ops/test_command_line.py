@@ -1,5 +1,6 @@
 """The `crossfade` command itself: what it lists, and how it fails."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -74,7 +75,40 @@ def test_migrate_reports_an_unreachable_database_in_one_sentence() -> None:
     result = run("migrate", DATABASE_URL="postgresql://postgres@127.0.0.1:1/postgres")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: connection failed")
+    assert line.startswith("Error: The database of DATABASE_URL cannot be used: connection failed")
+
+
+@pytest.mark.parametrize("password", ["secret", "se%cret", "se@cret", "q%zz@secret"])
+@pytest.mark.parametrize("command", [("keys", "list"), ("relay", "status"), ("rollout", "status"), ("migrate",)])
+def test_a_database_that_cannot_be_used_is_named_without_its_password(command: tuple[str, ...], password: str) -> None:
+    """By the variable that says where it is; no part of the password stands in the sentence."""
+    url = f"postgresql://postgres:{password}@127.0.0.1:1/postgres"
+    result = run(*command, DATABASE_URL=url, CROSSFADE_DATA_DIR="")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: The database of DATABASE_URL cannot be used: ")
+    assert "cret" not in line
+    assert "zz" not in line
+
+
+def test_the_short_help_of_every_command_is_whole() -> None:
+    """Neither `crossfade --help` nor a group's cuts a sentence on a terminal of 80 columns."""
+    cut = [
+        line.strip()
+        for group in ((), *((name,) for name in cli.COMMANDS), ("rollout", "override"))
+        for line in run(*group, "--help", COLUMNS="80").output.partition("\nCommands:\n")[2].splitlines()
+        if line.endswith("...")
+    ]
+    assert cut == []
+
+
+def test_both_stacks_take_the_same_names_for_their_ports() -> None:
+    """`up` and `supabase start` are told the endpoint's and the database's port in the same words."""
+    up = importlib.import_module("ops.cli.up").up
+    start = importlib.import_module("ops.cli.supabase").start
+    options = [{name for one in command.params for name in one.opts} for command in (up, start)]
+    for name in ("--supabase-port", "--postgres-port", "--db-port"):
+        assert all(name in each for each in options), name
 
 
 def test_a_database_of_a_newer_version_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
