@@ -110,8 +110,16 @@ def test_announced_imports_are_sends(gateway: Attacked) -> None:
     assert (status, refused["remaining"]) == (429, 10)
     assert int(headers["Retry-After"]) > 50
     assert announce(500, aloud=False)[0] == 200
-    sent = [gateway.server.request("POST", path, key, {"content": str(n)})[0] for n in range(11)]
-    assert sent == [201] * 10 + [429]
+    once = {"Idempotency-Key": "the last of them"}
+    body = {
+        "announce": True,
+        "messages": [{"direction": "outgoing", "createdAt": "2026-01-01T00:00:00Z", "content": "x"}],
+    }
+    first, *repeats = [gateway.server.request("POST", f"{path}:import", key, body, once) for _ in range(3)]
+    assert first[0] == 200
+    assert [(repeat[0], repeat[2]["Idempotency-Replayed"]) for repeat in repeats] == [(200, "true")] * 2
+    sent = [gateway.server.request("POST", path, key, {"content": str(n)})[0] for n in range(10)]
+    assert sent == [201] * 9 + [429]
     count = "select count(*) as n from chat_events where conversation_id = %s and type = 'message.new'"
     row = gateway.conn.execute(count, (conversation,)).fetchone()
     assert row is not None
