@@ -21,7 +21,7 @@ class FairQueue:
         self._held: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[_Ticket]] = OrderedDict()
         self._shares = Shares(most_waiting)
-        self._refused_at = float("-inf")
+        self._full_at = float("-inf")
         self._lock = threading.Lock()
 
     def enter(self, owner: Hashable, timeout_s: float) -> bool:
@@ -32,7 +32,8 @@ class FairQueue:
                 self._held[owner] += 1
                 return True
             if not self._shares.take(owner):
-                self._refused_at = monotonic()
+                if self._shares.is_full:
+                    self._full_at = monotonic()
                 raise QueueFull
             ticket = _Ticket()
             self._waiting.setdefault(owner, deque()).append(ticket)
@@ -54,12 +55,15 @@ class FairQueue:
         return self._shares.total
 
     def stuck_s(self) -> float:
-        """How long the one that has waited longest waits by now."""
+        """How long somebody waits by now who holds no place; whoever holds some waits for what it does itself."""
         with self._lock:
-            return monotonic() - min((tickets[0].since for tickets in self._waiting.values()), default=monotonic())
+            now = monotonic()
+            newcomers = (tickets[0].since for owner, tickets in self._waiting.items() if not self._held[owner])
+            return now - min(newcomers, default=now)
 
-    def refused_s_ago(self) -> float:
-        return monotonic() - self._refused_at
+    def full_s_ago(self) -> float:
+        """When somebody was refused last because of others; not who had taken its own share."""
+        return monotonic() - self._full_at
 
     def _let_in(self) -> None:
         """Give the free place to who holds least; of several, to who came first."""

@@ -107,6 +107,15 @@ def _once(connection: Connection, place: _Place, view: View, whole: AbstractCont
     return response
 
 
+def is_repeat(database: Database) -> bool:
+    """Whether the answer to this request is kept: what it did was done, and counted, by the first one."""
+    text = request.headers.get(HEADER)
+    if text is None:
+        return False
+    with database.connection() as connection:
+        return store.find(connection, _place(parse(text)).id) is not None
+
+
 def parse(text: str) -> str:
     """Return the key that a header holds: a quoted string as in the draft, or the bare word that most clients send."""
     text = text.strip()

@@ -63,7 +63,7 @@ class LimitStorage(RedisStorage):
             uri.removeprefix(SCHEME_PREFIX), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=retry
         )
         self._on_failure = on_failure
-        self._closed_until = 0.0
+        self._open_until = 0.0
         self._acquire = self.storage.register_script(ACQUIRE)
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
@@ -75,10 +75,13 @@ class LimitStorage(RedisStorage):
 
     def wait_s(self, key: str, limit: int, expiry: int, amount: int) -> int:
         """Return in how many whole seconds `amount` hits more fit, after they did not; `expiry` when Redis is gone."""
+        if self._is_open():
+            return expiry
         try:
-            entry: Any = self.storage.lindex(self.prefixed_key(key), limit - amount)
+            entry: Any = self.storage.lindex(self.prefixed_key(_bucket(key)), limit - amount)
             seconds, micros = cast("tuple[int, int]", self.storage.time())
-        except redis.RedisError:
+        except redis.RedisError as error:
+            self._break(error)
             return expiry
         began_s = float(entry or 0) / 1_000_000
         return max(1, ceil(began_s + expiry - seconds - micros / 1_000_000))
@@ -109,18 +112,25 @@ class LimitStorage(RedisStorage):
         self.storage.close()
 
     def _hit(self, key: str, limit: int, expiry: int, amount: int) -> bool:
-        if time.monotonic() < self._closed_until:
+        if self._is_open():
             self._on_failure()
             return True
         try:
             granted, count, age_us = self._acquire([self.prefixed_key(_bucket(key))], [limit, expiry, amount])
         except redis.RedisError as error:
-            self._closed_until = time.monotonic() + BREAKER_S
+            self._break(error)
             self._on_failure()
-            _log.warning("rate_limit_not_applied", error=type(error).__name__)
             return True
         _windows()[key] = (time.time() - age_us / 1_000_000, count)
         return bool(granted)
+
+    def _is_open(self) -> bool:
+        """Whether the breaker is: Redis failed a moment ago and is not asked."""
+        return time.monotonic() < self._open_until
+
+    def _break(self, error: redis.RedisError) -> None:
+        self._open_until = time.monotonic() + BREAKER_S
+        _log.warning("rate_limit_not_applied", error=type(error).__name__)
 
 
 def _bucket(key: str) -> str:

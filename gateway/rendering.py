@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 
 from flask import Response, g
 
-from gateway import receipts
+from gateway import etags, receipts
 from realtime_bridge.content_html import each_with_html
 
 
 def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`{"success": true, "data": …}`."""
+    if headers and "ETag" in headers and wants_html() and not receipts.are_due():
+        headers = {**headers, "ETag": etags.with_html(headers["ETag"])}
     (representation,) = [receipts.of(representation)] if receipts.are_due() else _shown([representation])
     return _answer(f'{{"success": true, "data": {representation}}}', status, headers)
 

@@ -43,7 +43,7 @@ class ScopeNote:
             with self._database.connection() as connection:
                 users.note_scope(connection, self._scope.value)
         except (ServiceUnavailable, psycopg.Error) as error:
-            _log.warning("scope not noted", scope=self._scope.value, error=f"{type(error).__name__}: {error}".strip())
+            _log.warning("scope_not_noted", scope=self._scope.value, error=f"{type(error).__name__}: {error}".strip())
             return False
         return True
 

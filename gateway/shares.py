@@ -25,6 +25,11 @@ class Shares:
     def total(self) -> int:
         return self._total
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody gets a place, also who holds none."""
+        return self._total >= self._capacity
+
     def take(self, owner: Hashable, count: int = 1) -> bool:
         """Take places, which `give_back` returns; False when this owner gets them not now."""
         with self._lock:

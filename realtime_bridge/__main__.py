@@ -117,6 +117,7 @@ async def run(settings: Settings) -> None:
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         heartbeat.run(),
+        *([legacy.run()] if legacy else []),
         *([farewell.run()] if farewell else []),
         *(again.run() for again in create_sends_again(pool, transport, relays)),
         *(rollout.runs if rollout else ()),

@@ -46,8 +46,11 @@ class TurnstileGate:
             self._take(self._places, owner if owner is not None else g.api_key.account_id)
 
     def is_full(self) -> bool:
-        """Whether somebody waits for much too long, or had to be refused a moment ago: for `/readyz`."""
-        return self._places.stuck_s() > FULL_S or self._places.refused_s_ago() < FULL_S
+        """Whether whoever comes waits for much too long, or was refused a moment ago: for `/readyz`.
+
+        What one account's crowd does to itself says nothing: a load balancer would send it on to the next worker.
+        """
+        return self._places.stuck_s() > FULL_S or self._places.full_s_ago() < FULL_S
 
     def _enter(self) -> None:
         if request.path in QUIET:  # probes are answered also while everybody queues

@@ -102,7 +102,8 @@ OPERATIONS = {
         },
         description="Up to 500, each an [ImportMessage](/docs/schemas#ImportMessage) with its own `createdAt` and its"
         " own result: one that is wrong leaves the others alone. Events only with `announce`; then each message counts"
-        " as one that is sent, and 429 tells how many fit (`remaining`).",
+        " as one that is sent, and 429 tells how many fit (`remaining`). A repeat with the same `Idempotency-Key` is"
+        " not counted again; messages that turn out to be duplicates by `clientMessageId` are, so repeat with the key.",
     ),
     "attachments.create_attachment": Operation(
         summary="Announce a file",

@@ -3,6 +3,7 @@
 from flask import request
 
 from gateway.errors import PreconditionRequired
+from gateway.etags import version_of
 from gateway.preconditions import ANY, IfMatch
 
 NEVER = ""  # no ETag is empty: what cannot be read matches nothing
@@ -15,5 +16,5 @@ def read_if_match(*, required: bool = False) -> IfMatch:
             raise PreconditionRequired
         return IfMatch()
     sent = request.if_match
-    strong = tuple(f'"{tag}"' for tag in sent.as_set())
+    strong = tuple(version_of(tag) for tag in sent.as_set() if tag)
     return IfMatch((ANY,) if sent.star_tag else strong or (NEVER,))

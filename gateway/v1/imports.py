@@ -12,6 +12,7 @@ from gateway import rendering
 from gateway.changes import ImportedMessage
 from gateway.db import Database
 from gateway.faults import body_errors
+from gateway.idempotency import is_repeat
 from gateway.services import imports as service
 from gateway.services.imports import Imported
 from gateway.v1.fields import NoQuery
@@ -29,7 +30,8 @@ def blueprint(database: Database, charge_sends: Callable[[int], None]) -> Bluepr
 
     def charge() -> None:
         """Before the view, which may run within a transaction: limits are asked over the network."""
-        if count := _announced(request.get_data(cache=True)):
+        count = _announced(request.get_data(cache=True))
+        if count and not is_repeat(database):
             charge_sends(count)
 
     def import_messages(conversation_id: int) -> Response:

@@ -24,12 +24,14 @@ from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
+from realtime_bridge.ephemeral.work import Work, WorkQueue
 from realtime_bridge.legacy.dialects import Emit, typing
 from realtime_bridge.legacy.sessions import Session
 
 log = structlog.get_logger(__name__)
 
-QUEUE = 1_000  # signs are dropped first when there is too much to do
+QUEUE = 1_000  # signs are dropped first when there is too much to do, and those of who says most before others'
+OWN = 0  # the bridge's own work stands in line like a conversation's; there is none of this number
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
@@ -71,19 +73,19 @@ class EphemeralBridge:
         self._typing = Typing(clock)
         self._stand_ins = StandIns(channels, name)
         self._unannounced: dict[int, set[UUID]] = {}
-        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(QUEUE)
+        self._work = WorkQueue(QUEUE)
         self._renew_at = clock() + RENEW_S
 
     def joined(self, session: Session, conversation_id: int) -> None:
         user_id = session.claims.user_id
         is_first = self._rooms.enter(conversation_id, user_id, session.sid)
-        self._later(lambda: self._welcome(conversation_id, user_id, session.sid, is_first=is_first))
+        self._later(conversation_id, lambda: self._welcome(conversation_id, user_id, session.sid, is_first=is_first))
 
     def left(self, session: Session, conversation_id: int) -> None:
         user_id = session.claims.user_id
         room = self._rooms.exit(conversation_id, user_id, session.sid)
         if room is not None:
-            self._later(lambda: self._part(conversation_id, user_id, room))
+            self._later(conversation_id, lambda: self._part(conversation_id, user_id, room))
 
     def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
         sign = Sign(
@@ -93,7 +95,7 @@ class EphemeralBridge:
             origin=Origin.LEGACY,
             is_typing=is_typing,
         )
-        self._later(lambda: self._say(sign, self._rooms.find(conversation_id)))
+        self._later(conversation_id, lambda: self._say(sign, self._rooms.find(conversation_id)))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -117,17 +119,15 @@ class EphemeralBridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self._later(self._expire)
+            self._later(OWN, self._expire)
             if self._unannounced:
-                self._later(self._announce_joins)
+                self._later(OWN, self._announce_joins)
             if self._clock() >= self._renew_at:
                 self._renew_at = self._clock() + RENEW_S
-                self._later(self._renew)
+                self._later(OWN, self._renew)
 
-    def _later(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            self._work.put_nowait(work)
-        except asyncio.QueueFull:
+    def _later(self, conversation_id: int, work: Work) -> None:
+        if not self._work.put(conversation_id, work):
             metrics.SIGNS_DROPPED.inc()
 
     async def _welcome(self, conversation_id: int, user_id: UUID, sid: str, *, is_first: bool) -> None:
@@ -180,14 +180,14 @@ class EphemeralBridge:
         def receive(event: str, payload: Mapping[str, Any]) -> None:
             sign = signs.heard(conversation_id, event, payload) if isinstance(payload, Mapping) else None
             if sign:
-                self._later(lambda: self._hear(sign))
+                self._later(conversation_id, lambda: self._hear(sign))
 
         return receive
 
     def _people_watcher(self, conversation_id: int) -> OnPeople:
         def changed(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
             people = signs.people(state)
-            self._later(lambda: self._meet(conversation_id, people))
+            self._later(conversation_id, lambda: self._meet(conversation_id, people))
 
         return changed
 

@@ -22,8 +22,10 @@ from realtime_bridge.legacy.sessions import Session
 MAX_EVENTS = 500  # more is a REST client's job: `truncated` in the answer says so
 PAGE_EVENTS = 50  # read at a time; of the largest messages some 4 MB
 READ_TIMEOUT_S = 10.0  # half of a ping's time; a client that reads slower than this gets `truncated` too
-USER_BYTES_PER_S, USER_BURST_BYTES = 256 * 1024, 2 * 1024 * 1024  # two thousand messages at once, on all sockets
-ACCOUNT_BYTES_PER_S, ACCOUNT_BURST_BYTES = 1024 * 1024, 16 * 1024 * 1024  # an account's users coming back together
+USER_BYTES_PER_S = 256 * 1024
+USER_BURST_BYTES = 2 * 1024 * 1024  # two thousand messages at once, on all sockets
+ACCOUNT_BYTES_PER_S = 1024 * 1024
+ACCOUNT_BURST_BYTES = 16 * 1024 * 1024  # an account's users coming back together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,10 +22,8 @@ from realtime_bridge.tokens import TokenError, TokenVerifier
 
 log = structlog.get_logger(__name__)
 
-VERBS_PER_S, VERBS_BURST = (
-    25.0,
-    600.0,
-)  # of a user: three tabs that come back with 200 subscriptions each
+VERBS_PER_S = 25.0  # of a user
+VERBS_BURST = 600.0  # three tabs that come back with 200 subscriptions each
 PATIENCE_S = 5.0  # a quarter of a ping's time: whoever asks faster than that is refused and not only slowed down
 
 

@@ -18,7 +18,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.legacy.answers import Mistake, Written, not_found
-from realtime_bridge.legacy.conversations import MAX_CONCURRENT, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_OF_ONE, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.legacy.fairness import Turns
 from realtime_bridge.tokens import Claims
 
 _QUERIES = sql.load(__file__)
@@ -47,11 +48,15 @@ class StoredIncoming:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
-        self._turns = asyncio.Semaphore(MAX_CONCURRENT)
+        self._turns = Turns(MAX_CONCURRENT, MAX_OF_ONE)  # by user: one that floods its own socket waits for itself
 
     async def append_message(self, claims: Claims, written: Written) -> Receipt:
         try:
-            async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
+            async with (
+                asyncio.timeout(QUERY_TIMEOUT_S),
+                self._turns.of(claims.user_id),
+                self._pool.connection() as connection,
+            ):
                 return await _append(connection, claims, written)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
@@ -64,7 +69,11 @@ class StoredIncoming:
             "issued_at": claims.issued_at,
         }
         try:
-            async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns, self._pool.connection() as connection:
+            async with (
+                asyncio.timeout(QUERY_TIMEOUT_S),
+                self._turns.of(claims.user_id),
+                self._pool.connection() as connection,
+            ):
                 row = await _find(connection, "mark_read", **values)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None

@@ -129,7 +129,6 @@ class LegacyServer:
         self._fanout = fanout
         self._limit = limit
         self._endings = endings
-        self._ending: asyncio.Task[None] | None = None
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
         self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready)
@@ -156,14 +155,14 @@ class LegacyServer:
     async def start(self) -> None:
         """Listen to the other bridges. Returns also while Redis is away; then sockets are refused until it is back."""
         await self._fanout.start()
-        self._ending = asyncio.create_task(self._endings.run())
+
+    async def run(self) -> None:
+        """End sockets whose time is over, until cancelled. Watched by who runs it: without it tokens outlive `exp`."""
+        await self._endings.run()
 
     async def stop(self) -> None:
         """Refuse new sockets and close all, so that clients reconnect elsewhere. Call before the web server stops."""
         self._stopping = True
-        if self._ending:
-            self._ending.cancel()
-            await asyncio.gather(self._ending, return_exceptions=True)
         await self.engine.drop_all()
         for _ in range(int(STOP_TIMEOUT_S / STOP_POLL_S)):
             await asyncio.sleep(

@@ -60,7 +60,6 @@ def test_old_clients_hear_a_restarted_bridge_in_order(
     conn: psycopg.Connection[DictRow], database_url: str, tmp_path: Path
 ) -> None:
     """Whoever comes back hears the backlog and then what is new: all of it, once, and nothing older after newer."""
-    number = signal.SIGTERM
     room: Room = make_room(conn)
     with BridgeProcess(database_url, tmp_path / "bridge.log") as bridge, Clients() as clients:
         options = {"reconnectionDelayMax": 300}
@@ -69,7 +68,7 @@ def test_old_clients_hear_a_restarted_bridge_in_order(
         names = {client.name for client in crowd}
         with load(database_url, room.id):
             wait_for(lambda: heard(clients).keys() == names, "everybody to hear something")
-            bridge.end(number)
+            bridge.end(signal.SIGTERM)
             bridge.start()
             for client in crowd:
                 client.wait("connect", times=2)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.integration.gateway.conftest import Account, data
+from tests.waiting import wait_for
 
 HOSTILE = [
     "<script>alert(1)</script>hello",
@@ -40,3 +41,24 @@ def test_harmless_marks_stay(account: Account) -> None:
     assert shown["contentHtml"] == (
         '<b>bold</b> <a href="https://x.example" rel="noopener noreferrer nofollow">x</a> 1 &lt; 2 &amp; 3'
     )
+
+
+def test_each_form_of_a_message_has_a_tag_of_its_own(account: Account) -> None:
+    """Whoever kept the form without HTML is not told that nothing changed; an edit takes the tag of either form."""
+    sent = account.send(account.make_conversation(), "<b>bold</b>")
+    path = f"/conversations/{sent['conversationId']}/messages/{sent['id']}"
+    plain = account.get(path).headers["ETag"]
+    assert account.get(path, headers={"If-None-Match": plain}).status_code == 304
+    assert account.patch("/account", {"contentHtml": True}).status_code == 200
+    wait_for(lambda: "contentHtml" in data(account.get(path)), "the account's choice")
+    shown = account.get(path, headers={"If-None-Match": plain})
+    assert shown.status_code == 200
+    assert data(shown)["contentHtml"] == "<b>bold</b>"
+    assert account.get(path, headers={"If-None-Match": shown.headers["ETag"]}).status_code == 304
+    edited = account.patch(path, {"content": "second"}, headers={"If-Match": plain})
+    assert edited.status_code == 200
+    again = account.patch(path, {"content": "third"}, headers={"If-Match": edited.headers["ETag"]})
+    assert again.status_code == 200
+    late = account.patch(path, {"content": "fourth"}, headers={"If-Match": shown.headers["ETag"]})
+    assert late.status_code == 412
+    assert account.patch(path, {"content": "fourth"}, headers={"If-Match": late.headers["ETag"]}).status_code == 200

@@ -104,6 +104,7 @@ class Bridge:
         self.server = self._create(pool)
         self.sink = LegacySink(self.server, StoredCards(pool), reconnect_grace_s=0)
         await self.server.start()
+        running = asyncio.create_task(self.server.run())
         config = uvicorn.Config(
             self.server.around(_elsewhere),
             port=0,
@@ -122,6 +123,8 @@ class Bridge:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self._started.set()
         await self._stopping.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await self.server.stop()
         web.should_exit = True
         await serving

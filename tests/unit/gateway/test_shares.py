@@ -108,10 +108,42 @@ def test_a_queue_has_an_end() -> None:
         wait_for(lambda: queue.waiting == 2, "two to wait")
         with pytest.raises(QueueFull):
             queue.enter("noisy", 0)
-        assert queue.refused_s_ago() < 10
-        assert queue.stuck_s() >= 0
         wait_for(lambda: queue.waiting == 0, "their patience to end")
         gone.set()
         assert [one.result(10) for one in waiting] == [False, False]
     queue.leave("works")
     assert queue.enter("noisy", 0)
+
+
+def test_one_owners_crowd_does_not_make_a_queue_full() -> None:
+    """What is refused beyond its share, and what waits while it works, is its own affair; a newcomer's wait is not."""
+    queue = FairQueue(1, 4)
+    with ThreadPoolExecutor(3) as pool:
+        assert queue.enter("noisy", 0)
+        waiting = [pool.submit(queue.enter, "noisy", 10) for _ in range(2)]
+        wait_for(lambda: queue.waiting == 2, "its share to be taken")
+        with pytest.raises(QueueFull):
+            queue.enter("noisy", 0)
+        assert queue.full_s_ago() == float("inf")
+        assert queue.stuck_s() == 0
+        newcomer = pool.submit(queue.enter, "newcomer", 10)
+        wait_for(lambda: queue.stuck_s() > 0, "the newcomer to wait")
+        for owner in ("noisy", "newcomer", "noisy"):
+            queue.leave(owner)
+        assert [one.result(10) for one in (*waiting, newcomer)] == [True] * 3
+
+
+def test_a_crowd_of_many_owners_makes_a_queue_full() -> None:
+    """Whoever comes then is refused, whoever it is."""
+    queue = FairQueue(1, 4)
+    with ThreadPoolExecutor(4) as pool:
+        assert queue.enter("works", 0)
+        waiting = [pool.submit(queue.enter, number, 10) for number in range(4)]
+        wait_for(lambda: queue.waiting == 4, "all places to be taken")
+        with pytest.raises(QueueFull):
+            queue.enter("newcomer", 0)
+        assert queue.full_s_ago() < 10
+        queue.leave("works")
+        for number, one in enumerate(waiting):
+            assert one.result(10)
+            queue.leave(number)
