@@ -81,7 +81,9 @@ def test_what_waits_its_turn_is_told_as_behind_and_kept(database_url: str, conn:
             async with open_pool(database_url) as pool:
                 await Lag(pool, dict).run_once()
             status: dict[str, Any] = next(
-                row for row in conn.execute(relay_command._STATUS).fetchall() if row["sink"] == "legacy"
+                row
+                for row in conn.execute(relay_command._STATUS, {"alive_s": 10}).fetchall()
+                if row["sink"] == "legacy"
             )
             assert (status["lag_events"], status["holes"]) == (5, 0)
             assert status["lag_s"] > 86_400
