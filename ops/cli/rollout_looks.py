@@ -69,10 +69,17 @@ def gate(*, is_watching: bool, every_s: float, times: int | None, data_dir: Path
 @json_option
 def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
     """Say who is left on legacy, and would be cut off at complete."""
-    found = run(data_dir, lambda connection: adoption.read(connection, FLAG, named=limit))
+
+    async def act(connection: Connection) -> tuple[Adoption, str | None]:
+        counted = await adoption.read(connection, FLAG, named=limit)
+        return counted, (await following.read(connection, FLAG)).complaint
+
+    found, complaint = run(data_dir, act)
     figures = found.figures()
-    document = {"left": figures["left"], "leftUsers": figures["leftUsers"]}
+    document = {"left": figures["left"], "leftUsers": figures["leftUsers"], "complaint": complaint}
     show(found.left, LEFT_COLUMNS, as_json=as_json, empty=NOBODY_LEFT, document=document)
+    if complaint and not as_json:
+        click.echo(f"That is by what was told and heard. {complaint}")
     if found.left and not as_json:
         click.echo(f"{adoption.people(found.left_count)} left on legacy.")
 

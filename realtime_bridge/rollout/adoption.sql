@@ -47,12 +47,21 @@ with bridges as materialized (
         case when l.sockets > 0 then coalesce(r.seen_at, l.heard_at) else l.heard_at end as heard_at
     from public.legacy_listeners l left join bridges r on r.bridge = l.bridge
     where l.user_id <> %(canary_id)s
+), back as (
+    -- When everybody was last told legacy again.
+    select coalesce(max(a.at), '-infinity') as at from public.rollout_audit a
+    where a.flag = %(flag)s and a.to_stage in ('off', 'shadow')
 ), left_behind as (
-    -- Heard later than any answer of Supabase lives. An open socket is heard now.
-    select h.user_id from heard h
+    -- Heard later than any answer of Supabase lives; or than it was taken back, and not asked since. An open socket is
+    -- heard now.
+    select h.user_id
+    from heard h cross join back
+    left join public.rollout_overrides o
+        on o.flag = %(flag)s and o.kind = 'user' and o.subject = h.user_id and o.provider = 'socketio'
     where h.heard_at > now() - make_interval(secs => %(left_for_s)s) and not exists (
         select from public.rollout_sessions s
         where s.user_id = h.user_id and s.provider = 'supabase' and s.expires_at >= h.heard_at
+            and (s.told_at >= greatest(back.at, o.created_at) or h.heard_at < greatest(back.at, o.created_at))
     )
     union
     select s.user_id from public.rollout_sessions s where s.provider = 'socketio' and s.expires_at > now()

@@ -83,6 +83,35 @@ def tell(conn: psycopg.Connection[Any], account: UUID, user: UUID, provider: str
     told.note_told(conn, account, user, told.Told(provider=provider, source="bucket", expires_at=expires_at))
 
 
+def test_an_answer_that_was_taken_back_moves_nobody(
+    database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
+) -> None:
+    """Told Supabase, then everybody or this one legacy again: who does not ask anew, and is heard there, is left."""
+    operator, (bridge, report) = Operator(database_url), reporting
+    account, user = make_user(conn), make_user(conn)
+    make_conversation(conn, account, user)
+    put_stage(conn, "100")
+    tell(conn, account, user, "supabase")
+    clients.connect(bridge.url, user)
+
+    def left() -> int:
+        report.beat(users=1)
+        return int(operator.read("rollout left")["left"])
+
+    assert left() == 0, "the socket is a standby"
+    operator.ok("rollout rollback --why 'a bad night'")
+    put_stage(conn, "100")
+    assert left() == 1
+    tell(conn, account, user, "supabase")
+    assert left() == 0
+    operator.ok(f"rollout override add user {user} socketio --why 'his browser'")
+    assert left() == 1
+    tell(conn, account, user, "socketio")
+    operator.ok(f"rollout override remove user {user}")
+    tell(conn, account, user, "supabase")
+    assert left() == 0
+
+
 def test_complete_leaves_nobody_behind(
     database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
 ) -> None:
