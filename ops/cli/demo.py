@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import signal
+import sys
 from pathlib import Path
 
 import click
 
 from ops.cli.options import again, stack_option
 from ops.embedded.ready import read_ready
+from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 
 DEFAULT_COUNT = 5
 
@@ -21,7 +24,8 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     """Watch messages arrive on both sides of a running `crossfade up`.
 
     Opens the official Python clients of Supabase Realtime and of Socket.IO as the demo client, sends messages over the
-    REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order.
+    REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order;
+    with --watch, 130 after Ctrl-C.
     """
     from ops.demo.feeding import unfed
     from ops.demo.run import Demo
@@ -41,7 +45,9 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
             raise DemoError(sentence)
         click.echo(sentence, err=True)
 
-    asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
+    stopped_by = asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
     view.show_summary()
     if complaint := tracker.complaint():
         raise DemoError(complaint)
+    if stopped_by == signal.SIGINT:
+        sys.exit(INTERRUPTED_EXIT_CODE)
