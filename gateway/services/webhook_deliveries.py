@@ -113,4 +113,4 @@ def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> 
     if webhooks.lock_settings(connection, account_id, webhook_id) is None:
         raise NotFound(NO_SUCH)
     if webhooks.lock_queue(connection, webhook_id).health == "disabled":
-        raise WebhookDisabled("Enable the webhook first.")
+        raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")

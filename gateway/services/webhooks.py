@@ -233,7 +233,7 @@ def _lock(connection: Connection, account_id: UUID, webhook_id: int) -> store.St
 def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
     _lock(connection, account_id, webhook_id)
     if store.lock_queue(connection, webhook_id).health == "disabled":
-        raise WebhookDisabled("Enable the webhook first.")
+        raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")
 
 
 def _shown(connection: Connection, account_id: UUID, webhook_id: int) -> str:

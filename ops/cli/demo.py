@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import psycopg
 
 from ops.cli.options import again, stack_option
 from ops.embedded.ready import Ready, read_ready
+from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
     from ops.demo.feeding import Unfed
@@ -28,7 +31,8 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     """Watch messages arrive on both sides of a running `crossfade up`.
 
     Opens the official Python clients of Supabase Realtime and of Socket.IO as the demo client, sends messages over the
-    REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order.
+    REST API and shows each arrival with its latency. Exit code 0 when every message arrived on both sides in order;
+    with --watch, 130 after Ctrl-C.
     """
     from ops.demo.feeding import unfed
     from ops.demo.run import Demo
@@ -49,7 +53,7 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
         click.echo(silent.sentence(again), err=True)
 
     try:
-        asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
+        stopped_by = asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
     except RefusedError as error:
         raise DemoError(f"{error}. {SHUT_OUT} {again('./ops/up')}") from error
     view.show_summary()
@@ -57,6 +61,8 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
         _say_what_changed(ready, silent)
     if complaint := tracker.complaint():
         raise DemoError(complaint)
+    if stopped_by == signal.SIGINT:
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 def _say_what_changed(ready: Ready, before: "Unfed | None") -> None:

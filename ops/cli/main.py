@@ -2,10 +2,12 @@
 
 import importlib
 import importlib.metadata
+import sys
 
 import click
 import psycopg
 
+from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 from ops.errors import OpsError
 from ops.reasons import DATABASE, explain
 from realtime_bridge.environment import ConfigurationError
@@ -31,7 +33,7 @@ EXPLAINED = (OpsError, ConfigurationError, RolloutError, psycopg.Error)  # their
 
 
 class CommandGroup(click.Group):
-    """Imports lazily, and shows an error of ours as one sentence instead of a traceback."""
+    """Imports lazily, shows an error of ours as one sentence instead of a traceback, and takes Ctrl-C for an answer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
         return list(COMMANDS)
@@ -47,6 +49,10 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):  # a question of click's turns Ctrl-C into Abort
+            if sys.stderr.isatty():
+                click.echo(err=True)  # the terminal has written ^C
+            ctx.exit(INTERRUPTED_EXIT_CODE)
         except EXPLAINED as error:
             if ctx.params["debug"]:
                 raise

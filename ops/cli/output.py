@@ -115,6 +115,11 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
+def count(number: int, one: str, many: str) -> str:
+    """Return `1 delivery` or `2 deliveries`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def tabulated(
     rows: Sequence[Any], columns: Sequence[Column], console: Console, *, title: str | None = None
 ) -> RenderableType:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from ops.cli.options import again, database_option, database_url, json_option
-from ops.cli.output import Column, moment, say, show
+from ops.cli.output import Column, count, moment, say, show
 from realtime_bridge import parked, reports, sql
 from realtime_bridge.sinks.base import SINKS
 
@@ -97,11 +97,12 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
             click.echo(f"{row['sink']} waits, and loses nothing: {row['waiting_for']}")
         if row["sent_again"]:
             click.echo(
-                f"{row['sink']} has sent {row['sent_again']} broadcasts again, lately at"
+                f"{row['sink']} has sent {count(row['sent_again'], 'broadcast', 'broadcasts')} again, lately at"
                 f" {moment(row['sent_again_at'])}: Realtime had perhaps not heard them."
             )
         if row["parked"]:
-            click.echo(f"{row['parked']} events of {row['sink']} are parked: see {again('crossfade relay parked')}.")
+            number, verb = count(row["parked"], "event", "events"), "is" if row["parked"] == 1 else "are"
+            click.echo(f"{number} of {row['sink']} {verb} parked: see {again('crossfade relay parked')}.")
 
 
 @relay.command("parked")
@@ -137,7 +138,8 @@ def replay(
     if event_ids and not requested:
         raise click.ClickException(f"No parked event matches; {again('crossfade relay parked')} lists them.")
     look = again("crossfade relay parked")
-    sentence = f"{len(requested)} events will be delivered again; {look} shows what is refused."
+    events = count(len(requested), "event", "events")
+    sentence = f"{events} will be delivered again; {look} shows what is refused."
     nothing = "Nothing is parked, so there is nothing to replay."
     say({"requested": requested}, sentence if requested else nothing, as_json=as_json)
 

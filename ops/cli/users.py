@@ -18,7 +18,7 @@ from gateway.domain import UserScope
 from gateway.store import users as store
 from ops.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, database_url, json_option
-from ops.cli.output import encode, moment
+from ops.cli.output import count, encode, moment
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
@@ -208,7 +208,8 @@ def _tell(
     for user in found:
         click.echo(f"Account {account_id} {verb} {_named(user)}.")
         if left is not None:
-            click.echo(f"  Taken out of {left[user.id]} conversations; legacy sockets are closed within seconds.")
+            conversations = count(left[user.id], "conversation", "conversations")
+            click.echo(f"  Taken out of {conversations}; legacy sockets are closed within seconds.")
     if not found:
         click.echo(f"Account {account_id} {verb} nobody but its own user.")
     if scope is UserScope.EVERYBODY:

@@ -4,6 +4,7 @@ Two sources: the API's catch-up by long poll, for whoever has a key; the event l
 """
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,12 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
 import requests
+import urllib3.exceptions
 from psycopg.rows import DictRow
 
 from ops.embedded.private_files import write_private
@@ -31,6 +34,7 @@ POLL_S = 0.25
 WAIT_S = 20  # of a long poll; below the time after which proxies give up
 API_TIMEOUT_S = WAIT_S + 10.0
 RETRY_S = 1.0
+API_PATH = re.compile(r"/api/v1/chat(/.*)?$")  # people give the API's address with the path that each request has
 LATEST = "latest"  # asks for the cursor after the newest event
 POST_TIMEOUT_S = 15.0  # as in earnest
 LOOK_BACK = 1_000  # ids below the newest that may still appear: a transaction takes its id before it commits
@@ -104,7 +108,8 @@ class ApiSource:
     """
 
     def __init__(self, url: str, api_key: str, patterns: Sequence[str], say: Callable[[str], None]) -> None:
-        self._url = f"{url.rstrip('/')}/api/v1/chat/events"
+        self._gateway = API_PATH.sub("", url).rstrip("/")
+        self._url = f"{self._gateway}/api/v1/chat/events"
         self._types = [one.value for one in EventType if any(fnmatchcase(one, pattern) for pattern in patterns)]
         if not self._types:
             raise ListenError(
@@ -129,22 +134,56 @@ class ApiSource:
             cursor = page["pagination"]["nextCursor"]
 
     def _ask(self, cursor: str) -> requests.Response:
-        """Return a page, or the answer that the cursor is too old; asks again while the gateway is away or busy."""
+        """Return a page, or the answer that the cursor is too old; asks again while the gateway is away or busy.
+
+        Says once why it waits, not at each try.
+        """
         query = {"after": cursor, "types": ",".join(self._types)} | ({} if cursor == LATEST else {"wait": str(WAIT_S)})
+        is_told = False
         while True:
-            try:
-                answer = self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
-            except requests.RequestException:
-                time.sleep(RETRY_S)
-                continue
-            if answer.status_code in (HTTPStatus.OK, HTTPStatus.GONE):
-                return answer
-            if (
-                answer.status_code != HTTPStatus.TOO_MANY_REQUESTS
-                and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-            ):
-                raise ListenError(f"The API answered {answer.status_code}: {answer.text[:300]}")
+            answer = self._get(query)
+            if answer is not None and not _is_for_now(answer):
+                return self._checked(answer)
+            if not is_told:
+                what = f"No answer from {self._gateway}"
+                if answer is not None:
+                    what = f"{self._gateway} answered {answer.status_code}"
+                self._say(f"{what}, trying again.")
+                is_told = True
             time.sleep(RETRY_S)
+
+    def _get(self, query: dict[str, str]) -> requests.Response | None:
+        try:
+            return self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
+        except requests.RequestException:
+            return None
+
+    def _checked(self, answer: requests.Response) -> requests.Response:
+        """Return a page or the answer that the cursor is too old; anything else is refused in a sentence."""
+        status = answer.status_code
+        try:
+            document = answer.json()
+        except requests.JSONDecodeError:
+            document = None
+        if not isinstance(document, dict):
+            raise ListenError(f"{self._gateway} answered {status}, and not as Crossfade's gateway does.")
+        if status not in (HTTPStatus.OK, HTTPStatus.GONE):
+            said = [str(document[name]).rstrip(".") for name in ("title", "detail") if document.get(name)]
+            raise ListenError(f"The API answered {status}: {'. '.join(said)}.")
+        return answer
+
+
+def is_http(url: str) -> bool:
+    """Whether a request can be sent there: http or https, a host, and a port that there is."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_for_now(answer: requests.Response) -> bool:
+    return answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def kept_secret(data_dir: Path) -> str:
@@ -199,5 +238,15 @@ class Listener:
                 self._target, data=event.body, headers=headers, timeout=POST_TIMEOUT_S, allow_redirects=False
             )
         except requests.RequestException as error:
-            return shown | {"error": type(error).__name__}
+            return shown | {"error": self._reason(error)}
         return shown | {"status": answer.status_code}
+
+    def _reason(self, error: requests.RequestException) -> str:
+        """Say in words why there is no answer."""
+        if isinstance(error, requests.exceptions.SSLError):
+            return f"the certificate of {self._target} is not trusted"
+        if isinstance(error, requests.Timeout):
+            return f"no answer from {self._target} within {POST_TIMEOUT_S:.0f} s"
+        if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
+            return f"nobody answers at {self._target}"
+        return f"the connection to {self._target} broke off"

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.db import Database
-from gateway.errors import AlreadyDelivered, ProblemError
+from gateway.errors import AlreadyDelivered, ProblemError, WebhookDisabled
 from gateway.services import webhook_deliveries as service
+from gateway.services import webhooks as endpoints
 from gateway.webhook_domain import Recovered, Recovery
 from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option
-from ops.cli.output import Column, encode, say, show
+from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.webhooks import catalogue, signing
@@ -63,6 +64,10 @@ def _waiting(row: DictRow) -> str:
     return f"{row['waiting']}{'+' if row['waiting'] == 10_000 else ''}"  # noqa: PLR2004 where the count stops
 
 
+def _moment(text: str | None) -> str | None:
+    return moment(datetime.fromisoformat(text)) if text else None
+
+
 ENDPOINT_COLUMNS = (
     Column("id", "id", right=True),
     Column("account", "account_id"),
@@ -70,6 +75,8 @@ ENDPOINT_COLUMNS = (
     Column("events", lambda row: " ".join(row["event_types"])),
     Column("state", _state),
     Column("waiting", _waiting, right=True),
+    Column("next attempt", "next_attempt_at"),
+    Column("last failed", "last_failure_at"),
     Column("last error", lambda row: row["disabled_reason"] or row["last_error"]),
 )
 ATTEMPT_COLUMNS = (
@@ -81,6 +88,7 @@ ATTEMPT_COLUMNS = (
     Column("status", "status", right=True),
     Column("took, ms", lambda attempt: f"{attempt['timing']['totalMs']:.0f}", right=True),
     Column("error", "error"),
+    Column("next attempt", lambda attempt: _moment(attempt["nextAttemptAt"])),
 )
 
 
@@ -132,9 +140,10 @@ def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | Non
     with _connect(data_dir) as connection:
         account_id = _account(connection, webhook_id)
         found = _deliveries(connection, webhook_id, event_ids)
-    with _database(data_dir) as database:
+    with _database(data_dir, webhook_id) as database:
         shown = [json.loads(service.replay(database, account_id, webhook_id, delivery_id)) for delivery_id in found]
-    say(shown, f"{len(shown)} deliveries will be sent again.", as_json=as_json)
+    sentence = f"{count(len(shown), 'delivery', 'deliveries')} will be sent again."
+    say(shown, f"{sentence}{_while_paused(data_dir, webhook_id)}", as_json=as_json)
 
 
 @webhooks.command(short_help="Deliver to WEBHOOK_ID now what waits.")
@@ -151,7 +160,7 @@ def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None
         account_id = _account(connection, webhook_id)
         chosen = _deliveries(connection, webhook_id, event_ids) if event_ids else {}
     retried, more = len(chosen), not event_ids
-    with _database(data_dir) as database:
+    with _database(data_dir, webhook_id) as database:
         for delivery_id, event_id in chosen.items():
             try:
                 service.retry_delivery(database, account_id, webhook_id, delivery_id)
@@ -160,7 +169,53 @@ def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None
         while more:
             done = service.retry(database, account_id, webhook_id)
             retried, more = retried + done.retried, done.has_more
-    say({"retried": retried}, f"{retried} deliveries are due now.", as_json=as_json)
+    paused = _while_paused(data_dir, webhook_id)
+    sentence = "Nothing waits for a later attempt: what is queued is due already."
+    if retried:
+        sentence = f"{count(retried, 'delivery is', 'deliveries are')} due now."
+    say({"retried": retried, "paused": bool(paused)}, f"{sentence}{paused}", as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
+@database_option
+@json_option
+def pause(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
+    """Keep back what goes to WEBHOOK_ID until `resume`; nothing is lost."""
+    shown = _pause(data_dir, webhook_id, paused=True)
+    say(shown, _while_paused(data_dir, webhook_id).strip(), as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("webhook_id", type=click.IntRange(1))
+@database_option
+@json_option
+def resume(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
+    """Let go what WEBHOOK_ID kept back while it was paused."""
+    shown = _pause(data_dir, webhook_id, paused=False)
+    say(shown, f"Webhook {webhook_id} is no longer paused.", as_json=as_json)
+
+
+@webhooks.command(short_help="Send to WEBHOOK_ID again, which was disabled.")
+@click.argument("webhook_id", type=click.IntRange(1))
+@database_option
+@json_option
+def enable(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
+    """Send to WEBHOOK_ID again, which was disabled; `recover` finds what it missed."""
+    with _connect(data_dir) as connection:
+        account_id = _account(connection, webhook_id)
+    with _database(data_dir, webhook_id) as database:
+        shown = json.loads(endpoints.enable(database, account_id, webhook_id))
+    recover_it = again(f"crossfade webhooks recover {webhook_id} --since 2h")
+    sentence = f"Webhook {webhook_id} is enabled. {recover_it}, say, queues what it missed."
+    say(shown, f"{sentence}{_while_paused(data_dir, webhook_id)}", as_json=as_json)
+
+
+def _pause(data_dir: Path | None, webhook_id: int, *, paused: bool) -> object:
+    with _connect(data_dir) as connection:
+        account_id = _account(connection, webhook_id)
+    with _database(data_dir, webhook_id) as database:
+        return json.loads(endpoints.pause(database, account_id, webhook_id, paused=paused))
 
 
 @webhooks.command(short_help="Deliver to WEBHOOK_ID what failed in a range of time.")
@@ -190,14 +245,20 @@ def recover(
     range_ = Recovery(since=since, until=until or datetime.now(UTC) + timedelta(minutes=1), types=types)
     failed = missing = 0
     console = Console(stderr=True)
-    with _database(data_dir) as database, Progress(console=console, disable=as_json, transient=True) as progress:
+    is_quiet = as_json or not console.is_terminal
+    database_open = _database(data_dir, webhook_id)
+    with database_open as database, Progress(console=console, disable=is_quiet, transient=True) as progress:
         task = progress.add_task("Recovering", total=None)
         more = True
         while more:
             done: Recovered = service.recover(database, account_id, webhook_id, range_)
             failed, missing, more = failed + done.failed, missing + done.missing, done.has_more
             progress.update(task, completed=failed + missing)
-    sentence = f"{failed} failed and {missing} missing deliveries are queued."
+    found = [
+        count(failed, "failed delivery", "failed deliveries"),
+        count(missing, "missing delivery", "missing deliveries"),
+    ]
+    sentence = f"{' and '.join(found)} are queued.{_while_paused(data_dir, webhook_id)}"
     say({"failed": failed, "missing": missing}, sentence, as_json=as_json)
 
 
@@ -233,10 +294,13 @@ def listen(
     stored: what your receiver refuses is shown and not tried again. The secret is made once and kept in the data
     directory, so your receiver's settings hold over runs; delete the file for another one.
     """
-    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source, kept_secret
+    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source, is_http, kept_secret
 
     if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
         raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
+    for url in filter(None, (target, api_url)):
+        if not is_http(url):
+            raise click.UsageError(f"{url!r} is not an http:// or https:// URL.")
     if bool(api_url) != bool(api_key):
         raise click.UsageError("Give --api-url and --api-key together.")
     chosen = _checked(secret) or kept_secret(data_dir or DEFAULT_DATA_DIR)
@@ -298,12 +362,26 @@ def _connect(data_dir: Path | None) -> Iterator[psycopg.Connection[DictRow]]:
         yield connection
 
 
+def _while_paused(data_dir: Path | None, webhook_id: int) -> str:
+    """Say, after a sentence, that nothing of it goes out yet and what lets it; empty while it is not paused."""
+    with _connect(data_dir) as connection:
+        row = connection.execute(_QUERIES["kept"], {"webhook_id": webhook_id}).fetchone()
+    if row is None:
+        return ""
+    kept = f"{_waiting(row)} {'delivery' if row['waiting'] == 1 else 'deliveries'}"
+    way = f"{again(f'crossfade webhooks resume {webhook_id}')}, or POST /webhooks/{webhook_id}/resume,"
+    return f" Webhook {webhook_id} is paused and keeps {kept}: {way} lets {'it' if row['waiting'] == 1 else 'them'} go."
+
+
 @contextmanager
-def _database(data_dir: Path | None) -> Iterator[Database]:
+def _database(data_dir: Path | None, webhook_id: int) -> Iterator[Database]:
     """The gateway's services over a pool of one; what they refuse becomes one sentence."""
     database = Database(database_url(data_dir), pool_size=1)
     try:
         yield database
+    except WebhookDisabled:
+        way = f"{again(f'crossfade webhooks enable {webhook_id}')}, or POST /webhooks/{webhook_id}/enable,"
+        raise WebhooksError(f"Webhook {webhook_id} is disabled: {way} comes first.") from None
     except ProblemError as error:
         raise WebhooksError(f"{error.title}. {error.detail}") from None
     finally:

@@ -32,8 +32,8 @@ class Demo:
         self._in_flight = False
         self._held: list[tuple[SideName, Mapping[str, Any], float]] = []
 
-    async def run(self, *, count: int, watch: bool) -> None:
-        """Send `count` messages and wait for them on both sides; with `watch` stay until Ctrl-C.
+    async def run(self, *, count: int, watch: bool) -> signal.Signals | None:
+        """Send `count` messages and wait for them on both sides; with `watch` stay until a signal, and return it.
 
         Raises DemoError when a side refuses the client or misses a message.
         """
@@ -44,7 +44,8 @@ class Demo:
                 await self._wait_for_arrivals()
                 if watch:
                     self._view.show_watching(self._ready.conversation_id)
-                    await _until_interrupted()
+                    return await _stop_signal()
+        return None
 
     def _receive(self, side: SideName, payload: Mapping[str, Any]) -> None:
         """A message often arrives before the answer to its own POST: until then it is held, with its time."""
@@ -102,9 +103,9 @@ async def _post(session: aiohttp.ClientSession, url: str, content: str) -> dict[
     return message
 
 
-async def _until_interrupted() -> None:
-    stop = asyncio.Event()
+async def _stop_signal() -> signal.Signals:
+    received: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        loop.add_signal_handler(number, received.put_nowait, number)
+    return await received.get()

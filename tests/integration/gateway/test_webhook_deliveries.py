@@ -125,4 +125,4 @@ def test_one_delivery_is_retried_now(owner: Account, conn: Conn) -> None:
     assert "replay" in problem(owner.post(path), 409, "already_delivered")["detail"]
     problem(owner.post(f"/webhooks/{webhook_id}/deliveries/999999/retry"), 404, "not_found")
     conn.execute("update webhook_queues set health = 'disabled'")
-    assert "Enable" in problem(owner.post(path), 409, "webhook_disabled")["detail"]
+    assert f"/webhooks/{webhook_id}/enable" in problem(owner.post(path), 409, "webhook_disabled")["detail"]

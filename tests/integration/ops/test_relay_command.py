@@ -69,8 +69,9 @@ def test_parked_lists_the_reason_and_replay_marks_it(database_url: str, parked_e
     _, table = crossfade(database_url, "parked")
     assert parked_event in table
     assert "refused by this sink" in table
+    assert "1 event of legacy is parked" in crossfade(database_url, "status")[1]
     code, output = crossfade(database_url, "replay", parked_event)
-    assert (code, "1 events will be delivered again" in output) == (0, True)
+    assert (code, "1 event will be delivered again" in output) == (0, True)
     _, listed = crossfade(database_url, "parked", "--json")
     assert json.loads(listed)[0]["replayRequestedAt"]
 

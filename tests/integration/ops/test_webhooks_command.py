@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from psycopg.rows import DictRow
 
 from ops.cli import webhooks as webhooks_command
 from ops.cli.main import main
+from ops.cli.output import moment
 from ops.cli.webhook_listener import SECRET_FILE, ApiSource, Listener, ListenError
 from ops.embedded.data_dir import DataDir
 from realtime_bridge.secrets import SecretBox
@@ -35,6 +37,17 @@ Received = list[tuple[dict[str, str], bytes]]
 def crossfade(database_url: str, *arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(main, ["webhooks", *arguments], env={"DATABASE_URL": database_url, "COLUMNS": "300"})
     return result.exit_code, result.output
+
+
+def free_port() -> int:
+    """Return a port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def shown_moment(text: str) -> str:
+    return moment(datetime.fromisoformat(text))
 
 
 @pytest.fixture
@@ -72,6 +85,8 @@ def test_list_and_attempts_tell_what_happened(database_url: str, refused: tuple[
     assert "1 failed" in table
     _, output = crossfade(database_url, "list", "--json")
     (row,) = json.loads(output)
+    for at in (row["lastFailureAt"], row["nextAttemptAt"]):
+        assert shown_moment(at) in table
     assert (row["id"], row["health"], row["waiting"]) == (webhook_id, "healthy", 1)
     code, table = crossfade(database_url, "attempts", str(webhook_id), "--since", "1h")
     assert code == 0
@@ -79,6 +94,26 @@ def test_list_and_attempts_tell_what_happened(database_url: str, refused: tuple[
     _, lines = crossfade(database_url, "attempts", str(webhook_id), "--outcome", "client_error", "--json")
     (attempt,) = [json.loads(line) for line in lines.splitlines()]
     assert (attempt["status"], attempt["eventId"]) == (404, event_id)
+    assert shown_moment(attempt["nextAttemptAt"]) == shown_moment(row["nextAttemptAt"])
+    assert shown_moment(attempt["nextAttemptAt"]) in table
+
+
+def test_what_is_not_tried_again_has_no_next_attempt(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
+    """While the endpoint is paused, and once its delivery has failed for good."""
+    webhook_id, _ = refused
+
+    def shown() -> list[str | None]:
+        _, listed = crossfade(database_url, "list", "--json")
+        _, attempted = crossfade(database_url, "attempts", str(webhook_id), "--json")
+        return [json.loads(listed)[0]["nextAttemptAt"], json.loads(attempted)["nextAttemptAt"]]
+
+    assert None not in shown()
+    crossfade(database_url, "pause", str(webhook_id))
+    assert shown() == [None, None]
+    crossfade(database_url, "resume", str(webhook_id))
+    assert None not in shown()
+    conn.execute("update webhook_deliveries set state = 'failed', settled_at = now()")
+    assert shown() == [None, None]
 
 
 def test_replay_and_recover_queue_again(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
@@ -102,11 +137,11 @@ def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tupl
     """All that would come in five seconds is due now, or one event; what arrived or is unknown is named as such."""
     webhook_id, event_id = refused
     code, output = crossfade(database_url, "retry", str(webhook_id), "--json")
-    assert (code, json.loads(output)) == (0, {"retried": 1})
+    assert (code, json.loads(output)) == (0, {"retried": 1, "paused": False})
     assert one(conn, "select next_at <= now() as due, attempts from webhook_deliveries") == {"due": True, "attempts": 1}
     conn.execute("update webhook_deliveries set next_at = now() + interval '2 hours'")
     code, output = crossfade(database_url, "retry", str(webhook_id), event_id)
-    assert (code, output) == (0, "1 deliveries are due now.\n")
+    assert (code, output) == (0, "1 delivery is due now.\n")
     assert one(conn, "select next_at <= now() as due from webhook_deliveries")["due"]
     conn.execute("update webhook_deliveries set state = 'failed', settled_at = now()")
     assert crossfade(database_url, "retry", str(webhook_id), event_id)[0] == 0
@@ -116,6 +151,56 @@ def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tupl
     assert (code, "replay sends it" in output) == (1, True)
     code, output = crossfade(database_url, "retry", str(webhook_id), event_id, str(UUID(int=1)))
     assert (code, f"{UUID(int=1)} was never queued" in output) == (1, True)
+
+
+def test_numbers_are_told_as_people_say_them(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
+    """One delivery, two deliveries; and nothing but the sentence, where nobody watches a bar."""
+    webhook_id, event_id = refused
+    conn.execute("update webhook_deliveries set state = 'failed', settled_at = now()")
+    output = crossfade(database_url, "recover", str(webhook_id), "--since", "1d")[1]
+    assert output == "1 failed delivery and 0 missing deliveries are queued.\n"
+    assert crossfade(database_url, "retry", str(webhook_id))[1].startswith("Nothing waits for a later attempt")
+    output = crossfade(database_url, "replay", str(webhook_id), event_id)[1]
+    assert output == "1 delivery will be sent again.\n"
+
+
+def test_a_paused_webhook_is_said_to_be_paused(database_url: str, conn: Conn, refused: tuple[int, str]) -> None:
+    """Whatever is queued waits: the answer says how many, and how to let them go."""
+    webhook_id, event_id = refused
+    said = (
+        f"Webhook {webhook_id} is paused and keeps 1 delivery: crossfade webhooks resume {webhook_id}, or"
+        f" POST /webhooks/{webhook_id}/resume, lets it go.\n"
+    )
+    assert crossfade(database_url, "pause", str(webhook_id)) == (0, said)
+    conn.execute("update webhook_deliveries set next_at = now()")
+    for words in (["retry"], ["retry", event_id], ["replay", event_id], ["recover", "--since", "1h"]):
+        command, *others = words
+        code, output = crossfade(database_url, command, str(webhook_id), *others)
+        assert (code, f"Webhook {webhook_id} is paused and keeps 1 delivery" in output) == (0, True), output
+    _, output = crossfade(database_url, "retry", str(webhook_id), "--json")
+    assert json.loads(output) == {"retried": 0, "paused": True}
+    code, output = crossfade(database_url, "resume", str(webhook_id))
+    assert (code, output) == (0, f"Webhook {webhook_id} is no longer paused.\n")
+    assert one(conn, "select paused from chat_external_webhooks")["paused"] is False
+
+
+def test_a_disabled_webhook_is_refused_with_the_way_back(
+    database_url: str, conn: Conn, refused: tuple[int, str]
+) -> None:
+    """The command is named, and it works; nothing else stands before the sentence."""
+    webhook_id, event_id = refused
+    conn.execute("update webhook_queues set health = 'disabled', disabled_at = now(), disabled_reason = 'told so'")
+    said = (
+        f"Error: Webhook {webhook_id} is disabled: crossfade webhooks enable {webhook_id}, or"
+        f" POST /webhooks/{webhook_id}/enable, comes first.\n"
+    )
+    for words in (["retry"], ["retry", event_id], ["replay", event_id], ["recover", "--since", "1h"]):
+        command, *others = words
+        assert crossfade(database_url, command, str(webhook_id), *others) == (1, said)
+    code, output = crossfade(database_url, "enable", str(webhook_id))
+    assert (code, f"crossfade webhooks recover {webhook_id} --since" in output) == (0, True)
+    assert one(conn, "select health from webhook_queues")["health"] != "disabled"
+    assert crossfade(database_url, "retry", str(webhook_id))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -130,6 +215,17 @@ def test_retry_makes_due_what_waits(database_url: str, conn: Conn, refused: tupl
         (["listen", "--forward-to", "http://127.0.0.1:1"], 1, "--account"),
         (["listen", "--forward-to", "http://127.0.0.1:1", "--api-url", "http://127.0.0.1:1"], 2, "--api-key"),
         (["listen", "--forward-to", "http://127.0.0.1:1", "--secret", "hunter2"], 2, "whsec_"),
+        (["pause", "7"], 1, "There is no webhook 7"),
+        (["resume", "7"], 1, "There is no webhook 7"),
+        (["enable", "7"], 1, "There is no webhook 7"),
+        *(
+            (["listen", "--forward-to", wrong], 2, f"{wrong!r} is not an http:// or https:// URL.")
+            for wrong in ("ftp://x", "127.0.0.1:3000", "http://", "http://x:y/", "http://x:99999/")
+        ),
+        *(
+            (["listen", "--forward-to", "http://x", "--api-url", wrong, "--api-key", "x"], 2, "is not an http://")
+            for wrong in ("foo", "ftp://x")
+        ),
         (
             ["listen", "--forward-to", "http://x", "--api-url", "http://x", "--api-key", "x", "--type", "endpoint.*"],
             1,
@@ -144,6 +240,52 @@ def test_what_cannot_be_done_is_one_sentence(database_url: str, arguments: list[
     assert sentence in output
 
 
+def test_listen_says_that_nobody_answers(database_url: str, conn: Conn, account: UUID) -> None:
+    """A receiver that is not there, in words and with its address."""
+    append_message(conn, make_conversation(conn, account))
+    gone = f"http://127.0.0.1:{free_port()}/hooks"
+    arguments = ["--forward-to", gone, "--account", str(account), "--after", "0", "--count", "1"]
+    code, output = crossfade(database_url, "listen", *arguments)
+    assert code == 0
+    assert output.rstrip().endswith(f"nobody answers at {gone}")
+
+
+def test_listen_says_once_that_the_api_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at each try, and again only when it had answered in between."""
+    gone, said, tries = f"http://127.0.0.1:{free_port()}", list[str](), list[float]()
+
+    class Enough(Exception):
+        """Ends the waiting."""
+
+    def sleep(seconds: float) -> None:
+        tries.append(seconds)
+        if len(tries) == 3:
+            raise Enough
+
+    monkeypatch.setattr("ops.cli.webhook_listener.time.sleep", sleep)
+    with pytest.raises(Enough):
+        next(ApiSource(gone, "cf_live_x", ["*"], say=said.append).events())
+    assert said == [f"No answer from {gone}, trying again."]
+
+
+def test_listen_takes_the_api_as_people_name_it(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """With the path that every request has, or without; what the API refuses is one sentence."""
+    with serve(tmp_path, database_url, f"{redis_url}?db=11") as server:
+        for path in ("", "/", "/api/v1/chat", "/api/v1/chat/", "/api/v1/chat/events"):
+            source = ApiSource(f"http://127.0.0.1:{server.port}{path}", "cf_live_no_key", ["*"], say=print)
+            with pytest.raises(ListenError) as refused:
+                next(source.events())
+            assert str(refused.value).startswith("The API answered 401: The API key is not valid")
+            assert "{" not in str(refused.value)
+
+
+def test_listen_knows_when_it_asks_somebody_else(local: tuple[str, Received]) -> None:
+    """Another server's page is no event."""
+    url, _ = local
+    with pytest.raises(ListenError, match="not as Crossfade's gateway does"):
+        next(ApiSource(url, "cf_live_no_key", ["*"], say=print).events())
+
+
 class Told(http.server.BaseHTTPRequestHandler):
     """Keeps what it is sent; answers 204, or 500 where it is told to fail."""
 
@@ -154,6 +296,11 @@ class Told(http.server.BaseHTTPRequestHandler):
         self.received.append((dict(self.headers), body))
         self.send_response(500 if b"fail" in body else 204)
         self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<h1>It works!</h1>")
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -266,6 +413,7 @@ def test_listen_needs_no_database_with_a_key(
     assert contents[:3] == ["first", "fail", "kept"]
     assert "lost" not in contents
     assert [line["status"] for line in shown[:3]] == [204, 500, 204]
+    said = [sentence for sentence in said if "trying again" not in sentence]
     assert len(said) == 1
     assert "no longer kept" in said[0]
     assert "401" in ended[0]
