@@ -58,7 +58,10 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
 
 
 def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_restarts_a_killed_process_and_says_so(setting: Setting) -> None:
