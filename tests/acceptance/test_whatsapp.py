@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from realtime_bridge.wuzapi.sends import LEASE_S
 from tests.acceptance.stack import Stack, running
 from tests.waiting import wait_for
 from tests.wuzapi_server import HMAC_KEY, TOKEN, WuzapiServer, form_body, message, receipt, sign
@@ -19,7 +20,7 @@ from tests.wuzapi_server import HMAC_KEY, TOKEN, WuzapiServer, form_body, messag
 SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 PHONE = "5491155553934"
 REPLIES = 20
-SENT_TIMEOUT_S = 60.0
+SENT_TIMEOUT_S = LEASE_S + 60.0  # what a bridge held when it was killed waits for the end of its lease
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def whatsapp_stack(directory: Path, server: WuzapiServer) -> Iterator[Stack]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_conversation_between_a_phone_and_the_api(tmp_path: Path, server: WuzapiServer) -> None:
     """The customer writes, the agent answers; after a killed bridge and lost answers the phone shows each once."""
     with whatsapp_stack(tmp_path, server) as stack:
