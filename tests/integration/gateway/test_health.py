@@ -47,7 +47,7 @@ def test_requests_are_counted_by_route(account: Account) -> None:
     route = 'route="/api/v1/chat/conversations/<row_id:conversation_id>",status="404"'
     wait_for(lambda: route in figures(), "the request to be counted")
     text = figures()
-    assert "12345" not in text
+    assert "conversations/12345" not in text
     assert 'chat_api_key_lookups_total{source="database"}' in text
     assert account.key not in text
 
