@@ -38,7 +38,7 @@ def show(console: Console, ready: Ready, data_dir: Path, silent: Unfed | None, s
         ("API", f"{ready.gateway_url}/api/v1/chat"),
         ("Docs", f"{ready.gateway_url}/docs"),
         ("Bridge", f"{ready.bridge_url} (Socket.IO at /api/ws)"),
-        ("Metrics", f"{ready.metrics_url}, of the bridge {ready.bridge_metrics_url}"),
+        ("Metrics", f"{ready.metrics_url} (gateway)\n{ready.bridge_metrics_url} (bridge)"),
         ("Supabase", ready.supabase_url),
         ("Postgres", ready.database_url),
         ("Redis", ready.redis_url),

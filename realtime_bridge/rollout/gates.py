@@ -68,7 +68,8 @@ def judge(
     good = tuple((w, of_window(w, policy, ALPHA, sides)) for w in windows[-policy.pass_windows :])
     open_points = [finding for _, findings in good for finding in findings if finding.outcome is not Outcome.PASS]
     if len(good) < policy.pass_windows:
-        text = f"{len(good)} of {policy.pass_windows} windows of at least {policy.min_samples} samples are measured."
+        wanted = "1 window" if policy.pass_windows == 1 else f"{policy.pass_windows} windows"
+        text = f"{len(good)} of {wanted} of at least {policy.min_samples} samples measured."
         return Verdict(outcome=Outcome.HOLD, reasons=(text, *_open(open_points)), windows=judged)
     if open_points:
         return Verdict(outcome=Outcome.HOLD, reasons=tuple(_open(open_points)), windows=judged)
