@@ -13,7 +13,7 @@ from ops.cli.options import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
 from ops.embedded.progress import Progress
 from ops.embedded.stop_signals import StopSignals
 from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
-from ops.local_supabase.settings import Plan
+from ops.local_supabase.options import behaviour_options
 
 PORT = click.IntRange(0, 65535)
 WATCH_S = 0.2  # how soon a process that died is noticed
@@ -48,18 +48,14 @@ def supabase() -> None:
     default=_default_data_dir,
     help="Where the database lives.  [default: supabase in CROSSFADE_DATA_DIR, or in .crossfade in the project]",
 )
-@click.option(
-    "--plan",
-    type=click.Choice([plan.value for plan in Plan]),
-    default=Plan.UNLIMITED.value,
-    show_default=True,
-    help="Apply the Realtime quotas of a hosted plan.",
-)
+@behaviour_options
 @click.option(
     "--private-only", is_flag=True, help="Refuse public channels, as a project whose public access is switched off."
 )
 @click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
-def start(*, port: int, db_port: int, data_dir: Path, plan: str, private_only: bool, as_json: bool) -> None:
+def start(
+    *, port: int, db_port: int, data_dir: Path, plan: str, slot_delay_s: float, private_only: bool, as_json: bool
+) -> None:
     """Start Postgres and the endpoint, print URLs and keys, and run until Ctrl-C.
 
     The ports, the JWT secret and the keys are the Supabase CLI's own; SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY
@@ -70,7 +66,8 @@ def start(*, port: int, db_port: int, data_dir: Path, plan: str, private_only: b
         data_dir,
         port=port,
         database_port=db_port,
-        plan=Plan(plan),
+        plan=plan,
+        slot_delay_s=slot_delay_s,
         private_only=private_only,
         step=progress.step,
         say=progress.say,

@@ -17,6 +17,7 @@ from ops.embedded.ready import Ready
 from ops.embedded.stack import Stack, StackOptions
 from ops.embedded.stop_signals import StopSignals
 from ops.embedded.supervisor import Stopped
+from ops.local_supabase.options import behaviour_options, process_options
 
 PORT = click.IntRange(0, 65535)
 
@@ -30,6 +31,7 @@ PORT = click.IntRange(0, 65535)
 @click.option(
     "--postgres-port", "--db-port", "postgres_port", type=PORT, default=54322, show_default=True, help="Database."
 )
+@behaviour_options
 @click.option("--allow-public", is_flag=True, help="Let the Supabase endpoint open public channels, too.")
 @click.option("--verbose", is_flag=True, help="Show the log lines of every process on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="When ready, print the facts as one line of JSON instead.")
@@ -41,6 +43,8 @@ def up(
     bridge_port: int,
     supabase_port: int,
     postgres_port: int,
+    plan: str,
+    slot_delay_s: float,
     allow_public: bool,
     verbose: bool,
     as_json: bool,
@@ -54,7 +58,8 @@ def up(
     way or a process cannot be kept alive.
     """
     ports = {"gateway": gateway_port, "bridge": bridge_port, "supabase": supabase_port, "postgres": postgres_port}
-    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, allow_public=allow_public)
+    supabase = process_options(plan=plan, slot_delay_s=slot_delay_s, private_only=not allow_public)
+    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, supabase=supabase)
     progress = Progress(Console(stderr=True))
     with StopSignals() as stop:
         stack = Stack(options, progress, should_stop=stop.is_set, echo=_echo if verbose else None)

@@ -94,13 +94,12 @@ def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
     )
 
 
-def supabase_spec(addresses: Addresses, environment: Mapping[str, str], *, allow_public: bool) -> ProcessSpec:
-    """Private channels only, unless told otherwise: nothing of ours is sent on public ones."""
+def supabase_spec(addresses: Addresses, environment: Mapping[str, str], options: tuple[str, ...]) -> ProcessSpec:
     port, database_url = str(addresses.supabase_port), addresses.database_admin_url
     command = (sys.executable, "-m", "ops.local_supabase", "--port", port, "--database-url", database_url)
     return ProcessSpec(
         name="supabase",
-        command=command if allow_public else (*command, "--private-only"),
+        command=(*command, *options),
         environment=environment,
         is_ready=lambda: _answers(f"{addresses.supabase_url}/"),
         popen={"cwd": ROOT},

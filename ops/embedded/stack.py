@@ -22,12 +22,12 @@ PROCESSES_FILE = "processes.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """`ports` has gateway, bridge, supabase and postgres; 0 takes any free one."""
+    """`ports` has gateway, bridge, supabase and postgres; 0 takes any free one. `supabase` are options of its own."""
 
     data_dir: Path
     ports: Mapping[str, int]
     fresh: bool = False
-    allow_public: bool = False
+    supabase: tuple[str, ...] = ()
 
 
 class Stack:
@@ -110,7 +110,7 @@ class Stack:
         )
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}"):
             self._supervisor.start(
-                services.supabase_spec(addresses, environment, allow_public=self._options.allow_public),
+                services.supabase_spec(addresses, environment, self._options.supabase),
                 services.gateway_spec(addresses, environment),
             )
         with self._step("Demo account"):  # before the bridge: its canary's conversation must not be number 1

@@ -12,7 +12,8 @@ import click
 import structlog
 
 from ops.local_supabase.endpoint import Endpoint
-from ops.local_supabase.settings import Limits, Plan, Settings, Timings
+from ops.local_supabase.options import behaviour_options
+from ops.local_supabase.settings import Limits, Settings, Timings
 from realtime_bridge.environment import ConfigurationError, Environment
 from realtime_bridge.logs import configure_logging
 
@@ -26,12 +27,7 @@ _log = structlog.get_logger(__name__)
     "--database-url", required=True, envvar="LOCAL_SUPABASE_DATABASE_URL", help="Superuser URL of the database."
 )
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets {url, port} as JSON once the endpoint is up.")
-@click.option(
-    "--plan",
-    type=click.Choice([plan.value for plan in Plan]),
-    default=Plan.UNLIMITED.value,
-    help="Quotas of a hosted plan.",
-)
+@behaviour_options
 @click.option("--private-only", is_flag=True, help="Refuse public channels, as a project without public access does.")
 @click.option("--quick-refusals", is_flag=True, help="Refuse at once, not after the real 2 s and 5 s: for test runs.")
 def main(
@@ -40,6 +36,7 @@ def main(
     database_url: str,
     ready_file: Path | None,
     plan: str,
+    slot_delay_s: float,
     private_only: bool,
     quick_refusals: bool,
 ) -> None:
@@ -50,8 +47,10 @@ def main(
         settings = Settings.from_environment(os.environ, database_url=database_url, host=host, port=port)
     except ConfigurationError as error:
         sys.exit(str(error))
-    timings = Timings(connect_error_backoff_s=0, channel_error_backoff_s=0) if quick_refusals else Timings()
-    settings = replace(settings, limits=Limits.of_plan(Plan(plan)), timings=timings, private_only=private_only)
+    timings = Timings(replication_delay_s=slot_delay_s)
+    if quick_refusals:
+        timings = replace(timings, connect_error_backoff_s=0, channel_error_backoff_s=0)
+    settings = replace(settings, limits=Limits.of_plan(plan), timings=timings, private_only=private_only)
     sys.exit(asyncio.run(_serve(settings, ready_file)))
 
 

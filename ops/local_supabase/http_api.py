@@ -14,6 +14,7 @@ from ops.local_supabase.authorization import Extension, MissingPartitionError, P
 from ops.local_supabase.batch import BatchError, BatchMessage
 from ops.local_supabase.http_body import BodyError
 from ops.local_supabase.project import Project
+from ops.local_supabase.rates import OVER
 from ops.local_supabase.sessions import DatabaseUnavailableError
 from ops.local_supabase.tokens import Claims, TokenError
 from ops.local_supabase.wire import json_text
@@ -111,11 +112,8 @@ async def _send_batch(request: web.Request, claims: Claims, _data: bytes, body: 
         messages = batch.read(body, project.settings.limits.max_payload_size_kb)
     except BatchError as error:
         raise AnswerError(422, {"errors": {"messages": error.errors}}) from None
-    events = project.rates.events
-    if events.over:
-        raise AnswerError(429, {"message": "You have exceeded your rate limit"})
-    if len(messages) + events.average_per_s > events.limit_per_s:
-        raise AnswerError(429, {"message": "Too many messages to broadcast, please reduce the batch size"})
+    if refusal := project.rates.refusal(len(messages)):
+        raise AnswerError(429, {"message": refusal})
     for message in messages:
         if not message.private:
             _publish(project, message)
@@ -157,7 +155,7 @@ async def _send_one(request: web.Request, claims: Claims, data: bytes, body: dic
     if payload_size.exceeds(data if raw else body, len(data), project.settings.limits.max_payload_size_kb):
         raise AnswerError(422, {"errors": {"payload": ["Payload size exceeds tenant limit"]}})
     if project.rates.events.over:
-        raise AnswerError(429, {"message": "You have exceeded your rate limit"})
+        raise AnswerError(429, {"message": OVER})
     private = request.query.get("private") == "true"
     if private:
         await _check_write(project, claims, topic)

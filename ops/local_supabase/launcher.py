@@ -23,6 +23,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.errors import OpsError
 from ops.local_supabase.database import apply_shape
 from ops.local_supabase.keys import ApiKeys
+from ops.local_supabase.options import process_options
 from ops.local_supabase.settings import Plan, Settings
 
 START_TIMEOUT_S = 40.0
@@ -65,14 +66,15 @@ class LocalSupabase:
         *,
         port: int = 0,
         database_port: int = 0,
-        plan: Plan = Plan.UNLIMITED,
+        plan: str = Plan.UNLIMITED,
+        slot_delay_s: float = 0.0,
         private_only: bool = False,
         durable: bool = True,
         quick_refusals: bool = False,
         step: Step = contextlib.nullcontext,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Port 0 takes any free one; `private_only` refuses public channels.
+        """Port 0 takes any free one; `plan` and `slot_delay_s` are the options, `private_only` refuses public channels.
 
         `step` shows a title while something is done, `say` a sentence.
         """
@@ -80,8 +82,7 @@ class LocalSupabase:
         self._port = port
         self._database_port = database_port
         self._step = step
-        self._plan = plan
-        self._private_only = private_only
+        self._options = process_options(plan=plan, slot_delay_s=slot_delay_s, private_only=private_only)
         self._quick_refusals = quick_refusals
         self._postgres = EmbeddedPostgres(self._data_dir / "postgres", durable=durable, say=say)
         self._endpoint: subprocess.Popen[bytes] | None = None
@@ -187,9 +188,8 @@ class LocalSupabase:
     def _start_endpoint(self) -> str:
         ready_file = self._data_dir / "endpoint.json"
         ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), "--plan", self._plan]
+        command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), *self._options]
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
-        command += ["--private-only"] if self._private_only else []
         command += ["--quick-refusals"] if self._quick_refusals else []
         with self._log_file.open("ab") as log:
             self._endpoint = subprocess.Popen(

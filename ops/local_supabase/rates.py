@@ -1,9 +1,13 @@
-"""Rates as the real server measures them: an average over up to twelve ticks of five seconds, evaluated per tick."""
+"""Rates as the real server measures them: an average over up to twelve ticks of five seconds, evaluated per tick.
+
+An event is whatever is sent, and whatever a channel receives: one broadcast to four channels is five.
+"""
 
 from collections import deque
 
 from ops.local_supabase.settings import Limits
 
+OVER = "You have exceeded your rate limit"
 _TICKS = 12  # one minute on the real server's clock
 _SILENT_TICKS = 120  # ten minutes: then the real server's counter ends, and the next client begins a new one
 
@@ -62,6 +66,13 @@ class Rates:
         """A client joins: everything it may do is counted from now on."""
         for counter in (self.events, self.joins, self.presence):
             counter.begin()
+
+    def refusal(self, broadcasts: int) -> str | None:
+        """Say why so many broadcasts may not be sent at once, whichever way they came; None: they may."""
+        average, limit = self.events.average_per_s, self.events.limit_per_s
+        if average > limit:
+            return OVER
+        return "Too many messages to broadcast, please reduce the batch size" if broadcasts + average > limit else None
 
     def tick(self) -> None:
         for counter in (self.events, self.requests, self.joins, self.presence):

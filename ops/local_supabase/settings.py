@@ -37,9 +37,16 @@ class Limits:
     max_payload_size_kb: int = 3000
 
     @classmethod
-    def of_plan(cls, plan: Plan) -> "Limits":
-        """Quotas as in Supabase's table of Realtime limits."""
-        match plan:
+    def of_plan(cls, plan: str) -> "Limits":
+        """Quotas as in Supabase's table of Realtime limits; a number is one of messages per second.
+
+        Raises ValueError with a sentence.
+        """
+        if plan.isascii() and plan.isdecimal() and 1 <= int(plan) <= cls().max_events_per_second:
+            return cls(max_events_per_second=int(plan))
+        if plan not in tuple(Plan):
+            raise ValueError(f"{plan!r} is no plan: say {', '.join(Plan)}, or a number of messages per second.")
+        match Plan(plan):
             case Plan.UNLIMITED:
                 return cls()
             case Plan.FREE:
@@ -79,9 +86,7 @@ class Timings:
     presence_window_s: float = 30.0
     token_check_s: float = 300.0  # a token is looked at again at least this often
     leave_turn_s: float = 0.002  # a join sent right behind a leave overtakes the leave's reply
-    replication_delay_s: float = (
-        0.0  # hosted, the slot is back some 10 s after a restart; clients have joined long before
-    )
+    replication_delay_s: float = 0.0  # the real slot is there 3 to 5 s after a start, and clients have joined before
     replication_retry_s: float = 0.05
     replication_retry_max_s: float = 2.0
     janitor_s: float = 3600.0  # how often partitions are created and dropped

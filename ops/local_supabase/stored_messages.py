@@ -34,15 +34,16 @@ class StoredMessages:
         private, content = _text(row["private"]), _content(row)
         if topic is None or event is None or private is None or content is None:
             return
-        if self._rates.events.over or self._too_big(content):
-            _log.warning("UnableToBroadcastChanges", topic=topic, bytes=len(content[0]))
+        refusal = self._rates.refusal(1) or ("Payload size exceeds tenant limit" if self._too_big(content) else None)
+        if refusal:
+            _log.error("UnableToBroadcastChanges", topic=topic, reason=refusal)
             return
         self._rates.events.add()
         message = UserFanout(f"realtime:{topic}", event, *content, message_id=row_id)
         try:
             self._hub.publish(private == "t", topic, message)
         except ValueError as error:
-            _log.warning("UnableToBroadcastChanges", topic=topic, reason=str(error))
+            _log.error("UnableToBroadcastChanges", topic=topic, reason=str(error))
 
     def _too_big(self, content: tuple[bytes, Encoding]) -> bool:
         payload, encoding = content

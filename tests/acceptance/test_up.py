@@ -67,6 +67,11 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     assert (own.data_dir / "demo.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_public_channels_open_on_request_only(own: Stack) -> None:
+    """As the README advises for a real project."""
+    assert "--private-only" in psutil.Process(own.pids["supabase"]).cmdline()
+
+
 def test_figures_are_where_the_facts_say(own: Stack) -> None:
     """Of both processes, and on neither public port."""
     for url in (own.ready["metricsUrl"], own.ready["bridgeMetricsUrl"]):

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -102,6 +103,25 @@ def test_public_channels_can_be_switched_off(local_supabase: LocalSupabase, tmp_
         process.terminate()
     assert refused["response"] == {"reason": "PrivateOnly: This project only allows private channels"}
     assert asyncio.run(join(local_supabase.facts.api_url))["status"] == "ok"
+
+
+def test_limits_and_a_late_slot_are_options(local_supabase: LocalSupabase, tmp_path: Path) -> None:
+    """`--plan` takes a number, too; with `--slot-delay-s` HTTP answers long before the database is heard."""
+    with endpoint_process(local_supabase, tmp_path, "0", "--plan", "3", "--slot-delay-s", "60") as process:
+        url = wait_for_json(tmp_path / "ready.json", process)["url"]
+        answer = requests.post(
+            f"{url}/realtime/v1/api/broadcast",
+            json={"messages": [{"topic": "room", "event": "e", "payload": {}}] * 4},
+            headers={"apikey": CLI_PUBLISHABLE_KEY},
+            timeout=WAIT_S,
+        )
+        assert (answer.status_code, answer.headers["x-rate-limit"]) == (429, "3")
+        assert requests.get(f"{url}/healthcheck", timeout=WAIT_S).status_code == 503
+        process.kill()
+    with endpoint_process(local_supabase, tmp_path, "0", "--plan", "gold") as process:
+        assert process.stderr is not None
+        assert "'gold' is no plan: say unlimited, free, pro, team, or a number" in process.stderr.read()
+        assert process.wait(WAIT_S) == 2
 
 
 def supabase_start(data_dir: Path, *options: str) -> "subprocess.Popen[str]":

@@ -90,6 +90,14 @@ def test_every_plan_has_limits_that_are_no_looser_than_unlimited() -> None:
         assert all(getattr(limits, one.name) <= getattr(unlimited, one.name) for one in fields(Limits))
 
 
+@pytest.mark.parametrize("plan", ["gold", "0", "-1", "1.5", "200001", "", "٣"])
+def test_what_is_no_plan_is_said(plan: str) -> None:
+    """Names and whole numbers up to what is unlimited."""
+    assert Limits.of_plan("100").max_events_per_second == 100
+    with pytest.raises(ValueError, match="is no plan: say unlimited, free, pro, team, or a number"):
+        Limits.of_plan(plan)
+
+
 def test_a_short_secret_is_refused_with_its_variable() -> None:
     """HS256 asks for 32 bytes."""
     with pytest.raises(ConfigurationError, match="SUPABASE_JWT_SECRET"):
