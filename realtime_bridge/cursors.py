@@ -6,7 +6,6 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from realtime_bridge import sql
 from realtime_bridge.cursor import Cursor, Hole
@@ -50,28 +49,6 @@ async def renew(connection: AsyncConnection[Any], lease: Lease, lease_s: float =
     """Keep the lease; raises LeaseLost."""
     values = {"sink": lease.sink, "token": lease.token, "lease_s": lease_s}
     await _fenced(connection, "renew", values)
-
-
-async def check(connection: AsyncConnection[Any], lease: Lease) -> None:
-    """Raise LeaseLost when somebody else holds the sink. A lease that ran out and that nobody took is kept."""
-    row = await (await connection.execute(_QUERIES["check"], {"sink": lease.sink, "token": lease.token})).fetchone()
-    if row is None:
-        raise _lost(lease.sink)
-    if not row[0]:
-        await renew(connection, lease)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseFence:
-    """A sink's Fence: asks the database, for a process that was stopped does not know how long."""
-
-    token: int
-    lease: Lease
-    pool: AsyncConnectionPool[AsyncConnection[Any]]
-
-    async def check(self) -> None:
-        async with self.pool.connection() as connection:
-            await check(connection, self.lease)
 
 
 async def release(connection: AsyncConnection[Any], lease: Lease) -> None:

@@ -19,10 +19,6 @@ set lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 where sink = %(sink)s and lease_token = %(token)s
 returning sink
 
--- name: check
--- Read before each batch that leaves the database, so it writes nothing: one look at one row.
-select lease_until > clock_timestamp() from public.relay_cursors where sink = %(sink)s and lease_token = %(token)s
-
 -- name: release
 -- The time stays: retention waits for whom somebody held not long ago.
 update public.relay_cursors

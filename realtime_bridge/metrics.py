@@ -70,7 +70,6 @@ SENT_AGAIN = Counter(
 )
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
 REPEATS_DROPPED = Counter("crossfade_legacy_repeats", "Frames not sent because their room had heard as much, or more.")
-STALE_DROPPED = Counter("crossfade_legacy_stale_batches", "Batches of former lease holders.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
 for _side in ("legacy", "supabase"):

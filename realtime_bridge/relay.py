@@ -120,7 +120,6 @@ class Relay:
         if self.lease is None:
             return False
         log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
-        self.sink.guard(cursors.LeaseFence(token=self.lease.token, lease=self.lease, pool=self._pool))
         if self.lease.token != self._last_token + 1:
             self.health.forget()
             if self.lease.delivered_count:

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
-from realtime_bridge.sinks.base import Delivery, Fence, Refusal, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 
 
 class RecordingSink:
@@ -24,9 +24,6 @@ class RecordingSink:
 
     def resume(self) -> None:
         self.resumed += 1
-
-    def guard(self, fence: Fence) -> None:
-        self.fence = fence
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         assert connection is None

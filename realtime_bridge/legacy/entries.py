@@ -1,7 +1,7 @@
 """How a batch of frames is written into an entry of the fan-out's stream, and read again. Pure; used by the fan-out.
 
 Bridges of neighbouring versions read each other. The items of `emits` keep the keys they began with, because the first
-readers refuse any other; what came later (`members`, `token`) is a field of the entry of its own, which they ignore.
+readers refuse any other; what came later (`members`) is a field of the entry of its own, which they ignore.
 """
 
 import json
@@ -13,11 +13,6 @@ from realtime_bridge.legacy.dialects import Emit
 
 def fields_of(emits: Sequence[Emit]) -> dict[str, str]:
     return {"emits": _json([_item(emit) for emit in emits]), "members": _json([emit.members for emit in emits])}
-
-
-def token_of(fields: dict[bytes, bytes]) -> int | None:
-    """Return the lease's token; None from a version without. Raises ValueError."""
-    return int(fields[b"token"]) if b"token" in fields else None
 
 
 def _item(emit: Emit) -> dict[str, Any]:

@@ -9,8 +9,6 @@ manager, which swallows a failed publish. What is promised:
 - Each publisher numbers its batches. A reader that finds a number missing (the stream was trimmed or wiped while it was
   away) or cannot read a numbered batch (a bridge of another version wrote it) drops its sockets: their clients
   reconnect, subscribe again and catch up from the log.
-- Each batch carries the token of the lease under which it was sent. A reader that has heard of a higher one drops it:
-  its sender was stopped, and does not know yet that another bridge delivers.
 - Bridges of neighbouring versions read each other (entries.py).
 An entry that is not ours is skipped with one log line.
 """
@@ -25,10 +23,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime_bridge import metrics
 from realtime_bridge.legacy import entries
 from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.lease_tokens import LeaseTokens
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 from realtime_bridge.legacy.rooms import Rooms
 
@@ -59,8 +55,8 @@ class Fanout(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
-    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
-        """Send stored events' frames to every bridge's sockets, in order, under a lease. Raises FanoutUnavailable."""
+    async def publish(self, emits: Sequence[Emit]) -> None:
+        """Send stored events' frames to every bridge's sockets, in order. Raises FanoutUnavailable."""
 
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         """Send a frame that may be lost (typing), to all but one socket of this process. Raises nothing."""
@@ -83,7 +79,7 @@ class LocalFanout:
     async def stop(self) -> None:
         return None
 
-    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:  # noqa: ARG002 - nobody else sends
+    async def publish(self, emits: Sequence[Emit]) -> None:
         for emit in emits:
             await self._rooms.deliver(emit)
 
@@ -108,7 +104,6 @@ class RedisFanout:
         self._order = asyncio.Lock()  # this process sends to its own sockets in the order of the stream
         self._place: str | None = None
         self._seen: dict[str, int] = {}
-        self._tokens = LeaseTokens()
         self._moved = asyncio.Event()
         self._question: asyncio.Task[str | None] | None = None
         self._ask_from = float("-inf")
@@ -128,15 +123,11 @@ class RedisFanout:
             with contextlib.suppress(*BROKEN):
                 await client.aclose()
 
-    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
+    async def publish(self, emits: Sequence[Emit]) -> None:
         if not emits:
             return
         async with self._order:
-            if self._tokens.is_stale(token):
-                raise FanoutUnavailable("another bridge delivers by now")
-            lease = {} if token is None else {"token": str(token)}
-            await self._append({"batch": str(self._published + 1), **lease}, emits)
-            self._tokens.note(token)
+            await self._append({"batch": str(self._published + 1)}, emits)
             self._published += 1
             for emit in emits:
                 await self._rooms.deliver(emit)
@@ -217,7 +208,7 @@ class RedisFanout:
         told = await self._reader.xrevrange(STREAM, max=end, min=since, count=LEARNED_ENTRIES)
         for _, fields in reversed(told):
             with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError):
-                if b"batch" in fields and self._tokens.note(entries.token_of(fields)):
+                if b"batch" in fields:
                     for emit in entries.emits_of(fields):
                         self._rooms.marks.note(emit)
 
@@ -236,16 +227,10 @@ class RedisFanout:
     async def _take(self, fields: dict[bytes, bytes]) -> None:
         try:
             publisher, batch = fields[b"publisher"].decode(), int(fields.get(b"batch", 0))
-            token = entries.token_of(fields)
         except (KeyError, ValueError) as error:
             log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
             return
         if publisher == self._publisher:
-            return
-        if not self._tokens.note(token):
-            self._seen[publisher] = batch
-            metrics.STALE_DROPPED.inc()
-            log.warning("legacy fan-out dropped a batch of a former holder", publisher=publisher, lease_token=token)
             return
         try:
             emits = entries.emits_of(fields)

@@ -194,9 +194,6 @@ class LegacyServer:
         await self._rooms.say_goodbye(session.sid)
         await self.engine.drop(session.engine_sid)
 
-    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
-        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable.
-
-        `token` is the lease's under which they are sent; what is sent under an older one by then is dropped.
-        """
-        await self._fanout.publish(emits, token)
+    async def publish(self, emits: Sequence[Emit]) -> None:
+        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
+        await self._fanout.publish(emits)

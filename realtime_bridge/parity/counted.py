@@ -12,7 +12,7 @@ from realtime_bridge.events import Event
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout import latency
 from realtime_bridge.rollout.windows import Sample, Side
-from realtime_bridge.sinks.base import Delivery, Fence, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
 
 FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was not fed meanwhile, and a run ends
 
@@ -47,9 +47,6 @@ class CountedSink:
         """Go on after somebody else delivered: that ended whatever run of failures was ours."""
         self._consecutive = 0
         self.inner.resume()
-
-    def guard(self, fence: Fence) -> None:
-        self.inner.guard(fence)
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         try:

@@ -62,19 +62,8 @@ class Delivery:
     unavailable: SinkUnavailable | None = None
 
 
-class Fence(Protocol):
-    """What stands between a relay that has lost its lease without knowing and those who listen."""
-
-    @property
-    def token(self) -> int:
-        """Grows with every holder; travels with what is delivered, so that receivers can drop a lower one."""
-
-    async def check(self) -> None:
-        """Raise LeaseLost when another bridge delivers by now. Asked before each batch that leaves the database."""
-
-
 class Sink(Protocol):
-    """Delivers batches in order. Raises SinkUnavailable (before anything was delivered), and what its fence raises."""
+    """Delivers batches in order. Raises SinkUnavailable, before anything was delivered."""
 
     name: str
 
@@ -87,8 +76,5 @@ class Sink(Protocol):
 
     def resume(self) -> None:
         """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""
-
-    def guard(self, fence: Fence) -> None:
-        """Called with each new lease, before anything is delivered under it."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...

@@ -12,7 +12,7 @@ from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
 from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, is_listed
 from realtime_bridge.legacy.fanout import FanoutUnavailable
 from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.sinks.base import Delivery, Fence, Refusal, SinkNotReady, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
 
 RECONNECT_GRACE_S = 3.0  # old clients reconnect 1 s after a loss, with up to half a second of jitter
 BATCH_EVENTS = 20  # one entry of the fan-out stream: some 60 KB, and one round trip
@@ -43,17 +43,12 @@ class LegacySink:
         self._grace_s = reconnect_grace_s
         self._clock = clock
         self._not_before = clock()
-        self._fence: Fence | None = None
         if resuming:
             self.resume()
 
     def resume(self) -> None:
         """Say that a cursor which has delivered before was just taken over: hold once more for the grace time."""
         self._not_before = self._clock() + self._grace_s
-
-    def guard(self, fence: Fence) -> None:
-        """Ask `fence` before each batch: a stopped process does not know that another one delivers meanwhile."""
-        self._fence = fence
 
     def hold_s(self) -> float:
         """Return how long to wait before delivering; 0 means go."""
@@ -63,7 +58,7 @@ class LegacySink:
         """Publish `events`; what the dialect cannot say is refused, and stops nothing.
 
         Raises SinkNotReady while holding or when conversations cannot be read, SinkUnavailable when not even the first
-        batch was published, and LeaseLost.
+        batch was published.
         """
         if (hold_s := self.hold_s()) > 0:
             raise SinkNotReady("clients are reconnecting", retry_after_s=hold_s)
@@ -72,9 +67,7 @@ class LegacySink:
         for batch in _batches(events):
             try:
                 emits, unsayable = _translate(batch, await self._read_cards(batch))
-                if self._fence:
-                    await self._fence.check()
-                await self._server.publish(emits, self._fence.token if self._fence else None)
+                await self._server.publish(emits)
             except (FanoutUnavailable, CardsUnavailable) as error:
                 reason = _reason(error)
                 if settled == 0:

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import Delivery, Fence, Refusal, SinkUnavailable
+from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 
 BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it
 
@@ -26,9 +26,6 @@ class SupabaseSink:
 
     def resume(self) -> None:
         """Clients hold their sockets to Supabase, which did not restart: there is nobody to wait for."""
-
-    def guard(self, fence: Fence) -> None:
-        """The cursor moves with what is written; over HTTP a repeat carries the same id."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Broadcast `events` in order; stops at the first batch that finds Supabase unavailable."""

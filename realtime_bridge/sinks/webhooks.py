@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge import sql
 from realtime_bridge.events import Event
-from realtime_bridge.sinks.base import Delivery, Fence
+from realtime_bridge.sinks.base import Delivery
 
 _QUERIES = sql.load(__file__)
 
@@ -22,9 +22,6 @@ class WebhookSink:
 
     def resume(self) -> None:
         """Deliveries wait in the database: there is nobody to wait for."""
-
-    def guard(self, fence: Fence) -> None:
-        """The cursor moves with what is written."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Insert the deliveries of `events` for all endpoints in one statement, and say that they are due.

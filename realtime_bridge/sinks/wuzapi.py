@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.events import Event, EventType
-from realtime_bridge.sinks.base import Delivery, Fence
+from realtime_bridge.sinks.base import Delivery
 from realtime_bridge.wuzapi import ORIGIN, sends
 
 NOT_OURS = frozenset({ORIGIN, "import"})  # came from the phone itself; history, however it was written down
@@ -22,9 +22,6 @@ class WuzapiSink:
 
     def resume(self) -> None:
         """Nobody listens here who would have to come back first."""
-
-    def guard(self, fence: Fence) -> None:
-        """The cursor moves with what is written."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         """Queue what is to be sent; everything else is none of its business, and settled."""

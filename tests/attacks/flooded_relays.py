@@ -16,7 +16,7 @@ from realtime_bridge.events import Event
 from realtime_bridge.legacy.dialects import emits_of
 from realtime_bridge.relay import Relay
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import Delivery, Fence, Sink
+from realtime_bridge.sinks.base import Delivery, Sink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
@@ -30,8 +30,6 @@ class Nowhere:
     transactional = False
 
     def resume(self) -> None: ...
-
-    def guard(self, fence: Fence) -> None: ...
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002
         for event in events:

@@ -122,12 +122,12 @@ def test_page_stops_where_redis_failed(
     server = bridges[0].server
     publish, calls = server.publish, 0
 
-    async def failing(emits: object, token: int | None) -> None:
+    async def failing(emits: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 2:
             redis.kill()
-        await publish(emits, token)  # type: ignore[arg-type]
+        await publish(emits)  # type: ignore[arg-type]
 
     monkeypatch.setattr(server, "publish", failing)
     delivery = bridges[0].deliver(room.append(*(f"m{number}" for number in range(50))))

@@ -11,8 +11,7 @@ from typing import Any, cast
 import pytest
 
 from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.fanout import STREAM, FanoutUnavailable, RedisFanout
-from realtime_bridge.legacy.lease_tokens import KEPT_S, LeaseTokens
+from realtime_bridge.legacy.fanout import STREAM, RedisFanout
 from realtime_bridge.legacy.marks import Marks
 from realtime_bridge.legacy.rooms import Rooms
 from tests.integration.legacy.redis_server import RedisServer
@@ -161,7 +160,7 @@ def test_first_version_reads_what_is_written(redis: RedisServer) -> None:
 
     async def scenario() -> None:
         publisher = fanout(redis, Heard())
-        await publisher.publish([emit(1, ("a",)), emit(2)], 7)
+        await publisher.publish([emit(1, ("a",)), emit(2)])
         await publisher.publish_unstored(emit(3), skip_sid="nobody")
         await publisher.stop()
 
@@ -211,53 +210,3 @@ def test_unreadable_frame_that_was_not_stored_is_no_gap(redis: RedisServer) -> N
     unstored = {"publisher": "later", "emits": "no json"}
     heard = hear(redis, unstored, entry("later", 1), until=lambda heard: bool(heard.emits))
     assert (heard.gaps, heard.seqs) == (0, [1])
-
-
-def test_batches_of_a_former_holder_are_dropped(redis: RedisServer) -> None:
-    """The lease's token travels: what was sent under a lower one than was heard is dropped, alone, and is no gap."""
-    with redis.client() as client:
-        client.flushall()
-    heard = hear(
-        redis,
-        entry("heir", 1) | {"token": "6"},
-        entry("stopped", 7, seq=2) | {"token": "5"},
-        entry("heir", 2, seq=3) | {"token": "6"},
-        entry("stopped", 8, seq=4) | {"token": "7"},
-        until=lambda heard: len(heard.emits) == 3,
-    )
-    assert (heard.seqs, heard.gaps) == ([1, 3, 4], 0)
-
-
-def test_a_holder_who_has_heard_of_another_publishes_no_more(redis: RedisServer) -> None:
-    """Not even to its own sockets; and the entry that it writes carries its token."""
-    with redis.client() as client:
-        client.flushall()
-
-    async def scenario() -> Heard:
-        near = Heard()
-        former = fanout(redis, near)
-        await former.start()
-        await former.publish([emit(1)], 5)
-        with redis.client() as other:
-            other.xadd(STREAM, cast(Any, entry("heir", 1, seq=2) | {"token": "6"}))
-        async with asyncio.timeout(5):
-            while len(near.emits) < 2:  # noqa: ASYNC110 - the fan-out has nothing to wait on, and should not for a test
-                await asyncio.sleep(0.01)
-        with pytest.raises(FanoutUnavailable, match="another bridge"):
-            await former.publish([emit(3)], 5)
-        await former.stop()
-        return near
-
-    assert asyncio.run(scenario()).seqs == [1, 2]
-    with redis.client() as client:
-        entries = [fields for _, fields in cast(Any, client.xrevrange(STREAM, count=2))]
-    assert [fields[b"token"] for fields in entries] == [b"6", b"5"]
-
-
-def test_a_token_is_forgotten_with_its_holder() -> None:
-    """A database that was put back counts from lower again; bridges that outlived that listen after a minute."""
-    now = 0.0
-    tokens = LeaseTokens(clock=lambda: now)
-    assert [tokens.note(token) for token in (6, 5, None, 7)] == [True, False, True, True]
-    now = KEPT_S
-    assert [tokens.note(token) for token in (2, 1)] == [True, False]

@@ -22,10 +22,8 @@ class FakeServer:
     def __init__(self, accepts: int = 1_000) -> None:
         self.accepts = accepts
         self.published: list[Emit] = []
-        self.tokens: list[int | None] = []
 
-    async def publish(self, emits: Sequence[Emit], token: int | None = None) -> None:
-        self.tokens.append(token)
+    async def publish(self, emits: Sequence[Emit]) -> None:
         if self.accepts == 0:
             raise FanoutUnavailable("Redis is away")
         self.accepts -= 1

@@ -63,11 +63,11 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
         legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
         heard: list[Emit] = []
 
-        async def hear(emits: Sequence[Emit], _: int | None = None) -> None:
+        async def hear(emits: Sequence[Emit]) -> None:
             heard.extend(emits)
 
         if legacy:
-            legacy.publish = hear  # type: ignore[method-assign, assignment]  # as far as the sink goes
+            legacy.publish = hear  # type: ignore[method-assign]  # as far as the sink goes
         rollout = create_rollout(settings, pool, transport, legacy, name)
         relays = create_relays(settings, pool, RealtimeService(transport), legacy, name, rollout, clock)
         for relay in relays:
