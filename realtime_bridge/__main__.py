@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from realtime_bridge import db, garbage, jwks, memory, observation
 from realtime_bridge.database_clock import DatabaseClock
+from realtime_bridge.door import Door, places
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
 from realtime_bridge.heartbeat import Feeds, Heartbeat
@@ -99,9 +100,10 @@ async def run(settings: Settings) -> None:
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
-    servers = [WebServer(legacy.around(app) if legacy else app, host=settings.host, port=settings.port)]
+    door = Door(places())
+    servers = [WebServer(legacy.around(app) if legacy else app, door, host=settings.host, port=settings.port)]
     if settings.metrics_port is not None:
-        servers.append(WebServer(create_metrics_app(), host=settings.metrics_host, port=settings.metrics_port))
+        servers.append(WebServer(create_metrics_app(), door, host=settings.metrics_host, port=settings.metrics_port))
     await pool.open()
     if legacy:
         await legacy.start()
@@ -113,6 +115,7 @@ async def run(settings: Settings) -> None:
     ]
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        door.run(),
         memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,

@@ -68,6 +68,11 @@ FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the
 SENT_AGAIN = Counter(
     "crossfade_supabase_sent_again", "Broadcasts that were sent again, because Realtime had perhaps not heard them."
 )
+SENT_AWAY = Counter(
+    "crossfade_connections_sent_away",
+    "Connections without a token that were ended: over their time (silent), or to make room (full).",
+    ["reason"],
+)
 LIMITS_APART = Counter("crossfade_legacy_limits_apart", "Times the bridges began to count without their Redis.")
 REPEATS_DROPPED = Counter("crossfade_legacy_repeats", "Frames not sent because their room had heard as much, or more.")
 SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carried over.", ["origin"])

@@ -1,34 +1,38 @@
 """Serve an ASGI application inside the bridge's own event loop. Called by `__main__`."""
 
 import contextlib
+import socket
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import uvicorn
 
-from realtime_bridge.legacy.stalled import StallGuard
+from realtime_bridge.door import Door, Guest, Websocket
 
 CLOSE_TIMEOUT_S = 5  # clients reconnect to another bridge; those that do not answer are dropped
 FRAME_BYTES = 1_048_576  # above any frame a dialect allows: each dialect refuses larger ones with its own error
-BACKLOG = 1_024
+BACKLOG = 1_024  # who comes in a crowd waits in the kernel
+ACCEPTED_AT_ONCE = 64  # in a turn of the loop; their places are counted in the turn after the next
 
 
 class WebServer(uvicorn.Server):
     """uvicorn, with signals left to the process that embeds it."""
 
-    def __init__(self, application: Any, *, host: str, port: int) -> None:
+    def __init__(self, application: Any, door: Door, *, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
                 host=host,
                 port=port,
                 log_config=None,
-                log_level="warning",
+                log_level="error",  # it warns of whatever a stranger says wrong, once for each
                 access_log=False,
                 lifespan="off",
-                ws=StallGuard,
+                http=partial(Guest, door=door),  # type: ignore[arg-type]  # it is called, and nothing else
+                ws=Websocket,
                 ws_max_size=FRAME_BYTES,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,
                 timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
                 server_header=False,
             )
@@ -37,3 +41,9 @@ class WebServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in (listener for server in self.servers for listener in server.sockets):
+            with socket.fromfd(listener.fileno(), listener.family, listener.type) as same:
+                same.listen(BACKLOG)

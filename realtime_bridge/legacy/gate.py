@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from realtime_bridge import door
 from realtime_bridge.legacy.engine import BoundedEngine
 from realtime_bridge.legacy.frames import (
     MAX_FRAME_BYTES,
@@ -38,12 +39,18 @@ UPGRADE_MESSAGES = 3  # connect, probe, upgrade
 
 
 class Gate:
-    """Wraps the library's ASGI app; `engine` owns the sessions, `is_open` says whether to let anybody in."""
+    """Wraps the library's ASGI app; `engine` owns the sessions, `is_open` says whether to let anybody in.
 
-    def __init__(self, app: App, *, engine: BoundedEngine, is_open: Callable[[], bool]) -> None:
+    `is_known` says of a session whether a token opened it.
+    """
+
+    def __init__(
+        self, app: App, *, engine: BoundedEngine, is_open: Callable[[], bool], is_known: Callable[[str], bool]
+    ) -> None:
         self._app = app
         self._engine = engine
         self._is_open = is_open
+        self._is_known = is_known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -60,7 +67,9 @@ class Gate:
             await send({"type": "websocket.close", "code": SERVICE_RESTART})
             return
         sid = _query(scope).get("sid", [""])[0]
-        guarded = GuardedWebSocket(receive, send, is_upgrade=bool(sid))
+        guarded = GuardedWebSocket(
+            receive, send, is_upgrade=bool(sid), is_proven=lambda: self._is_known(sid) and door.prove(scope)
+        )
         try:
             await self._app(scope, guarded.receive, guarded.send)
         finally:
@@ -85,6 +94,8 @@ class Gate:
                 await self._engine.drop(sid, discard=True)
                 await _answer(send, 413 if error.close_code == TOO_LARGE else 400, "bad_frame")
                 return
+        if self._is_known(sid):
+            door.prove(scope)
         self._engine.forget_closed(sid)
         await self._app(scope, _replay(body, receive), send)
 
@@ -92,13 +103,16 @@ class Gate:
 class GuardedWebSocket:
     """Ends the conversation at the first bad frame; after that the library hears and says nothing more."""
 
-    def __init__(self, receive: Receive, send: Send, *, is_upgrade: bool) -> None:
+    def __init__(self, receive: Receive, send: Send, *, is_upgrade: bool, is_proven: Callable[[], bool]) -> None:
         self._receive = receive
         self._send = send
         self._closed = False
         self._leaving = False
         """The client said goodbye; the library would wait for it to close the line."""
         self._hurried = UPGRADE_MESSAGES if is_upgrade else 0
+        self._is_proven = is_proven
+        self._proven = not is_upgrade
+        """Its session may be proven over another connection, before or after this one becomes its own."""
 
     async def receive(self) -> Message:
         if self._closed:
@@ -109,6 +123,7 @@ class GuardedWebSocket:
             message = await self._next()
         except TimeoutError:
             return await self._end(PROTOCOL_ERROR, "upgrade took too long")
+        self._proven = self._proven or self._is_proven()
         if message["type"] == "websocket.receive":
             try:
                 check_websocket_frame(message.get("text"), message.get("bytes"))
@@ -132,6 +147,7 @@ class GuardedWebSocket:
         if self._closed:
             return
         self._closed = message["type"] == "websocket.close"
+        self._proven = self._proven or self._is_proven()
         await self._send(message)
 
 

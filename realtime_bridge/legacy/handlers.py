@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from realtime_bridge import door
 from realtime_bridge.legacy import answers
 from realtime_bridge.legacy.catch_up import CatchUp
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
@@ -62,7 +63,7 @@ class Handlers:
         self._sio.on("*", self._on_event)
         self._rooms.expel_strangers = self._expel_strangers
 
-    async def _connect(self, sid: str, _environ: dict[str, Any], auth: object = None) -> None:
+    async def _connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         try:
             claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
         except TokenError as error:
@@ -73,6 +74,8 @@ class Handlers:
             raise Refused("Too many requests of this user.", {"code": "rate_limited"})
         if not self._sessions.has_room_for(claims):
             raise Refused("Too many connections of this user.", {"code": "too_many_connections"})
+        if not door.prove(environ["asgi.scope"]):
+            raise Refused("This server is full; come again.", {"code": "too_many_connections"})
         engine_sid = self._rooms.eio_sid_from_sid(sid, NAMESPACE)
         self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims))
         self._rooms.greet_socket(sid, claims.user_id)

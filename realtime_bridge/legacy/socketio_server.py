@@ -26,7 +26,7 @@ from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServe
 from realtime_bridge.legacy.handlers import Handlers
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
-from realtime_bridge.legacy.rooms import Rooms
+from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions
 from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.legacy.watcher import Watcher
@@ -131,7 +131,7 @@ class LegacyServer:
         self._endings = endings
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
-        self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready)
+        self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready, is_known=self._is_known)
 
     @property
     def is_ready(self) -> bool:
@@ -141,6 +141,9 @@ class LegacyServer:
     @property
     def socket_count(self) -> int:
         return len(self.sessions)
+
+    def _is_known(self, engine_sid: str) -> bool:
+        return self.sessions.find(self._rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or "") is not None
 
     def around(self, other: ASGIApp) -> ASGIApp:
         """Return an app that gives sockets the path of this server, and everything else (lifespan too) to `other`."""

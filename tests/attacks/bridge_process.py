@@ -33,9 +33,9 @@ def endpoint(admin_url: str, directory: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def bridge(
-    database_url: str, supabase_url: str, directory: Path, **environment: str
+    database_url: str, supabase_url: str, directory: Path, *, descriptors: int | None = None, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a bridge process that follows the dial and is ready."""
+    """Yield a bridge process that follows the dial and is ready; it gets no more than so many `descriptors`."""
     port = choose_ports({"bridge": 0})["bridge"]
     variables = {
         "DATABASE_URL": database_url,
@@ -46,7 +46,8 @@ def bridge(
         "CROSSFADE_BRIDGE_PORT": str(port),
         **environment,
     }
-    with _process("realtime_bridge", log=directory / f"bridge-{port}.log", environment=variables) as process:
+    log = directory / f"bridge-{port}.log"
+    with _process("realtime_bridge", log=log, environment=variables, descriptors=descriptors) as process:
         wait_for(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), "the bridge", START_TIMEOUT_S)
         yield process
 
@@ -61,10 +62,13 @@ def stall(process: subprocess.Popen[bytes], *, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _process(*words: str, log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    *words: str, log: Path, environment: dict[str, str], descriptors: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *words], stdout=output, stderr=output, env={**os.environ, **environment}
+            [*limited, sys.executable, "-m", *words], stdout=output, stderr=output, env={**os.environ, **environment}
         )
     try:
         yield process
