@@ -25,6 +25,7 @@ from gateway.gates.rate_limit import Limits, RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
+from gateway.heartbeat import Heartbeat
 from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
@@ -33,7 +34,6 @@ from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
-from gateway.scope_note import ScopeNote
 from gateway.services.account_users import AccountUsers
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
@@ -176,7 +176,7 @@ def create_app(settings: Settings) -> Flask:
         choices=choices,
         limits=rate_limit.storage,
         event_waiters=event_waiters,
-        scope_note=ScopeNote(database, settings.account_users),
+        heartbeat=Heartbeat(database, settings.account_users, settings.provider),
         trimmer=Trimmer(),
     )
     return app

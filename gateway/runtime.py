@@ -9,11 +9,11 @@ from flask import Flask
 
 from gateway.db import Database
 from gateway.event_waiters import EventWaiters
+from gateway.heartbeat import Heartbeat
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
 from gateway.memory import Trimmer
 from gateway.provider_choice import ProviderChoice
-from gateway.scope_note import ScopeNote
 
 NAME = "crossfade"
 
@@ -26,13 +26,13 @@ class Runtime:
     choices: ProviderChoice
     limits: LimitStorage
     event_waiters: EventWaiters
-    scope_note: ScopeNote
+    heartbeat: Heartbeat
     trimmer: Trimmer
 
     def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
         """`is_leaving` tells that the server was told to stop and wants its requests answered."""
         self.trimmer.start()  # before other threads have arenas of their own
-        self.scope_note.start()
+        self.heartbeat.start()
         self.key_sync.start()
         self.choices.start()
         self.event_waiters.start(is_leaving)
@@ -41,7 +41,7 @@ class Runtime:
         self.event_waiters.stop()
         self.choices.stop()
         self.key_sync.stop()
-        self.scope_note.stop()
+        self.heartbeat.stop()
         self.trimmer.stop()
         self.log.close()
         self.database.close()

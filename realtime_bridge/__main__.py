@@ -27,6 +27,7 @@ from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.listening import Address, check_addresses
 from realtime_bridge.logs import configure_logging
@@ -240,7 +241,7 @@ def create_heartbeat(
             has_canary=settings.canary is CanaryMode.ON,
         )
 
-    sockets = legacy.sessions.count_by_user if legacy else dict[UUID, int]
+    sockets = legacy.sessions.count_by_user if legacy else dict[UUID, Sockets]
     heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, clock=clock)
     if rollout:
         rollout.dial.listen(heartbeat.wake)

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from realtime_bridge import reports
 from realtime_bridge.database_clock import DatabaseClock
+from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.reports import Report
 from realtime_bridge.sinks.base import SinkNotReady
@@ -32,14 +33,14 @@ class Heartbeat:
         *,
         pool: Pool,
         state: Callable[[], Report],
-        sockets: Callable[[], Mapping[UUID, int]],
+        sockets: Callable[[], Mapping[UUID, Sockets]],
         clock: DatabaseClock,
     ) -> None:
         self._pool = pool
         self._state = state
         self._sockets = sockets
         self._clock = clock
-        self._noted: dict[UUID, int] = {}
+        self._noted: dict[UUID, Sockets] = {}
         self._beats = 0
         self._news = asyncio.Event()
 
@@ -65,8 +66,8 @@ class Heartbeat:
         """Report once; return of how many users something was new."""
         state = self._state()
         sockets = reports.without_canary(self._sockets())
-        news = {user: count for user, count in sockets.items() if self._noted.get(user) != count}
-        news |= dict.fromkeys(self._noted.keys() - sockets.keys(), 0)
+        news = {user: counts for user, counts in sockets.items() if self._noted.get(user) != counts}
+        news |= dict.fromkeys(self._noted.keys() - sockets.keys(), Sockets(0, 0, 0))
         async with self._pool.connection() as connection:
             asked_at = datetime.now(UTC)
             self._clock.correct(await reports.report(connection, state), asked_at, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What bridges say of themselves: provider, sinks fed, since when, and who has sockets. Written by the heartbeat.
+"""What processes say of themselves: provider, sinks fed, since when, and who has sockets. Written by heartbeats.
 
 Whoever tells people what is (the dial's status, `relay status`) reads it here instead of guessing from settings.
 """
@@ -14,6 +14,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
+from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.parity.canary_user import CANARY_ID
 
 _QUERIES = sql.load(__file__)
@@ -40,9 +41,10 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeState(Report):
-    """A living bridge, as others see it."""
+class ProcessState(Report):
+    """A living process, as others see it: a bridge, or a gateway (gateway/heartbeat.py), which feeds nothing."""
 
+    is_gateway: bool
     started_at: datetime
     seen_at: datetime
 
@@ -79,12 +81,14 @@ async def report(connection: Connection, state: Report) -> datetime:
     return told
 
 
-async def note_listeners(connection: Connection, bridge: str, sockets: Mapping[UUID, int]) -> None:
+async def note_listeners(connection: Connection, bridge: str, sockets: Mapping[UUID, Sockets]) -> None:
     """Say how many sockets these users have at a bridge now."""
     users = sorted(sockets)
     for start in range(0, len(users), BATCH):
         batch = users[start : start + BATCH]
-        values = {"bridge": bridge, "users": batch, "sockets": [sockets[user] for user in batch]}
+        columns = zip(*(sockets[user] for user in batch), strict=True)
+        counts = dict(zip(("sockets", "moved", "unasked"), map(list, columns), strict=True))
+        values = {"bridge": bridge, "users": batch, **counts}
         await connection.execute(_QUERIES["note_listeners"], values)
 
 
@@ -100,10 +104,10 @@ async def forget(connection: Connection) -> None:
     await connection.execute(_QUERIES["forget_listeners"])
 
 
-async def list_bridges(connection: Connection) -> list[BridgeState]:
-    """Return the living ones, oldest first."""
-    async with connection.cursor(row_factory=class_row(BridgeState)) as cursor:
-        return await (await cursor.execute(_QUERIES["list_bridges"], {"alive_s": ALIVE_S})).fetchall()
+async def list_processes(connection: Connection) -> list[ProcessState]:
+    """Return the living ones, bridges first, the oldest first."""
+    async with connection.cursor(row_factory=class_row(ProcessState)) as cursor:
+        return await (await cursor.execute(_QUERIES["list_processes"], {"alive_s": ALIVE_S})).fetchall()
 
 
 async def list_sinks(connection: Connection) -> list[SinkState]:
@@ -118,5 +122,5 @@ async def has_outsider(connection: Connection, bridge: str) -> bool:
         return bool(await (await cursor.execute(_QUERIES["has_outsider"], values)).fetchone())
 
 
-def without_canary(sockets: Mapping[UUID, int]) -> dict[UUID, int]:
+def without_canary(sockets: Mapping[UUID, Sockets]) -> dict[UUID, Sockets]:
     return {user: count for user, count in sockets.items() if user != CANARY_ID}

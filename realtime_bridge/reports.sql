@@ -8,12 +8,22 @@ on conflict (bridge) do update set
 returning clock_timestamp()
 
 -- name: note_listeners
-insert into public.legacy_listeners (user_id, bridge, sockets)
-select u.user_id, %(bridge)s, u.sockets from unnest(%(users)s::uuid[], %(sockets)s::integer[]) as u (user_id, sockets)
-on conflict (user_id, bridge) do update set sockets = excluded.sockets, heard_at = clock_timestamp()
+-- An old client was last heard when a socket of one went; one that is given a session's token has not gone.
+insert into public.legacy_listeners as l (user_id, bridge, sockets, moved, unasked, heard_at)
+select u.user_id, %(bridge)s, u.sockets, u.moved, u.unasked, '-infinity'
+from unnest(%(users)s::uuid[], %(sockets)s::integer[], %(moved)s::integer[], %(unasked)s::integer[])
+    as u (user_id, sockets, moved, unasked)
+on conflict (user_id, bridge) do update set
+    sockets = excluded.sockets,
+    moved = excluded.moved,
+    unasked = excluded.unasked,
+    heard_at = case when l.unasked > excluded.unasked and l.sockets > excluded.sockets then clock_timestamp()
+        else l.heard_at end
 
 -- name: close_listeners
-update public.legacy_listeners set sockets = 0, heard_at = clock_timestamp() where bridge = %(bridge)s and sockets > 0
+update public.legacy_listeners set sockets = 0, moved = 0, unasked = 0,
+    heard_at = case when unasked > 0 then clock_timestamp() else heard_at end
+where bridge = %(bridge)s and sockets > 0
 
 -- name: leave
 delete from public.bridge_reports where bridge = %(bridge)s
@@ -27,10 +37,10 @@ delete from public.legacy_listeners l where l.heard_at < now() - interval '30 da
     select from public.bridge_reports r where r.bridge = l.bridge and l.sockets > 0 and r.seen_at > now() - interval '30 days'
 )
 
--- name: list_bridges
-select bridge, provider, sinks, feed_mode, version, has_canary, started_at, seen_at
+-- name: list_processes
+select bridge, provider, sinks, feed_mode, version, has_canary, is_gateway, started_at, seen_at
 from public.bridge_reports where seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
-order by started_at, bridge
+order by is_gateway, started_at, bridge
 
 -- name: list_sinks
 -- What a sink gets is what the holder of its lease feeds it.

@@ -91,7 +91,7 @@ class Settings:
             canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
             idle_probe_s=env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300),
             feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
-            legacy_grace_s=env.integer("CROSSFADE_LEGACY_GRACE_S", default=60, minimum=0, maximum=86_400),
+            legacy_grace_s=env.integer("CROSSFADE_LEGACY_GRACE_S", default=60, minimum=5, maximum=86_400),
             flag_provider=shared.flag_provider(env),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),

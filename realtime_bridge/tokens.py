@@ -13,6 +13,7 @@ from realtime_bridge.environment import Environment
 from realtime_bridge.signing_key import ALGORITHMS, SHARED, SigningKey
 
 AUDIENCE = "authenticated"
+TOLD = "crossfade_told"  # the claim of a realtime session's token: which provider its answer named
 MAX_TOKEN_CHARS = 16_384  # a user's metadata travels in it; longer ones no proxy lets through
 UNREADABLE = (jwt.InvalidTokenError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError, AttributeError)
 """Whatever a stranger's bytes make the library break on: the token is not valid, and nobody needs to know more."""
@@ -32,6 +33,8 @@ class Claims:
     expires_at: int  # seconds since 1970
     issued_at: int = 0
     """When it was signed; one that does not say is as old as can be."""
+    told: str | None = None
+    """The provider that the realtime session named of which this token is; None: its holder asked for no session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ class TokenVerifier:
         if claims["role"] != AUDIENCE:
             raise TokenError("token_role", "The token is not a signed-in user's.")
         try:
-            return Claims(user_id=UUID(user_id), expires_at=expires_at, issued_at=issued_at)
+            return Claims(user_id=UUID(user_id), expires_at=expires_at, issued_at=issued_at, told=claims.get(TOLD))
         except ValueError:
             raise TokenError("token_subject", "The token's sub is not a UUID.") from None
 
@@ -128,12 +131,15 @@ class TokenVerifier:
         return jwt.decode(token, key, algorithms=algorithms, options=options, audience=audience, issuer=issuer)
 
 
-def mint_user_token(key: SigningKey | str, user_id: UUID, ttl_s: int, rules: TokenRules = NO_RULES) -> str:
+def mint_user_token(
+    key: SigningKey | str, user_id: UUID, ttl_s: int, rules: TokenRules = NO_RULES, *, told: str | None = None
+) -> str:
     """Return a token that Supabase Realtime and our sockets accept as this user for `ttl_s` seconds.
 
-    `key` is the project's shared secret, or a private key that the project trusts.
+    `key` is the project's shared secret, or a private key that the project trusts; `told` is as in `Claims`.
     """
-    return _sign(key, {"sub": str(user_id), "role": AUDIENCE, **rules.claims}, ttl_s)
+    of_session = {TOLD: told} if told else {}
+    return _sign(key, {"sub": str(user_id), "role": AUDIENCE, **of_session, **rules.claims}, ttl_s)
 
 
 def mint_role_key(key: SigningKey | str, role: str, ttl_s: int) -> str:

@@ -70,7 +70,8 @@ OPERATIONS = {
         " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. With a"
         " `standby`, keep its socket open as well, show what is first and drop what comes twice by `eventId`: so a"
         " failure of either side is not noticed. When `rollout.changed` arrives, ask again; and before `expiresAt`, for"
-        " a legacy socket ends with its token: `socket.emit('token', token)` with the new one keeps it. A user whom the"
-        " project has taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.",
+        " a legacy socket ends with its token: `socket.emit('token', token)` with the new one keeps it. Hand it every"
+        " new token at once, for by the token the operator sees that its client follows. A user whom the project has"
+        " taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.",
     ),
 }

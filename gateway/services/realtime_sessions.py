@@ -75,8 +75,7 @@ def create_session(
         )
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
-        told = store.Told(provider=choice.provider.value, source=choice.source.value, expires_at=expires_at)
-        store.note_told(connection, account_id, user_id, told)
+        store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
     legacy = LegacySide(url=sides.legacy_url)
     return RealtimeSession(
         choice=choice,
@@ -85,7 +84,9 @@ def create_session(
         public_key=sides.supabase_public_key if is_supabase else None,
         path=None if is_supabase else legacy.path,
         standby=legacy if choice.has_standby else None,
-        token=mint_user_token(sides.signing_key, user_id, sides.session_ttl_s, sides.token_rules),
+        token=mint_user_token(
+            sides.signing_key, user_id, sides.session_ttl_s, sides.token_rules, told=choice.provider.value
+        ),
         expires_at=expires_at,
         places=tuple(places),
     )

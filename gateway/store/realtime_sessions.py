@@ -21,15 +21,6 @@ class Place:
     last_seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a user was told, and by what: the dial, or a gateway that is pinned."""
-
-    provider: str
-    source: str
-    expires_at: datetime
-
-
 def is_member(connection: Connection, account_id: UUID, user_id: UUID) -> bool:
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(cursor.execute(_SQL["is_member"], {"account_id": account_id, "user_id": user_id}).fetchone())
@@ -48,12 +39,6 @@ def list_conversations(
         return cursor.execute(_SQL["list_conversations"], values).fetchall()
 
 
-def note_told(connection: Connection, account_id: UUID, user_id: UUID, told: Told) -> None:
-    values = {
-        "account_id": account_id,
-        "user_id": user_id,
-        "provider": told.provider,
-        "source": told.source,
-        "expires_at": told.expires_at,
-    }
+def note_told(connection: Connection, account_id: UUID, user_id: UUID, provider: str, expires_at: datetime) -> None:
+    values = {"account_id": account_id, "user_id": user_id, "provider": provider, "expires_at": expires_at}
     connection.execute(_SQL["note_told"], values)

@@ -16,7 +16,7 @@ limit %(limit)s
 
 -- name: note_told
 -- For `rollout.changed`, and to know who has moved: who holds which answer.
-insert into rollout_sessions (user_id, account_id, provider, source, expires_at)
-values (%(user_id)s, %(account_id)s, %(provider)s, %(source)s, %(expires_at)s)
+insert into rollout_sessions (user_id, account_id, provider, expires_at)
+values (%(user_id)s, %(account_id)s, %(provider)s, %(expires_at)s)
 on conflict (user_id, account_id) do update
-set provider = excluded.provider, source = excluded.source, told_at = now(), expires_at = excluded.expires_at
+set provider = excluded.provider, told_at = now(), expires_at = excluded.expires_at

@@ -160,18 +160,24 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
     if wanted.name is StageName.COMPLETE:
         raise click.UsageError("Going back leads to off, shadow or a percentage.")
 
-    async def turn(connection: Connection) -> int | None:
+    async def turn(connection: Connection) -> tuple[store.Dial, int | None]:
         who = await identify(connection, actor, is_needed=False)
-        return await changes.roll_back(connection, FLAG, actor=who.actor, key_id=who.key_id, why=why, stage=wanted)
+        before = await store.get_dial(connection, FLAG)
+        version = await changes.roll_back(connection, FLAG, actor=who.actor, key_id=who.key_id, why=why, stage=wanted)
+        return before, version
 
-    version = run(data_dir, turn)
+    before, version = run(data_dir, turn)
+    lost = looks.not_brought_back(data_dir, before) if version is not None else None
     if as_json:
-        click.echo(encode({"stage": wanted.label, "version": version, "changed": version is not None}))
+        document = {"stage": wanted.label, "version": version, "changed": version is not None}
+        click.echo(encode({**document, "notBroughtBack": lost}))
     elif version is None:
         where = wanted.label if wanted.name is StageName.OFF else f"{wanted.label} or below"
         click.echo(f"The dial is at {where} already; nothing was changed.")
     else:
         click.echo(f"Back at {wanted.label}, version {version}. Every process follows within a second.")
+        if lost:
+            click.echo(f"Not brought back: {lost}")
 
 
 @rollout.command(short_help="Who changed what, when and why, newest first.")

@@ -13,15 +13,15 @@ from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, moment, show
 from ops.cli.rollout_options import look, run, watch_options
 from realtime_bridge import reports
-from realtime_bridge.reports import BridgeState, SinkState
+from realtime_bridge.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
 from realtime_bridge.rollout.errors import NotCounted
 from realtime_bridge.rollout.findings import shown_values
 from realtime_bridge.rollout.guide import Situation
 from realtime_bridge.rollout.judgement import evaluate
-from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.rollout.store import Connection
+from realtime_bridge.rollout.stages import FLAG, StageName
+from realtime_bridge.rollout.store import Connection, Dial
 from realtime_bridge.rollout.windows import Side
 
 NAMED = 10  # of those who are left; `left` has them all
@@ -76,7 +76,7 @@ def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
 
     found, complaint = run(data_dir, act)
     figures = found.figures()
-    document = {"left": figures["left"], "leftUsers": figures["leftUsers"], "complaint": complaint}
+    document = {name: figures[name] for name in ("left", "leftSockets", "leftUsers")} | {"complaint": complaint}
     show(found.left, LEFT_COLUMNS, as_json=as_json, empty=NOBODY_LEFT, document=document)
     if complaint and not as_json:
         click.echo(f"That is by what was told and heard. {complaint}")
@@ -106,6 +106,25 @@ async def _find_adoption(connection: Connection) -> Adoption | None:
     return None
 
 
+def not_brought_back(data_dir: Path | None, before: Dial) -> str | None:
+    """Say what a way back from complete leaves as it is. Asked after it: a rollback waits for nobody who counts."""
+    if before.stage.name is not StageName.COMPLETE:
+        return None
+    found = run(data_dir, _find_adoption)
+    text = (
+        f"what was written since {moment(before.since)}, while legacy was not fed; clients fetch it by seq "
+        "(afterSeq of subscribe:conversation, after_seq, /events)."
+    )
+    if found is None:
+        return f"{text} {guide.UNKNOWN}"
+    if found.away:
+        text += (
+            f" {adoption.people(found.away)} left without an open socket: an old client comes back when it is opened "
+            f"again. {again('crossfade rollout left')} names them."
+        )
+    return text
+
+
 def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
     at = run(data_dir, read_situation)
     advice = guide.advise(at)
@@ -120,8 +139,8 @@ def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
     for side in Side:
         if state := at.sinks.get(side):
             console.print(f"  {_fed(state)}", markup=False)
-    for bridge in at.following.bridges:
-        console.print(f"  {_bridge(bridge)}", markup=False)
+    for process in at.following.processes:
+        console.print(f"  {_process(process)}", markup=False)
     _print_adoption(console, at.adoption)
     if at.plan and at.plan.state in ("running", "paused"):
         console.print(f"Plan ({at.plan.state}): {' '.join(at.plan.steps)}")
@@ -150,7 +169,10 @@ def _print_adoption(console: Console, found: Adoption | None) -> None:
 
 def _side(figures: SideFigures) -> str:
     heard = moment(figures.last_heard) if figures.last_heard else "never"
-    connected = f", {figures.connected} connected" if figures.connected is not None else ""
+    connected = ""
+    if figures.connected is not None:
+        connected = f", {figures.connected} connected with {adoption.sockets(figures.sockets or 0)}"
+        connected += f" ({figures.moved} of them the standby of who was told Supabase)" if figures.moved else ""
     return f"{figures.told} told, {figures.asked} asked since the last change{connected}; last heard {heard}."
 
 
@@ -162,9 +184,11 @@ def _fed(state: SinkState) -> str:
     return f"{state.sink}: {'fed' if state.is_delivered else 'not fed'}{since}, by {state.held_by}"
 
 
-def _bridge(bridge: BridgeState) -> str:
-    fed = ", ".join(bridge.feeds) or "nothing"
-    return f"Bridge {bridge.bridge}: CHAT_REALTIME_PROVIDER={bridge.provider}, feeds {fed}"
+def _process(process: ProcessState) -> str:
+    if process.is_gateway:
+        return f"Gateway {process.bridge}: CHAT_REALTIME_PROVIDER={process.provider}"
+    fed = ", ".join(process.feeds) or "nothing"
+    return f"Bridge {process.bridge}: CHAT_REALTIME_PROVIDER={process.provider}, feeds {fed}"
 
 
 def _show_gate(data_dir: Path | None, *, as_json: bool) -> None:
@@ -197,6 +221,11 @@ def _described(at: Situation) -> dict[str, Any]:
         "hasKeeper": at.following.has_keeper,
         "isFollowed": at.following.complaint is None,
         "bridges": [_described_bridge(bridge) for bridge in at.following.bridges],
+        "gateways": [
+            {"gateway": process.bridge, "provider": process.provider, "startedAt": process.started_at}
+            for process in at.following.processes
+            if process.is_gateway
+        ],
         "sides": {
             side.value: {"isFed": at.is_fed(side), "by": state.held_by, "since": state.fed_since}
             for side, state in ((side, at.sinks[side]) for side in Side if side in at.sinks)
@@ -211,7 +240,7 @@ def _described(at: Situation) -> dict[str, Any]:
     }
 
 
-def _described_bridge(bridge: BridgeState) -> dict[str, Any]:
+def _described_bridge(bridge: ProcessState) -> dict[str, Any]:
     return {
         "bridge": bridge.bridge,
         "provider": bridge.provider,

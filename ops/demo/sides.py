@@ -74,7 +74,7 @@ class SupabaseSide:
 class SocketIoSide:
     """python-socketio in the legacy dialect: path /api/ws, `subscribe:conversation`, event `message`.
 
-    `on_closed` hears why when the bridge closes it for good, as it does at complete.
+    `on_closed` hears why when the bridge closes it, as it does at complete.
     """
 
     name = SideName.SOCKETIO

@@ -2,7 +2,8 @@
 
 A socket that is open and silent is the worst of all: its user misses everything and nobody notices. So each is told
 `rollout.changed`, as after any change; a client that knows it asks for a session and goes. What is still here when its
-time is over hears why (`rollout.closed`) and is closed, and does not come back by itself.
+time is over hears why and how to return (`rollout.closed`), and is closed as by a cut line: its client tries again, is
+told again, and is here when legacy is fed again.
 """
 
 import asyncio
@@ -19,7 +20,11 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.5
 CHANGED, CLOSED = "rollout.changed", "rollout.closed"
-REASON = {"code": "moved_to_supabase", "message": "This chat has moved: reload the page, or update the app."}
+REASON = {
+    "code": "moved_to_supabase",
+    "message": "This chat has moved, and nothing new is sent here. Ask for a session again (POST "
+    "/api/v1/chat/realtime/sessions, by your backend) and open what it names; else reload the page, or update the app.",
+}
 
 
 class Farewell:
@@ -60,7 +65,7 @@ class Farewell:
                 await self._server.tell(session, CHANGED, dict(notice))
             elif self._clock() - told_at >= self._grace_s:
                 await self._server.tell(session, CLOSED, REASON)
-                await self._server.dismiss(session)
+                await self._server.engine.drop(session.engine_sid)
                 closed += 1
         if closed:
             log.info("legacy sockets closed: the dial feeds them no more", count=closed)

@@ -71,12 +71,6 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         for emit in emits:
             await self.server.eio.send_packet(engine_sid, self.encode(emit))
 
-    async def say_goodbye(self, sid: str) -> None:
-        """Send one socket a Socket.IO DISCONNECT, after which its client stays away."""
-        goodbye = self.server.packet_class(packet.DISCONNECT, namespace=NAMESPACE).encode()
-        engine_sid = self.eio_sid_from_sid(sid, NAMESPACE)
-        await self.server.eio.send_packet(engine_sid, engine_packet.Packet(engine_packet.MESSAGE, goodbye))
-
     @contextlib.contextmanager
     def holding(self, sid: str, room: str, mark: int) -> Iterator[Hold]:
         """Keep a room's live frames back from one socket inside the block; `release` sends those above the mark."""

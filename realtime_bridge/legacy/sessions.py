@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
+from realtime_bridge.rollout.decision import Told
 from realtime_bridge.tokens import Claims
 
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
@@ -21,6 +23,16 @@ class Session:
     """By conversation: its newest seq when the user was last seen to take part in it."""
     typing: set[int] = field(default_factory=set)
     """Conversations in which this socket last said that its user types."""
+
+
+class Sockets(NamedTuple):
+    """A user's sockets by what their tokens say; who was told legacy is neither `moved` nor `unasked`."""
+
+    open: int
+    moved: int
+    """Of clients that were told Supabase: the socket is their standby."""
+    unasked: int
+    """Of clients whose token is of no realtime session: old ones, which are told nothing."""
 
 
 class Sessions:
@@ -43,9 +55,13 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_sid)
 
-    def count_by_user(self) -> dict[UUID, int]:
+    def count_by_user(self) -> dict[UUID, Sockets]:
         """Return how many sockets each user has here."""
-        return {UUID(user): len(sids) for user, sids in self._by_user.items()}
+        counts = {}
+        for user, sids in self._by_user.items():
+            told = [self._by_sid[sid].claims.told for sid in sids]
+            counts[UUID(user)] = Sockets(len(told), told.count(Told.SUPABASE), told.count(None))
+        return counts
 
     def has_room_for(self, claims: Claims) -> bool:
         return len(self._by_user.get(str(claims.user_id), ())) < self._per_user

@@ -192,11 +192,6 @@ class LegacyServer:
         emit = Emit(event=event, data=data, rooms=(session.sid,), conversation_id=0)
         await self._rooms.deliver_to(session.sid, [emit])
 
-    async def dismiss(self, session: Session) -> None:
-        """Close a socket for good, once it has read what was sent: its client does not come back by itself."""
-        await self._rooms.say_goodbye(session.sid)
-        await self.engine.drop(session.engine_sid)
-
     async def publish(self, emits: Sequence[Emit]) -> None:
         """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
         await self._fanout.publish(emits)

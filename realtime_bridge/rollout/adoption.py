@@ -1,7 +1,8 @@
-"""Who has moved and who is left: what users were told, what they have asked since, and where they were heard.
+"""Who has moved and who is left: what users were told, what they have asked since, and what their sockets say.
 
-Left on legacy is who holds an answer that says so, and who was heard there without holding one that says Supabase: an
-old client never asks. A standby socket beside a living answer of Supabase is nobody who is left.
+A legacy socket says by its token what its client was told: the one of a realtime session names the provider, any other
+is an old client's, which never asks. Left on legacy is who has a socket there that was not told Supabase, whatever his
+other clients do, or had an old client's within a day, and who holds an answer that says legacy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,60 +23,62 @@ from realtime_bridge.rollout.windows import Side
 _QUERIES = sql.load(__file__)
 LEFT_FOR_S = 86_400.0  # a phone that was away for a night is still an old client
 NAMED = 100  # users who are named at most, those with open sockets first
+TOTALS = ("total", "total_sockets", "total_away")
 TIMEOUT_S = 5.0  # of each of two statements, which take 0.3 and 0.4 s of 300,000 users
 PROVIDERS = {Side.LEGACY: Told.SOCKETIO, Side.SUPABASE: Told.SUPABASE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideFigures:
-    """Users of a side; `asked` of the `told` have asked since the dial moved last, `pinned` of a gateway without it.
+    """Users of a side; `asked` of the `told` have asked since the dial moved last.
 
-    `connected` is None where nobody counts sockets: Supabase does not say whose they are, so its users were heard last
-    when they last asked.
+    `connected` users have `sockets`, of which `moved` are standbys of clients that were told Supabase. None where
+    nobody counts sockets: Supabase does not say whose they are, so its users were heard last when they last asked.
     """
 
     told: int = 0
     asked: int = 0
-    pinned: int = 0
     connected: int | None = None
+    sockets: int | None = None
+    moved: int | None = None
     last_heard: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftUser:
-    """Somebody who is left on legacy, with the sockets that are open now."""
+    """Somebody who is left on legacy, with the open sockets that hold him there; `heard_at` is of old clients."""
 
     user_id: UUID
     email: str | None
     sockets: int
+    unasked: int
     heard_at: datetime | None
     told: str | None
     told_at: datetime | None
 
     @property
     def why(self) -> str:
-        where = f"{self.sockets} open socket{'s' * (self.sockets > 1)}" if self.sockets else "no open socket"
-        return f"{where}; " + (f"told {self.told} when it last asked" if self.told else "has not asked for a session")
+        old = "an old client, which asks for no session" if self.heard_at else ""
+        told = f"told {self.told} when last asked" if self.told else ""
+        return "; ".join(filter(None, [sockets(self.sockets), old, told]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """`left` names the first `NAMED` of `left_count` users."""
+    """`left` names the first `NAMED` of `left_count` users, who have `left_sockets`; `away` of them have none now."""
 
     sides: Mapping[Side, SideFigures]
     left_count: int
+    left_sockets: int
+    away: int
     left: Sequence[LeftUser]
-
-    @property
-    def pinned(self) -> int:
-        """How many users hold an answer of a gateway that does not follow the dial."""
-        return sum(figures.pinned for figures in self.sides.values())
 
     def figures(self) -> dict[str, Any]:
         """Return what the audit keeps and `--json` shows."""
         return {
             **{side.value: _figures(figures) for side, figures in self.sides.items()},
             "left": self.left_count,
+            "leftSockets": self.left_sockets,
             "leftUsers": [left_figures(user) for user in self.left],
         }
 
@@ -98,10 +101,13 @@ async def _read(connection: AsyncConnection[Any], flag: str, named: int) -> Adop
     rows = {Told(row.pop("provider")): row for row in await _all(connection, "sides", values)}
     values |= {"left_for_s": LEFT_FOR_S, "limit": named}
     left = await _all(connection, "list_left", values)
+    totals = left[0] if left else dict.fromkeys(TOTALS, 0)
     return Adoption(
         sides={side: SideFigures(**rows[told]) for side, told in PROVIDERS.items()},
-        left_count=left[0]["total"] if left else 0,
-        left=[LeftUser(**{name: value for name, value in row.items() if name != "total"}) for row in left],
+        left_count=totals["total"],
+        left_sockets=totals["total_sockets"],
+        away=totals["total_away"],
+        left=[LeftUser(**{name: value for name, value in row.items() if name not in TOTALS}) for row in left],
     )
 
 
@@ -110,11 +116,16 @@ def people(count: int) -> str:
     return "1 user is" if count == 1 else f"{count} users are"
 
 
+def sockets(count: int) -> str:
+    return f"{count or 'no'} open socket{'s' * (count > 1)}"
+
+
 def left_figures(user: LeftUser) -> dict[str, Any]:
     return {
         "userId": str(user.user_id),
         "email": user.email,
         "sockets": user.sockets,
+        "unasked": user.unasked,
         "lastHeard": _moment(user.heard_at),
         "told": user.told,
         "toldAt": _moment(user.told_at),
@@ -127,6 +138,8 @@ def _figures(figures: SideFigures) -> dict[str, Any]:
         "told": figures.told,
         "asked": figures.asked,
         "connected": figures.connected,
+        "sockets": figures.sockets,
+        "moved": figures.moved,
         "lastHeard": _moment(figures.last_heard),
     }
 

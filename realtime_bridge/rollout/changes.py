@@ -311,7 +311,8 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
         named = ", ".join(user.email or str(user.user_id) for user in found.left[:SAID])
         more = f" and {found.left_count - SAID} more" if found.left_count > SAID else ""
         raise UsersLeft(
-            f"{adoption.people(found.left_count)} left on legacy, whom complete would cut off: {named}{more}. "
+            f"{adoption.people(found.left_count)} left on legacy with {adoption.sockets(found.left_sockets)}, whom "
+            f"complete would cut off: {named}{more}. "
             f"crossfade rollout left says why; wait for them, or go on with --leave-behind {found.left_count} --why …"
         )
     return {"adoption": found.figures(), **({"leaveBehind": wish.leave_behind} if wish.leave_behind else {})}

@@ -1,4 +1,4 @@
-"""Whether the dial turns anything: do all bridges follow it? Asked before it goes forward, and by the status."""
+"""Whether the dial turns anything: does every process follow it? Asked before it goes forward, and by the status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge import reports
-from realtime_bridge.reports import BridgeState
+from realtime_bridge.reports import ProcessState
 from realtime_bridge.rollout import judging
 from realtime_bridge.rollout.errors import NobodyFollows
 
@@ -17,36 +17,38 @@ SET = "CHAT_REALTIME_PROVIDER=rollout"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """The living bridges; `has_keeper`: one of them judges (also one of a version that does not report)."""
+    """The living processes; `has_keeper`: a bridge judges (also one of a version that does not report)."""
 
-    bridges: Sequence[BridgeState]
+    processes: Sequence[ProcessState]
     has_keeper: bool
 
     @property
-    def pinned(self) -> list[BridgeState]:
-        return [bridge for bridge in self.bridges if bridge.provider != ROLLOUT]
+    def bridges(self) -> list[ProcessState]:
+        return [process for process in self.processes if not process.is_gateway]
 
     @property
     def is_followed(self) -> bool:
-        return self.has_keeper or len(self.pinned) < len(self.bridges)
+        return self.has_keeper or any(bridge.provider == ROLLOUT for bridge in self.bridges)
 
     @property
     def complaint(self) -> str | None:
         """Say what is wrong, in a sentence; None when turning the dial does what it says."""
-        providers = ", ".join(sorted({bridge.provider for bridge in self.pinned}))
-        if self.pinned and self.is_followed:
-            names = ", ".join(bridge.bridge for bridge in self.pinned)
-            return f"{names} does not follow the dial (CHAT_REALTIME_PROVIDER={providers}): restart it with {SET}."
-        if self.pinned:
-            return f"No bridge follows the dial: CHAT_REALTIME_PROVIDER={providers} pins them. Restart them with {SET}."
-        if not self.is_followed:
+        pinned = [process for process in self.processes if process.provider != ROLLOUT]
+        providers = ", ".join(sorted({process.provider for process in pinned}))
+        if not self.is_followed and not self.bridges:
             return f"No bridge follows the dial, for none is running: start one with {SET} (python -m realtime_bridge)."
+        if not self.is_followed:
+            return f"No bridge follows the dial: CHAT_REALTIME_PROVIDER={providers} pins them. Restart them with {SET}."
+        if pinned:
+            names = ", ".join(process.bridge for process in pinned)
+            do = "do" if len(pinned) > 1 else "does"
+            return f"{names} {do} not follow the dial (CHAT_REALTIME_PROVIDER={providers}): restart with {SET}."
         return None
 
 
 async def read(connection: AsyncConnection[Any], flag: str) -> Following:
     keeper = await judging.find_keeper(connection, flag)
-    return Following(bridges=await reports.list_bridges(connection), has_keeper=keeper is not None)
+    return Following(processes=await reports.list_processes(connection), has_keeper=keeper is not None)
 
 
 async def check(connection: AsyncConnection[Any], flag: str) -> None:

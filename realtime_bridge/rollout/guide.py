@@ -9,7 +9,7 @@ from datetime import datetime
 
 from realtime_bridge.reports import SinkState
 from realtime_bridge.rollout import schedule, stages
-from realtime_bridge.rollout.adoption import Adoption, people
+from realtime_bridge.rollout.adoption import Adoption, people, sockets
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
@@ -78,8 +78,6 @@ def meaning(at: Situation) -> str:
     stale = at.adoption.sides[Side.SUPABASE].told if at.adoption and at.dial.stage.name is StageName.OFF else 0
     if stale and Side.SUPABASE not in fed:
         text += f" {people(stale)} told Supabase by an answer of before: word to ask again is sent until they do."
-    if at.adoption and at.adoption.pinned and at.following.is_followed:
-        text += f" {people(at.adoption.pinned)} told by a gateway that is pinned: restart it with the dial, too."
     return text
 
 
@@ -128,9 +126,10 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     if following is None:
         sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
         if at.adoption and at.adoption.left_count:
-            is_open = at.adoption.sides[Side.LEGACY].connected
-            end = "their sockets are told, and then closed" if is_open else "none has an open socket any more"
-            sentence += f" {people(at.adoption.left_count)} left on legacy: {end}."
+            sentence += (
+                f" {people(at.adoption.left_count)} left on legacy, with {sockets(at.adoption.left_sockets)}: "
+                "those are told how to return, and closed."
+            )
         return Advice(sentence=sentence, command=f'crossfade rollout set 100 --version {version} --why "…"')
     if at.dial.stage.name is StageName.OFF:
         sentence = "Next, feed both sides and measure, while clients stay where they are."

@@ -43,7 +43,7 @@ class End:
 
 
 def test_sockets_that_are_fed_no_more_are_told_and_then_closed(bridge: Bridge, room: Room, clients: Clients) -> None:
-    """Each is told once, has its time, hears why, and does not come back by itself; the canary stays."""
+    """Each is told once, has its time, hears why and how to return, comes back, and is told again. The canary stays."""
     old, canary = clients.connect(bridge.url, room.member), clients.connect(bridge.url, CANARY_ID)
     end = End(bridge)
     assert end.look() == 0
@@ -55,14 +55,33 @@ def test_sockets_that_are_fed_no_more_are_told_and_then_closed(bridge: Bridge, r
     assert end.look() == 0
     end.now += 1
     assert end.look() == 1
-    assert old.wait_event(CLOSED)["code"] == "moved_to_supabase"
-    assert old.wait("disconnect")["reason"] == "io server disconnect"
+    closed = old.wait_event(CLOSED)
+    assert closed["code"] == "moved_to_supabase"
+    assert "/api/v1/chat/realtime/sessions" in closed["message"]
     assert late.wait_event(CHANGED)["version"] == 9
-    wait_for(lambda: len(bridge.server.sessions) == 2, "the socket to be forgotten")
+    old.wait("connect", times=2)
+    end.now += GRACE_S - 1
+    assert end.look() == 1
+    assert late.wait_event(CLOSED) == closed
+    assert (old.wait_event(CHANGED, times=2)["version"], old.count("disconnect")) == (9, 1)
+    assert (canary.received(CHANGED), canary.count("disconnect")) == ([], 0)
+
+
+def test_who_was_closed_hears_again_once_legacy_is_fed_again(bridge: Bridge, room: Room, clients: Clients) -> None:
+    """An old client that knows no notice: its library reconnects by itself, and what is sent then arrives."""
+    old = clients.open_old(bridge.url, room.member, room.id)
+    end = End(bridge)
+    end.is_over = True
+    end.look()
     end.now += GRACE_S
     assert end.look() == 1
-    assert late.wait("disconnect")["reason"] == "io server disconnect"
-    assert (old.count("connect"), len(old.received(CHANGED)), canary.received(CHANGED)) == (1, 1, [])
+    old.wait("disconnect")
+    end.is_over = False
+    old.wait("connect", times=2)
+    end.look()
+    wait_for(lambda: any(session.subscriptions for session in bridge.server.sessions.all()), "its subscription")
+    bridge.deliver(room.append("we are back"))
+    assert old.wait_event("message")["content"] == "we are back"
 
 
 def test_a_rollback_within_the_grace_time_closes_nobody(bridge: Bridge, room: Room, clients: Clients) -> None:
@@ -80,7 +99,7 @@ def test_a_rollback_within_the_grace_time_closes_nobody(bridge: Bridge, room: Ro
 def test_the_demo_says_why_its_socket_was_closed(
     bridge: Bridge, room: Room, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the bridge's own words; the socket does not come back, and would seem to wait for messages."""
+    """In the bridge's own words; the socket would seem to wait for messages."""
     facts = replace(READY, bridge_url=bridge.url, conversation_id=room.id)
     ready = replace(facts, users=(DemoUser(id=str(room.member), token=token(room.member)),))
     end, closed = End(bridge), asyncio.Event()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.store import realtime_sessions as told
+from gateway.store.realtime_sessions import note_told
 from realtime_bridge import db
 from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.heartbeat import Heartbeat
@@ -18,10 +18,11 @@ from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.reports import Report
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout.metrics import LEFT, USERS
+from realtime_bridge.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import run
-from tests.integration.legacy.clients import Clients
-from tests.integration.legacy.harness import Bridge
+from tests.integration.legacy.clients import Client, Clients
+from tests.integration.legacy.harness import SECRET, Bridge
 from tests.integration.rollout.keeping import judge_once
 from tests.integration.rollout.operator import Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
@@ -52,10 +53,9 @@ class Reporting:
         sockets = self._bridge.server.sessions.count_by_user
         return Heartbeat(pool=self._pool, state=lambda: state, sockets=sockets, clock=DatabaseClock())
 
-    def beat(self, users: int) -> None:
-        """Report once that many users are here."""
-        sessions = self._bridge.server.sessions
-        wait_for(lambda: len(sessions.count_by_user()) == users, f"{users} users")
+    def beat(self, sockets: int) -> None:
+        """Report once that many sockets are here."""
+        wait_for(lambda: len(self._bridge.server.sessions) == sockets, f"{sockets} sockets")
         self._bridge.call(self._heartbeat.run_once())
 
     def close(self) -> None:
@@ -77,40 +77,72 @@ def clients() -> Iterator[Clients]:
         yield clients
 
 
-def tell(conn: psycopg.Connection[Any], account: UUID, user: UUID, provider: str, *, ttl_s: int = SESSION_S) -> None:
-    """Give a user an answer, as the gateway does."""
-    expires_at = datetime.now(UTC) + timedelta(seconds=ttl_s)
-    told.note_told(conn, account, user, told.Told(provider=provider, source="bucket", expires_at=expires_at))
+def tell(conn: psycopg.Connection[Any], account: UUID, user: UUID, provider: str) -> str:
+    """Give a user an answer, as the gateway does; return its token."""
+    note_told(conn, account, user, provider, datetime.now(UTC) + timedelta(seconds=SESSION_S))
+    return mint_user_token(SECRET, user, SESSION_S, told=provider)
 
 
-def test_an_answer_that_was_taken_back_moves_nobody(
+def connect(clients: Clients, url: str, token: str) -> Client:
+    client = clients.open(url, {"token": token})
+    client.wait("connect")
+    return client
+
+
+def test_a_new_client_moves_no_other_socket_of_its_user(
     database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
 ) -> None:
-    """Told Supabase, then everybody or this one legacy again: who does not ask anew, and is heard there, is left."""
+    """One new client with its standby, three old sockets: he is left, with three, whatever the new one was told."""
+    operator, (bridge, report) = Operator(database_url), reporting
+    account, user = make_user(conn), make_user(conn, "both@example.com")
+    make_conversation(conn, account, user)
+    put_stage(conn, "100")
+    put_slots(conn)
+    connect(clients, bridge.url, tell(conn, account, user, "supabase"))
+    old = [clients.connect(bridge.url, user) for _ in range(3)]
+    report.beat(sockets=4)
+    left = operator.read("rollout left")
+    assert (left["left"], left["leftSockets"], left["leftUsers"][0]["sockets"]) == (1, 3, 3)
+    assert "3 open sockets; an old client" in operator.ok("rollout left")
+    assert "1 user is left on legacy with 3 open sockets" in operator.refused("rollout advance")
+    assert "1 connected with 4 open sockets (1 of them the standby" in operator.ok("rollout status")
+    tell(conn, account, user, "supabase")
+    for socket in old:
+        socket.close()
+    report.beat(sockets=1)
+    assert operator.read("rollout left")["leftUsers"][0]["sockets"] == 0, "old clients that are away come back"
+    conn.execute("update legacy_listeners set heard_at = now() - interval '25 hours'")
+    assert operator.read("rollout left")["left"] == 0, "the standby is nobody who is left"
+    operator.ok("rollout advance")
+
+
+def test_a_socket_follows_with_the_token_of_the_next_answer(
+    database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
+) -> None:
+    """Told legacy it is left, also where another client of its user was told Supabase since; with the new token not."""
     operator, (bridge, report) = Operator(database_url), reporting
     account, user = make_user(conn), make_user(conn)
     make_conversation(conn, account, user)
     put_stage(conn, "100")
-    tell(conn, account, user, "supabase")
-    clients.connect(bridge.url, user)
+    first = connect(clients, bridge.url, tell(conn, account, user, "socketio"))
+    second = connect(clients, bridge.url, tell(conn, account, user, "supabase"))
 
-    def left() -> int:
-        report.beat(users=1)
-        return int(operator.read("rollout left")["left"])
+    def left() -> tuple[int, int]:
+        report.beat(sockets=2)
+        found = operator.read("rollout left")
+        return found["left"], found["leftSockets"]
 
-    assert left() == 0, "the socket is a standby"
+    assert left() == (1, 1)
+    assert first.ask("token", tell(conn, account, user, "supabase"))["ok"]
+    assert left() == (0, 0)
     operator.ok("rollout rollback --why 'a bad night'")
     assert "1 user is told Supabase by an answer of before" in operator.ok("rollout status")
-    put_stage(conn, "100")
-    assert left() == 1
+    assert second.ask("token", tell(conn, account, user, "socketio"))["ok"]
+    assert left() == (1, 1)
     tell(conn, account, user, "supabase")
-    assert left() == 0
-    operator.ok(f"rollout override add user {user} socketio --why 'his browser'")
-    assert left() == 1
-    tell(conn, account, user, "socketio")
-    operator.ok(f"rollout override remove user {user}")
-    tell(conn, account, user, "supabase")
-    assert left() == 0
+    second.close()
+    report.beat(sockets=1)
+    assert operator.read("rollout left")["left"] == 0, "who asks comes back and asks"
 
 
 def test_complete_leaves_nobody_behind(
@@ -123,11 +155,10 @@ def test_complete_leaves_nobody_behind(
     put_stage(conn, "100")
     put_slots(conn)
     tell(conn, account, asked, "socketio")
-    tell(conn, account, moved, "supabase")
     socket = clients.connect(bridge.url, old)
-    clients.connect(bridge.url, moved)
+    connect(clients, bridge.url, tell(conn, account, moved, "supabase"))
     clients.connect(bridge.url, CANARY_ID)
-    report.beat(users=3)
+    report.beat(sockets=3)
 
     status = operator.read("rollout status")
     legacy, supabase = status["adoption"]["legacy"], status["adoption"]["supabase"]
@@ -152,11 +183,11 @@ def test_complete_leaves_nobody_behind(
     assert dial(conn)[0] == "ramp 100"
 
     tell(conn, account, asked, "supabase")
-    clients.send(do="close", socket=socket.name)
-    report.beat(users=2)
+    socket.close()
+    report.beat(sockets=2)
     assert operator.read("rollout left")["left"] == 1, "a phone that is away is an old client all the same"
     conn.execute("update legacy_listeners set heard_at = now() - interval '25 hours' where sockets = 0")
-    assert operator.read("rollout left") == {"left": 0, "leftUsers": [], "complaint": None}
+    assert operator.read("rollout left") == {"left": 0, "leftSockets": 0, "leftUsers": [], "complaint": None}
     operator.ok("rollout advance")
     assert (dial(conn)[0], audit(conn)[0]["figures"]["adoption"]["left"]) == ("complete", 0)
 
@@ -170,20 +201,36 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
     put_stage(conn, "100")
     put_slots(conn)
     clients.connect(bridge.url, old)
-    report.beat(users=1)
+    report.beat(sockets=1)
     operator.ok("rollout advance --leave-behind 1 --why 'they were written to'", by="alice")
     line = audit(conn)[0]
     assert (line["actor"], line["why"], line["to_stage"]) == ("alice", "they were written to", "complete")
     assert line["figures"]["leaveBehind"] == 1
     assert [user["userId"] for user in line["figures"]["adoption"]["leftUsers"]] == [str(old)]
     assert "1 user is left on legacy" in operator.ok("rollout status")
-    assert "told, and then closed" in operator.read("rollout status")["advice"]
+    assert "with 1 open socket: those are told how to return" in operator.read("rollout status")["advice"]
     judge_once(database_url)
     assert LEFT.labels(FLAG)._value.get() == 1
     assert USERS.labels(FLAG, "legacy", "connected")._value.get() == 1
-    bridge.call(bridge.server.dismiss(bridge.server.sessions.all()[0]))
-    report.beat(users=0)
-    assert "1 user is left on legacy: none has an open socket" in operator.read("rollout status")["advice"]
+
+
+def test_a_way_back_from_complete_says_what_it_leaves(
+    database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
+) -> None:
+    """What was written meanwhile, and who of the old clients has no socket; from elsewhere there is nothing to say."""
+    operator, (bridge, report) = Operator(database_url), reporting
+    put_stage(conn, "100")
+    assert operator.read("rollout rollback 50")["notBroughtBack"] is None
+    put_stage(conn, "complete")
+    socket = clients.connect(bridge.url, make_user(conn))
+    clients.connect(bridge.url, make_user(conn))
+    report.beat(sockets=2)
+    socket.close()
+    report.beat(sockets=1)
+    said = operator.ok("rollout rollback 100")
+    assert "Not brought back: what was written since" in said
+    assert "1 user is left without an open socket" in said
+    assert operator.read("rollout left")["left"] == 2
 
 
 def test_a_plan_waits_for_who_is_left(
@@ -194,8 +241,8 @@ def test_a_plan_waits_for_who_is_left(
     account, user = make_user(conn), make_user(conn)
     put_stage(conn, "100")
     put_slots(conn)
-    clients.connect(bridge.url, user)
-    report.beat(users=1)
+    client = clients.connect(bridge.url, user)
+    report.beat(sockets=1)
 
     async def plan() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -204,7 +251,8 @@ def test_a_plan_waits_for_who_is_left(
     run(plan)
     assert judge_once(database_url) == 0
     assert "waits at ramp 100: 1 user is left" in operator.read("rollout status")["advice"]
-    tell(conn, account, user, "supabase")
+    assert client.ask("token", tell(conn, account, user, "supabase"))["ok"]
+    report.beat(sockets=1)
     assert judge_once(database_url) == 1
     assert dial(conn)[0] == "complete"
 
@@ -216,7 +264,7 @@ def test_a_dead_bridge_has_no_sockets_and_its_users_were_heard(
     operator, (bridge, report) = Operator(database_url), reporting
     put_stage(conn, "100")
     clients.connect(bridge.url, make_user(conn))
-    report.beat(users=1)
+    report.beat(sockets=1)
     conn.execute("update bridge_reports set seen_at = now() - interval '1 hour'")
     status = operator.read("rollout status")["adoption"]
     assert (status["legacy"]["connected"], status["left"], status["leftUsers"][0]["sockets"]) == (0, 1, 0)

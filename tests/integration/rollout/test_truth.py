@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
 
+from gateway.store.realtime_sessions import note_told
 from ops.cli.main import main
 from realtime_bridge.__main__ import create_heartbeat, create_legacy, create_relays, create_rollout
 from realtime_bridge.database_clock import DatabaseClock
@@ -21,9 +25,11 @@ from realtime_bridge.settings import Settings
 from realtime_bridge.sinks.base import SINKS
 from realtime_bridge.transports.database import DatabaseTransport
 from tests.factories import append_message, make_conversation, make_user
+from tests.gateway_server import serve
 from tests.integration.bridge.conftest import open_pool, run
-from tests.integration.rollout.stages import put_stage
-from tests.waiting import eventually
+from tests.integration.rollout.operator import KEEPER, Operator
+from tests.integration.rollout.stages import FLAG, put_stage
+from tests.waiting import eventually, wait_for
 
 PROVIDERS = ("socketio", "supabase", "dual", "rollout")
 STAGES = ("off", "shadow", "10", "100", "complete")
@@ -181,3 +187,27 @@ def test_no_bridge_at_all_is_said(database_url: str) -> None:
     assert "none is running: start one with CHAT_REALTIME_PROVIDER=rollout" in refused.output
     table = CliRunner().invoke(main, ["relay", "status"], env={"DATABASE_URL": database_url, "COLUMNS": "200"})
     assert "delivering" not in table.output
+
+
+def test_a_gateway_that_is_pinned_is_named_as_long_as_it_runs(
+    tmp_path: Path, database_url: str, redis_url: str, conn: psycopg.Connection[Any]
+) -> None:
+    """It tells clients something else than the dial: nothing goes forward. Of one of before nothing is said."""
+    conn.execute(KEEPER, (FLAG,))
+    user = make_user(conn)
+    note_told(conn, user, user, "socketio", datetime.now(UTC) + timedelta(minutes=15))
+    conn.execute("update rollout_sessions set source = 'pin'")  # as an answer of a version before
+    operator = Operator(database_url)
+    assert operator.read("rollout status")["meaning"] == "Neither side is fed; every client is told legacy."
+    with serve(tmp_path, database_url, redis_url, CHAT_REALTIME_PROVIDER="socketio") as gateway:
+        name = f"{socket.gethostname()}:{gateway.process.pid}:gateway"
+        pinned = f"{name} does not follow the dial (CHAT_REALTIME_PROVIDER=socketio)"
+        status = operator.read("rollout status")
+        assert pinned in status["meaning"]
+        assert [(one["gateway"], one["provider"]) for one in status["gateways"]] == [(name, "socketio")]
+        assert f"Gateway {name}: CHAT_REALTIME_PROVIDER=socketio" in operator.ok("rollout status")
+        assert pinned in operator.refused("rollout set shadow --why x")
+    with serve(tmp_path, database_url, redis_url, CHAT_REALTIME_PROVIDER="rollout"):
+        wait_for(lambda: operator.read("rollout status")["isFollowed"], "the one of before to be gone", 30)
+        assert "pinned" not in operator.ok("rollout status")
+        operator.ok("rollout set shadow --why x")

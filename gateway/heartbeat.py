@@ -1,0 +1,69 @@
+"""What a gateway says of itself in the database: whom accounts may name, once, and its provider, beside the bridges'.
+
+Written by each worker in its gateway's name. Gateways that differ in CROSSFADE_ACCOUNT_USERS overwrite each other's
+note of it; the last one to start wins.
+"""
+
+import os
+import socket
+import threading
+
+import psycopg
+import structlog
+
+from gateway.db import Database
+from gateway.domain import UserScope
+from gateway.errors import ServiceUnavailable
+from gateway.store import process_reports, users
+from realtime_bridge.shared_variables import Provider
+
+INTERVAL_S = 2.0  # as bridges report; a database that is starting, or is yet to be migrated, is told then
+JOIN_S = 3.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """One per worker. `start` writes at once if it can."""
+
+    def __init__(self, database: Database, scope: UserScope, provider: Provider) -> None:
+        self._database = database
+        self._scope: UserScope | None = scope
+        self._provider = provider
+        self._failing = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self.run_once()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+
+    def run_once(self) -> bool:
+        """Write what the database does not know; False when it did not take it. A failure that lasts is one line."""
+        try:
+            with self._database.connection() as connection:
+                if self._scope:
+                    users.note_scope(connection, self._scope.value)
+                    self._scope = None
+                process_reports.report(connection, name(), self._provider.value)
+        except (ServiceUnavailable, psycopg.Error) as error:
+            if not self._failing:
+                _log.warning("not_reported", error=f"{type(error).__name__}: {error}".strip())
+            self._failing = True
+            return False
+        self._failing = False
+        return True
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL_S):
+            self.run_once()
+
+
+def name() -> str:
+    """Return how operators find this gateway: its machine and gunicorn's process, which all its workers share."""
+    return f"{socket.gethostname()}:{os.getppid()}:gateway"
