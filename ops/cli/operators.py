@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from ops.cli.options import database_option, json_option
+from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, say, show
-from ops.cli.rollout_options import by_option, identify, run, why_option
+from ops.cli.rollout_options import by_option, identify, run, shown_once, why_option
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout import operators as store
-from realtime_bridge.rollout.operators import NEEDED, VARIABLE, Operator
+from realtime_bridge.rollout.errors import ApprovalNeeded
+from realtime_bridge.rollout.operators import Operator
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection, get_dial
 
@@ -19,6 +20,7 @@ COLUMNS = (
     Column("name", "name"),
     Column("key", "key_id"),
     Column("made by", "created_by"),
+    Column("line of", "line_of"),
     Column("at", "created_at"),
     Column("state", lambda operator: f"revoked by {operator.revoked_by}" if operator.revoked_at else "works"),
 )
@@ -39,14 +41,23 @@ def operators() -> None:
 @database_option
 @json_option
 def add(*, name: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """Make a key for NAME and show it, once. The first needs nobody's key, every other one that of an operator."""
+    """Make a key for NAME and show it, once. The first needs nobody's key, every other one that of an operator.
 
-    async def act(connection: Connection) -> str:
-        return await changes.add_operator(connection, FLAG, name, by=await identify(connection, actor))
+    Where changes wait for a second operator this does, too, and the second one is shown the key.
+    """
 
-    key = run(data_dir, act)
-    text = f"{key}\nThis is the only time the key of {name} is shown. It goes into {VARIABLE}."
-    say({"name": name, "keyId": store.id_of(key), "key": key}, text, as_json=as_json)
+    async def act(connection: Connection) -> tuple[str, str]:
+        who = await identify(connection, actor)
+        try:
+            return await changes.add_operator(connection, FLAG, name, by=who), ""
+        except ApprovalNeeded as reason:
+            return "", str(reason)
+
+    key, waits = run(data_dir, act)
+    if waits:
+        say({"name": name, "waitsForApproval": True}, again(waits), as_json=as_json)
+        return
+    say({"name": name, "keyId": store.id_of(key), "key": key}, shown_once(name, key), as_json=as_json)
 
 
 @operators.command("list")
@@ -69,13 +80,14 @@ def list_operators(*, data_dir: Path | None, as_json: bool) -> None:
 def revoke(*, name: str, without_key: bool, why: str, actor: str | None, data_dir: Path | None, as_json: bool) -> None:
     """End the key of NAME at once."""
 
-    async def act(connection: Connection) -> tuple[str, int, bool]:
+    async def act(connection: Connection) -> tuple[str, dict[str, int], bool]:
         who = await identify(connection, actor, is_needed=not without_key)
-        key_id = await changes.revoke_operator(connection, FLAG, name, by=who, why=why)
-        return key_id, await store.count(connection), (await get_dial(connection, FLAG)).needs_approval
+        key_id = await changes.revoke_operator(connection, FLAG, name, by=who, why=why, is_without_key=without_key)
+        return key_id, await store.lines(connection), (await get_dial(connection, FLAG)).needs_approval
 
-    key_id, rest, needs_approval = run(data_dir, act)
-    few = f" Operators left: {rest}, too few for a second one to agree." if needs_approval and rest < NEEDED else ""
+    key_id, lines, needs_approval = run(data_dir, act)
+    is_short, rest = needs_approval and not store.can_agree(lines), len(lines)
+    few = f" Operators left: {rest}, too few for a second one to agree." if is_short else ""
     if not rest:
         few += " Nobody has a key now: whoever reaches the database may turn the dial, under any name."
     say(
@@ -90,6 +102,7 @@ def _described(operator: Operator) -> dict[str, Any]:
         "name": operator.name,
         "keyId": operator.key_id,
         "createdBy": operator.created_by,
+        "lineOf": operator.line_of,
         "createdAt": operator.created_at,
         "revokedBy": operator.revoked_by,
         "revokedAt": operator.revoked_at,

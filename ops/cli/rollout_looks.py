@@ -94,7 +94,7 @@ async def read_situation(connection: Connection) -> Situation:
         following=await following.read(connection, FLAG),
         sinks={state.sink: state for state in await reports.list_sinks(connection)},
         adoption=await _find_adoption(connection),
-        operators=await operators.count(connection),
+        operators=await operators.lines(connection),
         measuring=judged.measuring,
         now=datetime.now(UTC),
     )
@@ -217,7 +217,7 @@ def _described(at: Situation) -> dict[str, Any]:
         "changedBy": at.dial.changed_by,
         "meaning": guide.meaning(at),
         "needsApproval": at.dial.needs_approval,
-        "operators": at.operators,
+        "operators": len(at.operators),
         "hasKeeper": at.following.has_keeper,
         "isFollowed": at.following.complaint is None,
         "bridges": [_described_bridge(bridge) for bridge in at.following.bridges],

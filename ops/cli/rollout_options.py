@@ -72,7 +72,7 @@ async def identify(connection: Connection, actor: str | None, *, is_needed: bool
     said = Who(actor=actor or f"{getpass.getuser()}@{socket.gethostname()}")
     key = os.environ.get(VARIABLE, "").strip()
     if not key:
-        if not is_needed or not await operators.count(connection):
+        if not is_needed or not await operators.lines(connection):
             return said
         key = _ask_for_key()
     try:
@@ -85,6 +85,10 @@ async def identify(connection: Connection, actor: str | None, *, is_needed: bool
     if is_needed and actor and actor.casefold() != who.actor.casefold():
         raise OperatorRefused(f"The key is that of {who.actor}, and --by says {actor}: leave --by out.")
     return who
+
+
+def shown_once(name: str, key: str) -> str:
+    return f"{key}\nThis is the only time the key of {name} is shown. It goes into {VARIABLE}."
 
 
 def _ask_for_key() -> str:

@@ -9,11 +9,11 @@ import click
 
 from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, say, show
-from ops.cli.rollout_options import by_option, identify, run, why_option
+from ops.cli.rollout_options import by_option, identify, run, shown_once, why_option
 from ops.cli.rollout_subjects import find_user
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.decision import Kind, Told
-from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.errors import ApprovalNeeded, PolicyRefused
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import FLAG, StageName
@@ -93,7 +93,9 @@ def plan(
 
 @click.command(short_help="Agree, as a second operator, to the change that waits.")
 @click.option("--on", "needed", flag_value=True, type=bool, default=None, help="From now on, forward needs a second.")
-@click.option("--off", "needed", flag_value=False, type=bool, help="No second operator is needed any more.")
+@click.option(
+    "--off", "needed", flag_value=False, type=bool, help="No second operator is needed any more; one has to agree."
+)
 @click.option("--force", is_flag=True, help="Agree although a bridge does not follow; the audit says so.")
 @why_option("")
 @by_option
@@ -111,12 +113,15 @@ def approve(
     async def act(connection: Connection) -> dict[str, Any]:
         who = await identify(connection, actor)
         if needed is not None:
-            await changes.set_needs_approval(
-                connection, FLAG, needed=needed, why=why, actor=who.actor, key_id=who.key_id
-            )
+            try:
+                await changes.set_needs_approval(
+                    connection, FLAG, needed=needed, why=why, actor=who.actor, key_id=who.key_id
+                )
+            except ApprovalNeeded as reason:
+                return {"needsApproval": True, "waits": str(reason)}
             return {"needsApproval": needed}
         judged = await evaluate(connection, FLAG)
-        version = await changes.approve(
+        agreed = await changes.approve(
             connection,
             FLAG,
             verdict=judged.verdict,
@@ -125,15 +130,21 @@ def approve(
             why=why,
             is_forced=force,
         )
-        return {"stage": (await store.get_dial(connection, FLAG)).stage.label, "version": version}
+        dial = await store.get_dial(connection, FLAG)
+        document = {"stage": dial.stage.label, "version": agreed.version, "needsApproval": dial.needs_approval}
+        return document | ({"name": agreed.request.operator, "key": agreed.key} if agreed.key else {})
 
     result = run(data_dir, act)
     if as_json:
         click.echo(encode(result))
-    elif "stage" in result:
+    elif "waits" in result:
+        click.echo(again(result["waits"]))
+    elif "key" in result:
+        click.echo(shown_once(result["name"], result["key"]))
+    elif "stage" in result and result["needsApproval"]:
         click.echo(f"The dial is at {result['stage']} now, version {result['version']}.")
     else:
-        click.echo(f"Going forward {'needs' if needed else 'does not need'} a second operator.")
+        click.echo(f"Going forward {'needs' if result['needsApproval'] else 'does not need'} a second operator.")
 
 
 OVERRIDDEN = {

@@ -26,8 +26,9 @@ from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import OFF, Stage, StageName
-from realtime_bridge.rollout.store import Connection, Dial, Note, Request
+from realtime_bridge.rollout.store import Action, Connection, Dial, Note, Request
 
+APPROVE = "waits for a second operator: crossfade rollout approve"
 SAID = 5  # users in a sentence; `crossfade rollout left` has them all
 
 
@@ -51,6 +52,15 @@ class Wish:
     """How many users complete may cut off at most."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What a second operator has carried out; `key` is the new operator's, which exists nowhere else."""
+
+    request: Request
+    version: int
+    key: str | None = None
+
+
 async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adoption | None = None) -> int:
     """Carry out a wish of an operator or a plan; return the new version.
 
@@ -70,10 +80,20 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adop
             _check_gate(dial, wish, verdict)
             figures |= _check_left(found, wish)
             if dial.needs_approval:
-                await _request(connection, dial, wish)
+                by = Who(actor=wish.asked_by or wish.actor, key_id=wish.key_id)
+                await _request(
+                    connection,
+                    dial,
+                    Action.SET,
+                    by=by,
+                    why=wish.why,
+                    stage=wish.stage,
+                    leave_behind=wish.leave_behind,
+                    noted_by=wish.actor,
+                )
         if not dial.needs_approval or not stages.is_forward(dial.stage, wish.stage):
             return await _turn(connection, dial, wish, figures)
-    raise ApprovalNeeded(f"{wish.stage.label} waits for a second operator: crossfade rollout approve")
+    raise ApprovalNeeded(f"{wish.stage.label} {APPROVE}")
 
 
 async def roll_back(
@@ -109,14 +129,16 @@ async def approve(
     key_id: str | None = None,
     why: str = "",
     is_forced: bool = False,
-) -> int:
+) -> Agreed:
     """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises.
 
     Hours may lie in between: what was true when it was asked for is asked again. `is_forced` goes on without a bridge
     that follows, and not without the gate.
     """
     asked = await store.find_request(connection, flag)
-    found = await _find_left(connection, flag, stages.parse(asked.stage)) if asked else None
+    found = (
+        await _find_left(connection, flag, stages.parse(asked.stage)) if asked and asked.action is Action.SET else None
+    )
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         request = await store.find_request(connection, flag)
@@ -124,7 +146,10 @@ async def approve(
             raise ApprovalRefused("Nothing waits for an approval.")
         if asked is None or request.id != asked.id:
             raise ApprovalRefused("Another wish was put in its place meanwhile: look at crossfade rollout status.")
-        _check_second(request, actor, key_id)
+        _check_second(request, actor, key_id, await operators.lines(connection))
+        if request.action is not Action.SET:
+            await store.approve_request(connection, request, actor=actor, key_id=key_id)
+            return await _agree(connection, dial, request, Who(actor=actor, key_id=key_id))
         wish = _approved(request, flag, actor=actor, key_id=key_id, why=why, is_forced=is_forced)
         _check_version(dial, request.version)
         stages.check_change(dial.stage, wish.stage)
@@ -133,7 +158,7 @@ async def approve(
         _check_gate(dial, wish, verdict, is_second=True)
         figures = verdict.figures() | _check_left(found, wish)
         await store.approve_request(connection, request, actor=actor, key_id=key_id)
-        return await _turn(connection, dial, wish, figures)
+        return Agreed(request=request, version=await _turn(connection, dial, wish, figures))
 
 
 async def put_override(
@@ -181,12 +206,21 @@ async def set_policy(
 async def set_needs_approval(
     connection: Connection, flag: str, *, needed: bool, actor: str, why: str, key_id: str | None = None
 ) -> None:
+    """Raises OperatorRefused; ApprovalNeeded where it is to end and anybody has a key: a second operator ends it."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
+        lines = await operators.lines(connection)
         if needed:
-            await _check_operators(connection, "A second operator")
-        await store.set_needs_approval(connection, flag, needed=needed)
-        await _note(connection, dial, actor, "approvals_on" if needed else "approvals_off", why, key_id)
+            _check_operators(lines, "A second operator")
+        is_asked = dial.needs_approval and not needed and bool(lines)
+        if is_asked:
+            _check_operators(lines, "Who agrees to that")
+            await _request(connection, dial, Action.OFF, by=Who(actor=actor, key_id=key_id), why=why)
+        else:
+            await store.set_needs_approval(connection, flag, needed=needed)
+            await _note(connection, dial, actor, "approvals_on" if needed else "approvals_off", why, key_id)
+    if is_asked:
+        raise ApprovalNeeded(f"To need no second operator {APPROVE}")
 
 
 async def start_plan(
@@ -198,7 +232,8 @@ async def start_plan(
         dial = await store.lock_dial(connection, flag)
         schedule.check(steps, dial.stage)
         if dial.needs_approval:
-            await _check_operators(connection, "This plan waits for a second operator at every step, who")
+            lines = await operators.lines(connection)
+            _check_operators(lines, "This plan waits for a second operator at every step, who")
         await store.put_plan(connection, flag, words, why=why, actor=actor, key_id=key_id)
         await _note(connection, dial, actor, "plan", f"{' '.join(words)}: {why}", key_id)
 
@@ -217,21 +252,37 @@ async def set_plan_state(
 
 
 async def add_operator(connection: Connection, flag: str, name: str, *, by: Who) -> str:
-    """Return the new operator's key. Raises OperatorRefused."""
+    """Return the new operator's key. Raises OperatorRefused, or ApprovalNeeded: a second one is shown the key."""
+    operators.check_name(name)
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
-        key = await operators.add(connection, name, by=by)
-        why = f"{name.strip()} has key {operators.id_of(key)}"
-        await _note(connection, dial, by.actor, "operator_add", why, by.key_id)
-    return key
+        lines = await operators.lines(connection)
+        if not dial.needs_approval:
+            shown_to = by.key_id if operators.can_agree(lines) else None
+            return await _add(connection, dial, name, by=by, shown_to=shown_to)
+        _check_operators(lines, "Who agrees to that")
+        await _request(connection, dial, Action.ADD, by=by, why=f"{name} turns the dial, too", operator=name.strip())
+    raise ApprovalNeeded(f"A key for {name} {APPROVE}")
 
 
-async def revoke_operator(connection: Connection, flag: str, name: str, *, by: Who, why: str) -> str:
-    """Return the id of the key that works no more. Raises OperatorRefused."""
+async def revoke_operator(
+    connection: Connection, flag: str, name: str, *, by: Who, why: str, is_without_key: bool = False
+) -> str:
+    """Return the id of the key that works no more. Raises OperatorRefused.
+
+    The last one takes the need for a second operator with it, and so has to go without a key where there is one.
+    """
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         key_id = await operators.revoke(connection, name, by=by)
         await _note(connection, dial, by.actor, "operator_revoke", f"{name}, key {key_id}: {why}", by.key_id)
+        if dial.needs_approval and not await operators.lines(connection):
+            if not is_without_key:
+                raise OperatorRefused(
+                    f"{name} is the last operator, and changes need a second one: with --without-key nobody needs one."
+                )
+            await store.set_needs_approval(connection, flag, needed=False)
+            await _note(connection, dial, by.actor, "approvals_off", "nobody has a key any more", by.key_id)
     return key_id
 
 
@@ -266,11 +317,42 @@ async def _turn(connection: Connection, dial: Dial, wish: Wish, figures: Mapping
     return version
 
 
-async def _request(connection: Connection, dial: Dial, wish: Wish) -> None:
-    asked_by = wish.asked_by or wish.actor
-    by = {"actor": asked_by, "key_id": wish.key_id}
-    await store.put_request(connection, dial, wish.stage, why=wish.why, leave_behind=wish.leave_behind, **by)
-    await _note(connection, dial, wish.actor, "request", f"{wish.stage.label}: {wish.why}", wish.key_id)
+async def _request(
+    connection: Connection,
+    dial: Dial,
+    action: Action,
+    *,
+    by: Who,
+    why: str,
+    stage: Stage | None = None,
+    operator: str | None = None,
+    leave_behind: int = 0,
+    noted_by: str | None = None,
+) -> None:
+    stage = stage or dial.stage
+    asked = {"actor": by.actor, "key_id": by.key_id, "operator": operator}
+    await store.put_request(connection, dial, action, stage=stage, why=why, leave_behind=leave_behind, **asked)
+    said = f"{store.wish(action, operator or stage.label)}: {why}"
+    await _note(connection, dial, noted_by or by.actor, "request", said, by.key_id)
+
+
+async def _add(connection: Connection, dial: Dial, name: str, *, by: Who, shown_to: str | None, said: str = "") -> str:
+    key = await operators.add(connection, name, by=by.actor, shown_to=shown_to)
+    why = f"{name.strip()} has key {operators.id_of(key)}{said}"
+    await _note(connection, dial, by.actor, "operator_add", why, by.key_id)
+    return key
+
+
+async def _agree(connection: Connection, dial: Dial, request: Request, by: Who) -> Agreed:
+    """Carry out what is no stage. Who agrees is shown a new key, so the new operator is of his line."""
+    said = f" (asked by {request.requested_by})"
+    key = None
+    if request.operator:
+        key = await _add(connection, dial, request.operator, by=by, shown_to=by.key_id, said=said)
+    else:
+        await store.set_needs_approval(connection, dial.flag, needed=False)
+        await _note(connection, dial, by.actor, "approvals_off", f"{request.why}{said}", by.key_id)
+    return Agreed(request=request, version=dial.version, key=key)
 
 
 async def _note(
@@ -318,22 +400,29 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
     return {"adoption": found.figures(), **({"leaveBehind": wish.leave_behind} if wish.leave_behind else {})}
 
 
-async def _check_operators(connection: Connection, who: str) -> None:
-    known = await operators.count(connection)
-    if known < operators.NEEDED:
-        have = {0: "nobody has one", 1: "one operator has one"}[known]
-        raise OperatorRefused(f"{who} has to be known by a key, and {have}: crossfade operators add NAME")
+def _check_operators(lines: Mapping[str, int], who: str) -> None:
+    if not operators.can_agree(lines):
+        raise OperatorRefused(f"{who} has to be known by a key, and {operators.too_few(lines)}")
 
 
-def _check_second(request: Request, actor: str, key_id: str | None) -> None:
+def _check_second(request: Request, actor: str, key_id: str | None, lines: Mapping[str, int]) -> None:
     if key_id is None:
         raise ApprovalRefused(
             f"A second operator is known by a key and not by a name: crossfade operators add, {operators.VARIABLE}."
         )
     if request.key_id is None:
         raise ApprovalRefused(f"{request.requested_by} asked without a key, and may be anybody: ask again with one.")
-    if request.key_id == key_id or request.requested_by.casefold() == actor.casefold():
+    if request.key_id == key_id:
         raise ApprovalRefused(f"{actor} asked for it; somebody else has to approve.")
+    if request.key_id not in lines or key_id not in lines:
+        raise ApprovalRefused(
+            f"The key of {actor}, or that of {request.requested_by}, who asked, was revoked: ask again."
+        )
+    if lines[request.key_id] == lines[key_id]:
+        raise ApprovalRefused(
+            f"{actor} and {request.requested_by}, who asked, may be one person: one of them, or who added both, was "
+            "shown both keys. Somebody else has to approve, of another line in crossfade operators list."
+        )
 
 
 def _check_version(dial: Dial, seen: int | None) -> None:

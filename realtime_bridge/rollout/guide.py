@@ -14,7 +14,7 @@ from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
 from realtime_bridge.rollout.gates import Verdict
-from realtime_bridge.rollout.operators import NEEDED
+from realtime_bridge.rollout.operators import can_agree
 from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
 from realtime_bridge.rollout.windows import Side
@@ -40,7 +40,8 @@ class Situation:
     sinks: Mapping[str, SinkState]
     adoption: Adoption | None
     """None: it was not counted in time."""
-    operators: int
+    operators: Mapping[str, int]
+    """The line of each key."""
     now: datetime
     measuring: GateWindow | None = None
     """The window that is not closed yet."""
@@ -114,10 +115,11 @@ def advise(at: Situation) -> Advice:
 
 
 def _second(at: Situation, request: Request) -> Advice:
-    sentence = f"{request.stage} waits for a second operator; {request.requested_by} asked: {request.why}"
-    if at.operators < NEEDED:
-        sentence += " No two operators have keys, so nobody can agree."
-        return Advice(sentence=sentence, command="crossfade operators add NAME")
+    sentence = f"{request.wish} waits for a second operator; {request.requested_by} asked: {request.why}"
+    if not can_agree(at.operators):
+        sentence += " Nobody can agree: no two operators have keys, of whom neither added the other."
+        end = "crossfade operators list" if at.operators else 'crossfade rollout approve --off --why "…"'
+        return Advice(sentence=sentence, command=end)
     return Advice(sentence=sentence, command="crossfade rollout approve")
 
 

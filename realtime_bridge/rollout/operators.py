@@ -1,8 +1,9 @@
 """Operators of the dial: a name and a key, which is shown once and stored as a hash. Asked by `changes` and the CLI.
 
 As long as there is none, whoever has the database says who he is, and that is that. From the first one on every change
-but a rollback needs a key, so that two names are two people. It keeps honest people apart: who may write to the
-database can write himself a key, and the audit shows when he did.
+but a rollback needs a key. Two keys may be one person's, who has seen both when he added the other: so operators form
+lines, each begun by one of the first two, and who agrees is of another line than who asked. It keeps honest people
+apart: who may write to the database can write himself a key, and the audit shows when he did.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ _QUERIES = sql.load(__file__)
 Connection = AsyncConnection[Any]
 PREFIX = "cfop"
 VARIABLE = "CROSSFADE_OPERATOR_KEY"
-NEEDED = 2  # who asks and who agrees
+NEEDED = 2  # lines: who asks and who agrees
 MAX_NAME_CHARS = 100
 
 
@@ -35,6 +36,9 @@ class Operator:
     created_at: datetime
     revoked_by: str | None
     revoked_at: datetime | None
+    line_of: str
+    line: int
+    """The row of who began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +49,33 @@ class Who:
     key_id: str | None = None
 
 
-async def count(connection: Connection) -> int:
-    row = await _one(connection, "count", {})
-    return int(row["operators"]) if row else 0
-
-
 async def list_all(connection: Connection) -> list[Operator]:
     """Return those who have a key, and after them those whose key was revoked."""
     async with connection.cursor(row_factory=class_row(Operator)) as cursor:
         return await (await cursor.execute(_QUERIES["list"])).fetchall()
+
+
+async def lines(connection: Connection) -> dict[str, int]:
+    """Return the line of each key that works."""
+    return {one.key_id: one.line for one in await list_all(connection) if not one.revoked_at}
+
+
+def can_agree(lines: Mapping[str, int]) -> bool:
+    """Whether there is a second one for whoever asks."""
+    return len(set(lines.values())) >= NEEDED
+
+
+def too_few(lines: Mapping[str, int]) -> str:
+    """Say why nobody can agree, and what to do."""
+    if not lines:
+        return (
+            "nobody has one: crossfade operators add NAME, twice (after crossfade rollout approve --off if that is on)"
+        )
+    who = "one operator has one" if len(lines) == 1 else "all who have one were added by one person"
+    return (
+        f"{who}: crossfade operators add NAME; where changes wait for a second one, end all keys with "
+        "crossfade operators revoke NAME --without-key and begin anew"
+    )
 
 
 async def identify(connection: Connection, key: str) -> Who:
@@ -68,12 +90,20 @@ async def identify(connection: Connection, key: str) -> Who:
     return Who(actor=row["name"], key_id=key_id)
 
 
-async def add(connection: Connection, name: str, *, by: Who) -> str:
-    """Return the new operator's key, which exists nowhere else. Raises OperatorRefused."""
+def check_name(name: str) -> None:
+    """Raise OperatorRefused for a name that cannot be."""
     if not name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
         raise OperatorRefused(f"An operator's name has 1 to {MAX_NAME_CHARS} characters that can be seen.")
+
+
+async def add(connection: Connection, name: str, *, by: str, shown_to: str | None) -> str:
+    """Return the new operator's key, which exists nowhere else. Raises OperatorRefused.
+
+    `shown_to` is the key of who is shown it, whose line it continues; None begins one.
+    """
+    check_name(name)
     key_id, secret = secrets.token_hex(4), secrets.token_hex(20)
-    values = {"name": name.strip(), "key_id": key_id, "key_hash": _hash(secret), "by": by.actor}
+    values = {"name": name.strip(), "key_id": key_id, "key_hash": _hash(secret), "by": by, "shown_to": shown_to}
     if await _one(connection, "add", values) is None:
         raise OperatorRefused(f"There is an operator {name} already; revoke the key first to give out a new one.")
     return f"{PREFIX}_{key_id}_{secret}"

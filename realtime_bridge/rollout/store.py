@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,16 @@ from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.windows import Side
 
 _QUERIES = sql.load(__file__)
+
+
+class Action(StrEnum):
+    """What a second operator agrees to, in the words of the audit."""
+
+    SET = "set"
+    ADD = "operator_add"
+    OFF = "approvals_off"
+
+
 Connection = AsyncConnection[Any]
 
 
@@ -49,9 +60,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A change that waits for a second operator."""
+    """A change that waits for a second operator. `stage` is where to, or where the dial stood."""
 
     id: int
+    action: Action
+    operator: str | None
     stage: str
     version: int
     why: str
@@ -59,6 +72,11 @@ class Request:
     requested_at: datetime
     leave_behind: int
     key_id: str | None
+
+    @property
+    def wish(self) -> str:
+        """What is asked for, in words."""
+        return wish(self.action, self.operator or self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,16 +206,16 @@ async def set_plan_state(
 
 async def find_request(connection: Connection, flag: str) -> Request | None:
     row = await _one(connection, "find_request", flag=flag)
-    return Request(**row) if row else None
+    return Request(**{**row, "action": Action(row["action"])}) if row else None
 
 
 async def put_request(
-    connection: Connection, dial: Dial, stage: Stage, *, why: str, leave_behind: int, **by: str | None
+    connection: Connection, dial: Dial, action: Action, *, stage: Stage, why: str, leave_behind: int, **by: str | None
 ) -> None:
-    """`by`: actor and key_id."""
-    values = {"flag": dial.flag, "stage": stage.label, "version": dial.version, "why": why, **by}
+    """`by`: actor and key_id, and the operator to add."""
+    values = {"flag": dial.flag, "action": action.value, "stage": stage.label, "version": dial.version, "why": why}
     await _run(connection, "withdraw_request", flag=dial.flag)
-    await _run(connection, "put_request", leave_behind=leave_behind, **values)
+    await _run(connection, "put_request", leave_behind=leave_behind, **values, **by)
 
 
 async def withdraw_request(connection: Connection, flag: str) -> bool:
@@ -213,6 +231,11 @@ async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureR
     """Return the run of failures of each side that fails at this moment."""
     rows = await _all(connection, "sinks", flag=flag)
     return {Side(row["side"]): FailureRun(count=row["failures"], cause=row["cause"]) for row in rows}
+
+
+def wish(action: Action, what: str) -> str:
+    """Return what is asked for, in words."""
+    return {Action.SET: what, Action.ADD: f"a key for {what}", Action.OFF: "to need no second operator"}[action]
 
 
 def _stage(row: DictRow) -> Stage:

@@ -65,12 +65,16 @@ update public.rollout_plans set state = %(state)s, reason = %(reason)s, updated_
 where flag = %(flag)s and state = any(%(from_states)s)
 
 -- name: find_request
-select id, stage, version, why, requested_by, requested_at, leave_behind, key_id
+select id, action, operator, stage, version, why, requested_by, requested_at, leave_behind, key_id
 from public.rollout_approvals where flag = %(flag)s and state = 'waiting'
 
 -- name: put_request
-insert into public.rollout_approvals (flag, stage, version, why, requested_by, key_id, leave_behind)
-values (%(flag)s, %(stage)s, %(version)s, %(why)s, %(actor)s, %(key_id)s, %(leave_behind)s)
+insert into public.rollout_approvals (
+    flag, action, operator, stage, version, why, requested_by, key_id, leave_behind
+)
+values (
+    %(flag)s, %(action)s, %(operator)s, %(stage)s, %(version)s, %(why)s, %(actor)s, %(key_id)s, %(leave_behind)s
+)
 
 -- name: withdraw_request
 -- Also before a newer wish takes its place.

@@ -78,8 +78,9 @@ def test_one_person_needs_no_keys_and_a_second_one_does(operator: Operator, conn
     put_slots(conn)
     operator.ok("rollout set 10 --force --why begin", by="alice")
     assert "known by a key and not by a name" in operator.refused("rollout approve", by="bob")
-    assert operator.next_command() == "crossfade operators add NAME"
+    assert operator.next_command() == 'crossfade rollout approve --off --why "because"'
     assert "add NAME" in operator.refused("rollout plan 10:30m 25 --why spring")
+    assert "after crossfade rollout approve --off" in operator.refused("operators add alice")
     operator.ok("rollout approve --off --why 'only me'")
 
 
@@ -129,6 +130,66 @@ def test_a_team_that_is_too_small_to_agree_is_told(operator: Operator, keys: dic
     operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
     said = operator.ok("operators revoke bob --why 'has left'", key=keys["alice"])
     assert "Operators left: 1, too few for a second one to agree." in said
+    alice = keys["alice"]
+    for line in ("operators add eve", "rollout approve --off --why x"):
+        assert "revoke NAME --without-key and begin anew" in operator.refused(line, key=alice)
+    assert "with --without-key nobody" in operator.refused("operators revoke alice --why x", key=alice)
+    operator.ok("operators revoke alice --without-key --why 'nobody can agree'")
+    assert operator.read("rollout status")["needsApproval"] is False
+    operator.ok("operators add dan", key=operator.read("operators add alice")["key"])
+
+
+def test_one_person_with_two_keys_is_one(
+    operator: Operator, conn: psycopg.Connection[DictRow], keys: dict[str, str]
+) -> None:
+    """Whoever was added by one of them continues his line: neither approves for the other, nor do two of one line."""
+    alice, bob = keys["alice"], keys["bob"]
+    mallory, eve = (operator.read(f"operators add {name}", key=alice)["key"] for name in ("mallory", "eve"))
+    operator.ok("rollout approve --on --why 'four eyes'", key=alice)
+    for asking, agreeing in ((alice, mallory), (mallory, alice), (mallory, eve)):
+        operator.ok("rollout set shadow --why begin", key=asking)
+        assert "may be one person" in operator.refused("rollout approve", key=agreeing)
+    assert dial(conn)[0] == "off"
+    operator.ok("rollout approve", key=bob)
+    assert dial(conn)[0] == "shadow"
+    assert [(one["name"], one["lineOf"]) for one in operator.read("operators list")] == [
+        ("alice", "alice"),
+        ("bob", "bob"),
+        ("eve", "alice"),
+        ("mallory", "alice"),
+    ]
+
+
+def test_keys_and_the_need_for_a_second_one_need_a_second_one(
+    operator: Operator, conn: psycopg.Connection[DictRow], keys: dict[str, str]
+) -> None:
+    """Who agrees is shown the key, so that it is no second one of who asked; and both are in the audit."""
+    alice, bob = keys["alice"], keys["bob"]
+    operator.ok("rollout approve --on --why 'four eyes'", key=alice)
+    assert "crossfade rollout approve" in operator.ok("operators add carol", key=alice)
+    assert "a key for carol waits for a second operator; alice asked" in operator.read("rollout status")["advice"]
+    assert "somebody else" in operator.refused("rollout approve", key=alice)
+    said = operator.ok("rollout approve", key=bob)
+    carol = said.splitlines()[0]
+    assert "only time the key of carol is shown" in said
+    assert audit(conn)[0]["why"] == f"carol has key {carol.split('_')[1]} (asked by alice)"
+    operator.ok("rollout set shadow --why begin", key=bob)
+    assert "may be one person" in operator.refused("rollout approve", key=carol)
+
+    assert "crossfade rollout approve" in operator.ok("rollout approve --off --why 'only me'", key=alice)
+    assert operator.read("rollout status")["needsApproval"] is True
+    assert "somebody else" in operator.refused("rollout approve", key=alice)
+    operator.ok("rollout rollback --why complaints", key=alice)  # as before: nobody has to agree
+    assert "does not need a second" in operator.ok("rollout approve", key=carol)
+    assert (audit(conn)[0]["action"], audit(conn)[0]["why"]) == ("approvals_off", "only me (asked by alice)")
+
+
+def test_who_asked_with_a_revoked_key_asks_again(operator: Operator, keys: dict[str, str]) -> None:
+    """Nobody knows any more of which line he was."""
+    operator.ok("rollout approve --on --why 'four eyes'", key=keys["alice"])
+    operator.ok("rollout set shadow --why begin", key=keys["alice"])
+    operator.ok("operators revoke alice --why lost", key=keys["bob"])
+    assert "was revoked: ask again" in operator.refused("rollout approve", key=keys["bob"])
 
 
 def test_who_made_a_plan_does_not_approve_its_steps(
