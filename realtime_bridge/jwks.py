@@ -6,7 +6,6 @@ FRESH_S is asked for anew beside that, and while the address does not answer, kn
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,6 +13,7 @@ import aiohttp
 import structlog
 from jwt import PyJWK
 
+from realtime_bridge import outbound, payloads
 from realtime_bridge.signing_key import ALGORITHMS
 
 log = structlog.get_logger(__name__)
@@ -84,31 +84,24 @@ async def _fetch(url: str) -> Mapping[str, PyJWK]:
     """Raises KeysUnavailable."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            outbound.session(
+                outbound.BoundedConnector(answer_bytes=MAX_BYTES), aiohttp.ClientTimeout(total=TIMEOUT_S)
+            ) as session,
             session.get(url, allow_redirects=False) as answer,
         ):
             if answer.status != 200:  # noqa: PLR2004 - the only success
                 raise KeysUnavailable(f"it answered {answer.status}")
-            body = await _read(answer)
+            body = await answer.read()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise KeysUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from None
     return _parse(body)
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise KeysUnavailable(f"it is longer than {MAX_BYTES} bytes")
-    return bytes(body)
-
-
 def _parse(body: bytes) -> Mapping[str, PyJWK]:
     """Return the keys that can verify; one that is broken or of an unknown kind is passed over."""
     try:
-        listed = json.loads(body)["keys"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        listed = payloads.decode(body)["keys"]
+    except (payloads.Unreadable, KeyError):
         raise KeysUnavailable("it is no JSON Web Key Set") from None
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise KeysUnavailable(f"it is no list of at most {MAX_KEYS} keys")

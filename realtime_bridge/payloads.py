@@ -1,4 +1,4 @@
-"""Payloads as text, decoded one by one: what cannot be decoded is its own fault and nobody else's. Pure.
+"""JSON that others wrote, decoded one by one: what cannot be decoded is its own fault and nobody else's. Pure.
 
 Postgres takes numbers of a hundred thousand digits and a thousand brackets in each other. Python, like most of those
 who would be sent them, does not; the limits here are Python's own.
@@ -14,13 +14,20 @@ class Unreadable(ValueError):
     """Says why."""
 
 
-def decode(text: str) -> dict[str, Any]:
-    """Return the object that `text` is; raises Unreadable."""
+def decode(text: str | bytes) -> dict[str, Any]:
+    """Return the object that `text` is; raises Unreadable, only."""
     try:
-        found: dict[str, Any] = json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"The payload cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise Unreadable("The payload is no object.")
     return found
+
+
+def storable(text: str) -> str:
+    """Return what a text column holds of `text`: NUL and halves of surrogate pairs become marks."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def is_readable(text: str) -> bool:

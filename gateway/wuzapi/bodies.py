@@ -4,11 +4,11 @@ WEBHOOK_FORMAT=json sends one JSON object; anything else sends a form whose `jso
 multipart are signed over something that is not the body, and refused.
 """
 
-import json
 from typing import Any
 from urllib.parse import parse_qs
 
 from gateway.errors import MalformedJson, UnsupportedMediaType
+from realtime_bridge.payloads import Unreadable, decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MAX_FIELDS = 16  # it sends three
@@ -33,9 +33,6 @@ def read(body: bytes, mimetype: str) -> dict[str, Any]:
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise MalformedJson("The event is not JSON.") from None
-    if not isinstance(document, dict):
-        raise MalformedJson("The event is not a JSON object.")
-    return document
+        return decode(text)
+    except Unreadable:
+        raise MalformedJson("The event is not a JSON object.") from None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.domain import Direction, MessageStatus, MessageType
+from realtime_bridge.payloads import storable
 
 PHONE, LID, GROUP = "@s.whatsapp.net", "@lid", "@g.us"
 PART_BYTES = 4_096  # of a message's content, by check constraint; WhatsApp allows 65,536 characters
@@ -85,12 +86,7 @@ class Ignored:
 Understood: TypeAlias = Inbound | Rewritten | Receipt | Typing | Ignored
 
 
-def _clean(text: str) -> str:
-    """Drop what no text column holds: NUL, and halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(_clean)]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(storable)]
 Jid = Annotated[Text, Field(max_length=MAX_JID), AfterValidator(lambda jid: _DEVICE.sub("", jid))]
 Id = Annotated[Text, Field(min_length=1, max_length=MAX_JID)]
 
@@ -256,4 +252,4 @@ def _part(node: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _text(node: dict[str, Any], name: str) -> str:
     text = node.get(name)
-    return _clean(text) if isinstance(text, str) else ""
+    return storable(text) if isinstance(text, str) else ""

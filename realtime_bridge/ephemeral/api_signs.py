@@ -5,7 +5,6 @@ Both sides hear of it: every bridge tells its own legacy sockets; the one that d
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -19,6 +18,7 @@ from realtime_bridge.db import bounded
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.legacy.dialects import Emit, typing
+from realtime_bridge.payloads import decode
 from realtime_bridge.relay import Pool
 from realtime_bridge.sinks.base import SinkError
 from realtime_bridge.transports.base import Broadcast, Transport
@@ -91,7 +91,7 @@ class ApiSigns:
 def read(text: str) -> Sign | None:
     """Read what the gateway notifies: `{conversationId, userId, username, isTyping, origin, hop: 0, eventId}`."""
     try:
-        said = json.loads(text)
+        said = decode(text)
         username = said.get("username")
         if said["origin"] not in FROM_GATEWAY or said["hop"] != 0 or not isinstance(said["isTyping"], bool):
             return None

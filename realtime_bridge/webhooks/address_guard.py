@@ -1,8 +1,8 @@
 """The guard where the socket is made: no webhook connects to an address that was not checked. Used by the sender.
 
 aiohttp does not ask a resolver about literal addresses (also when they are written in Unicode digits), so a check in
-the resolver can be walked around. `socket_factory` is given the address that is dialled, after DNS, so a name that
-changes its mind between check and call is caught as well. Names are checked in the resolver, too, for the message.
+the resolver can be walked around. The connector's `check` is given the address that is dialled, after DNS, so a name
+that changes its mind between check and call is caught as well. Names are checked in the resolver, too, for the message.
 """
 
 import asyncio
@@ -18,11 +18,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
 
+from realtime_bridge.outbound import BoundedConnector
 from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused
 
-AddrInfo = tuple[
-    int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
-]
 Lookup = Callable[[str, int, int], list[str]]
 DNS_CACHE_S = 10  # an endpoint that moves is followed soon; the guard looks at every new connection in any case
 DNS_THREADS = 32  # a slow name server must not hold up other names
@@ -85,7 +83,7 @@ class GuardedResolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class TimedConnector(aiohttp.TCPConnector):
+class TimedConnector(BoundedConnector):
     """Notes what new connections take. aiohttp's own tracing costs every request more than signing it does."""
 
     async def _create_connection(
@@ -104,15 +102,9 @@ class TimedConnector(aiohttp.TCPConnector):
 
 def create_connector(guard: AddressGuard, *, limit: int, lookup: Lookup = getaddrinfo) -> aiohttp.TCPConnector:
     """Return a connector that opens sockets only to addresses that `guard` lets through."""
-
-    def guarded_socket(info: AddrInfo) -> socket.socket:
-        family, kind, proto, _, address = info
-        guard.check(str(address[0]))
-        return socket.socket(family, kind, proto)
-
     return TimedConnector(
         resolver=GuardedResolver(guard, lookup),
-        socket_factory=guarded_socket,
+        check=guard.check,
         limit=limit,
         limit_per_host=0,  # endpoints of one host are not each other's business; their own limits hold
         ttl_dns_cache=DNS_CACHE_S,

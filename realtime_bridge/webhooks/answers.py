@@ -12,12 +12,15 @@ from typing import Any
 
 import aiohttp
 
+from realtime_bridge.outbound import ANSWER_BYTES, TOO_LONG
+from realtime_bridge.payloads import storable
 from realtime_bridge.webhooks.addresses import AddressRefused
 from realtime_bridge.webhooks.outcomes import Outcome, outcome_of_status, wish_of
 from realtime_bridge.webhooks.urls import UrlRefused
 
 BODY_TIMEOUT_S = 2.0  # an answer is a status; its body is only kept for people to look at
 MAX_RESPONSE_BYTES = 16_384
+MAX_PIECES = 256  # of its body: chunks of one byte cost more to take apart than they are worth
 MAX_HEADERS = 30
 MAX_HEADER_CHARS = 500
 HIDDEN_HEADERS = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "authorization"})
@@ -34,7 +37,7 @@ async def read_answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
         "error": "" if outcome is Outcome.DELIVERED else f"The receiver answered {status}.",
         "wish_s": wish_of(response.headers.get("Retry-After"), time.time()),
         "response_headers": _shown(response.headers),
-        "response_body": body.decode("utf-8", "replace").replace("\0", "\ufffd"),
+        "response_body": storable(body.decode("utf-8", "replace")),
     }
 
 
@@ -53,8 +56,10 @@ async def _read_slow_body(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            while len(body) < MAX_RESPONSE_BYTES and (chunk := await response.content.read(MAX_RESPONSE_BYTES)):
-                body += chunk
+            for _ in range(MAX_PIECES):
+                if len(body) >= MAX_RESPONSE_BYTES or response.content.at_eof():
+                    break
+                body += (await response.content.readchunk())[0]
     except (TimeoutError, aiohttp.ClientError):
         response.close()  # what was read so far is what there is
     return bytes(body)
@@ -67,7 +72,7 @@ def _shown(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8", "replace").replace("\0", "\ufffd")[:MAX_HEADER_CHARS]
+    return storable(text)[:MAX_HEADER_CHARS]
 
 
 def describe_failure(error: Exception) -> dict[str, Any]:  # noqa: PLR0911 one line for each kind
@@ -85,6 +90,8 @@ def describe_failure(error: Exception) -> dict[str, Any]:  # noqa: PLR0911 one l
             return _failed(Outcome.CONNECTION_REFUSED, "Nobody listens at that address and port.")
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, socket.gaierror):
             return _failed(Outcome.DNS_ERROR, "The host's name has no address.")
+        case aiohttp.ClientOSError() if error.errno == TOO_LONG:
+            return _failed(Outcome.BAD_RESPONSE, f"The answer's head is longer than {ANSWER_BYTES} bytes.")
         case aiohttp.ServerDisconnectedError() | ConnectionError() | aiohttp.ClientOSError():
             return _failed(Outcome.CONNECTION_LOST, "The connection ended before an answer.")
         case _:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import aiohttp
 from yarl import URL
 
+from realtime_bridge import outbound
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
 from realtime_bridge.webhooks.answers import describe_failure, read_answer
@@ -54,13 +55,10 @@ class Caller:
         self._policy = policy
         self._checked: dict[str, URL] = {}
         self._tls = tls if tls is not None else True
-        self._session = aiohttp.ClientSession(
-            connector=create_connector(policy.guard, limit=connections, lookup=lookup),
-            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            trust_env=False,  # a proxy variable would carry requests around the guard
-            auto_decompress=False,  # a few bytes may not become gigabytes
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity"},
+        self._session = outbound.session(
+            create_connector(policy.guard, limit=connections, lookup=lookup),
+            aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+            **{"User-Agent": USER_AGENT, "Content-Type": "application/json"},
         )
 
     async def close(self) -> None:
@@ -108,8 +106,8 @@ class Caller:
         for retry in (False, True):
             try:
                 return await self._session.post(url, data=body, headers=headers, allow_redirects=False, ssl=self._tls)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if retry or opening.begun:
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if retry or opening.begun or error.args[:1] == (outbound.TOO_LONG,):
                     raise
         raise AssertionError("the second try returns or raises")
 

@@ -8,7 +8,6 @@ of the places (shares.py): fifty endpoints that hang hold up nobody else's.
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from realtime_bridge import shares
 from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
@@ -27,12 +26,10 @@ class Places:
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], tuple[Claimed, float]] = {}
         self._of_endpoint: Counter[int] = Counter()
-        self._of_account: Counter[str] = Counter()
-        self._late_of_account: Counter[str] = Counter()
         self._most: dict[int, int] = {}
-        self._bytes_of_account: Counter[str] = Counter()
-        self._bytes = 0
-        self._late = 0
+        self._hand = shares.Held(IN_HAND)
+        self._late = shares.Held(LATE)
+        self._bytes = shares.Held(HAND_BYTES)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -42,27 +39,25 @@ class Places:
         for delivery in claimed:
             self._held[delivery.claim] = (delivery, now)
             self._most[delivery.webhook_id] = delivery.max_in_flight
+            self._of_endpoint[delivery.webhook_id] += 1
             self._count(delivery, 1)
 
     def give_back(self, written: Iterable[Claimed]) -> None:
         for delivery in written:
             if self._held.pop(delivery.claim, None):
                 self._count(delivery, -1)
-                if delivery.webhook_id not in self._of_endpoint:
-                    del self._most[delivery.webhook_id]
+                self._of_endpoint[delivery.webhook_id] -= 1
+                if not self._of_endpoint[delivery.webhook_id]:
+                    del self._of_endpoint[delivery.webhook_id], self._most[delivery.webhook_id]
 
     def room(self) -> Room:
         slots = min(IN_HAND - len(self._held), BATCH)
-        late = LATE - self._late
         return Room(
             slots=slots,
-            late_slots=max(0, min(slots, late)),
+            late_slots=max(0, min(slots, LATE - self._late.count)),
             full=[webhook_id for webhook_id, count in self._of_endpoint.items() if count >= self._most[webhook_id]],
-            newcomer=self._share(0, 0, 0),
-            shares={
-                account_id: self._share(count, self._late_of_account[account_id], self._bytes_of_account[account_id])
-                for account_id, count in self._of_account.items()
-            },
+            newcomer=self._share(None),
+            shares={account_id: self._share(account_id) for account_id in self._hand.by_owner},
         )
 
     def older_than(self, age_s: float) -> list[Claimed]:
@@ -70,26 +65,12 @@ class Places:
         before = time.monotonic() - age_s
         return [delivery for delivery, since in self._held.values() if since <= before]
 
-    def _share(self, own: int, own_late: int, own_bytes: int) -> Share:
-        fits = own_bytes == 0 or shares.more(HAND_BYTES, self._bytes, own_bytes) > 0
-        return Share(
-            slots=shares.more(IN_HAND, len(self._held), own) if fits else 0,
-            late_slots=shares.more(LATE, self._late, own_late),
-        )
+    def _share(self, account_id: str | None) -> Share:
+        fits = account_id not in self._bytes.by_owner or self._bytes.more(account_id) > 0
+        return Share(slots=self._hand.more(account_id) if fits else 0, late_slots=self._late.more(account_id))
 
     def _count(self, delivery: Claimed, step: int) -> None:
-        account_id, weight = delivery.account_id, step * len(delivery.body or b"")
-        self._bytes += weight
-        _add(self._of_endpoint, delivery.webhook_id, step)
-        _add(self._of_account, account_id, step)
-        _add(self._bytes_of_account, account_id, weight)
+        self._hand.add(delivery.account_id, step)
+        self._bytes.add(delivery.account_id, step * len(delivery.body or b""))
         if delivery.lane == Lane.LATE:
-            self._late += step
-            _add(self._late_of_account, account_id, step)
-
-
-def _add(counts: Counter[Any], key: object, step: int) -> None:
-    if (count := counts[key] + step) > 0:
-        counts[key] = count
-    else:
-        del counts[key]  # no error when there is none
+            self._late.add(delivery.account_id, step)

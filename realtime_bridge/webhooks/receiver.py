@@ -13,18 +13,17 @@ Remember each `webhook-id` for as long as the tolerance and drop repeats: a deli
 import base64
 import hashlib
 import hmac
-import json
 import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from realtime_bridge.payloads import Unreadable, decode
 from realtime_bridge.webhooks.signing import (
     ID_HEADER,
+    PREFIX,
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
-    MalformedSecret,
-    key_of,
 )
 
 TOLERANCE_S = 300  # what every Standard Webhooks library uses
@@ -49,11 +48,9 @@ def verify(
     """
     try:
         raw = body.encode() if isinstance(body, str) else bytes(body)
-        keys = [key_of(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
-    except MalformedSecret as error:
-        raise WebhookRefused(f"Your own secret is wrong: {error}") from None
     except (TypeError, ValueError):
         raise WebhookRefused("The body is neither bytes nor text.") from None
+    keys = [_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     found = {str(name).lower(): _text(value) for name, value in headers.items()}
     message_id, timestamp, signatures = (found.get(n, "") for n in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER))
     if not message_id or not _SECONDS.fullmatch(timestamp) or not signatures:
@@ -64,6 +61,18 @@ def verify(
     if not any(_matches(key, signed, signatures) for key in keys):
         raise WebhookRefused("No signature matches.")
     return _event(raw)
+
+
+def _key(secret: str) -> bytes:
+    """Take what every Standard Webhooks library takes: without prefix or padding, within white space, of any length."""
+    try:
+        text = secret.strip().removeprefix(PREFIX).rstrip("=")
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (AttributeError, ValueError):
+        key = b""
+    if not key:
+        raise WebhookRefused(f"Your own secret is wrong: it is {PREFIX} and then base64.")
+    return key
 
 
 def _text(value: object) -> str:
@@ -79,9 +88,6 @@ def _matches(key: bytes, signed: bytes, signatures: str) -> bool:
 
 def _event(raw: bytes) -> dict[str, Any]:
     try:
-        event = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise WebhookRefused("The body is signed, but not JSON.") from None
-    if not isinstance(event, dict):
-        raise WebhookRefused("The body is signed, but not an object.")
-    return event
+        return decode(raw)
+    except Unreadable:
+        raise WebhookRefused("The body is signed, but no JSON object.") from None

@@ -1,6 +1,6 @@
 """Whose delivery is sent next: accounts take turns, none with more than its share under way. Pure; for the sender."""
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from realtime_bridge import shares
@@ -14,11 +14,9 @@ class Turns:
     """A queue of what is claimed, and the count of what is under way. What is taken is given back by `done`."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self._under_way = shares.Held(total)
         self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
-        self._under_way: Counter[str] = Counter()
         self._length = 0
-        self._begun = 0
 
     def __len__(self) -> int:
         return self._length
@@ -40,15 +38,11 @@ class Turns:
         else:
             del self._waiting[account_id]
         self._length -= 1
-        self._under_way[account_id] += 1
-        self._begun += 1
+        self._under_way.add(account_id)
         return turn
 
     def done(self, delivery: Claimed) -> None:
-        self._begun -= 1
-        self._under_way[delivery.account_id] -= 1
-        if self._under_way[delivery.account_id] <= 0:
-            del self._under_way[delivery.account_id]
+        self._under_way.add(delivery.account_id, -1)
 
     def may_begin(self) -> bool:
         """Whether `take` would return something."""
@@ -60,6 +54,6 @@ class Turns:
 
     def _next(self) -> str | None:
         for account_id in self._waiting:
-            if shares.more(self._total, self._begun, self._under_way[account_id]) > 0:
+            if self._under_way.more(account_id) > 0:
                 return account_id
         return None

@@ -5,19 +5,22 @@ WuzapiError
 └── ServerUnavailable   nothing can be said now, or it is not known what became of it: the same again, later
 """
 
-import json
-from typing import Any
-
 import aiohttp
 
+from realtime_bridge import outbound
+from realtime_bridge.payloads import Unreadable, decode, storable
+from realtime_bridge.wuzapi.sends import SENDS
+
 TIMEOUT_S = 20.0  # WUZAPI waits up to ten seconds for a phone's answer
-ANSWER_BYTES = 16_384  # its own answers are a hundred bytes
 REASON_CHARACTERS = 300
 REFUSED_STATUSES = frozenset({400, 413, 422})  # it has looked at this very message
 
 
 class WuzapiError(Exception):
-    """Base of what a send may raise; the text is shown to people and holds no secret."""
+    """Base of what a send may raise; the text is shown to people, can be stored, and holds no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(storable(reason))
 
 
 class MessageRefused(WuzapiError):
@@ -46,7 +49,7 @@ class WuzapiClient:
             async with self._open().post(
                 f"{base_url}/chat/send/text", json=body, headers={"Token": token}, allow_redirects=False
             ) as answer:
-                raw = await answer.content.read(ANSWER_BYTES)
+                raw = await answer.read()
         except TimeoutError:
             raise ServerUnavailable("WUZAPI did not answer in time.") from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -59,13 +62,16 @@ class WuzapiClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=False)
+            self._session = outbound.session(outbound.BoundedConnector(limit=SENDS), self._timeout)
         return self._session
 
 
 def _check(status: int, retry_after: str | None, raw: bytes) -> None:
     """Raise unless WUZAPI says that the message is on its way."""
-    document = _document(raw)
+    try:
+        document = decode(raw)
+    except Unreadable:
+        document = {}
     if status == 200 and document.get("success") is True:  # noqa: PLR2004 - the only success
         return
     said = str(document.get("error") or "")[:REASON_CHARACTERS]
@@ -73,14 +79,6 @@ def _check(status: int, retry_after: str | None, raw: bytes) -> None:
     if status in REFUSED_STATUSES:
         raise MessageRefused(reason)
     raise ServerUnavailable(reason, _seconds(retry_after))
-
-
-def _document(raw: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(raw)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _seconds(value: str | None) -> float | None:

@@ -1,6 +1,7 @@
 """Send queued texts to WUZAPI servers. Started by `__main__`; every bridge runs one, and they share the queue.
 
-A channel is served by one task at a time and no task waits for another: a server that hangs holds up only its channel.
+A channel is served by one task at a time and no task waits for another: a server that hangs holds up only its channel,
+and no account has more under way than its share (shares.py).
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from realtime_bridge import metrics
+from realtime_bridge import metrics, shares
 from realtime_bridge.relay import Pool
 from realtime_bridge.secrets import SecretBox, SecretsError
 from realtime_bridge.wuzapi import sends, token_context
@@ -51,6 +52,7 @@ class Sender:
         self._client = client
         self._give_up = give_up
         self._busy: dict[UUID, asyncio.Task[None]] = {}
+        self._held = shares.Held(sends.SENDS)
         self._stopping = asyncio.Event()
         self._forgot_at = time.monotonic()
 
@@ -76,9 +78,10 @@ class Sender:
     async def run_once(self) -> int:
         """Take what is due and begin to send it; return how many messages. `drain` waits for them."""
         async with self._pool.connection() as connection:
-            taken = await sends.claim(connection, list(self._busy))
+            taken = await sends.claim(connection, list(self._busy), self._held)
         by_channel: dict[UUID, list[Send]] = {}
         for send in taken:
+            self._held.add(send.account_id)
             by_channel.setdefault(send.channel_id, []).append(send)
         for channel_id, batch in by_channel.items():
             task = asyncio.create_task(self._serve(batch))
@@ -104,6 +107,12 @@ class Sender:
                 log.warning("send not settled", message_id=send.message_id, error=repr(result))
 
     async def _send(self, send: Send) -> None:
+        try:
+            await self._try(send)
+        finally:
+            self._held.add(send.account_id, -1)
+
+    async def _try(self, send: Send) -> None:
         if send.is_deleted:
             return await self._settle(sends.settle_cancelled, send)
         if send.message_type != "text":
@@ -114,6 +123,8 @@ class Sender:
             return await self._fail(send, str(reason))
         except ServerUnavailable as reason:
             return await self._put_off(send, reason)
+        except Exception as error:  # noqa: BLE001 - whatever a server provokes is this message's, and has an end
+            return await self._put_off(send, ServerUnavailable(f"Sending it failed: {type(error).__name__}."))
         metrics.WUZAPI_SENDS.labels("sent").inc()
         await self._settle(sends.settle_sent, send)
         return None

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from realtime_bridge import sql
+from realtime_bridge import shares, sql
 from realtime_bridge.events import Event
 from realtime_bridge.wuzapi import ORIGIN
 
@@ -22,6 +22,7 @@ LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait
 KEEP_DAYS = 7  # much longer than a relay may have to go back in the log
 FORGET_AT_MOST = 10_000  # a second of deleting, then the senders have their turn again
 PER_CHANNEL = 4  # conversations served at once: WhatsApp dislikes bursts
+SENDS = shares.room_for(200)  # under way at once, of a sender; one account alone, with fifty channels, has 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Send:
     """A message that was taken, with what it needs to be sent. `recipient` is a JID, or what the contact is called."""
 
     message_id: int
+    account_id: UUID
     channel_id: UUID
     base_url: str
     sealed_token: bytes
@@ -52,9 +54,22 @@ async def append(connection: AsyncConnection[Any], events: Sequence[Event]) -> i
     return (await connection.execute(_QUERIES["append"], values)).rowcount
 
 
-async def claim(connection: AsyncConnection[Any], busy: Sequence[UUID], lease_s: float = LEASE_S) -> list[Send]:
-    """Take what is due: the oldest of each conversation, from channels that are not `busy`; one from a failing one."""
-    values = {"busy": list(busy), "lease_s": lease_s, "per_channel": PER_CHANNEL}
+async def claim(
+    connection: AsyncConnection[Any], busy: Sequence[UUID], held: shares.Held, lease_s: float = LEASE_S
+) -> list[Send]:
+    """Take what is due: the oldest of each conversation, from channels that are not `busy`; one from a failing one.
+
+    `held` says what this sender has under way; no account is given more than its share.
+    """
+    values = {
+        "busy": list(busy),
+        "limit": held.total - held.count,
+        "accounts": list(held.by_owner),
+        "account_slots": [held.more(account_id) for account_id in held.by_owner],
+        "newcomer_slots": held.more(),
+        "lease_s": lease_s,
+        "per_channel": PER_CHANNEL,
+    }
     async with connection.cursor(row_factory=class_row(Send)) as reader:
         await reader.execute(_QUERIES["claim"], values)
         return await reader.fetchall()

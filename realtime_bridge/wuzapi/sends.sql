@@ -21,12 +21,16 @@ on conflict (message_id) do nothing
 
 -- name: claim
 -- Only the oldest waiting message of a conversation is ever taken, so a conversation stays in order and one that fails
--- holds up no other. A failing channel is tried with one message at a time.
-with due as (
-    select found.message_id
+-- holds up no other. A failing channel is tried with one message at a time. Accounts take turns, each up to its share.
+with found as materialized (
+    select found.message_id, found.next_at, room.slots,
+        row_number() over (partition by channel.user_id order by found.next_at, found.message_id) as turn
     from public.chat_channels channel
+    left join unnest(%(accounts)s::uuid[], %(account_slots)s::integer[]) as share (account_id, slots)
+        on share.account_id = channel.user_id
+    cross join lateral (select coalesce(share.slots, %(newcomer_slots)s) as slots) as room
     cross join lateral (
-        select s.message_id
+        select s.message_id, s.next_at
         from public.chat_channel_sends s
         where s.channel_id = channel.id and s.state = 'queued' and s.next_at <= clock_timestamp()
             and not exists (
@@ -34,17 +38,19 @@ with due as (
                 where earlier.conversation_id = s.conversation_id and earlier.state = 'queued' and earlier.seq < s.seq
             )
         order by s.next_at, s.message_id
-        limit case when channel.consecutive_failures > 0 then 1 else %(per_channel)s end
+        limit least(room.slots, case when channel.consecutive_failures > 0 then 1 else %(per_channel)s end)
         for update of s skip locked
     ) as found
     where channel.enabled and coalesce(channel.retry_at <= clock_timestamp(), true)
         and channel.id <> all(%(busy)s::uuid[])
+), due as (
+    select message_id from found where turn <= slots order by turn, next_at limit %(limit)s
 )
 update public.chat_channel_sends s
 set attempts = s.attempts + 1, next_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
 from due, public.chat_channels channel, public.conversations c, public.chat_messages m
 where s.message_id = due.message_id and channel.id = s.channel_id and c.id = s.conversation_id and m.id = s.message_id
-returning s.message_id, s.channel_id, channel.base_url, channel.sealed_token, m.content, m.message_type,
+returning s.message_id, channel.user_id as account_id, s.channel_id, channel.base_url, channel.sealed_token, m.content, m.message_type,
     m.deleted_at is not null as is_deleted, s.provider_message_id, s.attempts, s.created_at,
     -- A phone number is preferred to a LID, which not every server can send to.
     coalesce((

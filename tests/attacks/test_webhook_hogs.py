@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -11,11 +12,17 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge import shares
+from realtime_bridge.webhooks.answers import MAX_PIECES
+from realtime_bridge.webhooks.attempts import Attempt, Caller
+from realtime_bridge.webhooks.outcomes import Outcome
 from realtime_bridge.webhooks.places import IN_HAND
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
+from tests.flooding_receiver import FLOODS
 from tests.integration.bridge.conftest import run
-from tests.integration.webhooks.conftest import BOX, Webhooks, webhooks
+from tests.integration.webhooks.conftest import BOX, LOOPBACK, Webhooks, webhooks
+from tests.integration.webhooks.test_ssrf import delivery, endpoint
+from tests.receivers import receiver
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]
@@ -32,7 +39,17 @@ DELAYS = """
 @pytest.fixture
 def receivers() -> Iterator[str]:
     """A process that answers at once, and beneath /hang never."""
-    with subprocess.Popen([sys.executable, "-m", "tests.instant_receiver", "-"], stdout=subprocess.PIPE) as process:
+    yield from _process("tests.instant_receiver", "-")
+
+
+@pytest.fixture
+def floods() -> Iterator[str]:
+    """A process whose answers never end."""
+    yield from _process("tests.flooding_receiver")
+
+
+def _process(*command: str) -> Iterator[str]:
+    with subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
         process.kill()
@@ -67,6 +84,61 @@ def test_a_neighbour_of_fifty_hanging_endpoints_is_served(database_url: str, con
     run(scenario)
 
 
+def test_a_neighbour_of_endless_answers_is_served(database_url: str, conn: Conn, floods: str) -> None:
+    """Receivers whose answers never end, of every kind: next door nothing waits, and the loop goes round and round."""
+    hog, neighbour = make_user(conn), make_user(conn)
+    flooded, quiet = make_conversation(conn, hog), make_conversation(conn, neighbour)
+    for kind in FLOODS:
+        make_webhook(conn, hog, f"{floods}/{kind}", BOX)
+
+    async def scenario() -> None:
+        async with receiver() as told, webhooks(database_url, timeout_s=15.0) as hooks:
+            make_webhook(conn, neighbour, told.url, BOX)
+            sending = asyncio.create_task(hooks.sender.run())
+            rounds: list[float] = []
+            watching = asyncio.create_task(_watch(rounds))
+            try:
+                calm = await _delays(hooks, conn, make_conversation(conn, neighbour))
+                for _ in range(EVENTS):
+                    append_message(conn, flooded)
+                await hooks.fan_out()
+                delays = await _delays(hooks, conn, quiet)
+                await eventually(lambda: _tried(conn, hog) == len(FLOODS), "an answer of each kind", 30.0)
+            finally:
+                hooks.sender.stop()
+                watching.cancel()
+                sending.cancel()
+                await asyncio.gather(sending, watching, return_exceptions=True)
+        before, beside = statistics.median(calm), statistics.median(delays)
+        work = f"longest round {max(rounds) * 1_000:.0f} ms"
+        print(f"p50 {before * 1_000:.0f} ms calm, {beside * 1_000:.0f} ms beside them; {work}")  # noqa: T201
+        assert beside <= 3 * max(before, NOISE_S)
+        assert max(rounds) <= NOISE_S
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_an_endless_answer_costs_little(floods: str, kind: str) -> None:
+    """It is cut off where its bytes are read: long before its time is over, and for some milliseconds of work."""
+
+    async def scenario() -> tuple[Attempt, float]:
+        caller = Caller(LOOPBACK, connections=1, timeout_s=15.0)
+        try:
+            before = time.process_time()
+            attempt = await caller.attempt(delivery(), endpoint(f"{floods}/{kind}"))
+            return attempt, time.process_time() - before
+        finally:
+            await caller.close()
+
+    attempt, work_s = asyncio.run(scenario())
+    print(f"{kind}: {attempt.outcome.value}, {work_s * 1_000:.1f} ms of work")  # noqa: T201
+    assert attempt.outcome in (Outcome.BAD_RESPONSE, Outcome.DELIVERED)
+    assert attempt.timing.total_ms < 5_000
+    assert kind != "chunks" or len(attempt.response_body or "") <= MAX_PIECES
+    assert work_s < 0.1
+
+
 def test_a_neighbour_is_in_the_next_claim(database_url: str, conn: Conn, receivers: str) -> None:
     """Whatever a hog has waiting, due for longer, in either lane: a newcomer's deliveries are all claimed at once."""
     hog, neighbour = make_user(conn), make_user(conn)
@@ -91,6 +163,22 @@ def test_a_neighbour_is_in_the_next_claim(database_url: str, conn: Conn, receive
             await hooks.sender.run_once()
 
     run(scenario)
+
+
+async def _watch(rounds: list[float]) -> None:
+    """Note how much work this process does until a sleeping task has its turn; that others work does not count."""
+    while True:
+        began = time.process_time()
+        await asyncio.sleep(0.01)
+        rounds.append(time.process_time() - began)
+
+
+def _tried(conn: Conn, account: object) -> int:
+    query = (
+        "select count(distinct webhook_id) as n from webhook_attempts"
+        " join chat_external_webhooks w on w.id = webhook_id where w.account_id = %(account)s"
+    )
+    return int(one(conn, query, account=account)["n"])
 
 
 async def _delays(hooks: Webhooks, conn: Conn, conversation: int) -> list[float]:

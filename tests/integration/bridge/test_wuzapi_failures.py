@@ -7,13 +7,16 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from realtime_bridge.wuzapi import sends
+from realtime_bridge import shares
+from realtime_bridge.wuzapi import sends, token_context
+from realtime_bridge.wuzapi.sends import SENDS
 from tests.conftest import one
 from tests.factories import append_message, make_user
 from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.bridge.wuzapi import (
     ANA,
     BOB,
+    SECRETS,
     make_channel,
     path_to_phones,
     send_all,
@@ -33,12 +36,26 @@ from tests.wuzapi_server import WuzapiServer
         (web.Response(status=200, text="<html>"), "pending", "200"),
         (web.Response(status=429, headers={"Retry-After": "120"}), "pending", "429"),
         (web.json_response({"code": 500, "error": "no session"}, status=500), "pending", "no session"),
+        (web.Response(status=200, body=b"[" * 16_000), "pending", "200"),
+        (web.Response(status=400, body=b"[" * 16_000), "failed", "400"),
+        (web.Response(status=400, body=rb'{"error": "nul \u0000 in it"}'), "failed", "nul \ufffd in it"),
+        (web.Response(status=500, body=rb'{"error": "nul \u0000 in it"}'), "pending", "nul \ufffd in it"),
+        (web.Response(status=400, body=rb'{"error": "half \ud83d of it"}'), "failed", "half ? of it"),
+        (
+            web.Response(status=200, body=b'{"success": true, "padding": "' + b"x" * 100_000),
+            "pending",
+            "cannot be reached",
+        ),
+        (web.Response(status=200, body=b"{}", headers={"Content-Encoding": "gzip"}), "pending", "200"),
     ],
 )
 def test_what_each_answer_means(
     database_url: str, conn: psycopg.Connection[DictRow], answer: web.Response, status: str, reason: str
 ) -> None:
-    """Only a complaint about the message itself fails it; everything else is tried again, and the reason is kept."""
+    """Only a complaint about the message itself fails it; everything else is tried again, and the reason is kept.
+
+    Also when the answer cannot be read or stored as it stands.
+    """
     account = make_user(conn)
 
     async def scenario() -> None:
@@ -75,6 +92,77 @@ def test_nothing_is_tried_for_ever(database_url: str, conn: psycopg.Connection[D
 
     run(scenario)
     assert statuses(conn) == ["failed"]
+
+
+def test_a_long_answer_is_read_whole(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """However many packets it comes in: a message that was sent is not sent again for that."""
+    account = make_user(conn)
+
+    async def scenario() -> None:
+        async with WuzapiServer().serve() as server, path_to_phones(database_url, server.url) as (relay, sender):
+            make_channel(conn, account, server.url)
+            append_message(conn, whatsapp_conversation(conn, account, ANA))
+            await relay.run_once()
+            server.failures = [web.json_response({"code": 200, "padding": "x" * 20_000, "success": True})]
+            await send_all(sender)
+
+    run(scenario)
+    assert statuses(conn) == ["sent"]
+
+
+def test_a_token_that_is_no_text_fails_its_messages(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Whatever goes wrong with one message has a reason and an end, and another account's is sent."""
+    broken, well = make_user(conn), make_user(conn)
+
+    async def scenario() -> None:
+        async with (
+            WuzapiServer().serve() as server,
+            path_to_phones(database_url, server.url, give_up=timedelta(0)) as (relay, sender),
+        ):
+            channel_id = make_channel(conn, broken, server.url)
+            sealed = SECRETS.seal(b"\xff", token_context(channel_id))
+            conn.execute("update chat_channels set sealed_token = %s where id = %s", (sealed, channel_id))
+            make_channel(conn, well, server.url)
+            for account in (broken, well):
+                append_message(conn, whatsapp_conversation(conn, account, ANA))
+            await relay.run_once()
+            await send_all(sender)
+
+    run(scenario)
+    assert statuses(conn) == ["failed", "sent"]
+
+
+def test_a_crowd_of_channels_holds_its_share(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """One account's 260 channels hang: another's message is sent meanwhile, and the next claim has room for it."""
+    hog, neighbour = make_user(conn), make_user(conn)
+
+    async def scenario() -> None:
+        async with (
+            WuzapiServer().serve() as hanging,
+            WuzapiServer().serve() as server,
+            path_to_phones(database_url, hanging.url, server.url, timeout_s=60.0) as (relay, sender),
+        ):
+            hanging.talks.clear()
+            for number in range(SENDS + 10):
+                make_channel(conn, hog, hanging.url, name=f"line-{number}")
+                append_message(conn, whatsapp_conversation(conn, hog, ANA, f"line-{number}"))
+            while await relay.run_once():
+                pass
+            for _ in range(3):
+                await sender.run_once()
+            assert len(sender._busy) == shares.more(SENDS, 0, 0)
+            make_channel(conn, neighbour, server.url)
+            append_message(conn, whatsapp_conversation(conn, neighbour, BOB), "hi")
+            await relay.run_once()
+            assert await sender.run_once() == 1
+            await eventually(lambda: server.shown(BOB.partition("@")[0]) == ["hi"], "the neighbour's message", 5.0)
+            hanging.talks.set()
+            await sender.drain()
+            await send_all(sender)
+            assert len(hanging.requests) == SENDS + 10
+
+    run(scenario)
+    assert set(statuses(conn)) == {"sent"}
 
 
 def test_a_server_that_is_not_listed_is_never_called(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

@@ -96,10 +96,10 @@ def test_what_is_not_understood_is_accepted_and_ignored(
     assert conversations(account) == []
 
 
-def test_unstorable_characters_are_dropped(account: Account, webhook: Webhook) -> None:
+def test_unstorable_characters_are_replaced(account: Account, webhook: Webhook) -> None:
     """NUL and half a surrogate pair cannot be stored: the rest of the message is."""
     assert webhook.tell(message("A", "a\0b\ud83dc", PushName="N\0")) == "stored"
-    assert messages(account, conversations(account)[0]["id"])[0]["content"] == "ab?c"
+    assert messages(account, conversations(account)[0]["id"])[0]["content"] == "a\ufffdb?c"
 
 
 @pytest.mark.parametrize(

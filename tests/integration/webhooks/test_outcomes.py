@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from realtime_bridge.outbound import ANSWER_BYTES
 from realtime_bridge.webhooks.answers import MAX_RESPONSE_BYTES
 from realtime_bridge.webhooks.attempts import Attempt, Caller
 from realtime_bridge.webhooks.outcomes import Outcome
@@ -61,6 +62,16 @@ async def floods(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     while True:
         writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
         await writer.drain()
+
+
+def repeats(part: bytes) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        while True:
+            writer.write(part * 1_000)
+            await writer.drain()
+
+    return serve
 
 
 @contextlib.asynccontextmanager
@@ -130,6 +141,16 @@ CASES: dict[str, tuple[Serve, Outcome]] = {
     "promises more than it sends": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort"), Outcome.DELIVERED),
     "sends more than it promised": (says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokokok"), Outcome.BAD_RESPONSE),
     "sends a body without end": (floods, Outcome.DELIVERED),
+    "hints for ever": (repeats(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"), Outcome.BAD_RESPONSE),
+    "drips its answer fast": (says(*[b"HTTP/1.1 200 OK\r\nX: "], *[b"x"] * 900, gap_s=0.0005), Outcome.BAD_RESPONSE),
+    "hints thirty times, then answers": (
+        says(b"HTTP/1.1 103\r\n\r\n" * 30, b"HTTP/1.1 204 No Content\r\n\r\n", gap_s=0.1),
+        Outcome.BAD_RESPONSE,
+    ),
+    "hints ten times, then answers": (
+        says(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" * 10 + b"HTTP/1.1 204 No Content\r\n\r\n"),
+        Outcome.DELIVERED,
+    ),
     "sends a gzip bomb": (
         says(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB),
         Outcome.DELIVERED,
@@ -242,6 +263,53 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     attempt = attempt_at(says(b"HTTP/1.1 200 OK" + EMPTY), scheme="https", tls=_self_signed(tmp_path))
     assert attempt.outcome is Outcome.TLS_ERROR
     assert "certificate" in attempt.error.lower() or "self" in attempt.error.lower()
+
+
+def test_what_is_behind_tls_is_bounded_as_well(tmp_path: Path) -> None:
+    """Bytes are counted at the socket, whatever they carry."""
+    context = ssl.create_default_context()
+    tls = _self_signed(tmp_path)
+    context.load_verify_locations(tmp_path / "server.pem")
+
+    async def scenario() -> Attempt:
+        async with serving(repeats(b"HTTP/1.1 100 Continue\r\n\r\n"), tls) as port:
+            caller = Caller(LOOPBACK, connections=10, timeout_s=TIMEOUT_S, tls=context)
+            try:
+                return await caller.attempt(delivery(), endpoint(f"https://127.0.0.1:{port}/"))
+            finally:
+                await caller.close()
+
+    attempt = asyncio.run(scenario())
+    assert (attempt.outcome, attempt.error) == (
+        Outcome.BAD_RESPONSE,
+        f"The answer's head is longer than {ANSWER_BYTES} bytes.",
+    )
+
+
+def test_each_answer_of_a_kept_connection_has_its_own_bound() -> None:
+    """Many answers over one connection, together longer than one may be; the endless one is not asked for twice."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9_000
+    asked = []
+
+    async def scenario() -> list[Attempt]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                asked.append(writer)
+                writer.write(answer if len(asked) < 8 else b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000)
+
+        async with serving(serve) as port:
+            caller = Caller(LOOPBACK, connections=10, timeout_s=TIMEOUT_S)
+            try:
+                return [await caller.attempt(delivery(), endpoint(f"http://127.0.0.1:{port}/")) for _ in range(8)]
+            finally:
+                await caller.close()
+
+    outcomes = [attempt.outcome for attempt in asyncio.run(scenario())]
+    assert outcomes == [Outcome.DELIVERED] * 7 + [Outcome.BAD_RESPONSE]
+    assert len(asked) == 8
+    assert len(set(asked)) == 1
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:

@@ -69,6 +69,27 @@ def test_we_accept_what_the_official_library_signs(content: str) -> None:
     assert verify(body, headers, [signing.new_secret(), secret]) == {"content": content}
 
 
+@pytest.mark.parametrize("size", [1, 15, 16, 23, 24, 32, 64, 65])
+def test_a_secret_is_taken_as_every_library_takes_it(size: int) -> None:
+    """Bare, unpadded, with the end of a line from a file, of any length: what theirs verifies, ours does."""
+    key = bytes(range(1, size + 1))
+    padded = base64.b64encode(key).decode()
+    headers = {**signed(b"{}", VECTOR_SECRET), "webhook-signature": ""}
+    headers["webhook-signature"] = signing.sign([key], "msg_1", int(headers["webhook-timestamp"]), b"{}")
+    for secret in (padded, padded.rstrip("="), f"{padded}\n", signing.PREFIX + padded, f"whsec_{padded.rstrip('=')}\n"):
+        standardwebhooks.Webhook(secret).verify(b"{}", headers)
+        assert verify(b"{}", headers, secret) == {}
+        with pytest.raises(WebhookRefused, match="No signature"):
+            verify(b"[]", headers, secret)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_ä", "whsec_a", "whsec_a b", "whsec_=", None, 7])
+def test_a_secret_that_is_none_says_so(secret: Any) -> None:
+    """To the receiver itself, and in the error it knows."""
+    with pytest.raises(WebhookRefused, match="Your own secret"):
+        verify(b"{}", signed(b"{}", VECTOR_SECRET), [secret])
+
+
 def test_any_live_secret_verifies() -> None:
     """With two signatures in the header, a receiver that knows either of the secrets accepts."""
     old, new = signing.new_secret(), signing.new_secret()
