@@ -26,9 +26,11 @@ try:
 except ConfigurationError as error:
     sys.exit(str(error))
 
-bind = [f"{settings.host}:{settings.port}"]
+addresses = [Address(settings.host, settings.port, "CROSSFADE_GATEWAY_PORT")]
 if settings.metrics_port is not None:
-    bind.append(f"{settings.metrics_host}:{settings.metrics_port}")
+    addresses.append(Address(settings.metrics_host, settings.metrics_port, "CROSSFADE_METRICS_PORT"))
+fds = settings.listen_fds
+bind = [f"fd://{fds[one.port]}" if one.port in fds else f"{one.host}:{one.port}" for one in addresses]
 workers = settings.workers
 worker_class = "gateway.gunicorn_worker.Worker"
 Worker.patience_s = settings.request_timeout_s
@@ -56,11 +58,8 @@ def on_starting(_server: Any) -> None:
     """Before the first attempt to listen; not where sockets were inherited, from an upgrade or from systemd."""
     if "GUNICORN_PID" in os.environ or "LISTEN_PID" in os.environ:
         return
-    addresses = [Address(settings.host, settings.port, "CROSSFADE_GATEWAY_PORT")]
-    if settings.metrics_port is not None:
-        addresses.append(Address(settings.metrics_host, settings.metrics_port, "CROSSFADE_METRICS_PORT"))
     try:
-        check_addresses(addresses, patience_s=ORPHANS_S)
+        check_addresses(addresses, fds, patience_s=ORPHANS_S)
     except ConfigurationError as error:
         shutil.rmtree(metrics_dir, ignore_errors=True)
         sys.exit(str(error))

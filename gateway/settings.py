@@ -8,7 +8,7 @@ from typing import Self
 from gateway.domain import Sides, UserScope
 from gateway.storage.settings import StorageKind, StorageSettings
 from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment, reading
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
@@ -23,7 +23,7 @@ KEYS_IN_FULL = 10  # an account may do what ten of its keys may: more than one b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Frozen; `from_env` raises ConfigurationError with one sentence that names the variable."""
+    """Frozen; `from_env` raises ConfigurationError with a sentence for each variable that is wrong."""
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -55,12 +55,17 @@ class Settings:
     env: str = "live"
     storage: StorageSettings = field(default_factory=StorageSettings)
     wuzapi_servers: frozenset[str] = frozenset()
+    listen_fds: Mapping[int, int] = field(default_factory=dict)
     log_level: str = "INFO"
     log_format: str = "json"
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> Self:
-        env = Environment(variables)
+        with reading(variables) as env:
+            return cls.read(env)
+
+    @classmethod
+    def read(cls, env: Environment) -> Self:
         threads = env.integer("CROSSFADE_GATEWAY_THREADS", default=8, minimum=1, maximum=256)
         requests = _per_min(env, "CROSSFADE_RATE_LIMIT_PER_MIN", default=100)
         sends = _per_min(env, "CROSSFADE_SEND_LIMIT_PER_MIN", default=60)
@@ -102,6 +107,7 @@ class Settings:
             cors_origins=shared.cors_origins(env),
             account_users=env.choice("CROSSFADE_ACCOUNT_USERS", UserScope, default=UserScope.LISTED),
             env=shared.key_env(env),
+            listen_fds=shared.listen_fds(env),
             log_level=env.log_level(),
             log_format=env.log_format(),
         )
@@ -116,11 +122,11 @@ def _public_url(env: Environment, host: str, port: int, storage: StorageSettings
     name = "CROSSFADE_PUBLIC_URL"
     if env.optional(name) is None:
         if storage.kind is StorageKind.DIRECTORY and host not in LOOPBACK:
-            raise ConfigurationError(f"Set {name}, as in https://chat.example.com: uploads go there.")
+            env.wrong(f"Set {name}, as in https://chat.example.com: uploads go there.", None)
         return f"http://{host}:{port}"
-    url = env.url(name, schemes=("http", "https")).rstrip("/")
+    url = env.text(name).rstrip("/")
     if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
-        raise ConfigurationError(f"{name} must be a URL such as https://chat.example.com, without query or fragment.")
+        return env.wrong(f"{name} must be a URL such as https://chat.example.com, without query or fragment.", url)
     return url
 
 

@@ -5,20 +5,17 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-# Tables of ours in `public`, where a project has its own, too; everything in the schema `crossfade` is ours.
-TABLES = (
-    "bridge\\_%",
-    "chat\\_%",
-    "conversation\\_%",
-    "conversations",
-    "idempotency\\_%",
-    "legacy\\_%",
-    "parity\\_%",
-    "parked\\_events",
-    "relay\\_%",
-    "rollout\\_%",
-    "webhook\\_%",
-)
+# Ours in `public`, where a project has its own, too, some of them named alike; all of the schema `crossfade` is ours.
+_NAMES = """
+bridge_reports legacy_listeners parity_windows parked_events relay_cursors idempotency_records
+conversations conversation_participants chat_messages chat_message_versions chat_attachments chat_events
+chat_account_settings chat_api_keys chat_evictions chat_settings
+chat_channels chat_channel_contacts chat_channel_messages chat_channel_sends
+chat_external_webhooks webhook_attempts webhook_deliveries webhook_notices webhook_queues webhook_secrets
+rollout_approvals rollout_audit rollout_keepers rollout_operators rollout_overrides rollout_plans rollout_sessions
+rollout_stages rollout_windows
+"""
+TABLES = _NAMES.split()
 
 _COPY = re.compile(r"_cc(new|old)\d*\"?$")  # what Postgres calls the copies of `reindex concurrently`
 
@@ -31,7 +28,7 @@ join pg_catalog.pg_class c on c.oid = i.indexrelid and c.relkind = 'i'
 join pg_catalog.pg_class t on t.oid = i.indrelid
 join pg_catalog.pg_namespace n on n.oid = t.relnamespace
 where not (i.indisvalid and i.indisready)
-    and (n.nspname = 'crossfade' or n.nspname = 'public' and t.relname like any (%(tables)s))
+    and (n.nspname = 'crossfade' or n.nspname = 'public' and t.relname = any (%(tables)s))
     and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid)
     and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.index_relid = i.indexrelid)
 order by 1
@@ -45,7 +42,7 @@ def rebuild_indexes(connection: Connection, say: Callable[[str], None]) -> int:
     keeps its name until the new one takes its place, so a run that is cut off here leaves it for the next to find, and
     beside it the half-built copy, which only goes.
     """
-    unfit = connection.exec_driver_sql(_UNFIT, {"tables": list(TABLES)}).scalars().all()
+    unfit = connection.exec_driver_sql(_UNFIT, {"tables": TABLES}).scalars().all()
     connection.commit()
     if not unfit:
         return 0

@@ -5,15 +5,22 @@ import re
 import psycopg
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
 
+from realtime_bridge.environment import ConfigurationError
+
 DATABASE = "crossfade.database"  # where click's contexts keep which database is worked on
 NO_SCHEMA = (UndefinedTable, UndefinedFunction, InvalidSchemaName, UndefinedColumn)
 MIGRATE = "The schema of Crossfade is not there, or older: run `crossfade migrate` first."
 
 
 def explain(error: Exception, database: tuple[str, str] | None) -> str:
-    """Return one line. `database`: how the one that was worked on was named, and its URL; None for no database."""
+    """Return one line, or one for each variable that is wrong.
+
+    `database`: how the one that was worked on was named, and its URL; None for no database.
+    """
     if isinstance(error, NO_SCHEMA):
         return MIGRATE
+    if isinstance(error, ConfigurationError):
+        return str(error)
     text = " ".join(str(error).split()) or type(error).__name__
     if database is None or not is_unusable(error):
         return text

@@ -102,9 +102,11 @@ async def run(settings: Settings) -> None:
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy)
     door = Door(places())
-    servers = [WebServer(legacy.around(app) if legacy else app, door, host=settings.host, port=settings.port)]
-    if settings.metrics_port is not None:
-        servers.append(WebServer(create_metrics_app(), door, host=settings.metrics_host, port=settings.metrics_port))
+    apps = [legacy.around(app) if legacy else app, create_metrics_app()]
+    servers = [
+        WebServer(app, door, host=address.host, port=address.port, fd=settings.listen_fds.get(address.port))
+        for app, address in zip(apps, addresses(settings), strict=False)  # without a port, no metrics
+    ]
     await pool.open()
     if legacy:
         await legacy.start()
@@ -344,7 +346,7 @@ def addresses(settings: Settings) -> list[Address]:
 def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
-        check_addresses(addresses(settings))
+        check_addresses(addresses(settings), settings.listen_fds)
         configure_logging("bridge", settings.log_level, settings.log_format)
         memory.share_arenas()
         garbage.collect_less()

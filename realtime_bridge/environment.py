@@ -1,16 +1,18 @@
 """Read settings from environment variables, for each process's `Settings.from_env`; never reads `os.environ` itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 Word = TypeVar("Word", bound=StrEnum)
+T = TypeVar("T")
 
 
 class ConfigurationError(ValueError):
-    """A variable is missing or unusable; the message is one sentence that names it."""
+    """Variables are missing or unusable; the message is a line for each, one sentence that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,14 @@ class Environment:
     """Typed reading of a mapping; every complaint names the variable and says what it wants."""
 
     variables: Mapping[str, str]
+    complaints: list[str] | None = None
+
+    def wrong(self, sentence: str, instead: T) -> T:
+        """Complain; where complaints are gathered, reading goes on with `instead`."""
+        if self.complaints is None:
+            raise ConfigurationError(sentence)
+        self.complaints.append(sentence)
+        return instead
 
     def text(self, *names: str, default: str | None = None) -> str:
         """Return the first of `names` that is set (some variables have two accepted names)."""
@@ -25,7 +35,7 @@ class Environment:
             if value := self.variables.get(name, "").strip():
                 return value
         if default is None:
-            raise ConfigurationError(f"Set {' or '.join(names)}: it has no default.")
+            return self.wrong(f"Set {' or '.join(names)}: it has no default.", "")
         return default
 
     def optional(self, *names: str) -> str | None:
@@ -40,9 +50,9 @@ class Environment:
         try:
             value = int(raw)
         except ValueError:
-            raise ConfigurationError(f"{name} must be a whole number, not {raw!r}.") from None
+            return self.wrong(f"{name} must be a whole number, not {raw!r}.", default)
         if not minimum <= value <= maximum:
-            raise ConfigurationError(f"{name} must be between {minimum} and {maximum}, not {value}.")
+            return self.wrong(f"{name} must be between {minimum} and {maximum}, not {value}.", default)
         return value
 
     def port(self, name: str) -> int | None:
@@ -54,9 +64,9 @@ class Environment:
         try:
             value = float(raw)
         except ValueError:
-            raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
+            return self.wrong(f"{name} must be a number, not {raw!r}.", default)
         if not minimum <= value <= maximum:
-            raise ConfigurationError(f"{name} must be between {minimum} and {maximum}, not {value}.")
+            return self.wrong(f"{name} must be between {minimum} and {maximum}, not {value}.", default)
         return value
 
     def choice(self, name: str, words: type[Word], *, default: Word) -> Word:
@@ -64,25 +74,33 @@ class Environment:
         try:
             return words(raw)
         except ValueError:
-            raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {raw!r}.") from None
+            return self.wrong(f"{name} must be one of {', '.join(words)}, not {raw!r}.", default)
 
     def log_level(self) -> str:
         level = self.text("CROSSFADE_LOG_LEVEL", default="INFO").upper()
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-            raise ConfigurationError(f"CROSSFADE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}.")
+            return self.wrong(f"CROSSFADE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}.", "INFO")
         return level
 
     def log_format(self) -> str:
         fmt = self.text("CROSSFADE_LOG_FORMAT", default="json")
         if fmt not in ("json", "console"):
-            raise ConfigurationError(f"CROSSFADE_LOG_FORMAT must be json or console, not {fmt!r}.")
+            return self.wrong(f"CROSSFADE_LOG_FORMAT must be json or console, not {fmt!r}.", "json")
         return fmt
 
     def url(self, *names: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         """Return a URL of one of `schemes`. The complaint never repeats the value, which may hold a password."""
         value = self.text(*names, default=default)
-        if urlsplit(value).scheme not in schemes:
-            raise ConfigurationError(
-                f"{names[0]} must be a URL that starts with {' or '.join(f'{s}:' for s in schemes)}"
-            )
+        if value and urlsplit(value).scheme not in schemes:
+            starts = " or ".join(f"{scheme}:" for scheme in schemes)
+            return self.wrong(f"{names[0]} must be a URL that starts with {starts}.", "")
         return value
+
+
+@contextmanager
+def reading(variables: Mapping[str, str]) -> Iterator[Environment]:
+    """Gather complaints, and raise them at the end as one: who mends a variable need not start again for the next."""
+    env = Environment(variables, complaints=[])
+    yield env
+    if env.complaints:
+        raise ConfigurationError("\n".join(dict.fromkeys(env.complaints)))

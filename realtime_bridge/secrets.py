@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 
 VARIABLE = "CROSSFADE_SECRETS_KEY"
 KEY_BYTES = 32
@@ -36,9 +36,11 @@ class SecretBox:
 
     @classmethod
     def from_env(cls, env: Environment) -> "SecretBox | None":
-        """Return the box, or None when no key is set. Raises ConfigurationError for one that cannot be used."""
-        words = env.words("CROSSFADE_SECRETS_KEY")
-        return cls([_parse(word) for word in words]) if words else None
+        """Return the box, or None when no key is set."""
+        keys = [_parse(word) for word in env.words("CROSSFADE_SECRETS_KEY")]
+        if any(len(key) != KEY_BYTES for key in keys):
+            return env.wrong(f"{VARIABLE} must be {HOW}; several are separated by commas, newest first.", None)
+        return cls(keys) if keys else None
 
     def seal(self, secret: bytes, context: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
@@ -66,12 +68,9 @@ def new_key() -> str:
 
 def _parse(word: str) -> bytes:
     try:
-        key = base64.b64decode(word, validate=True)
+        return base64.b64decode(word, validate=True)
     except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"{VARIABLE} must be {HOW}; several are separated by commas, newest first.")
-    return key
+        return b""
 
 
 def _key_id(key: bytes) -> bytes:

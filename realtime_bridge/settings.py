@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment, reading
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
@@ -63,13 +63,18 @@ class Settings:
     secrets: SecretBox | None
     webhook_urls: UrlPolicy
     webhook_timeout_s: float
+    listen_fds: Mapping[int, int]
     log_level: str
     log_format: str
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
-        """Raises ConfigurationError with one sentence that names the variable."""
-        env = Environment(variables)
+        """Raises ConfigurationError with a sentence for each variable that is wrong."""
+        with reading(variables) as env:
+            return cls.read(env)
+
+    @classmethod
+    def read(cls, env: Environment) -> "Settings":
         settings = cls(
             database_url=shared.database_url(env),
             jwt_secret=shared.jwt_secret(env),
@@ -96,11 +101,12 @@ class Settings:
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
             webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
+            listen_fds=shared.listen_fds(env),
             log_level=env.log_level(),
             log_format=env.log_format(),
         )
-        settings._check_http_transport()
-        settings._check_cohort()
+        settings._check_http_transport(env)
+        settings._check_cohort(env)
         return settings
 
     @property
@@ -116,22 +122,21 @@ class Settings:
         """Whether the bridge can be a client of Supabase, or use HTTP."""
         return bool(self.supabase_url and self.supabase_secret_key)
 
-    def _check_cohort(self) -> None:
+    def _check_cohort(self, env: Environment) -> None:
         if self.feed is FeedMode.COHORT and self.flag_provider:
-            raise ConfigurationError(
-                "CROSSFADE_FEED=cohort knows only our own buckets: unset CROSSFADE_FLAG_PROVIDER, or feed in full."
+            env.wrong(
+                "CROSSFADE_FEED=cohort knows only our own buckets: unset CROSSFADE_FLAG_PROVIDER, or feed in full.",
+                None,
             )
 
-    def _check_http_transport(self) -> None:
+    def _check_http_transport(self, env: Environment) -> None:
         if not self.feeds_supabase or self.transport is TransportName.DATABASE:
             return
         for name, value in (("SUPABASE_URL", self.supabase_url), ("SUPABASE_SECRET_KEY", self.supabase_secret_key)):
             if not value:
-                raise ConfigurationError(f"Set {name}: CROSSFADE_SUPABASE_TRANSPORT=http needs it.")
+                env.wrong(f"Set {name}: CROSSFADE_SUPABASE_TRANSPORT=http needs it.", None)
 
 
 def _signing_key(env: Environment) -> SigningKey:
-    key = SigningKey.from_env(env)
-    if key is None:
-        raise ConfigurationError("Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there.")
-    return key
+    none = "Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there."
+    return SigningKey.from_env(env) or env.wrong(none, SigningKey.of_secret(""))

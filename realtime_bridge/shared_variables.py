@@ -6,9 +6,10 @@ A process's `Settings.from_env` takes them from here; what only one process read
 import re
 from enum import StrEnum
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 
 ORIGIN = re.compile(r"https?://[^/?#\s*@]+")
+FD = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")
 KEY_ENV = re.compile(r"[a-z]{1,16}")
 SHORTEST_SECRET_BYTES = 32  # HS256 asks for it: RFC 7518, section 3.2
 
@@ -45,7 +46,7 @@ def supabase_secret_key(env: Environment) -> str | None:
 def jwt_secret(env: Environment) -> str | None:
     secret = env.optional("SUPABASE_JWT_SECRET")
     if secret is not None and len(secret.encode()) < SHORTEST_SECRET_BYTES:
-        raise ConfigurationError(f"SUPABASE_JWT_SECRET must have at least {SHORTEST_SECRET_BYTES} bytes.")
+        return env.wrong(f"SUPABASE_JWT_SECRET must have at least {SHORTEST_SECRET_BYTES} bytes.", secret)
     return secret
 
 
@@ -61,8 +62,16 @@ def cors_origins(env: Environment) -> tuple[str, ...]:
     """Return whose pages may call; a page that may do everything as its user is named, so there is no `*`."""
     origins = env.words("CROSSFADE_CORS_ORIGINS")
     if any(not ORIGIN.fullmatch(origin) for origin in origins):
-        raise ConfigurationError("CROSSFADE_CORS_ORIGINS must be origins such as https://app.example.com, with commas.")
+        return env.wrong("CROSSFADE_CORS_ORIGINS must be origins such as https://app.example.com, with commas.", ())
     return origins
+
+
+def listen_fds(env: Environment) -> dict[int, int]:
+    """Return by port the descriptors of sockets that whoever started this process listens with for it."""
+    words = env.words("CROSSFADE_LISTEN_FDS")
+    if not all(FD.fullmatch(word) for word in words):
+        return env.wrong("CROSSFADE_LISTEN_FDS must be pairs such as 8000:3, a port and a descriptor.", {})
+    return {int(port): int(fd) for port, _, fd in (word.partition(":") for word in words)}
 
 
 def metrics_host(env: Environment) -> str:
@@ -74,5 +83,5 @@ def key_env(env: Environment) -> str:
     """Return the word in `cf_<env>_…` of new keys."""
     word = env.text("CROSSFADE_ENV", default="live")
     if not KEY_ENV.fullmatch(word):
-        raise ConfigurationError("CROSSFADE_ENV must be 1 to 16 lower-case letters.")
+        return env.wrong("CROSSFADE_ENV must be 1 to 16 lower-case letters.", "live")
     return word

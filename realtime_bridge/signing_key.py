@@ -52,9 +52,10 @@ class SigningKey:
     def from_env(cls, env: Environment) -> "SigningKey | None":
         """Return the private key if there is one, else the shared secret, else None."""
         text, secret = env.optional(VARIABLE), jwt_secret(env)
-        if text:
-            return cls.of_jwk(text)
-        return cls.of_secret(secret) if secret else None
+        try:
+            return cls.of_jwk(text) if text else cls.of_secret(secret) if secret else None
+        except ConfigurationError as error:
+            return env.wrong(str(error), cls.of_secret(""))
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         headers = {"kid": self.kid} if self.kid else None

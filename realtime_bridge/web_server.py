@@ -1,6 +1,7 @@
 """Serve an ASGI application inside the bridge's own event loop. Called by `__main__`."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Generator
 from functools import partial
@@ -19,7 +20,8 @@ ACCEPTED_AT_ONCE = 64  # in a turn of the loop; their places are counted in the 
 class WebServer(uvicorn.Server):
     """uvicorn, with signals left to the process that embeds it."""
 
-    def __init__(self, application: Any, door: Door, *, host: str, port: int) -> None:
+    def __init__(self, application: Any, door: Door, *, host: str, port: int, fd: int | None = None) -> None:
+        """`fd` is of a socket that listens there already."""
         super().__init__(
             uvicorn.Config(
                 application,
@@ -37,6 +39,10 @@ class WebServer(uvicorn.Server):
                 server_header=False,
             )
         )
+        self._inherited = None if fd is None else [socket.socket(fileno=os.dup(fd))]
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().serve(sockets or self._inherited)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

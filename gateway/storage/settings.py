@@ -9,7 +9,7 @@ from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
 from gateway.storage.supabase import SupabaseStore
 from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 
 
 class StorageKind(StrEnum):
@@ -37,7 +37,7 @@ class StorageSettings:
             url, key = shared.supabase_url(env), shared.supabase_secret_key(env)
             if url is None or key is None:
                 missing = "SUPABASE_URL" if url is None else "SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY"
-                raise ConfigurationError(f"Set {missing}: CROSSFADE_STORAGE=supabase needs it.")
+                return env.wrong(f"Set {missing}: CROSSFADE_STORAGE=supabase needs it.", cls())
             return cls(
                 kind=kind,
                 supabase_url=url,

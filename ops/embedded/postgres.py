@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 import psycopg
 
 from ops.embedded import killed_postgres, parent_death, postgres_access
+from ops.embedded.ports import choose_ports
 from ops.embedded.postgres_access import SUPERUSER
 from ops.errors import OpsError
 
@@ -94,12 +94,14 @@ class EmbeddedPostgres:
         """As the superuser; good for processes of the system user that started the server."""
         return postgres_access.superuser_url(self.data_dir, self.port, database)
 
-    def start(self) -> None:
-        """Promises a server that answers; creates the cluster on first use."""
+    def start(self, before: Callable[[], None] | None = None) -> None:
+        """Promises a server that answers; creates the cluster on first use. `before` runs when all but it is done."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(REAP_TIMEOUT_S)
         self.prepare()
+        if before is not None:
+            before()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
                 self.command(),
@@ -119,7 +121,7 @@ class EmbeddedPostgres:
         postgres_access.write_rules(self.data_dir)
         postgres_access.make_socket_directory(self.data_dir, self.data_dir.stat().st_uid)
         killed_postgres.clean_up(self.data_dir)
-        self.port = self.port or _free_port()
+        self.port = self.port or choose_ports({"db": 0})["db"]
 
     def command(self) -> list[str]:
         command = [str(binaries() / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
@@ -211,12 +213,6 @@ class EmbeddedPostgres:
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _as_system_user() -> dict[str, Any]:

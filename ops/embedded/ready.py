@@ -1,9 +1,11 @@
 """The facts of a running stack: written by `up` to DIR/ready.json, read by `crossfade demo`, tests and scripts."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
@@ -49,26 +51,7 @@ class Ready:
     """CROSSFADE_ENV: the word in new keys."""
 
     def to_json(self) -> str:
-        return json.dumps(
-            {
-                "gatewayUrl": self.gateway_url,
-                "bridgeUrl": self.bridge_url,
-                "metricsUrl": self.metrics_url,
-                "bridgeMetricsUrl": self.bridge_metrics_url,
-                "supabaseUrl": self.supabase_url,
-                "databaseUrl": self.database_url,
-                "redisUrl": self.redis_url,
-                "apiKey": self.api_key,
-                "anonKey": self.anon_key,
-                "serviceRoleKey": self.service_role_key,
-                "jwtSecret": self.jwt_secret,
-                "users": [{"id": user.id, "token": user.token} for user in self.users],
-                "conversationId": self.conversation_id,
-                "pids": self.pids,
-                "provider": self.provider,
-                "keyEnv": self.key_env,
-            }
-        )
+        return json.dumps({to_camel(name): value for name, value in asdict(self).items()})
 
     def write(self, data_dir: Path) -> None:
         write_private(data_dir / FILE_NAME, self.to_json() + "\n")
@@ -96,21 +79,5 @@ def read_ready(data_dir: Path) -> Ready:
 
 
 def _parse(raw: dict[str, Any]) -> Ready:
-    return Ready(
-        gateway_url=raw["gatewayUrl"],
-        bridge_url=raw["bridgeUrl"],
-        metrics_url=raw["metricsUrl"],
-        bridge_metrics_url=raw["bridgeMetricsUrl"],
-        supabase_url=raw["supabaseUrl"],
-        database_url=raw["databaseUrl"],
-        redis_url=raw["redisUrl"],
-        api_key=raw["apiKey"],
-        anon_key=raw["anonKey"],
-        service_role_key=raw["serviceRoleKey"],
-        jwt_secret=raw["jwtSecret"],
-        users=tuple(DemoUser(id=user["id"], token=user["token"]) for user in raw["users"]),
-        conversation_id=raw["conversationId"],
-        pids=raw["pids"],
-        provider=raw["provider"],
-        key_env=raw["keyEnv"],
-    )
+    facts = {field.name: raw[to_camel(field.name)] for field in fields(Ready)}
+    return Ready(**{**facts, "users": tuple(DemoUser(**user) for user in facts["users"])})

@@ -5,17 +5,23 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import requests
 
+from gateway.flag_check import check_flag_provider
+from gateway.settings import Settings as GatewaySettings
 from ops.embedded import redis
 from ops.embedded.credentials import Credentials
-from ops.embedded.ports import HOST
+from ops.embedded.ports import HOST, Listener, port_of
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.processes import ProcessSpec
+from realtime_bridge import shared_variables
+from realtime_bridge.environment import Environment, reading
+from realtime_bridge.settings import Settings as BridgeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE_TIMEOUT_S = 2.0
@@ -37,42 +43,73 @@ FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SIGN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    gateway_port: int
-    bridge_port: int
-    supabase_port: int
-    metrics_port: int
-    bridge_metrics_port: int
+    """Where everything is; `listeners` hold the ports, and are handed over at every start of whom they are for."""
+
+    listeners: Mapping[str, Listener] = field(repr=False)
     database_url: str
     database_admin_url: str
     redis_url: str
 
+    def port(self, name: str) -> int:
+        return port_of(self.listeners[name])
+
+    def handing_over(self, *names: str) -> dict[str, Any]:
+        """Return arguments for `Popen` of a process of ours that gets these listeners."""
+        return {"cwd": ROOT, "pass_fds": tuple(self.listeners[name].fileno() for name in names)}
+
     @property
     def gateway_url(self) -> str:
-        return f"http://{HOST}:{self.gateway_port}"
+        return f"http://{HOST}:{self.port('gateway')}"
 
     @property
     def bridge_url(self) -> str:
-        return f"http://{HOST}:{self.bridge_port}"
+        return f"http://{HOST}:{self.port('bridge')}"
 
     @property
     def metrics_url(self) -> str:
-        return f"http://{HOST}:{self.metrics_port}/metrics"
+        return f"http://{HOST}:{self.port('metrics')}/metrics"
 
     @property
     def bridge_metrics_url(self) -> str:
-        return f"http://{HOST}:{self.bridge_metrics_port}/metrics"
+        return f"http://{HOST}:{self.port('bridge-metrics')}/metrics"
 
     @property
     def supabase_url(self) -> str:
-        return f"http://{HOST}:{self.supabase_port}"
+        return f"http://{HOST}:{self.port('supabase')}"
 
 
-def postgres_spec(server: EmbeddedPostgres) -> ProcessSpec:
+def check(environment: Mapping[str, str]) -> None:
+    """Raise ConfigurationError with all that gateway and bridge would complain of, before one of them is started."""
+    with reading(environment) as env:
+        gateway = GatewaySettings.read(env)
+        BridgeSettings.read(env)
+    check_flag_provider(gateway)
+
+
+def hosts() -> dict[str, str]:
+    """Return by name of a port where its process listens, if not on the loopback."""
+    env = Environment(os.environ)
+    metrics = shared_variables.metrics_host(env)
+    return {
+        "gateway": env.text("CROSSFADE_GATEWAY_HOST", default=HOST),
+        "bridge": env.text("CROSSFADE_BRIDGE_HOST", default=HOST),
+        "metrics": metrics,
+        "bridge-metrics": metrics,
+    }
+
+
+def postgres_spec(server: EmbeddedPostgres, port: Listener) -> ProcessSpec:
+    """`port` is held until the server takes it: it cannot be handed a socket."""
+
+    def prepare() -> None:
+        server.prepare()
+        port.close()
+
     return ProcessSpec(
         name="postgres",
         command=tuple(server.command()),
         environment=_base(),
-        prepare=server.prepare,
+        prepare=prepare,
         is_ready=server.answers,
         popen=server.popen_arguments(),
         stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, nothing is lost
@@ -95,14 +132,14 @@ def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
 
 
 def supabase_spec(addresses: Addresses, environment: Mapping[str, str], options: tuple[str, ...]) -> ProcessSpec:
-    port, database_url = str(addresses.supabase_port), addresses.database_admin_url
-    command = (sys.executable, "-m", "ops.local_supabase", "--port", port, "--database-url", database_url)
+    fd, database_url = addresses.listeners["supabase"].fileno(), addresses.database_admin_url
+    command = (sys.executable, "-m", "ops.local_supabase", f"--fd={fd}", "--database-url", database_url)
     return ProcessSpec(
         name="supabase",
         command=(*command, *options),
         environment=environment,
         is_ready=lambda: _answers(f"{addresses.supabase_url}/"),
-        popen={"cwd": ROOT},
+        popen=addresses.handing_over("supabase"),
     )
 
 
@@ -116,7 +153,7 @@ def gateway_spec(addresses: Addresses, environment: Mapping[str, str]) -> Proces
         command=(sys.executable, "-m", "gunicorn", "-c", str(configuration), "gateway.wsgi:application"),
         environment=environment,
         is_ready=lambda: _answers(f"{addresses.gateway_url}/readyz"),
-        popen={"cwd": ROOT},
+        popen=addresses.handing_over("gateway", "metrics"),
     )
 
 
@@ -126,17 +163,17 @@ def bridge_spec(addresses: Addresses, environment: Mapping[str, str]) -> Process
         command=(sys.executable, "-m", "realtime_bridge"),
         environment=environment,
         is_ready=lambda: _answers(f"{addresses.bridge_url}/readyz"),
-        popen={"cwd": ROOT},
+        popen=addresses.handing_over("bridge", "bridge-metrics"),
     )
 
 
-def environment(addresses: Addresses, credentials: Credentials, *, secrets_key: str, files_dir: Path) -> dict[str, str]:
-    """Variables for gateway, bridge and endpoint: the caller's, then ours over them."""
+def environment(addresses: Addresses, credentials: Credentials, *, files_dir: Path) -> dict[str, str]:
+    """Variables for gateway, bridge and endpoint: the caller's, then ours over them. An empty one counts as unset."""
+    listeners = addresses.listeners.values()
     return {
         **DEFAULTS,
-        "CROSSFADE_SECRETS_KEY": secrets_key,
         "CROSSFADE_STORAGE_DIR": str(files_dir),
-        **{name: value for name, value in _base().items() if name not in FOREIGN},
+        **{name: value for name, value in _base().items() if name not in FOREIGN and value.strip()},
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.redis_url,
         "SUPABASE_URL": addresses.supabase_url,
@@ -144,10 +181,11 @@ def environment(addresses: Addresses, credentials: Credentials, *, secrets_key: 
         "SUPABASE_SERVICE_ROLE_KEY": credentials.service_role_key,
         "SUPABASE_JWT_SECRET": credentials.jwt_secret,
         "CROSSFADE_LEGACY_URL": addresses.bridge_url,
-        "CROSSFADE_GATEWAY_PORT": str(addresses.gateway_port),
-        "CROSSFADE_BRIDGE_PORT": str(addresses.bridge_port),
-        "CROSSFADE_METRICS_PORT": str(addresses.metrics_port),
-        "CROSSFADE_BRIDGE_METRICS_PORT": str(addresses.bridge_metrics_port),
+        "CROSSFADE_GATEWAY_PORT": str(addresses.port("gateway")),
+        "CROSSFADE_BRIDGE_PORT": str(addresses.port("bridge")),
+        "CROSSFADE_METRICS_PORT": str(addresses.port("metrics")),
+        "CROSSFADE_BRIDGE_METRICS_PORT": str(addresses.port("bridge-metrics")),
+        "CROSSFADE_LISTEN_FDS": " ".join(f"{port_of(listener)}:{listener.fileno()}" for listener in listeners),
     }
 
 

@@ -9,13 +9,14 @@ from ops import migration
 from ops.embedded import demo_account, leftovers, redis, secrets_key, services
 from ops.embedded.credentials import Credentials
 from ops.embedded.data_dir import DataDir
-from ops.embedded.ports import choose_ports
+from ops.embedded.ports import Listener, held_ports, port_of
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.progress import Progress
 from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
 from ops.embedded.supervisor import Stopped, Supervisor
 from ops.local_supabase.database import apply_shape
+from realtime_bridge import secrets
 
 PROCESSES_FILE = "processes.json"
 
@@ -59,11 +60,14 @@ class Stack:
         """
         self._data_dir.acquire()
         try:
-            self._clear_the_way()
-            ports = choose_ports({**self._options.ports, "metrics": 0, "bridge-metrics": 0})
-            with redis.socket_path(self._data_dir / "redis") as socket:
+            self._end_leftovers()
+            wanted = {**self._options.ports, "metrics": 0, "bridge-metrics": 0}
+            with (
+                held_ports(wanted, services.hosts()) as listeners,
+                redis.socket_path(self._data_dir / "redis") as socket,
+            ):
                 try:
-                    yield self._start(ports, socket)
+                    yield self._start(listeners, socket)
                 finally:
                     self._stop()
         finally:
@@ -73,41 +77,36 @@ class Stack:
         """Restart what dies until asked to stop; raises ProcessError when something cannot be kept alive."""
         self._supervisor.run()
 
-    def _clear_the_way(self) -> None:
+    def _end_leftovers(self) -> None:
         file = self._data_dir / PROCESSES_FILE
         if file.exists():
             with self._progress.step("Processes of an earlier run ended"):
                 leftovers.end(file)
         (self._data_dir / FILE_NAME).unlink(missing_ok=True)
-        if self._options.fresh:
-            with self._progress.step("Old data removed"):
-                self._data_dir.wipe()
 
-    def _start(self, ports: Mapping[str, int], socket: Path) -> Ready:
+    def _start(self, listeners: Mapping[str, Listener], socket: Path) -> Ready:
+        ports = {name: port_of(listener) for name, listener in listeners.items()}
         server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"], say=self._progress.say)
         addresses = Addresses(
-            gateway_port=ports["gateway"],
-            bridge_port=ports["bridge"],
-            supabase_port=ports["supabase"],
-            metrics_port=ports["metrics"],
-            bridge_metrics_port=ports["bridge-metrics"],
+            listeners={name: listener for name, listener in listeners.items() if name != "postgres"},
             database_url=server.url(),
             database_admin_url=server.admin_url(),
             redis_url=redis.url(socket),
         )
+        environment = services.environment(addresses, self._credentials, files_dir=self._data_dir / "files")
+        services.check(environment)
+        if self._options.fresh:
+            with self._progress.step("Old data removed"):
+                self._data_dir.wipe()
+        environment.setdefault(secrets.VARIABLE, secrets_key.ensure(self._data_dir / "secrets.key"))
         with self._step(f"Postgres on port {server.port}, Redis on a socket"):
             self._supervisor.start(
-                services.postgres_spec(server), services.redis_spec(self._data_dir / "redis", socket)
+                services.postgres_spec(server, listeners["postgres"]),
+                services.redis_spec(self._data_dir / "redis", socket),
             )
         with self._step("Database in Supabase's shape, schema up to date"):
             apply_shape(addresses.database_admin_url)
             migration.migrate(addresses.database_url)
-        environment = services.environment(
-            addresses,
-            self._credentials,
-            secrets_key=secrets_key.ensure(self._data_dir / "secrets.key"),
-            files_dir=self._data_dir / "files",
-        )
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}"):
             self._supervisor.start(
                 services.supabase_spec(addresses, environment, self._options.supabase),
@@ -132,8 +131,9 @@ class Stack:
     def _stop(self) -> None:
         self._facts = None
         (self._data_dir / FILE_NAME).unlink(missing_ok=True)
-        with self._progress.step("Everything stopped"):
-            self._supervisor.stop()
+        if self._supervisor.pids:
+            with self._progress.step("Everything stopped"):
+                self._supervisor.stop()
         (self._data_dir / PROCESSES_FILE).unlink(missing_ok=True)
 
     def _note(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @click.command(context_settings={"show_default": True})
 @click.option("--port", default=54321, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--fd", type=int, help="Descriptor of a socket that listens already, in place of host and port.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option(
     "--database-url", required=True, envvar="LOCAL_SUPABASE_DATABASE_URL", help="Superuser URL of the database."
@@ -31,7 +33,9 @@ _log = structlog.get_logger(__name__)
 @click.option("--private-only", is_flag=True, help="Refuse public channels, as a project without public access does.")
 @click.option("--quick-refusals", is_flag=True, help="Refuse at once, not after the real 2 s and 5 s: for test runs.")
 def main(
+    *,
     port: int,
+    fd: int | None,
     host: str,
     database_url: str,
     ready_file: Path | None,
@@ -51,14 +55,14 @@ def main(
     if quick_refusals:
         timings = replace(timings, connect_error_backoff_s=0, channel_error_backoff_s=0)
     settings = replace(settings, limits=Limits.of_plan(plan), timings=timings, private_only=private_only)
-    sys.exit(asyncio.run(_serve(settings, ready_file)))
+    sys.exit(asyncio.run(_serve(settings, fd, ready_file)))
 
 
-async def _serve(settings: Settings, ready_file: Path | None) -> int:
+async def _serve(settings: Settings, fd: int | None, ready_file: Path | None) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint = Endpoint(settings)
+    endpoint = Endpoint(settings, None if fd is None else socket.socket(fileno=fd))
     try:
         await endpoint.start()
     except OSError as error:

@@ -1,5 +1,6 @@
 """The HTTP server around a project. Used by the command, the tests and the pytest plugin."""
 
+import socket
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -24,12 +25,14 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Endpoint:
     """One listening endpoint; `url` and `port` are known after `start`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket | None = None) -> None:
+        """`listener` listens already, in place of the settings' host and port."""
         self.settings = settings
         self.project = Project(settings)
         self.port = settings.port
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._listener = listener
+        self._site: web.BaseSite | None = None
 
     @property
     def url(self) -> str:
@@ -41,7 +44,11 @@ class Endpoint:
             _application(self.project), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, handler_cancellation=True
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=BACKLOG)
+        site: web.BaseSite
+        if self._listener is None:
+            site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=BACKLOG)
+        else:
+            site = web.SockSite(self._runner, self._listener, backlog=BACKLOG)
         try:
             await self.project.start()
             await site.start()

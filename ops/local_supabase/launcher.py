@@ -18,7 +18,7 @@ from typing import Self
 
 from ops.embedded import leftovers
 from ops.embedded.data_dir import DataDir
-from ops.embedded.ports import choose_ports
+from ops.embedded.ports import held_ports, port_of
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.errors import OpsError
 from ops.local_supabase.database import apply_shape
@@ -133,14 +133,14 @@ class LocalSupabase:
         if leftovers.end(self._data_dir / PROCESSES_FILE):
             with self._step("Processes of an earlier run ended"):
                 pass
-        ports = choose_ports({"": self._port, "db": self._database_port})
-        self._port, self._postgres.port = ports[""], ports["db"]
-        with self._step(f"Postgres on port {self._postgres.port}"):
-            self._postgres.start()
-        with self._step("Database in Supabase's shape"):
-            apply_shape(self._postgres.admin_url())
-        with self._step(f"Realtime and Auth on port {self._port}"):
-            return self._start_endpoint()
+        with held_ports({"": self._port, "db": self._database_port}) as held:
+            self._port, self._postgres.port = port_of(held[""]), port_of(held["db"])
+            with self._step(f"Postgres on port {self._postgres.port}"):
+                self._postgres.start(before=held["db"].close)
+            with self._step("Database in Supabase's shape"):
+                apply_shape(self._postgres.admin_url())
+            with self._step(f"Realtime and Auth on port {self._port}"):
+                return self._start_endpoint(held[""].fileno())
 
     def poll(self) -> str | None:
         """A sentence when one of the processes has ended by itself."""
@@ -185,15 +185,17 @@ class LocalSupabase:
     def _log_file(self) -> Path:
         return self._data_dir / "endpoint.log"
 
-    def _start_endpoint(self) -> str:
+    def _start_endpoint(self, *fds: int) -> str:
+        """`fds`: of a socket that listens on its port already."""
         ready_file = self._data_dir / "endpoint.json"
         ready_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "ops.local_supabase", "--port", str(self._port), *self._options]
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
         command += ["--quick-refusals"] if self._quick_refusals else []
+        command += [f"--fd={fd}" for fd in fds]
         with self._log_file.open("ab") as log:
             self._endpoint = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=fds
             )
         pids = {"supabase": self._endpoint.pid, "postgres": self._postgres.pid}
         leftovers.record(self._data_dir / PROCESSES_FILE, pids)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, Network, parse_networks
 
 MAX_URL_BYTES = 2_048
@@ -43,16 +43,14 @@ class UrlPolicy:
 
     @classmethod
     def from_env(cls, env: Environment) -> "UrlPolicy":
-        """Raises ConfigurationError with one sentence that names the variable."""
         try:
             networks: tuple[Network, ...] = parse_networks(env.words("CROSSFADE_WEBHOOK_ALLOWED_NETWORKS"))
         except ValueError as error:
-            raise ConfigurationError(
-                f"CROSSFADE_WEBHOOK_ALLOWED_NETWORKS must be networks such as 10.1.0.0/16: {error}."
-            ) from None
+            sentence = f"CROSSFADE_WEBHOOK_ALLOWED_NETWORKS must be networks such as 10.1.0.0/16: {error}."
+            networks = env.wrong(sentence, ())
         word = env.text("CROSSFADE_WEBHOOK_PLAIN_HTTP", default="no")
         if word not in ("yes", "no"):
-            raise ConfigurationError(f"CROSSFADE_WEBHOOK_PLAIN_HTTP must be yes or no, not {word!r}.")
+            word = env.wrong(f"CROSSFADE_WEBHOOK_PLAIN_HTTP must be yes or no, not {word!r}.", "no")
         return cls(plain_http=word == "yes", guard=AddressGuard(networks))
 
     def check(self, text: str) -> URL:

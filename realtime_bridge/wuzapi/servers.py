@@ -6,18 +6,17 @@ the operator lists the servers instead, and nothing else is ever called.
 
 from urllib.parse import urlsplit
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.environment import Environment
 
 VARIABLE = "CROSSFADE_WUZAPI_URLS"
 
 
 def allowed_servers(env: Environment) -> frozenset[str]:
-    """Return the listed base URLs, normalised; empty when there are none. Raises ConfigurationError."""
+    """Return the listed base URLs, normalised; empty when there are none."""
     servers = frozenset(normalise(word) for word in env.words("CROSSFADE_WUZAPI_URLS"))
     if "" in servers:
-        raise ConfigurationError(
-            f"{VARIABLE} must list URLs such as https://wuzapi.example.com, without user, query or fragment."
-        )
+        sentence = f"{VARIABLE} must list URLs such as https://wuzapi.example.com, without user, query or fragment."
+        return env.wrong(sentence, frozenset())
     return servers
 
 

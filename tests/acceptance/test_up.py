@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 import psutil
@@ -16,6 +17,8 @@ import pytest
 import requests
 from websockets.asyncio.client import connect
 
+from ops.embedded.services import DEFAULTS
+from realtime_bridge.listening import listen
 from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, open_place, running
 
 PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}
@@ -24,7 +27,8 @@ PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}
 @pytest.fixture(scope="module")
 def own() -> Iterator[Stack]:
     """A stack of this file's own: its processes are killed."""
-    with open_place() as place, running(place / "data") as started:
+    empty = dict.fromkeys(DEFAULTS, "")
+    with open_place() as place, running(place / "data", environment=empty) as started:
         yield started
 
 
@@ -150,10 +154,39 @@ def test_a_taken_port_is_one_sentence(place: Path) -> None:
     assert not (place / "data" / "ready.json").exists()
 
 
-def test_a_bad_variable_is_one_sentence(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that refuses its configuration is quoted: the sentence names the variable."""
-    monkeypatch.setenv("CHAT_REALTIME_PROVIDER", "carrier-pigeon")
-    assert "CHAT_REALTIME_PROVIDER must be one of" in refused(place / "data")
+def test_everything_that_is_wrong_is_told_before_anything_starts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each variable, whichever process reads it; there is no database yet, and none is removed."""
+    wrong = ("CHAT_REALTIME_PROVIDER", "CROSSFADE_GATEWAY_THREADS", "CROSSFADE_CANARY_RATE_PER_S", "CROSSFADE_ENV")
+    for variable in wrong:
+        monkeypatch.setenv(variable, "Carrier pigeon")
+    kept = place / "data" / "postgres" / "kept"
+    assert len(refused(place / "data").splitlines()) == len(wrong)
+    assert not kept.parent.exists()
+    kept.mkdir(parents=True)
+    told = refused(place / "data", "--fresh")
+    assert [variable for variable in wrong if f"{variable} must be" in told] == list(wrong)
+    assert kept.exists()
+    assert list((place / "data" / "logs").iterdir()) == []
+
+
+def test_an_empty_variable_counts_as_unset(own: Stack) -> None:
+    """That stack was started with all those empty that have a value here by default."""
+    assert (own.ready["provider"], own.ready["keyEnv"]) == ("dual", "dev")
+
+
+@pytest.mark.parametrize("name", ["gateway", "bridge", "supabase"])
+def test_a_port_is_nobody_elses_while_its_process_is_dead(own: Stack, name: str) -> None:
+    """Somebody tries to take it from the moment of a `kill -9` until there is a new process, and never gets it."""
+    old, port = own.pids[name], urlsplit(own.ready[f"{name}Url"]).port or 0
+    os.kill(old, signal.SIGKILL)
+
+    def is_back() -> bool:
+        with pytest.raises(OSError, match="in use"):
+            listen("127.0.0.1", port).close()
+        return own.pids[name] != old
+
+    own.wait_until(is_back)
+    own.wait_for_new_pid(name, old)
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))

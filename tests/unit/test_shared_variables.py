@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
+from functools import partial, reduce
 
 import pytest
 
@@ -56,6 +56,7 @@ SHARED: dict[str, tuple[str, str, list[str]]] = {
     "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": ("webhook_urls", "webhook_urls", ["10.0.0.0/8 ::1/128", "10.0.0.1/8", "x"]),
     "CROSSFADE_WEBHOOK_PLAIN_HTTP": ("webhook_urls", "webhook_urls", ["yes", "no", "true"]),
     "CROSSFADE_WUZAPI_URLS": ("wuzapi_servers", "wuzapi_servers", ["http://w:1", "http://w/, https://v", "w"]),
+    "CROSSFADE_LISTEN_FDS": ("listen_fds", "listen_fds", ["", "8000:3 9100:4", "3", "8000:x"]),
     "CROSSFADE_LOG_LEVEL": ("log_level", "log_level", ["debug", "LOUD"]),
     "CROSSFADE_LOG_FORMAT": ("log_format", "log_format", ["console", "xml"]),
 }
@@ -103,6 +104,32 @@ def test_gateway_and_bridge_read_alike(name: str, value: str) -> None:
     read_by_gateway = outcome(lambda: at(GatewaySettings.from_env(variables), gateway_place))
     read_by_bridge = outcome(lambda: at(BridgeSettings.from_env(variables), bridge_place))
     assert read_by_gateway == read_by_bridge
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    """A line for each variable, in the words that it has alone; who mends them starts again once."""
+    # One variable at a time, with a value that both processes refuse.
+    wrong = {
+        "DATABASE_URL": "mysql://h/db",
+        "REDIS_URL": "memcached://h",
+        "SUPABASE_URL": "ftp://h",
+        "SUPABASE_JWT_SECRET": "short",
+        "SUPABASE_JWT_SIGNING_KEY": "{}",
+        "CHAT_REALTIME_PROVIDER": "both",
+        "CROSSFADE_CORS_ORIGINS": "*",
+        "CROSSFADE_SECRETS_KEY": "x",
+        "CROSSFADE_WEBHOOK_ALLOWED_NETWORKS": "x",
+        "CROSSFADE_WEBHOOK_PLAIN_HTTP": "true",
+        "CROSSFADE_WUZAPI_URLS": "w",
+        "CROSSFADE_LISTEN_FDS": "x",
+        "CROSSFADE_LOG_LEVEL": "LOUD",
+        "CROSSFADE_LOG_FORMAT": "xml",
+    }
+    for settings in (GatewaySettings, BridgeSettings):
+        alone = {name: str(outcome(partial(settings.from_env, BOTH | {name: wrong[name]}))) for name in wrong}
+        assert all(said.count("\n") == 0 and name in said for name, said in alone.items()), alone
+        lines = str(outcome(partial(settings.from_env, BOTH | wrong))).removeprefix("refused: ").splitlines()
+        assert sorted(lines) == sorted(said.removeprefix("refused: ") for said in alone.values())
 
 
 @pytest.mark.parametrize("value", ["*", "not an origin", "https://a.example/path", "https://user@a.example"])

@@ -46,7 +46,7 @@ def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy:
         ({"CROSSFADE_LOG_LEVEL": "verbose"}, "CROSSFADE_LOG_LEVEL"),
         ({"CROSSFADE_LOG_FORMAT": "yaml"}, "CROSSFADE_LOG_FORMAT"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL"),
-        ({"CROSSFADE_SUPABASE_TRANSPORT": "http"}, "SUPABASE_URL"),
+        ({"CROSSFADE_SUPABASE_TRANSPORT": "http", "SUPABASE_SECRET_KEY": "k"}, "SUPABASE_URL"),
         ({"CROSSFADE_SUPABASE_TRANSPORT": "http", "SUPABASE_URL": "https://x.supabase.co"}, "SUPABASE_SECRET_KEY"),
     ],
 )

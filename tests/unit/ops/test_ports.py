@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from ops.embedded.ports import PortError, choose_ports
+from ops.embedded.ports import PortError, choose_ports, held_ports, port_of
 
 
 def test_a_taken_port_is_named_with_its_option_and_holder() -> None:
@@ -23,6 +23,19 @@ def test_any_free_ports_are_all_different() -> None:
     ports = choose_ports(dict.fromkeys(["gateway", "bridge", "supabase", "postgres"], 0))
     assert len(set(ports.values())) == 4
     assert 0 not in ports.values()
+
+
+def test_a_port_that_any_will_do_for_is_nobody_elses() -> None:
+    """From the moment at which it is chosen until its holder lets go of it."""
+    with held_ports({"bridge": 0}) as held, pytest.raises(PortError, match="is taken"):
+        choose_ports({"other": port_of(held["bridge"])})
+
+
+def test_an_address_of_somebody_else_is_named() -> None:
+    """The sentence says which variable chose it."""
+    with pytest.raises(PortError, match=r"192\.0\.2\.1 cannot be listened on .*CROSSFADE_METRICS_HOST"):  # noqa: SIM117
+        with held_ports({"bridge-metrics": 0}, {"bridge-metrics": "192.0.2.1"}):
+            pass
 
 
 def test_the_same_port_twice_is_refused() -> None:
