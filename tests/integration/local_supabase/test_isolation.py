@@ -109,7 +109,7 @@ def test_no_frame_crashes_the_endpoint_or_disturbs_a_neighbour(project_url: str)
 
     async def play() -> None:
         limits = Limits(max_client_presence_events_per_window=10**9)
-        timings = replace(QUICK, channel_error_backoff_s=0.0)
+        timings = replace(QUICK, channel_error_backoff_s=0.0, idle_timeout_s=600)  # the neighbour only listens
         with capture_logs() as logs:
             async with serving(project_url, limits=limits, timings=timings) as endpoint:
                 async with socket_to(endpoint) as witness, socket_to(endpoint) as neighbour:
