@@ -103,7 +103,7 @@ async def run(settings: Settings) -> None:
     )
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
-    app: ASGIApp = create_http_app(pool, relays, legacy)
+    app: ASGIApp = create_http_app(pool, relays, legacy, way=way)
     door = Door(places())
     apps = [legacy.around(app) if legacy else app, create_metrics_app()]
     servers = [

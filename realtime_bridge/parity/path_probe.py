@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkError, SinkNotReady
+from realtime_bridge.sinks.base import SinkError, SinkNotReady, SinkOverRate
 
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 DOUBT_AFTER_S = 0.3  # far above the usual few milliseconds: look closer, and conclude nothing yet
@@ -109,10 +109,11 @@ class PathProbe:
         try:
             await self._send(name)
             self.taken_at = self._clock()
-        except SinkNotReady:
-            self._waiting.pop(name, None)
-            self.blind_at = self._clock()
         except SinkError as reason:
+            if isinstance(reason, SinkNotReady) and not isinstance(reason, SinkOverRate):
+                self._waiting.pop(name, None)
+                self.blind_at = self._clock()
+                return
             self._fail(name, str(reason))
             self._late.pop(name, None)
 

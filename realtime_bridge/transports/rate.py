@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkNotReady
+from realtime_bridge.sinks.base import SinkOverRate
 
 WINDOW_S, TICK_S = 60.0, 5.0  # the server's: twelve ticks, and a verdict that stands for one
 SHARE = 0.8  # of the limit: what is left is for deliveries, probes and what clients send
@@ -45,7 +45,7 @@ class Rate:
         return None if self.limit is None else max(0, int(self._budget() - self._sum))
 
     def check(self, count: int) -> None:
-        """Raise SinkNotReady, with when to ask again, as long as `count` broadcasts would be too many."""
+        """Raise SinkOverRate, with when to ask again, as long as `count` broadcasts would be too many."""
         now = self._clock()
         wait_s = self._not_before - now
         if wait_s <= 0 and self.limit is not None:
@@ -54,7 +54,7 @@ class Rate:
             wait_s = ROUND_S if self._sum + min(count, budget) > budget else 0.0
         metrics.SUPABASE_OVER_RATE.set(wait_s > 0)
         if wait_s > 0:
-            raise SinkNotReady(self._reason(), wait_s)
+            raise SinkOverRate(self._reason(), wait_s)
 
     def spend(self, count: int) -> None:
         """Note that so many were sent."""
@@ -70,7 +70,7 @@ class Rate:
         if limit and limit.isdecimal() and int(limit) > 0 and (self.limit is None or int(limit) < self.limit):
             self._set(float(limit), self.share)
 
-    def refused(self) -> SinkNotReady:
+    def refused(self) -> SinkOverRate:
         """Note an answer of 429: pause, and use less than before. Returns what to raise."""
         now = self._clock()
         self._not_before = now + PAUSE_S
@@ -82,14 +82,14 @@ class Rate:
             self._set(self.limit, max(LEAST_SHARE, self.share * LOWERED))
         self._changed_at = now
         metrics.SUPABASE_OVER_RATE.set(1)
-        return SinkNotReady(self._reason(), PAUSE_S)
+        return SinkOverRate(self._reason(), PAUSE_S)
 
-    def shrink(self) -> SinkNotReady:
+    def shrink(self) -> SinkOverRate:
         """Note that a batch was too large beside what went before it. Returns what to raise."""
         if self.batch == 1:
             return self.refused()
         self.batch //= 2
-        return SinkNotReady(self._reason(), SMALLER_S)
+        return SinkOverRate(self._reason(), SMALLER_S)
 
     def begin_anew(self) -> None:
         """Realtime was away: its own count begins anew, and silence before that does not soften its average."""
