@@ -93,6 +93,6 @@ select c.sink as side, c.last_error as cause, c.waiting_for,
     case
         when c.last_error_at > greatest(clock_timestamp() - interval '1 minute', s.since) then c.consecutive_failures
         else 0
-    end as failures
+    end as count
 from public.relay_cursors c join public.rollout_stages s on s.flag = %(flag)s
 where c.sink in ('legacy', 'supabase')

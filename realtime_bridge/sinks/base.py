@@ -35,7 +35,7 @@ class SinkNotReady(SinkUnavailable):
 
 
 class SinkOverRate(SinkNotReady):
-    """So much in so little time is more than it takes; waiting loses nothing, and a probe that is told so has failed."""
+    """So much in so little time is more than it takes. Waiting loses nothing; a probe that is told so has failed."""
 
 
 class EventRefused(SinkError):

@@ -74,11 +74,12 @@ class HttpTransport:
         body = await answer.content.read(ERROR_BODY_BYTES)
         text = body.decode(errors="replace").strip()[:REASON_CHARACTERS]
         reason = f"Supabase answered {answer.status}: {text}"
+        retry_after_s = _retry_after_s(answer.headers.get("Retry-After"))
         if answer.status == OVER_STATUS:
-            return self._rate.shrink() if TOO_LARGE in text else self._rate.refused()
+            return self._rate.shrink() if TOO_LARGE in text else self._rate.refused(retry_after_s)
         if answer.status in REFUSED_STATUSES:
             return EventRefused(reason, {places[at]: why for at, why in _named(body).items() if at < len(places)})
-        return SinkUnavailable(reason, _retry_after_s(answer.headers.get("Retry-After")))
+        return SinkUnavailable(reason, retry_after_s)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -70,10 +70,11 @@ class Rate:
         if limit and limit.isdecimal() and int(limit) > 0 and (self.limit is None or int(limit) < self.limit):
             self._set(float(limit), self.share)
 
-    def refused(self) -> SinkOverRate:
+    def refused(self, retry_after_s: float | None = None) -> SinkOverRate:
         """Note an answer of 429: pause, and use less than before. Returns what to raise."""
         now = self._clock()
-        self._not_before = now + PAUSE_S
+        wait_s = max(PAUSE_S, min(retry_after_s or 0.0, WINDOW_S))
+        self._not_before = now + wait_s
         self._forget_before(now - WINDOW_S)
         if self.limit is None:
             seen = self._sum / min(WINDOW_S, max(TICK_S, now - self._since))
@@ -82,7 +83,7 @@ class Rate:
             self._set(self.limit, max(LEAST_SHARE, self.share * LOWERED))
         self._changed_at = now
         metrics.SUPABASE_OVER_RATE.set(1)
-        return SinkOverRate(self._reason(), PAUSE_S)
+        return SinkOverRate(f"Supabase answered 429. {self._reason()}", wait_s)
 
     def shrink(self) -> SinkOverRate:
         """Note that a batch was too large beside what went before it. Returns what to raise."""
