@@ -122,19 +122,22 @@ def test_over_the_rate_the_events_wait(database_url: str, conn: psycopg.Connecti
     append_message(conn, conversation)
 
     async def scenario() -> None:
-        async with Supabase().serve() as supabase, http_sink(supabase) as sink:
-            async with held_relay(database_url, sink) as relay:
-                supabase.answer = lambda _: web.Response(status=429, text="please reduce the batch size")
-                with pytest.raises(SinkOverRate):
-                    await relay.run_once()
-                supabase.answer = lambda _: web.Response(status=429, headers={"Retry-After": "7"}, text="no")
-                with pytest.raises(SinkOverRate, match="429") as caught:
-                    await relay.run_once()
-                assert caught.value.retry_after_s == 7
-                supabase.answer = lambda _: web.Response(status=202)
-                with pytest.raises(SinkOverRate):
-                    await relay.run_once()
-                assert relay.health.failures == 0
+        async with (
+            Supabase().serve() as supabase,
+            http_sink(supabase) as sink,
+            held_relay(database_url, sink) as relay,
+        ):
+            supabase.answer = lambda _: web.Response(status=429, text="please reduce the batch size")
+            with pytest.raises(SinkOverRate):
+                await relay.run_once()
+            supabase.answer = lambda _: web.Response(status=429, headers={"Retry-After": "7"}, text="no")
+            with pytest.raises(SinkOverRate, match="429") as caught:
+                await relay.run_once()
+            assert caught.value.retry_after_s == 7
+            supabase.answer = lambda _: web.Response(status=202)
+            with pytest.raises(SinkOverRate):
+                await relay.run_once()
+            assert relay.health.failures == 0
 
     run(scenario)
     assert one(conn, "select count(*) as n from parked_events")["n"] == 0

@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0024"
-down_revision = "0023"
+revision = "0026"
+down_revision = "0025"
 
 UP = """
 alter table public.relay_cursors add column if not exists heard jsonb;
