@@ -149,9 +149,8 @@ def _supabase_rate(env: Environment) -> float | None:
         return PLAN_EVENTS_PER_S.get(plan or "")
     if not (plan.isascii() and plan.isdecimal() and int(plan)):
         words = ", ".join(PLAN_EVENTS_PER_S)
-        raise ConfigurationError(
-            f"CROSSFADE_SUPABASE_PLAN must be {words}, or the project's limit of events a second, not {plan!r}."
-        )
+        sentence = f"CROSSFADE_SUPABASE_PLAN must be {words}, or the project's limit of events a second, not {plan!r}."
+        return env.wrong(sentence, None)
     return float(plan)
 
 
