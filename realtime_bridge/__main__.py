@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.door import Door, places
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.feed import Feed
+from realtime_bridge.heard import Echo
 from realtime_bridge.heartbeat import Feeds, Heartbeat
 from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.janitor import Janitor
@@ -48,11 +49,12 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.tokens import TokenVerifier
-from realtime_bridge.transports.again import SendsAgain
 from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.database import HOLD_SEATED_S, DatabaseTransport
+from realtime_bridge.transports.database import DatabaseTransport, find_readers
 from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
+from realtime_bridge.transports.rate import Rate
+from realtime_bridge.transports.way import Way
 from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
@@ -77,13 +79,14 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
-    transport = create_transport(settings)
+    way = create_way(settings)
+    transport = create_transport(settings, way)
     legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     rollout = create_rollout(settings, pool, transport, legacy, name)
     clock = DatabaseClock()
     service = RealtimeService(transport, without_inbox=[CANARY_ID])
-    relays = create_relays(settings, pool, service, legacy, name, rollout, clock)
+    relays = create_relays(settings, pool, service, way, legacy, name, rollout, clock)
     farewell = create_farewell(settings, legacy, rollout)
     heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
     observed = observation.create(
@@ -96,11 +99,11 @@ async def run(settings: Settings) -> None:
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
         tell_unheard=create_teller(relays),
-        last_sent_at=lambda: service.last_sent_at,
+        way=way,
     )
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
-    app: ASGIApp = create_http_app(pool, relays, legacy)
+    app: ASGIApp = create_http_app(pool, relays, legacy, way=way)
     door = Door(places())
     apps = [legacy.around(app) if legacy else app, create_metrics_app()]
     servers = [
@@ -125,7 +128,6 @@ async def run(settings: Settings) -> None:
         heartbeat.run(),
         *([legacy.run()] if legacy else []),
         *([farewell.run()] if farewell else []),
-        *(again.run() for again in create_sends_again(pool, transport, relays)),
         *(rollout.runs if rollout else ()),
         *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
@@ -156,14 +158,26 @@ async def run(settings: Settings) -> None:
         log.info("bridge stopped")
 
 
-def create_transport(settings: Settings) -> Transport:
+def create_way(settings: Settings) -> Way:
+    """Return what is known of the way to Supabase's clients: nothing yet."""
+    uses_http = settings.transport is TransportName.HTTP
+    return Way(
+        over_http=uses_http,
+        has_seat=settings.knows_supabase and settings.feeds_supabase,
+        rate=Rate(settings.supabase_rate),
+        find_readers=None if uses_http else find_readers,
+    )
+
+
+def create_transport(settings: Settings, way: Way) -> Transport:
     """Return the transport that the settings ask for; HTTP also stands behind the database where it can."""
-    http = HttpTransport(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "")
+    http = HttpTransport(
+        supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "", rate=way.rate
+    )
     if settings.transport is TransportName.HTTP:
         return http
-    if not settings.knows_supabase:
-        return DatabaseTransport(sends_again=True)
-    return FallbackTransport(DatabaseTransport(hold_s=HOLD_SEATED_S, sends_again=True), http)
+    database = DatabaseTransport(way)
+    return FallbackTransport(way, database, http) if settings.knows_supabase else database
 
 
 def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
@@ -185,6 +199,7 @@ def create_relays(
     settings: Settings,
     pool: Pool,
     service: RealtimeService,
+    way: Way,
     legacy: socketio_server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
@@ -194,7 +209,7 @@ def create_relays(
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
     relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
     if settings.feeds_supabase:
-        relays.append(_counted(SupabaseSink(service), pool, owner, feeds, clock))
+        relays.append(_counted(SupabaseSink(service, way), pool, owner, feeds, clock, way))
     if legacy:
         relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
     relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
@@ -203,10 +218,12 @@ def create_relays(
     return relays
 
 
-def _counted(sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock) -> Relay:
+def _counted(
+    sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock, echo: Echo | None = None
+) -> Relay:
     """Return the relay of a side, whose deliveries are measured for the gate."""
     counted = CountedSink(sink, now=clock.now)
-    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)))
+    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)), echo=echo)
     relay.tell_passed = counted.passed
     return relay
 
@@ -282,20 +299,6 @@ def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[Non
                 await relay.health.unheard(relay.lease, count, reason)
 
     return tell
-
-
-def create_sends_again(pool: Pool, transport: Transport, relays: Sequence[Relay]) -> Iterator[SendsAgain]:
-    """Yield what repeats what Realtime has not heard, where the database is the way to it."""
-    for relay in relays:
-        if relay.sink.name == Side.SUPABASE and isinstance(transport, DatabaseTransport | FallbackTransport):
-
-            async def tell(count: int, relay: Relay = relay) -> None:
-                await relay.health.sent_again(relay.lease, count)
-
-            def is_wanted(relay: Relay = relay) -> bool:
-                return relay.lease is not None
-
-            yield SendsAgain(pool=pool, transport=transport, is_wanted=is_wanted, tell=tell)
 
 
 def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:

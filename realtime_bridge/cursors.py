@@ -1,5 +1,6 @@
 """Keep cursors and their leases in Postgres. Called by the relay; every move is fenced by the lease's token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class Lease:
     sink: str
     token: int
     cursor: Cursor
+    heard: Cursor | None
+    """Where the cursor stood when listeners were known to have heard all; None: as far as the cursor."""
+    readers: tuple[str, ...]
+    """Who carried it to them since."""
     delivered_count: int
     """Events delivered since the database was made: 0 says that no client can have seen anything yet."""
 
@@ -36,11 +41,13 @@ async def claim(connection: AsyncConnection[Any], sink: str, owner: str, lease_s
         row = await writer.fetchone()
     if row is None:
         return None
-    cursor = Cursor(high_water=row["high_water"], holes=tuple(Hole(**hole) for hole in row["holes"]))
+    heard = row["heard"] if row["heard"] and row["heard"]["beside"] == row["high_water"] else None
     return Lease(
         sink=sink,
         token=row["lease_token"],
-        cursor=cursor,
+        cursor=_cursor_of(row),
+        heard=_cursor_of(heard) if heard else None,
+        readers=tuple(heard["readers"]) if heard else (),
         delivered_count=row["delivered_count"],
     )
 
@@ -56,15 +63,24 @@ async def release(connection: AsyncConnection[Any], lease: Lease) -> None:
     await connection.execute(_QUERIES["release"], {"sink": lease.sink, "token": lease.token})
 
 
-async def move(connection: AsyncConnection[Any], lease: Lease, cursor: Cursor, delivered: int) -> None:
-    """Write the cursor; raises LeaseLost. In a transaction it also locks the row until the end."""
-    holes = [{"first": hole.first, "last": hole.last, "xmax": hole.xmax} for hole in cursor.holes]
+async def move(connection: AsyncConnection[Any], lease: Lease, delivered: int = 0, again: int = 0) -> None:
+    """Write where `lease` stands; raises LeaseLost. In a transaction it also locks the row until the end.
+
+    `delivered` events are new, and so many `again` were delivered once more.
+    """
+    mark = {
+        "readers": lease.readers,
+        "beside": lease.cursor.high_water,
+    }  # a bridge of the version before moves on alone
+    heard = _as_json(lease.heard) | mark if lease.heard else None
     values = {
         "sink": lease.sink,
         "token": lease.token,
-        "high_water": cursor.high_water,
-        "holes": Jsonb(holes),
+        "high_water": lease.cursor.high_water,
+        "holes": Jsonb(_as_json(lease.cursor)["holes"]),
+        "heard": heard and Jsonb(heard),
         "delivered": delivered,
+        "again": again,
     }
     await _fenced(connection, "move", values)
 
@@ -92,11 +108,6 @@ async def report(
     await connection.execute(_QUERIES["report"], values)
 
 
-async def note_sent_again(connection: AsyncConnection[Any], lease: Lease, count: int) -> None:
-    """Count what was sent once more, because the other side had perhaps not heard it."""
-    await connection.execute(_QUERIES["note_sent_again"], {"sink": lease.sink, "token": lease.token, "count": count})
-
-
 async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str, Any]) -> None:
     result = await connection.execute(_QUERIES[query], values)
     if result.rowcount == 0:
@@ -105,3 +116,12 @@ async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str
 
 def _lost(sink: str) -> LeaseLost:
     return LeaseLost(f"The lease of sink {sink} was taken by another bridge.")
+
+
+def _cursor_of(row: Mapping[str, Any]) -> Cursor:
+    return Cursor(high_water=row["high_water"], holes=tuple(Hole(**hole) for hole in row["holes"]))
+
+
+def _as_json(cursor: Cursor) -> dict[str, Any]:
+    holes = [{"first": hole.first, "last": hole.last, "xmax": hole.xmax} for hole in cursor.holes]
+    return {"high_water": cursor.high_water, "holes": holes}

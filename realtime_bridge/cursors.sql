@@ -11,7 +11,7 @@ set lease_owner = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
     updated_at = clock_timestamp()
 where sink = %(sink)s and (lease_until < clock_timestamp() or lease_owner = %(owner)s)
-returning lease_token, high_water, holes, delivered_count
+returning lease_token, high_water, holes, heard, delivered_count
 
 -- name: renew
 update public.relay_cursors
@@ -30,6 +30,9 @@ where sink = %(sink)s and lease_token = %(token)s
 update public.relay_cursors
 set high_water = %(high_water)s,
     holes = %(holes)s,
+    heard = %(heard)s,
+    sent_again = sent_again + %(again)s,
+    sent_again_at = case when %(again)s > 0 then clock_timestamp() else sent_again_at end,
     delivered_count = delivered_count + %(delivered)s,
     last_delivered_at = case when %(delivered)s > 0 then clock_timestamp() else last_delivered_at end,
     updated_at = clock_timestamp()
@@ -52,11 +55,6 @@ with reported as (
     returning sink
 )
 select pg_notify('sink_failures', sink) from reported where %(failures)s > 0
-
--- name: note_sent_again
-update public.relay_cursors
-set sent_again = sent_again + %(count)s, sent_again_at = clock_timestamp()
-where sink = %(sink)s and lease_token = %(token)s
 
 -- name: ensure
 -- A sink that is new to this database starts at the end of the log: history is not news.

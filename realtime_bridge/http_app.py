@@ -14,12 +14,15 @@ from realtime_bridge import home
 from realtime_bridge.home import JsonLine
 from realtime_bridge.legacy.socketio_server import PATH, LegacyServer
 from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.transports.way import Way
 
 READY_TIMEOUT_S = 1.0
 FRESH_S = 1.0  # gathering takes the loop some milliseconds
 
 
-def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None) -> Starlette:
+def create_http_app(
+    pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None, *, way: Way | None = None
+) -> Starlette:
     async def root(request: Request) -> Response:
         return home.answer(request, legacy_path=f"/{PATH}" if legacy else None)
 
@@ -29,6 +32,8 @@ def create_http_app(pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | 
     async def readyz(_: Request) -> Response:
         """200 while the database answers; a failing sink is reported, not fatal: its events wait in the log."""
         facts: dict[str, object] = {"sinks": {relay.sink.name: _state(relay) for relay in relays}}
+        if way and way.has_seat:
+            facts["listens"] = not way.is_deaf
         if legacy:
             facts["legacySockets"] = "open" if legacy.is_ready else "closed until Redis answers"
         try:

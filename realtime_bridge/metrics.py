@@ -64,9 +64,12 @@ PROBE_LATENCY = Histogram(
     ["path"],
     buckets=LATENCY_BUCKETS_S,
 )
+SUPABASE_DEAF = Gauge("crossfade_supabase_deaf", "1 while Supabase does not let this bridge in to listen.")
+SUPABASE_RATE = Gauge("crossfade_supabase_rate", "Broadcasts a second that may go to Supabase on average; 0: no limit.")
+SUPABASE_OVER_RATE = Gauge("crossfade_supabase_over_rate", "1 while events wait because of the project's rate.")
 FALLBACK = Gauge("crossfade_supabase_over_http", "1 while HTTP stands in for the database path.")
 SENT_AGAIN = Counter(
-    "crossfade_supabase_sent_again", "Broadcasts that were sent again, because Realtime had perhaps not heard them."
+    "crossfade_supabase_sent_again", "Events that were sent again, because Realtime had perhaps not heard them."
 )
 SENT_AWAY = Counter(
     "crossfade_connections_sent_away",

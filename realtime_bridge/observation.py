@@ -33,10 +33,10 @@ from realtime_bridge.parity.watch import Watch, topic_of
 from realtime_bridge.relay import Pool
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
-from realtime_bridge.settings import CanaryMode, Settings
+from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.tokens import mint_role_key, mint_user_token
-from realtime_bridge.transports.base import Broadcast, Transport
-from realtime_bridge.transports.fallback import FallbackTransport
+from realtime_bridge.transports.base import Transport
+from realtime_bridge.transports.way import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,12 @@ def create(
     dialled: Dialled,
     delivers: Callable[[Side], bool],
     tell_unheard: Callable[[int, str], Awaitable[None]],
-    last_sent_at: Callable[[], float],
+    way: Way,
 ) -> Observation:
     """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit.
 
     `delivers` says whether this bridge holds the lease of a side's sink now; `tell_unheard` takes the number of probes
-    that failed in a row, and the reason; `last_sent_at` says when something was broadcast last.
+    that failed in a row, and the reason.
     """
     made = Observation()
     ledger = Ledger()
@@ -88,15 +88,19 @@ def create(
         if legacy:
             made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
         pace = Pace(
-            is_rolling_out=dialled.is_rolling_out, last_sent_at=last_sent_at, idle_s=float(settings.idle_probe_s)
+            is_rolling_out=dialled.is_rolling_out,
+            last_sent_at=lambda: way.asked_at,
+            heard_until=lambda: way.heard_until,
+            idle_s=float(settings.idle_probe_s),
         )
-        paths = transport if isinstance(transport, FallbackTransport) else None
         watch = Watch(
             seats=service,
             name=name,
-            paths=paths,
-            send_to_database=through_database(pool, topic_of(name)) if paths else None,
-            send_over_http=over_http(paths.send_out_of_order if paths else _posting(transport), topic_of(name)),
+            way=way,
+            send_to_database=None
+            if settings.transport is TransportName.HTTP
+            else through_database(pool, topic_of(name)),
+            send_over_http=over_http(partial(transport.send, connection=None), topic_of(name)),
             pace=pace,
             is_wanted=lambda: Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE),
             tell=tell_unheard,
@@ -150,10 +154,6 @@ def _ephemeral(
     )
     legacy.watch(bridge)
     return bridge
-
-
-def _posting(transport: Transport) -> Callable[[Sequence[Broadcast]], Awaitable[None]]:
-    return partial(transport.send, connection=None)
 
 
 def _canary(

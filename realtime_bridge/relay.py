@@ -3,7 +3,8 @@
 Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
 moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
 Accounts take turns, so a burst of one holds up the others by a page; the events of an account, hence of a conversation,
-keep the order of the log.
+keep the order of the log. What listeners have perhaps not heard is delivered again, before what is newer: the cursor
+goes back to where they were known to have heard.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from realtime_bridge.cursor import Cursor
 from realtime_bridge.cursors import Lease, LeaseLost
 from realtime_bridge.events import Event
 from realtime_bridge.feed import Everything, Feed
+from realtime_bridge.heard import Echo, HeardMark
 from realtime_bridge.log import Page, read_page
 from realtime_bridge.reach import Reach
 from realtime_bridge.retry import BreakerState
@@ -52,9 +54,22 @@ class Pause:
 class Relay:
     """Delivers one sink's share of the log, in order, until stopped."""
 
-    def __init__(self, *, sink: Sink, pool: Pool, owner: str, page: int = PAGE, feed: Feed | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        pool: Pool,
+        owner: str,
+        page: int = PAGE,
+        feed: Feed | None = None,
+        echo: Echo | None = None,
+    ) -> None:
         self.sink = sink
         self.feed: Feed = feed or Everything()
+        self._echo = echo
+        self._mark = HeardMark(Cursor(high_water=0))
+        self._newest = 0
+        """Id up to which everything was delivered before the cursor went back."""
         self.lease: Lease | None = None
         self.health = SinkHealth(sink.name, pool)
         self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
@@ -102,6 +117,8 @@ class Relay:
         is_probe = self.health.breaker.state is BreakerState.OPEN and is_fed
         limit, began = PROBE if is_probe else self._reach.limit, time.monotonic()
         async with self._pool.connection() as connection:
+            if self._echo:
+                lease = await self._listen(self._echo, connection, lease, is_fed=is_fed)
             page = await self._read(connection, lease.cursor, limit)
             chosen = self.feed.choose(page.events)
             if page.replay_requested and is_fed:
@@ -122,10 +139,36 @@ class Relay:
         log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
         if self.lease.token != self._last_token + 1:
             self.health.forget()
+            self._mark.follow(self.lease.heard or self.lease.cursor)
+            if self._echo:
+                self._echo.take_over(self.lease.readers, has_unheard=self.lease.heard is not None)
             if self.lease.delivered_count:
                 self.sink.resume()
+        if self._mark.cursor != self.lease.cursor:
+            self._mark.sent(self.lease.cursor, time.monotonic())
         self._last_token = self.lease.token
         return True
+
+    async def _listen(self, echo: Echo, connection: AsyncConnection[Any], lease: Lease, *, is_fed: bool) -> Lease:
+        """Learn what was heard of what was delivered; go back to it when something was not. Returns the lease."""
+        mark = self._mark
+        if not is_fed:
+            mark.follow(lease.cursor)
+        if mark.cursor != lease.cursor:
+            await echo.look(connection)
+            mark.hear(echo.heard_until)
+        must_go_back = echo.must_go_back
+        if must_go_back and mark.cursor != lease.cursor:
+            log.warning("going back", sink=self.sink.name, after=lease.cursor.high_water, to=mark.cursor.high_water)
+            self._newest = max(self._newest, lease.cursor.high_water)
+            mark.follow(mark.cursor)
+        if mark.cursor != lease.cursor if must_go_back else lease.heard and mark.cursor == lease.cursor:
+            lease = replace(lease, cursor=mark.cursor, heard=None)
+            await cursors.move(connection, lease)
+            self.lease = lease
+        if must_go_back:
+            echo.went_back()
+        return lease
 
     async def _read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int) -> Page:
         ahead = self._reach.look_ahead(cursor)
@@ -140,13 +183,27 @@ class Relay:
             return 0
         async with self._delivery(connection, chosen) as delivery:
             settled = _settled(page.events, chosen, delivery)
-            cursor = _advanced(lease, page, settled)
-            delivered = delivery.settled - len(delivery.refused)
+            done = chosen[: delivery.settled]
+            first = [event for event in done if event.id > self._newest]
+            refused = sum(refusal.event.id > self._newest for refusal in delivery.refused)
+            delivered = len(first) - refused
+            lease = replace(
+                lease,
+                cursor=_advanced(lease, page, settled),
+                delivered_count=lease.delivered_count + delivered,
+                heard=self._mark.cursor if self._echo and (done or lease.heard) else None,
+                readers=tuple(self._echo.readers) if self._echo else (),
+            )
             await parked.park(connection, self.sink.name, delivery.refused)
-            await cursors.move(connection, lease, cursor, delivered)
-        self.lease = replace(lease, cursor=cursor, delivered_count=lease.delivered_count + delivered)
-        metrics.observe(self.sink.name, cursor, chosen[: delivery.settled], len(delivery.refused))
-        self.tell_passed(chosen[: delivery.settled])
+            await cursors.move(connection, lease, delivered, len(done) - len(first))
+        self.lease = lease
+        if lease.heard:
+            self._mark.sent(lease.cursor, time.monotonic())
+        else:
+            self._mark.follow(lease.cursor)
+        metrics.observe(self.sink.name, lease.cursor, first, refused)
+        metrics.SENT_AGAIN.inc(len(done) - len(first))
+        self.tell_passed(first)
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable

@@ -3,8 +3,7 @@
 Channels: `conversation:{id}` for those who have it open, `user:{uid}:inbox` for everybody who takes part in it.
 """
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -45,19 +44,10 @@ def broadcasts_of(event: Event, *, without_inbox: Collection[UUID] = ()) -> tupl
 class RealtimeService:
     """Broadcasts to Supabase Realtime over one transport. Raises SinkUnavailable (sinks/base.py)."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        *,
-        without_inbox: Collection[UUID] = (),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, transport: Transport, *, without_inbox: Collection[UUID] = ()) -> None:
         """`without_inbox`: who listens to conversations only, so that nobody pays for broadcasts to nobody."""
         self.transport = transport
         self._without_inbox = without_inbox
-        self.last_sent_at = float("-inf")
-        """When something was broadcast last, of `clock`."""
-        self._clock = clock
 
     def broadcasts_of(self, event: Event) -> tuple[Broadcast, ...]:
         return broadcasts_of(event, without_inbox=self._without_inbox)
@@ -71,6 +61,5 @@ class RealtimeService:
         async def send(broadcasts: Sequence[Broadcast]) -> None:
             await self.transport.send(broadcasts, connection)
 
-        self.last_sent_at = self._clock()
         refused = await send_all_but_refused(send, [broadcast for _, broadcast in batch])
         return {batch[place][0].event_id: why for place, why in refused.items()}

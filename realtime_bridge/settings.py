@@ -21,6 +21,9 @@ class TransportName(StrEnum):
     HTTP = "http"
 
 
+PLAN_EVENTS_PER_S = {"free": 100.0, "pro": 500.0, "team": 2_500.0}  # Realtime events a second of each Supabase plan
+
+
 class FeedMode(StrEnum):
     """What Supabase is fed during a ramp: CROSSFADE_FEED."""
 
@@ -44,6 +47,7 @@ class Settings:
     token_rules: TokenRules
     provider: Provider
     transport: TransportName
+    supabase_rate: float | None
     supabase_url: str | None
     supabase_secret_key: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
@@ -82,6 +86,7 @@ class Settings:
             token_rules=TokenRules.from_env(env),
             provider=shared.provider(env),
             transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
+            supabase_rate=_supabase_rate(env),
             supabase_url=shared.supabase_url(env),
             supabase_secret_key=shared.supabase_secret_key(env),
             redis_url=shared.redis_url(env) if env.optional("REDIS_URL") else None,
@@ -135,6 +140,18 @@ class Settings:
         for name, value in (("SUPABASE_URL", self.supabase_url), ("SUPABASE_SECRET_KEY", self.supabase_secret_key)):
             if not value:
                 env.wrong(f"Set {name}: CROSSFADE_SUPABASE_TRANSPORT=http needs it.", None)
+
+
+def _supabase_rate(env: Environment) -> float | None:
+    """Return how many events a second the project takes; None: as Supabase's own answers say."""
+    plan = env.optional("CROSSFADE_SUPABASE_PLAN")
+    if plan is None or plan in PLAN_EVENTS_PER_S:
+        return PLAN_EVENTS_PER_S.get(plan or "")
+    if not (plan.isascii() and plan.isdecimal() and int(plan)):
+        words = ", ".join(PLAN_EVENTS_PER_S)
+        sentence = f"CROSSFADE_SUPABASE_PLAN must be {words}, or the project's limit of events a second, not {plan!r}."
+        return env.wrong(sentence, None)
+    return float(plan)
 
 
 def _signing_key(env: Environment) -> SigningKey:

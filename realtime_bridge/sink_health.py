@@ -60,19 +60,11 @@ class SinkHealth:
             self._waiting_for = reason
             await self._report(lease)
 
-    async def sent_again(self, lease: Lease | None, count: int) -> None:
-        """Note that so many broadcasts were sent once more."""
-        if lease is None:
-            return
-        with contextlib.suppress(psycopg.Error, PoolTimeout):
-            async with self._pool.connection() as connection:
-                await cursors.note_sent_again(connection, lease, count)
-
     async def unheard(self, lease: Lease | None, count: int, reason: str) -> None:
         """Note that the last `count` probes were not heard; 0 ends the run."""
+        if bool(count) != bool(self._unheard):
+            log.warning("probes not heard" if count else "probes are heard again", sink=self._sink, reason=reason)
         self._unheard = count
-        if count:
-            log.warning("probes not heard", sink=self._sink, count=count, reason=reason)
         await self._report(lease, error=f"{count} probes in a row were not heard: {reason}" if count else None)
 
     def forget(self) -> None:

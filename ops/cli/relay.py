@@ -97,7 +97,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
             click.echo(f"{row['sink']} waits, and loses nothing: {row['waiting_for']}")
         if row["sent_again"]:
             click.echo(
-                f"{row['sink']} has sent {count(row['sent_again'], 'broadcast', 'broadcasts')} again, lately at"
+                f"{row['sink']} has sent {count(row['sent_again'], 'event', 'events')} again, lately at"
                 f" {moment(row['sent_again_at'])}: Realtime had perhaps not heard them."
             )
         if row["parked"]:

@@ -80,7 +80,7 @@ class ApiSigns:
     async def _broadcast(self, sign: Sign) -> None:
         payload = signs.crossed(sign, datetime.now(UTC))
         topic = topic_of(sign.conversation_id)
-        broadcasts = [Broadcast(topic=topic, event=sign.kind.value, payload=payload, id=sign.event_id)]
+        broadcasts = [Broadcast(topic=topic, event=sign.kind.value, payload=payload, id=sign.event_id, is_hint=True)]
         if not self._transport.transactional:
             await self._transport.send(broadcasts, None)
             return

@@ -56,7 +56,8 @@ class CountedSink:
         except SinkUnavailable:
             self._count(0, failed=len(events))
             raise
-        failed = len(events) - delivery.settled if delivery.unavailable else 0
+        is_failure = delivery.unavailable and not isinstance(delivery.unavailable, SinkNotReady)
+        failed = len(events) - delivery.settled if is_failure else 0
         self._count(delivery.settled - len(delivery.refused), failed=failed + len(delivery.refused))
         if delivery.settled and not delivery.unavailable:
             self._consecutive = 0

@@ -9,23 +9,27 @@ BUSY_S = 3.0  # elsewhere, while something is being sent: a silent path is known
 
 
 class Pace:
-    """`last_sent_at` is when something was broadcast; `idle_s` the interval where nothing is."""
+    """`last_sent_at`: when something was to be broadcast. `heard_until`: until when that was heard. `idle_s`: else."""
 
     def __init__(
         self,
         *,
         is_rolling_out: Callable[[], bool],
         last_sent_at: Callable[[], float],
+        heard_until: Callable[[], float],
         idle_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._is_rolling_out = is_rolling_out
         self._last_sent_at = last_sent_at
+        self._heard_until = heard_until
         self._idle_s = idle_s
         self._clock = clock
 
-    def interval_s(self) -> float:
+    def interval_s(self, *, is_heard: bool = False) -> float:
+        """Return the interval now; `is_heard`: what was sent last needs no look of its own."""
         if self._is_rolling_out():
             return ROLLOUT_S
-        is_busy = self._clock() - self._last_sent_at() < BUSY_S
+        is_unheard = not is_heard and self._heard_until() < self._last_sent_at()
+        is_busy = is_unheard or self._clock() - self._last_sent_at() < BUSY_S
         return min(BUSY_S, self._idle_s) if is_busy else self._idle_s

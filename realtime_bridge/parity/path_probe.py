@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkError, SinkNotReady
+from realtime_bridge.sinks.base import SinkError, SinkNotReady, SinkOverRate
 
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 DOUBT_AFTER_S = 0.3  # far above the usual few milliseconds: look closer, and conclude nothing yet
 GIVEN_UP_S = 4.0  # twice the transport's time-out: nothing more becomes of it
+OVERTAKEN_S = 1.0  # two that are sent within it may change places; of others, what came later was heard first: lost
 LATE_S = 30.0  # how long what has failed may still come, and end the run
 MAX_POSTS = 10  # at once: six that hang are an outage already
 SILENT = f"nothing arrived within {HEARD_WITHIN_S} s"
@@ -29,7 +30,11 @@ class PathProbe:
         self.failures = 0
         self.reason = ""
         self.heard_until = clock()
-        """When the latest probe was sent that has been heard."""
+        """When the latest probe was sent that has been heard, with all before it."""
+        self.has_lost = False
+        """Whether a probe was not heard that was taken before one that was; the reader takes the flag away."""
+        self.taken_at = float("-inf")
+        """When a probe was last taken."""
         self.well_since: float | None = None
         self.blind_at = float("-inf")
         """When a probe last could not be sent for a reason that says nothing of Supabase: the database was away."""
@@ -80,7 +85,13 @@ class PathProbe:
         if not is_late and self.well_since is None:
             self.well_since = self._clock()
         self.failures = 0
-        self.heard_until = max(self.heard_until, sent_at)
+        before = [at for at in (*self._waiting.values(), *self._late.values()) if at < sent_at]
+        if any(sent_at - at > OVERTAKEN_S for at in before):
+            self.has_lost = True
+            self._late.clear()
+            self._waiting = {other: at for other, at in self._waiting.items() if at >= sent_at}
+        elif not before:
+            self.heard_until = max(self.heard_until, sent_at)
         return True
 
     def forget(self) -> None:
@@ -97,11 +108,14 @@ class PathProbe:
     async def _post(self, name: str) -> None:
         try:
             await self._send(name)
-        except SinkNotReady:
-            self.blind_at = self._clock()
-            self.forget()
+            self.taken_at = self._clock()
         except SinkError as reason:
+            if isinstance(reason, SinkNotReady) and not isinstance(reason, SinkOverRate):
+                self._waiting.pop(name, None)
+                self.blind_at = self._clock()
+                return
             self._fail(name, str(reason))
+            self._late.pop(name, None)
 
     def _fail(self, name: str, reason: str) -> None:
         """Count it, once: what was not heard in time and is then refused is one failure."""

@@ -31,6 +31,10 @@ class SeatWatch:
         return self.was_joined and self._apart_since is None
 
     @property
+    def apart_s(self) -> float:
+        return 0.0 if self._apart_since is None else self._looked_at - self._apart_since
+
+    @property
     def failures(self) -> int:
         """How long it has been apart, as a run of failures."""
-        return 0 if self._apart_since is None else int((self._looked_at - self._apart_since) / STEP_S)
+        return int(self.apart_s / STEP_S)

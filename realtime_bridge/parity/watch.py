@@ -3,13 +3,13 @@
 A row of `realtime.messages` promises nothing (it is written, and nobody may hear of it), neither does an answer of 202,
 and a provider that hangs answers nothing. So the bridge sits in a channel of its own and asks what a user would ask:
 does what is sent now arrive? A silent path is left for the other one; when neither delivers, that is an outage, and
-the run of failures is told. Nothing is stored in the log.
+the run of failures is told. What it learns, it says to the Way. Nothing is stored in the log.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -18,6 +18,7 @@ from realtime_bridge.parity.ears import Seated
 from realtime_bridge.parity.pace import DOUBT_S, Pace
 from realtime_bridge.parity.path_probe import PathProbe, Send
 from realtime_bridge.parity.seat_watch import REASON, SeatWatch
+from realtime_bridge.transports.way import Way
 
 log = structlog.get_logger(__name__)
 
@@ -26,26 +27,14 @@ HEALTHY_AFTER_S = 10.0  # of unbroken answers: going back and forth would cost m
 SILENT_AFTER = 3  # probes that failed while HTTP delivers: a commit of a million rows holds one up, not three
 EXCUSED_S = 10.0  # after the database was away: without it nobody can join
 HELD_AFTER = 6  # probes that failed: then nothing more is written to a path that seems to lead nowhere
+MOST_TOLD = 20  # the length of a run: it is an outage long before, and each new figure is a write
+DEAF_AFTER_S = 30.0  # apart for so long while posts are taken: it is this bridge that is not let in
+CLOSE_LOOK_S = 15.0  # how long a doubt is looked at closely; every look is a message that somebody pays for
 EVENT = "probe"
 
 
-class Paths(Protocol):
-    """What is needed of `transports.fallback.FallbackTransport`."""
-
-    @property
-    def transactional(self) -> bool: ...
-
-    def use_http(self, heard_until: float) -> None: ...
-
-    def use_database(self) -> None: ...
-
-    def heard_until(self, at: float) -> None: ...
-
-    def hold(self, *, is_silent: bool) -> None: ...
-
-
 class Watch:
-    """`is_wanted`: this bridge feeds Supabase now. `paths` is None where there is only HTTP.
+    """`is_wanted`: this bridge feeds Supabase now. `send_to_database` is None where there is only HTTP.
 
     `tell` gets the length of the run of failures whenever it changes, with the reason of the last one.
     """
@@ -55,7 +44,7 @@ class Watch:
         *,
         seats: Seated,
         name: str,
-        paths: Paths | None,
+        way: Way,
         send_to_database: Send | None,
         send_over_http: Send,
         pace: Pace,
@@ -65,7 +54,7 @@ class Watch:
     ) -> None:
         self._seats = seats
         self._topic = topic_of(name)
-        self._paths = paths
+        self._way = way
         self._database = PathProbe("database", send_to_database, clock=clock) if send_to_database else None
         self._http = PathProbe("http", send_over_http, clock=clock)
         self._pace = pace
@@ -74,6 +63,7 @@ class Watch:
         self._clock = clock
         self._seat = SeatWatch(clock())
         self._told = 0
+        self._doubtful_since: float | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -90,9 +80,11 @@ class Watch:
         """Look at what became of the probes, send what is due; return how many are on their way."""
         now = self._clock()
         self._seat.look(now, is_joined=self._seats.is_joined(self._topic), is_excused=self._is_excused)
+        self._way.sit(is_joined=self._seats.is_joined(self._topic))
         if self._is_wanted():
             for path in self._both:
                 path.judge(now, self._seat.listening_since)
+            self._tell_way(now)
             self._choose_path(now)
             self._probe(now)
         else:
@@ -106,7 +98,7 @@ class Watch:
 
     @property
     def _uses_database(self) -> bool:
-        return self._paths is not None and self._paths.transactional
+        return not self._way.over_http
 
     @property
     def _is_excused(self) -> bool:
@@ -118,37 +110,58 @@ class Watch:
         return in_use.is_doubtful or not self._seat.is_joined
 
     def _probe(self, now: float) -> None:
-        """Probe the path in use at its pace; in doubt look closer, and also at the other one."""
-        interval_s = DOUBT_S if self._is_doubtful else self._pace.interval_s()
-        if not self._database:
+        """Probe the path in use at its pace; in doubt look closer for a while, and also at the other one."""
+        is_doubtful = self._is_doubtful
+        if not is_doubtful:
+            self._doubtful_since = None
+        elif self._doubtful_since is None:
+            self._doubtful_since = now
+        pace_s = self._pace.interval_s(is_heard=self._way.is_deaf)
+        is_close = self._doubtful_since is not None and now - self._doubtful_since < CLOSE_LOOK_S
+        closer_s = DOUBT_S if is_close else pace_s
+        interval_s = closer_s if is_doubtful else pace_s
+        if self._database is None:
             self._http.probe(now, interval_s)
         elif self._uses_database:
-            self._database.probe(now, interval_s)
-            if self._is_doubtful:
-                self._http.probe(now, DOUBT_S)
+            if self._seat.is_joined:
+                self._database.probe(now, interval_s)
+            if is_doubtful:
+                self._http.probe(now, closer_s)
             else:
                 self._http.forget()
         else:
             self._http.probe(now, interval_s)
-            self._database.probe(now, DOUBT_S)  # it is looked at until it is well again
+            if self._seat.is_joined:
+                self._database.probe(now, DOUBT_S)  # it is looked at until it is well again
+
+    def _tell_way(self, now: float) -> None:
+        """Say until when what was sent was heard, what was lost, and when this bridge has no ears."""
+        in_use = self._database if self._database and self._uses_database else self._http
+        if in_use.has_lost:
+            self._way.lose("probes were lost")
+        for path in self._both:
+            path.has_lost = False
+        self._way.hear(in_use.heard_until)
+        is_taken = now - self._http.taken_at < 2 * self._pace.interval_s(is_heard=True)
+        if self._seat.apart_s > DEAF_AFTER_S and is_taken:
+            self._way.give_up_listening()
 
     def _choose_path(self, now: float) -> None:
-        if self._paths is None or self._database is None:
+        if self._database is None:
             return
         database, is_silent = self._database, False
         if self._uses_database:
-            self._paths.heard_until(database.heard_until)
             is_silent = database.failures >= SILENT_AFTER
             if is_silent and self._http.well_since is not None and not self._http.failures:
                 log.warning("Supabase is silent: probes through the database are not delivered")
-                self._paths.use_http(database.heard_until)
+                self._way.use_http()
             else:
-                self._paths.hold(is_silent=database.failures >= HELD_AFTER)
+                self._way.hold(is_silent=database.failures >= HELD_AFTER)
         else:
             is_silent = True
             if database.well_since is not None and now - database.well_since > HEALTHY_AFTER_S:
                 log.info("Supabase delivers what the database sends again")
-                self._paths.use_database()
+                self._way.use_database()
         metrics.SUPABASE_SILENT.set(is_silent)
 
     def _failures(self) -> tuple[int, str]:
@@ -171,11 +184,10 @@ class Watch:
         """Know nothing of Supabase, and hold nothing back: word of the dial still goes there, to who is connected."""
         for path in self._both:
             path.forget()
-        if self._paths is not None:
-            self._paths.hold(is_silent=False)
+        self._way.hold(is_silent=False)
 
     async def _tell_failures(self, found: tuple[int, str]) -> None:
-        count, reason = found
+        count, reason = min(found[0], MOST_TOLD), found[1]
         if count != self._told:
             self._told = count
             await self._tell(count, reason)

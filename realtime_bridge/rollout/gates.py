@@ -25,10 +25,11 @@ BOTH = frozenset(Side)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureRun:
-    """Failed broadcasts in a row that stand now, and what the last one failed of, if that is known."""
+    """Failed broadcasts in a row that stand now, what the last one failed of, and what the side waits for, if known."""
 
     count: int = 0
     cause: str | None = None
+    waiting_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +72,10 @@ def judge(
         wanted = "1 window" if policy.pass_windows == 1 else f"{policy.pass_windows} windows"
         text = f"{len(good)} of {wanted} of at least {policy.min_samples} samples measured."
         return Verdict(outcome=Outcome.HOLD, reasons=(text, *_open(open_points)), windows=judged)
-    if open_points:
-        return Verdict(outcome=Outcome.HOLD, reasons=tuple(_open(open_points)), windows=judged)
+    waits = {side: run.waiting_for for side, run in failures_now.items() if side in sides and run.waiting_for}
+    waiting = [f"{side} is behind: {reason}" for side, reason in waits.items()]
+    if open_points or waiting:
+        return Verdict(outcome=Outcome.HOLD, reasons=(*waiting, *_open(open_points)), windows=judged)
     many = f"last {policy.pass_windows} windows are" if policy.pass_windows > 1 else "last window is"
     text = f"The {many} good by every criterion."
     return Verdict(outcome=Outcome.PASS, reasons=(text,), windows=good)

@@ -5,7 +5,7 @@ are. Only the keeper keeps them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from realtime_bridge.rollout import judging, store, windows
@@ -54,5 +54,6 @@ async def _failures_now(connection: Connection, flag: str, slots: Sequence[Windo
     recent = datetime.now(UTC) - timedelta(seconds=OUTAGE_SLOTS * SLOT_S)
     for slot in slots:
         if slot.window_start >= recent and slot.consecutive_failures > failures.get(slot.side, FailureRun()).count:
-            failures[slot.side] = FailureRun(count=slot.consecutive_failures)
+            run = failures.get(slot.side, FailureRun())
+            failures[slot.side] = replace(run, count=slot.consecutive_failures, cause=None)
     return failures

@@ -228,9 +228,9 @@ async def approve_request(connection: Connection, request: Request, **by: str | 
 
 
 async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureRun]:
-    """Return the run of failures of each side that fails at this moment."""
+    """Return how each side fails at this moment, and what it waits for."""
     rows = await _all(connection, "sinks", flag=flag)
-    return {Side(row["side"]): FailureRun(count=row["failures"], cause=row["cause"]) for row in rows}
+    return {Side(row.pop("side")): FailureRun(**row) for row in rows}
 
 
 def wish(action: Action, what: str) -> str:

@@ -87,9 +87,12 @@ update public.rollout_approvals set state = 'approved', decided_by = %(actor)s, 
 where id = %(id)s
 
 -- name: sinks
--- The runs of failures that stand now. One that is older than a minute belongs to a bridge that is gone, and one from
--- before the last change of the dial to another stage.
-select c.sink as side, c.consecutive_failures as failures, c.last_error as cause
+-- The runs of failures that stand now, and what a sink waits for. A failure that is older than a minute belongs to a
+-- bridge that is gone, and one from before the last change of the dial to another stage.
+select c.sink as side, c.last_error as cause, c.waiting_for,
+    case
+        when c.last_error_at > greatest(clock_timestamp() - interval '1 minute', s.since) then c.consecutive_failures
+        else 0
+    end as count
 from public.relay_cursors c join public.rollout_stages s on s.flag = %(flag)s
-where c.sink in ('legacy', 'supabase') and c.consecutive_failures > 0
-    and c.last_error_at > greatest(clock_timestamp() - interval '1 minute', s.since)
+where c.sink in ('legacy', 'supabase')

@@ -3,6 +3,7 @@
 SinkError
 ├── SinkUnavailable   the other side takes nothing now: the batch waits, the breaker counts
 │   └── SinkNotReady  it is expected to be back in a moment: the batch waits, nothing is counted
+│       └── SinkOverRate  it takes no more for now than it has been given
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
@@ -31,6 +32,10 @@ class SinkUnavailable(SinkError):
 
 class SinkNotReady(SinkUnavailable):
     """Its listeners are just coming back (after a restart, say); waiting a little loses nothing and is no failure."""
+
+
+class SinkOverRate(SinkNotReady):
+    """So much in so little time is more than it takes. Waiting loses nothing; a probe that is told so has failed."""
 
 
 class EventRefused(SinkError):

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 class Broadcast:
     """One message for one private channel; `topic` has no `realtime:` prefix, `id` arrives as `meta.id`.
 
-    With a *hint* nothing is lost: it keeps no order, so it waits for no other and is not sent again.
+    With a *hint* nothing is lost: it keeps no order, so it waits for nobody to listen and is not sent again.
     """
 
     topic: str

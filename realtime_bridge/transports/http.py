@@ -13,32 +13,44 @@ from uuid import UUID
 import aiohttp
 from psycopg import AsyncConnection
 
-from realtime_bridge.sinks.base import EventRefused, SinkUnavailable
+from realtime_bridge.sinks.base import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.transports.rate import BATCH, Rate
 
-MAX_BATCH = 100  # Supabase authorizes each topic of a request in turn: 100 take about 95 ms
 TIMEOUT_S = 2.0  # a hundred authorizations take a tenth of a second; users wait while a hanging provider is found out
 ERROR_BODY_BYTES = 65_536  # what is wrong with each of a hundred messages
 REASON_CHARACTERS = 2_048
+OVER_STATUS = 429
+TOO_LARGE = "reduce the batch size"  # of the same status: fewer at once would go through
 REFUSED_STATUSES = frozenset({400, 413, 415, 422})  # the batch is at fault; one message of it is, to be found
 
 
 class HttpTransport:
-    """Sends batches over one pooled HTTP session."""
+    """Sends batches over one pooled HTTP session. Tells `rate` what the server says of it, whoever sends."""
 
     transactional = False
-    max_batch = MAX_BATCH
+    max_batch = BATCH
 
-    def __init__(self, *, supabase_url: str, secret_key: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, *, supabase_url: str, secret_key: str, rate: Rate | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._rate = rate or Rate()
         self._url = f"{supabase_url.rstrip('/')}/realtime/v1/api/broadcast"
         self._headers = {"apikey": secret_key, "Authorization": f"Bearer {secret_key}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None = None) -> None:
-        """Post `broadcasts` as one batch; `connection` is not used, for no network call belongs in a transaction."""
+        """Post `broadcasts` in batches that the rate allows; `connection` is not used: no network call belongs in one.
+
+        A batch that fails leaves those before it sent: they are repeats, under the same ids, when all is sent again.
+        """
         del connection
         places = _first_places(broadcasts)
+        for start in range(0, len(places), self._rate.batch):
+            await self._post(broadcasts, places[start : start + self._rate.batch])
+
+    async def _post(self, broadcasts: Sequence[Broadcast], places: Sequence[int]) -> None:
         messages = [
             {"topic": b.topic, "event": b.event, "payload": b.payload, "private": True, "id": str(b.id)}
             for b in map(broadcasts.__getitem__, places)
@@ -46,8 +58,9 @@ class HttpTransport:
         body = json.dumps({"messages": messages}, separators=(",", ":"), ensure_ascii=False).encode()
         try:
             async with self._open().post(self._url, data=body, allow_redirects=False) as answer:
+                self._rate.learn(answer.headers.get("x-rate-limit"))
                 if answer.status != 202:  # noqa: PLR2004 - the only success
-                    await _raise_for(answer, places)
+                    raise await self._problem(answer, places)
         except TimeoutError:
             raise SinkUnavailable("Supabase did not answer in time.") from None
         except aiohttp.ClientError as error:
@@ -56,6 +69,17 @@ class HttpTransport:
     async def close(self) -> None:
         if self._session:
             await self._session.close()
+
+    async def _problem(self, answer: aiohttp.ClientResponse, places: Sequence[int]) -> SinkError:
+        body = await answer.content.read(ERROR_BODY_BYTES)
+        text = body.decode(errors="replace").strip()[:REASON_CHARACTERS]
+        reason = f"Supabase answered {answer.status}: {text}"
+        retry_after_s = _retry_after_s(answer.headers.get("Retry-After"))
+        if answer.status == OVER_STATUS:
+            return self._rate.shrink() if TOO_LARGE in text else self._rate.refused(retry_after_s)
+        if answer.status in REFUSED_STATUSES:
+            return EventRefused(reason, {places[at]: why for at, why in _named(body).items() if at < len(places)})
+        return SinkUnavailable(reason, retry_after_s)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -70,14 +94,6 @@ def _first_places(broadcasts: Sequence[Broadcast]) -> list[int]:
     for place, broadcast in enumerate(broadcasts):
         places.setdefault(broadcast.id, place)
     return list(places.values())
-
-
-async def _raise_for(answer: aiohttp.ClientResponse, places: Sequence[int]) -> None:
-    body = await answer.content.read(ERROR_BODY_BYTES)
-    reason = f"Supabase answered {answer.status}: {body.decode(errors='replace').strip()[:REASON_CHARACTERS]}"
-    if answer.status in REFUSED_STATUSES:
-        raise EventRefused(reason, {places[at]: why for at, why in _named(body).items() if at < len(places)})
-    raise SinkUnavailable(reason, _retry_after_s(answer.headers.get("Retry-After")))
 
 
 def _named(body: bytes) -> dict[int, str]:

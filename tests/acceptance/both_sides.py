@@ -66,6 +66,13 @@ def create_conversation(stack: Stack, api_key: str, members: Sequence[str]) -> i
 
 def listener(stack: Stack, account: Account, user: str, *, catch_up: bool) -> NodeScript:
     """Start a user's two JavaScript clients, in all conversations the user takes part in."""
+    return open_listener(stack, user, account.of(user), api_key=account.api_key if catch_up else None)
+
+
+def open_listener(
+    stack: Stack, user: str, conversations: Sequence[int], *, api_key: str | None = None, sides: Sequence[str] = SIDES
+) -> NodeScript:
+    """Start a user's JavaScript clients; with a key they catch up over REST."""
     ready = stack.ready
     config = {
         "supabaseUrl": ready["supabaseUrl"],
@@ -73,9 +80,10 @@ def listener(stack: Stack, account: Account, user: str, *, catch_up: bool) -> No
         "token": mint_user_token(ready["jwtSecret"], UUID(user), 3_600),
         "bridgeUrl": ready["bridgeUrl"],
         "gatewayUrl": ready["gatewayUrl"],
-        "apiKey": account.api_key,
-        "conversations": account.of(user),
-        "catchUp": catch_up,
+        "apiKey": api_key,
+        "conversations": conversations,
+        "catchUp": api_key is not None,
+        "sides": sides,
     }
     return NodeScript("chat/listener.mjs", json.dumps(config))
 

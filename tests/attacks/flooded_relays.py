@@ -21,6 +21,7 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.way import Way
 
 
 class Nowhere:
@@ -41,7 +42,7 @@ async def run() -> int:
     pool = db.pool(os.environ["DATABASE_URL"], name="flooded", size=8)
     await pool.open()
     sinks: list[Sink] = [
-        SupabaseSink(RealtimeService(DatabaseTransport(hold_s=0))),
+        SupabaseSink(RealtimeService(DatabaseTransport(Way(hold_s=0.0)))),
         Nowhere(),
         WebhookSink(),
         WuzapiSink(),

@@ -19,6 +19,7 @@ from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.way import Way
 from tests.conftest import (  # noqa: F401 - a clone of its own: its cursors count
     database_url,
     one,
@@ -37,7 +38,7 @@ SPOILS = {
 }
 SINKS: dict[str, Callable[[], Sink]] = {
     "legacy": RecordingSink,
-    "supabase": lambda: SupabaseSink(RealtimeService(DatabaseTransport(hold_s=0))),
+    "supabase": lambda: SupabaseSink(RealtimeService(DatabaseTransport(Way(hold_s=0.0)))),
     "webhooks": WebhookSink,
     "wuzapi": WuzapiSink,
 }

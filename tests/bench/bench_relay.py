@@ -25,6 +25,7 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports import database
 from realtime_bridge.transports.database import MAX_BATCH, DatabaseTransport
+from realtime_bridge.transports.way import Way
 from tests.factories import append_message, make_conversation, make_user
 
 CONVERSATIONS = 50
@@ -61,7 +62,7 @@ async def relayed(url: str) -> float:
     try:
         async with pool.connection() as connection:
             await connection.execute("update relay_cursors set high_water = 0, holes = '[]' where sink = 'supabase'")
-        relay = Relay(sink=SupabaseSink(RealtimeService(DatabaseTransport(hold_s=0))), pool=pool, owner="bench")
+        relay = Relay(sink=SupabaseSink(RealtimeService(DatabaseTransport(Way(hold_s=0.0)))), pool=pool, owner="bench")
         await relay.acquire()
         started = time.perf_counter()
         while await relay.run_once():

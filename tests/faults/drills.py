@@ -1,9 +1,11 @@
 """Fault drills: break one thing during a ramp, time the gate, and ask the users what they noticed."""
 
 import json
+import os
+import signal
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,19 @@ def run(stack: Stack, crowds: Crowds, drill: Drill) -> Report:
         longest_waits_s=longest_waits_s(crowds, broke_at),
         whole_after_s=whole_after_s(crowds, broke_at),
     )
+
+
+@contextmanager
+def dead(stack: Stack, name: str) -> Iterator[None]:
+    """Killed, and not started again before the end: who would do that stands still meanwhile."""
+    old = stack.pids[name]
+    os.kill(stack.process.pid, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        yield
+    finally:
+        os.kill(stack.process.pid, signal.SIGCONT)
+        stack.wait_for_new_pid(name, old)
 
 
 def ramp_up(stack: Stack) -> None:

@@ -91,7 +91,7 @@ def test_a_realtime_that_is_dead_stands_still_or_restarts(tmp_path: Path, transp
     with running(tmp_path / "data", environment=environment) as stack, _busy(PROCESSORS if is_busy else 0):
         every = [
             _realtime(f"Realtime stands still (SIGSTOP); {how}", lambda: _frozen(stack, "supabase")),
-            _realtime(f"Realtime dead (SIGKILL, not started again); {how}", lambda: _dead(stack, "supabase")),
+            _realtime(f"Realtime dead (SIGKILL, not started again); {how}", lambda: drills.dead(stack, "supabase")),
         ]
         users = rehearsal.invite(stack, USERS)
         with rehearsal.gathered(stack, users, pace_ms=PACE_MS) as crowds:
@@ -179,19 +179,6 @@ def _frozen(stack: Stack, name: str) -> Iterator[None]:
         yield
     finally:
         os.kill(stack.pids[name], signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def _dead(stack: Stack, name: str) -> Iterator[None]:
-    """Killed, and not started again before the end: who would do that stands still meanwhile."""
-    old = stack.pids[name]
-    os.kill(stack.process.pid, signal.SIGSTOP)
-    try:
-        os.kill(old, signal.SIGKILL)
-        yield
-    finally:
-        os.kill(stack.process.pid, signal.SIGCONT)
-        stack.wait_for_new_pid(name, old)
 
 
 def _restarted(stack: Stack, crowds: rehearsal.Crowds, name: str) -> drills.Report:

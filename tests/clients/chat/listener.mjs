@@ -2,13 +2,14 @@
 // handed as a line of JSON. With `catchUp` it does what the documentation asks of a client: on a reconnect and on a
 // gap in seq it fetches what it missed before it goes on, so the application above it sees one ordered stream.
 //
-// argv[2]: {supabaseUrl, anonKey, token, bridgeUrl, gatewayUrl, apiKey, conversations: [id], catchUp: bool}
+// argv[2]: {supabaseUrl, anonKey, token, bridgeUrl, gatewayUrl, apiKey, conversations: [id], catchUp: bool,
+//   sides: ['supabase', 'legacy']}
 // stdin: any line asks every stream to fetch what it lacks, as one does on waking; it is answered with {type: 'asked'}.
 import { createClient } from '@supabase/supabase-js'
 import { io } from 'socket.io-client'
 
 const config = JSON.parse(process.argv[2])
-const print = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+const print = (line) => process.stdout.write(JSON.stringify({ at: Date.now() / 1000, ...line }) + '\n')
 
 const streams = []
 
@@ -99,7 +100,8 @@ function listenToLegacy(onReady) {
   })
 }
 
-await Promise.all([new Promise(listenToSupabase), new Promise(listenToLegacy)])
+const listen = { supabase: listenToSupabase, legacy: listenToLegacy }
+await Promise.all(config.sides.map((side) => new Promise(listen[side])))
 print({ type: 'ready' })
 
 process.stdin.on('end', () => process.exit(0)) // whoever started this has gone

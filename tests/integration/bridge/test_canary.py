@@ -20,6 +20,7 @@ from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.way import Way
 from tests.conftest import one
 from tests.integration.bridge.conftest import held_relay, open_pool
 from tests.waiting import eventually
@@ -232,7 +233,7 @@ def test_nobody_pays_for_an_inbox_of_the_canary(
     async def scenario() -> None:
         async with await connect(database_url) as connection:
             conversation_id = await canary_log.ensure(connection)
-            service = RealtimeService(DatabaseTransport(hold_s=0), without_inbox=[CANARY_ID])
+            service = RealtimeService(DatabaseTransport(Way(hold_s=0.0)), without_inbox=[CANARY_ID])
             async with held_relay(database_url, SupabaseSink(service)) as relay:
                 await canary_log.append(connection, conversation_id)
                 assert await relay.run_once() == 1

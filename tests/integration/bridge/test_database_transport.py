@@ -12,6 +12,7 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.way import Way
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
@@ -21,7 +22,8 @@ from tests.waiting import eventually
 
 
 def supabase_sink(hold_s: float = 0.0) -> SupabaseSink:
-    return SupabaseSink(RealtimeService(DatabaseTransport(hold_s=hold_s)))
+    way = Way(hold_s=hold_s)
+    return SupabaseSink(RealtimeService(DatabaseTransport(way)), way)
 
 
 def broadcasts(admin_url: str) -> list[dict[str, Any]]:
@@ -136,7 +138,8 @@ def test_it_waits_for_a_realtime_that_is_reconnecting_but_not_for_one_that_is_no
 
     async def scenario() -> None:
         nonlocal now
-        sink = SupabaseSink(RealtimeService(DatabaseTransport(hold_s=10, clock=lambda: now)))
+        way = Way(hold_s=10, clock=lambda: now)
+        sink = SupabaseSink(RealtimeService(DatabaseTransport(way)), way)
         async with held_relay(database_url, sink) as relay:
             with pytest.raises(SinkNotReady):
                 await relay.run_once()

@@ -12,9 +12,10 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.sinks.base import SinkOverRate, SinkUnavailable
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.http import HttpTransport
+from realtime_bridge.transports.way import Way
 from tests.conftest import one
 from tests.factories import append_message
 from tests.integration.bridge.conftest import held_relay, run
@@ -63,9 +64,12 @@ class Supabase:
 
 @contextlib.asynccontextmanager
 async def http_sink(supabase: Supabase, timeout_s: float = 5.0) -> AsyncIterator[SupabaseSink]:
-    transport = HttpTransport(supabase_url=supabase.url, secret_key="the-secret-key", timeout_s=timeout_s)
+    way = Way(over_http=True)
+    transport = HttpTransport(
+        supabase_url=supabase.url, secret_key="the-secret-key", rate=way.rate, timeout_s=timeout_s
+    )
     try:
-        yield SupabaseSink(RealtimeService(transport))
+        yield SupabaseSink(RealtimeService(transport), way)
     finally:
         await transport.close()
 
@@ -93,7 +97,7 @@ def test_batches_carry_ids_of_their_own_and_the_key(
     run(scenario)
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
 def test_an_outage_keeps_the_events(
     database_url: str, conn: psycopg.Connection[DictRow], conversation: int, status: int
 ) -> None:
@@ -111,6 +115,32 @@ def test_an_outage_keeps_the_events(
                 assert await relay.run_once() == 1
 
     run(scenario)
+
+
+def test_over_the_rate_the_events_wait(database_url: str, conn: psycopg.Connection[DictRow], conversation: int) -> None:
+    """429 is no failure of the sink: it waits as long as it is told, in smaller batches where these are too large."""
+    append_message(conn, conversation)
+
+    async def scenario() -> None:
+        async with (
+            Supabase().serve() as supabase,
+            http_sink(supabase) as sink,
+            held_relay(database_url, sink) as relay,
+        ):
+            supabase.answer = lambda _: web.Response(status=429, text="please reduce the batch size")
+            with pytest.raises(SinkOverRate):
+                await relay.run_once()
+            supabase.answer = lambda _: web.Response(status=429, headers={"Retry-After": "7"}, text="no")
+            with pytest.raises(SinkOverRate, match="429") as caught:
+                await relay.run_once()
+            assert caught.value.retry_after_s == 7
+            supabase.answer = lambda _: web.Response(status=202)
+            with pytest.raises(SinkOverRate):
+                await relay.run_once()
+            assert relay.health.failures == 0
+
+    run(scenario)
+    assert one(conn, "select count(*) as n from parked_events")["n"] == 0
 
 
 def test_a_refused_batch_parks_only_the_culprit(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from realtime_bridge.relay import Relay
 from realtime_bridge.rollout import keeper
 from realtime_bridge.service import RealtimeService, conversation_topic, inbox_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.transports.again import SendsAgain
-from realtime_bridge.transports.database import AWAY, BACK, HOLD_SEATED_S, DatabaseTransport
+from realtime_bridge.transports import way
+from realtime_bridge.transports.database import DatabaseTransport, find_readers
+from realtime_bridge.transports.way import AWAY, BACK, HOLD_S, Way
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool, running
@@ -30,33 +30,13 @@ from tests.waiting import eventually
 SLOT_DELAY_S = 1.5  # hosted it is some ten; what is written meanwhile is never broadcast, however long it takes
 
 
-@dataclass(slots=True)
-class Bridge:
-    relay: Relay
-    transport: DatabaseTransport
-    sent_again: int = 0
-
-
 @contextlib.asynccontextmanager
-async def bridge(database_url: str, *, hold_s: float, settle_s: float = 0.0) -> AsyncIterator[Bridge]:
+async def bridge(database_url: str, *, hold_s: float) -> AsyncIterator[Way]:
     """What the bridge runs to carry events to Supabase through the database."""
-    transport = DatabaseTransport(hold_s=hold_s, settle_s=settle_s, sends_again=True)
-    async with open_pool(database_url) as pool:
-        relay = Relay(sink=SupabaseSink(RealtimeService(transport)), pool=pool, owner="test")
-        made = Bridge(relay, transport)
-
-        async def tell(count: int) -> None:
-            made.sent_again += count
-            await relay.health.sent_again(relay.lease, count)
-
-        again = SendsAgain(pool=pool, transport=transport, is_wanted=lambda: relay.lease is not None, tell=tell)
-        looking = asyncio.create_task(again.run())
-        try:
-            async with running(relay):
-                yield made
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+    ours = Way(hold_s=hold_s, find_readers=find_readers)
+    sink = SupabaseSink(RealtimeService(DatabaseTransport(ours)), ours)
+    async with open_pool(database_url) as pool, running(Relay(sink=sink, pool=pool, owner="test", echo=ours)):
+        yield ours
 
 
 @pytest.fixture
@@ -79,7 +59,7 @@ def state(conn: psycopg.Connection[DictRow]) -> DictRow:
     return one(conn, query)
 
 
-@pytest.mark.parametrize("hold_s", [HOLD_SEATED_S, 0.0], ids=["events wait", "nobody seemed to listen"])
+@pytest.mark.parametrize("hold_s", [HOLD_S, 0.0], ids=["events wait", "nobody seemed to listen"])
 def test_what_is_written_before_the_slot_is_back_is_heard(
     database_url: str,
     admin_url: str,
@@ -95,7 +75,7 @@ def test_what_is_written_before_the_slot_is_back_is_heard(
         supabase = LocalSupabase(admin_url)
         await supabase.start()
         try:
-            async with bridge(database_url, hold_s=hold_s) as ours:
+            async with bridge(database_url, hold_s=hold_s) as _:
                 async with listening(supabase, account, topic) as before:
                     write(conn, conversation_id, 5)
                     await all_heard(before, topic, 5)
@@ -114,8 +94,8 @@ def test_what_is_written_before_the_slot_is_back_is_heard(
                     shown = [seq for seq in listener.first_heard(topic) if seq > 5]
                     assert shown == list(range(6, 111))
                 await eventually(lambda: state(conn)["waiting_for"] is None, "status to be calm again")
-                assert ours.sent_again >= (0 if hold_s else 100)
-                assert (state(conn)["sent_again"] or 0) == ours.sent_again
+                assert state(conn)["sent_again"] >= (0 if hold_s else 50)
+                assert state(conn)["delivered_count"] == 110, "each is counted once"
         finally:
             await supabase.stop()
 
@@ -132,7 +112,7 @@ def test_what_was_on_its_way_when_the_slot_ended_is_heard(
         supabase = LocalSupabase(admin_url)
         await supabase.start()
         try:
-            async with bridge(database_url, hold_s=HOLD_SEATED_S) as ours:
+            async with bridge(database_url, hold_s=HOLD_S):
                 async with supabase.deaf():
                     write(conn, conversation_id, 20)
                     await eventually(lambda: state(conn)["delivered_count"] == 20, "what is written and not read")
@@ -141,8 +121,7 @@ def test_what_was_on_its_way_when_the_slot_ended_is_heard(
                 async with listening(supabase, account, topic) as listener:
                     await all_heard(listener, topic, 20)
                     assert listener.first_heard(topic) == list(range(1, 21))
-                await eventually(lambda: state(conn)["sent_again"] == 40, "status to tell")
-                assert ours.sent_again == 40, "for conversation and inbox"
+                await eventually(lambda: state(conn)["sent_again"] == 20, "status to tell")
                 assert state(conn)["sent_again_at"] is not None
         finally:
             await supabase.stop()
@@ -157,7 +136,7 @@ def test_a_first_message_right_after_the_first_join_is_heard(
     topic = conversation_topic(conversation_id)
 
     async def scenario() -> None:
-        async with bridge(database_url, hold_s=0.0) as ours:
+        async with bridge(database_url, hold_s=0.0):
             write(conn, conversation_id, 1)
             await eventually(lambda: state(conn)["delivered_count"] == 1, "what nobody hears")
             supabase = LocalSupabase(admin_url)
@@ -167,7 +146,7 @@ def test_a_first_message_right_after_the_first_join_is_heard(
                     write(conn, conversation_id, 1)
                     await eventually(lambda: 2 in listener.seqs(topic), "the first message", 20)
                     assert listener.first_heard(topic) == [1, 2]
-                    assert ours.sent_again == 4, "for conversation and inbox"
+                    assert state(conn)["sent_again"] == 2
             finally:
                 await supabase.stop()
 
@@ -175,7 +154,12 @@ def test_a_first_message_right_after_the_first_join_is_heard(
 
 
 def test_clients_are_given_time_to_join_again(
-    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+    database_url: str,
+    admin_url: str,
+    conn: psycopg.Connection[DictRow],
+    account: UUID,
+    conversation_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A slot that is back at once finds nobody joined: what waited is sent when clients have had their moment."""
     topic = conversation_topic(conversation_id)
@@ -184,7 +168,8 @@ def test_clients_are_given_time_to_join_again(
         supabase = LocalSupabase(admin_url)
         await supabase.start()
         try:
-            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+            monkeypatch.setattr(way, "settle_s", lambda _away_s: 60.0)
+            async with bridge(database_url, hold_s=HOLD_S) as ours:
                 write(conn, conversation_id, 1)
                 await eventually(lambda: state(conn)["delivered_count"] == 1, "the first")
                 await supabase.stop()
@@ -193,7 +178,7 @@ def test_clients_are_given_time_to_join_again(
                 await supabase.start()
                 await eventually(lambda: state(conn)["waiting_for"] == BACK, "status to tell what it waits for")
                 async with listening(supabase, account, topic) as listener:
-                    ours.transport._settled_at = 0.0
+                    ours._open_at = 0.0
                     await eventually(lambda: 4 in listener.seqs(topic), "the newest")
                     assert listener.first_heard(topic) == [1, 2, 3, 4]
         finally:
@@ -203,7 +188,12 @@ def test_clients_are_given_time_to_join_again(
 
 
 def test_what_is_heard_after_the_return_says_nothing_of_before(
-    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+    database_url: str,
+    admin_url: str,
+    conn: psycopg.Connection[DictRow],
+    account: UUID,
+    conversation_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A probe that comes out of the new slot is no proof for what went into the old one: that is sent again."""
     topic = conversation_topic(conversation_id)
@@ -212,17 +202,17 @@ def test_what_is_heard_after_the_return_says_nothing_of_before(
         supabase = LocalSupabase(admin_url)
         await supabase.start()
         try:
-            async with bridge(database_url, hold_s=HOLD_SEATED_S, settle_s=60.0) as ours:
+            monkeypatch.setattr(way, "settle_s", lambda _away_s: 60.0)
+            async with bridge(database_url, hold_s=HOLD_S) as ours:
                 async with supabase.deaf():
                     write(conn, conversation_id, 2)
                     await eventually(lambda: state(conn)["delivered_count"] == 2, "what is written and not read")
                     await supabase.stop()
                 await supabase.start()
-                ours.transport.heard_until(time.monotonic() + 10)
-                await eventually(lambda: ours.transport._settled_at > time.monotonic(), "the new slot to be seen")
-                ours.transport.heard_until(time.monotonic() + 10)
+                await eventually(lambda: ours._open_at > time.monotonic(), "the new slot to be seen")
+                ours.hear(time.monotonic() + 10)
                 async with listening(supabase, account, topic) as listener:
-                    ours.transport._settled_at = 0.0
+                    ours._open_at = 0.0
                     await all_heard(listener, topic, 2)
         finally:
             await supabase.stop()
@@ -241,7 +231,7 @@ def test_word_of_the_dial_waits_for_nothing(
 
     async def scenario() -> None:
         supabase = LocalSupabase(admin_url)
-        transport = DatabaseTransport(hold_s=HOLD_SEATED_S, settle_s=0.0, sends_again=True)
+        transport = DatabaseTransport(Way(hold_s=HOLD_S))
         await supabase.start()
         try:
             async with keeping(database_url, transport) as (gate, _):

@@ -24,6 +24,7 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings
 from realtime_bridge.sinks.base import SINKS
 from realtime_bridge.transports.database import DatabaseTransport
+from realtime_bridge.transports.way import Way
 from tests.factories import append_message, make_conversation, make_user
 from tests.gateway_server import serve
 from tests.integration.bridge.conftest import open_pool, run
@@ -65,7 +66,7 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
         {"DATABASE_URL": database_url, "SUPABASE_JWT_SECRET": SECRET, "CHAT_REALTIME_PROVIDER": provider}
     )
     async with open_pool(database_url, size=12) as pool:
-        transport, clock, name = DatabaseTransport(hold_s=0.0), DatabaseClock(), "host:1:bridge"
+        transport, clock, name = DatabaseTransport(Way(hold_s=0.0)), DatabaseClock(), "host:1:bridge"
         legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
         heard: list[Emit] = []
 
@@ -75,7 +76,7 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
         if legacy:
             legacy.publish = hear  # type: ignore[method-assign]  # as far as the sink goes
         rollout = create_rollout(settings, pool, transport, legacy, name)
-        relays = create_relays(settings, pool, RealtimeService(transport), legacy, name, rollout, clock)
+        relays = create_relays(settings, pool, RealtimeService(transport), Way(), legacy, name, rollout, clock)
         for relay in relays:
             if (inner := getattr(relay.sink, "inner", None)) and relay.sink.name == "legacy":
                 inner._grace_s = 0.0

@@ -18,6 +18,12 @@ def test_defaults_feed_both_sides_from_the_database() -> None:
     assert settings.feeds_legacy
 
 
+@pytest.mark.parametrize(("plan", "rate"), [("", None), ("free", 100), ("pro", 500), ("team", 2_500), ("40", 40)])
+def test_a_plan_is_a_rate(plan: str, rate: float | None) -> None:
+    """By its name or by its number; without one the rate is learned."""
+    assert Settings.from_env(GOOD | {"CROSSFADE_SUPABASE_PLAN": plan}).supabase_rate == rate
+
+
 @pytest.mark.parametrize(
     ("provider", "supabase", "legacy"),
     [("dual", True, True), ("rollout", True, True), ("socketio", False, True), ("supabase", True, False)],
@@ -47,6 +53,8 @@ def test_the_flag_decides_which_sinks_run(provider: str, supabase: bool, legacy:
         ({"CROSSFADE_LOG_FORMAT": "yaml"}, "CROSSFADE_LOG_FORMAT"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL"),
         ({"CROSSFADE_SUPABASE_TRANSPORT": "http", "SUPABASE_SECRET_KEY": "k"}, "SUPABASE_URL"),
+        ({"CROSSFADE_SUPABASE_PLAN": "gold"}, "CROSSFADE_SUPABASE_PLAN"),
+        ({"CROSSFADE_SUPABASE_PLAN": "0"}, "CROSSFADE_SUPABASE_PLAN"),
         ({"CROSSFADE_SUPABASE_TRANSPORT": "http", "SUPABASE_URL": "https://x.supabase.co"}, "SUPABASE_SECRET_KEY"),
     ],
 )

@@ -12,6 +12,8 @@ from realtime_bridge.parity.path_probe import MAX_POSTS, SILENT, PathProbe
 from realtime_bridge.parity.seat_watch import REASON
 from realtime_bridge.parity.watch import HEALTHY_AFTER_S, TICK_S, Watch
 from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
+from realtime_bridge.transports.way import SILENT as NOTHING_DELIVERED
+from realtime_bridge.transports.way import Way
 
 OUTAGE = 6  # one more than a gate allows
 IDLE_S = 60.0
@@ -32,7 +34,7 @@ class Seat:
         return self.is_taken
 
 
-class Way(StrEnum):
+class Fate(StrEnum):
     """What becomes of what is sent."""
 
     DELIVERS = "delivers"
@@ -43,20 +45,34 @@ class Way(StrEnum):
     """The database is not there."""
 
 
+class RecordedWay(Way):
+    """The bridge's own, which notes its changes."""
+
+    def __init__(self, stage: "Stage", *, has_database: bool) -> None:
+        super().__init__(over_http=not has_database, has_seat=True, clock=lambda: stage.now)
+        self._stage = stage
+
+    def use_http(self) -> None:
+        super().use_http()
+        self._stage.changed.append("http")
+
+    def use_database(self) -> None:
+        super().use_database()
+        self._stage.changed.append("database")
+
+
 class Stage:
     """Two paths, a seat and a clock."""
 
     def __init__(self, *, has_database: bool = True) -> None:
         self.now = 0.0
-        self.database, self.http = Way.DELIVERS, Way.DELIVERS
+        self.database, self.http = Fate.DELIVERS, Fate.DELIVERS
         self.delay_s = 0.05
-        self.transactional = has_database
         self.is_wanted = self.is_rolling_out = True
         self.last_sent_at = float("-inf")
         self.told: list[tuple[int, str]] = []
-        self.changed: list[tuple[str, float]] = []
-        self.is_held = False
-        self.heard = 0.0
+        self.changed: list[str] = []
+        self.way = RecordedWay(self, has_database=has_database)
         self.posts = 0
         self.probes = {"database": 0, "http": 0}
         self.under_way: list[tuple[float, str]] = []
@@ -64,12 +80,13 @@ class Stage:
         self.watch = Watch(
             seats=self.seat,
             name="test",
-            paths=self if has_database else None,
+            way=self.way,
             send_to_database=(lambda name: self._send("database", self.database, name)) if has_database else None,
             send_over_http=lambda name: self._send("http", self.http, name),
             pace=Pace(
                 is_rolling_out=lambda: self.is_rolling_out,
                 last_sent_at=lambda: self.last_sent_at,
+                heard_until=lambda: self.way.heard_until,
                 idle_s=IDLE_S,
                 clock=lambda: self.now,
             ),
@@ -79,34 +96,28 @@ class Stage:
         )
         self.seat.take("", self.watch._receive)
 
-    def use_http(self, heard_until: float) -> None:
-        self.transactional, self.is_held = False, False
-        self.changed.append(("http", heard_until))
-
-    def use_database(self) -> None:
-        self.transactional = True
-        self.changed.append(("database", self.now))
-
-    def heard_until(self, at: float) -> None:
-        self.heard = at
-
-    def hold(self, *, is_silent: bool) -> None:
-        self.is_held = is_silent
+    @property
+    def is_held(self) -> bool:
+        try:
+            self.way.check()
+        except SinkNotReady as reason:
+            return str(reason) == NOTHING_DELIVERED
+        return False
 
     async def _tell(self, count: int, reason: str) -> None:
         self.told.append((count, reason))
 
-    async def _send(self, path: str, way: Way, name: str) -> None:
+    async def _send(self, path: str, fate: Fate, name: str) -> None:
         self.probes[path] += 1
-        if way is Way.AWAY:
+        if fate is Fate.AWAY:
             raise SinkNotReady("away")
-        if way is Way.REFUSES:
+        if fate is Fate.REFUSES:
             raise SinkUnavailable("Supabase answered 500")
         self.posts += 1
-        while (self.http if path == "http" else self.database) is Way.HANGS:  # noqa: ASYNC110 - the stage's own clock
+        while (self.http if path == "http" else self.database) is Fate.HANGS:  # noqa: ASYNC110 - the stage's own clock
             await asyncio.sleep(0)
         self.posts -= 1
-        if way is Way.DELIVERS:
+        if fate is Fate.DELIVERS:
             self.under_way.append((self.now + self.delay_s, name))
 
     async def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> float:
@@ -127,11 +138,11 @@ class Stage:
 
     def dies(self) -> None:
         """As a killed process: sockets are gone, and nobody answers."""
-        self.seat.is_taken, self.http, self.database = False, Way.REFUSES, Way.DROPS
+        self.seat.is_taken, self.http, self.database = False, Fate.REFUSES, Fate.DROPS
 
     def freezes(self) -> None:
         """As a stopped process: sockets stay, and nothing comes."""
-        self.http, self.database = Way.HANGS, Way.DROPS
+        self.http, self.database = Fate.HANGS, Fate.DROPS
 
 
 def staged(play: Callable[[Stage], Coroutine[None, None, None]]) -> Callable[[], None]:
@@ -182,7 +193,7 @@ async def test_a_reconnect_and_a_hiccup_are_no_outage(stage: Stage) -> None:
     await stage.run(5)
     stage.dies()
     await stage.run(1)
-    stage.seat.is_taken, stage.http, stage.database = True, Way.DELIVERS, Way.DELIVERS
+    stage.seat.is_taken, stage.http, stage.database = True, Fate.DELIVERS, Fate.DELIVERS
     await stage.run(5)
     stage.delay_s = 2.0
     await stage.run(120)
@@ -194,16 +205,17 @@ async def test_a_reconnect_and_a_hiccup_are_no_outage(stage: Stage) -> None:
 async def test_a_silent_database_path_is_left_for_http_and_taken_again(stage: Stage) -> None:
     """What was heard last is named; nothing is told, for one path delivers; back after unbroken answers only."""
     await stage.run(10)
-    stage.database = Way.DROPS
+    stage.database = Fate.DROPS
     assert await stage.run(10, lambda: bool(stage.changed)) <= 3.5
-    assert (stage.changed[0][0], stage.told) == ("http", [])
-    assert 9 < stage.changed[0][1] <= 10
+    assert (stage.changed, stage.told) == (["http"], [])
+    assert 9 < stage.way.heard_until <= 10
+    assert stage.way.must_go_back
     for _ in range(4):
-        stage.database = Way.DELIVERS if stage.database is Way.DROPS else Way.DROPS
+        stage.database = Fate.DELIVERS if stage.database is Fate.DROPS else Fate.DROPS
         await stage.run(4)
-    stage.database = Way.DELIVERS
+    stage.database = Fate.DELIVERS
     assert await stage.run(60, lambda: len(stage.changed) == 2) >= HEALTHY_AFTER_S
-    assert stage.changed[1][0] == "database"
+    assert stage.changed[1] == "database"
     assert stage.told == []
 
 
@@ -214,10 +226,11 @@ async def test_where_nothing_comes_out_events_are_held(stage: Stage) -> None:
     stage.freezes()
     assert await stage.run(10, lambda: stage.is_held) <= 4
     assert stage.changed == [], "HTTP takes over only where it is heard to deliver"
-    assert stage.heard <= 10
-    stage.http, stage.database = Way.DELIVERS, Way.DELIVERS
+    assert stage.way.heard_until <= 10
+    stage.http, stage.database = Fate.DELIVERS, Fate.DELIVERS
     await stage.run(2)
     assert not stage.is_held
+    assert stage.way.must_go_back, "what was sent meanwhile was heard by nobody"
 
 
 @staged
@@ -237,15 +250,15 @@ async def test_who_cannot_know_says_nothing(stage: Stage) -> None:
     stage.seat.is_taken = False
     await stage.run(20)
     stage.seat.is_taken = True
-    stage.database, stage.http = Way.AWAY, Way.REFUSES
+    stage.database, stage.http = Fate.AWAY, Fate.REFUSES
     await stage.run(20)
     stage.seat.is_taken = False  # without its database Realtime lets nobody in
     await stage.run(5)
-    stage.database, stage.http = Way.DELIVERS, Way.DELIVERS
+    stage.database, stage.http = Fate.DELIVERS, Fate.DELIVERS
     await stage.run(2)
     stage.seat.is_taken = True
     await stage.run(2)
-    stage.database = stage.http = Way.DROPS
+    stage.database = stage.http = Fate.DROPS
     for _ in range(20):
         await stage.run(1)
         stage.now += 30
@@ -273,11 +286,11 @@ def test_posts_that_hang_do_not_pile_up() -> None:
 
     async def play() -> None:
         stage = Stage(has_database=False)
-        stage.http = Way.HANGS
+        stage.http = Fate.HANGS
         await stage.run(120)
         assert stage.knows_outage()
         assert stage.posts == MAX_POSTS
-        stage.http = Way.DELIVERS
+        stage.http = Fate.DELIVERS
         await stage.run(2)
         assert (stage.posts, stage.told[-1][0]) == (0, 0)
 
@@ -306,7 +319,7 @@ async def test_a_silence_is_known_soon_after_something_was_sent(stage: Stage) ->
     """Without a rollout, after an idle hour: one message, and seconds later HTTP has taken over."""
     stage.is_rolling_out = False
     await stage.run(130)
-    stage.database = Way.DROPS
+    stage.database = Fate.DROPS
     stage.last_sent_at = stage.now
     assert await stage.run(20, lambda: bool(stage.changed)) <= 4
 
@@ -332,5 +345,47 @@ def test_a_probe_that_is_late_and_then_refused_is_one_failure() -> None:
         for _ in range(3):
             await asyncio.sleep(0)
         assert (path.failures, path.reason) == (1, SILENT)
+
+    asyncio.run(play())
+
+
+@staged
+async def test_a_lost_probe_says_that_what_was_sent_with_it_is_lost(stage: Stage) -> None:
+    """Over its rate a server drops for a while and goes on: all since the last probe before that is unheard."""
+    stage.is_rolling_out = False
+    stage.last_sent_at = float("inf")
+    await stage.run(30)
+    heard = stage.way.heard_until
+    assert not stage.way.must_go_back
+    stage.database = stage.http = Fate.DROPS
+    await stage.run(5)
+    stage.database = stage.http = Fate.DELIVERS
+    assert await stage.run(5, lambda: stage.way.must_go_back) < 5
+    assert heard <= stage.way.heard_until < heard + 3.2
+    stage.way.went_back()
+    await stage.run(5)
+    assert stage.way.heard_until > heard + 5
+    assert not stage.way.must_go_back
+
+
+@pytest.mark.parametrize("has_database", [True, False], ids=["database", "http"])
+def test_a_bridge_that_is_not_let_in_looks_seldom(has_database: bool) -> None:
+    """Clients hear, and only this bridge's own socket is refused: it has a name, and costs what idleness costs."""
+
+    async def play() -> None:
+        stage = Stage(has_database=has_database)
+        stage.is_rolling_out = False
+        await stage.run(130)
+        stage.seat.is_taken = False
+        await stage.run(60)
+        assert stage.way.is_deaf
+        stage.way.check()
+        before = dict(stage.probes)
+        await stage.run(600)
+        assert sum(stage.probes.values()) - sum(before.values()) <= 11
+        assert len(stage.told) <= 21
+        stage.seat.is_taken = True
+        await stage.run(1)
+        assert not stage.way.is_deaf
 
     asyncio.run(play())

@@ -74,6 +74,15 @@ def test_few_samples_of_legacy_hold_too() -> None:
     assert any(reason.startswith("legacy") for reason in held.reasons)
 
 
+def test_a_side_that_waits_is_given_nobody_more() -> None:
+    """Over the project's rate, say: good windows do not pass, and the verdict says what for. An unfed side may wait."""
+    runs = {Side.SUPABASE: FailureRun(waiting_for="The project takes 100 events a second.")}
+    held = judge([new()] * 3, POLICY, failures_now=runs)
+    assert held.outcome is Outcome.HOLD
+    assert held.reasons == ("supabase is behind: The project takes 100 events a second.",)
+    assert judge([new()] * 3, POLICY, failures_now=runs, sides={Side.LEGACY}).outcome is Outcome.PASS
+
+
 @pytest.mark.parametrize("values", [{"lost": 1}, {"reordered": 1}])
 def test_one_lost_or_reordered_event_turns_back_at_once(values: dict[str, int]) -> None:
     """Parity has no tolerance, and waits for no second window."""

@@ -1,0 +1,65 @@
+"""More is written than the project's rate lets through: everything arrives, later, in order, and everybody says so.
+
+A broadcast counts once when it is sent and once for each channel that receives it. The limit is 100 a second. Written
+are 60 messages a second for 30 s, which is 1,800; each goes to its conversation and to four inboxes: 9,000 broadcasts.
+Each conversation has one listener, who is in no inbox: 1,800 deliveries, so 10,800 events in all, which take 108 s at
+best. The last message is written after 30 s and so waits for at least 78; the 90 s that it has make 120 s in all, in
+which 12,000 events may pass. What sends fewer than 75 broadcasts a second is too slow, and what sends more than 83
+passes the limit as soon as the first minute is over.
+"""
+
+import json
+import time
+
+import pytest
+
+from tests.acceptance.stack import open_place, running
+from tests.faults.listened import PARTICIPANTS, listening, make_room, table, writing
+from tests.waiting import wait_for
+
+LIMIT_PER_S = 100
+MESSAGES_PER_S, WRITES_FOR_S = 60, 30.0
+LISTENERS, EACH = 3, 2
+WITHIN_S = 90.0
+ASKED_AFTER_S = 15.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("transport", ["database", "http"])
+def test_what_is_above_the_rate_arrives_later_and_in_order(transport: str) -> None:
+    """Every client is shown every message within 90 s of its writing, and status and gate say what is going on."""
+    environment = {
+        "CHAT_REALTIME_PROVIDER": "dual",
+        "CROSSFADE_SUPABASE_TRANSPORT": transport,
+        "CROSSFADE_SUPABASE_PLAN": str(LIMIT_PER_S),
+        "CROSSFADE_CANARY": "off",  # it sends, too
+        "CROSSFADE_IDLE_PROBE_S": "60",
+    }
+    with open_place() as place, running(place / "data", f"--plan={LIMIT_PER_S}", environment=environment) as stack:
+        room = make_room(stack, listeners=LISTENERS, each=EACH)
+        with listening(stack, room) as heard:
+            with writing(stack, room, MESSAGES_PER_S) as writer:
+                began = time.monotonic()
+                wait_for(lambda: time.monotonic() - began > ASKED_AFTER_S, "half of the time", ASKED_AFTER_S + 5)
+                (status,) = [
+                    row
+                    for row in json.loads(stack.crossfade("relay", "status", "--json").stdout)
+                    if row["sink"] == "supabase"
+                ]
+                gate = json.loads(stack.crossfade("rollout", "gate", "--json", check=False).stdout)
+                wait_for(lambda: time.monotonic() - began > WRITES_FOR_S, "the writing to end", WRITES_FOR_S + 5)
+            written = writer.written
+            end = time.monotonic() + WITHIN_S
+            wait_for(lambda: heard.is_whole(written) or time.monotonic() > end, "what was written", WITHIN_S + 10)
+            rows = table(heard, written)
+        dropped = stack.log("supabase").count("UnableToBroadcastChanges")
+    print(f"\n{transport}: {len(written)} messages, {len(written) * (PARTICIPANTS + 1)} broadcasts, {dropped} dropped")  # noqa: T201
+    for row in (*rows, {"status": status}, {"gate": gate}):
+        print(row)  # noqa: T201
+    assert sum(row["lost"] for row in rows) == 0
+    assert sum(row["inverted"] for row in rows) == 0
+    assert max(heard.longest_wait_s(client, written) for client in heard.clients) <= WITHIN_S
+    assert max(heard.longest_wait_s(client, written) for client in heard.clients if client[1] == "legacy") < 5
+    assert status["lagEvents"] > 0
+    assert gate["outcome"] != "pass"
