@@ -1,8 +1,9 @@
 """A queue in which who holds least is next: one owner's hundred do not stand before another's first. Thread-safe."""
 
+import contextlib
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from time import monotonic
 
 from gateway.shares import Shares
@@ -42,6 +43,16 @@ class FairQueue:
         finally:
             self._shares.give_back(owner)
 
+    @contextlib.contextmanager
+    def place(self, owner: Hashable, timeout_s: float) -> Iterator[None]:
+        """Hold a place within the block. Raises QueueFull, also when none came free in time."""
+        if not self.enter(owner, timeout_s):
+            raise QueueFull
+        try:
+            yield
+        finally:
+            self.leave(owner)
+
     def leave(self, owner: Hashable) -> None:
         with self._lock:
             self._held[owner] -= 1
@@ -67,8 +78,10 @@ class FairQueue:
 
     def _let_in(self) -> None:
         """Give the free place to who holds least; of several, to who came first."""
-        following = min(self._waiting, key=lambda owner: self._held[owner], default=None)
-        if following is None or self._held[following] >= self._most:
+        if not self._waiting:
+            return
+        following = min(self._waiting, key=lambda owner: self._held[owner])
+        if self._held[following] >= self._most:
             return
         ticket = self._waiting[following].popleft()
         if self._waiting[following]:

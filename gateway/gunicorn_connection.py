@@ -1,6 +1,9 @@
 """A client's connection, as the worker keeps it: bytes that came, an answer not taken yet, and how slow it may be."""
 
 import errno
+import fcntl
+import struct
+import termios
 from time import monotonic
 from typing import Any
 
@@ -8,11 +11,15 @@ from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
-from gateway import request_heads
 from gateway.errors import RequestTimeout
 from gateway.gunicorn_held import Held
 
+HEAD_BYTES = 16_384  # as much as Node's server takes; gunicorn itself would take 100 fields of 8 KB
 PACE_BYTES_S = 8_192  # past its first seconds a body, or an answer, moves so fast: a quarter of a bad phone line
+
+
+class HeadTooLarge(Exception):
+    """No end of the head within HEAD_BYTES."""
 
 
 class Inlet:
@@ -41,6 +48,11 @@ class Inlet:
             raise RequestTimeout from None
         self._received += len(data)
         return data
+
+    def waiting_bytes(self) -> int:
+        """Return how much can be read without waiting."""
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self._sock, termios.FIONREAD, b"\0\0\0\0"))
+        return int(waiting)
 
 
 class Outlet:
@@ -100,7 +112,6 @@ class Connection(TConn):  # type: ignore[misc]
         self.since = monotonic()
         self.data_ready = True  # whenever a thread gets it
         self._inlet = Inlet(sock, patience_s)
-        self._wanted: int | None = None
         self._looked_at = 0
 
     def init(self) -> None:
@@ -110,34 +121,39 @@ class Connection(TConn):  # type: ignore[misc]
         self.initialized = True
         self._inlet.begin()
         self.parser.unreader.unread(bytes(self.arrived))
-        self.arrived, self._wanted, self._looked_at = bytearray(), None, 0
+        self.arrived, self._looked_at = bytearray(), 0
 
     def take_over(self) -> None:
         """Take back what the parser read ahead: the beginning of a next request."""
         self.arrived += self.parser.unreader.take_buffered()
 
-    def receive(self) -> int:
-        """Read what is there; return how much. Raises ConnectionError at its end, OSError when it is broken."""
+    def receive(self) -> None:
+        """Read what is there. Raises ConnectionError at its end, OSError when it is broken."""
         try:
-            data = self.sock.recv(request_heads.SMALL_BYTES)
+            data = self.sock.recv(HEAD_BYTES)
         except (BlockingIOError, InterruptedError):
-            return 0
+            return
         if not data:
             raise ConnectionResetError(errno.ECONNRESET, "the client has left")
         self._looked_at = len(self.arrived)
         self.arrived += data
-        return len(data)
 
-    def is_there(self) -> bool:
-        """Whether a thread can begin with what has arrived. Raises HeadTooLarge."""
-        if self._wanted is None:
-            self._wanted = request_heads.wanted_bytes(self.arrived, looked_at=self._looked_at)
-        return self._wanted is not None and len(self.arrived) >= self._wanted and bool(self.arrived)
+    def has_head(self) -> bool:
+        """Whether a thread can begin: what a head means, also a malformed one, is the parser's business alone.
+
+        A bare newline (RFC 9112 §2.2) is, too: the end that is waited for might never come. Raises HeadTooLarge.
+        """
+        if self.arrived.find(b"\r\n\r\n", max(0, self._looked_at - 3)) >= 0:
+            return True
+        if len(self.arrived) > HEAD_BYTES:
+            raise HeadTooLarge
+        return self.arrived.count(b"\n") != self.arrived.count(b"\r\n")
 
 
-def has_whole_body(request: Any) -> bool:
-    """Whether nothing of the request's body is still to come from the client."""
-    reader = request.body.reader
-    if isinstance(reader, LengthReader):
-        return bool(reader.length <= request.unreader.buf.getbuffer().nbytes)
-    return reader.parser is None
+def is_whole(body: Any) -> bool:
+    """Whether all that the reader of a request's body (`wsgi.input`) has not read can be read without waiting."""
+    reader = body.reader
+    if not isinstance(reader, LengthReader):
+        return reader.parser is None
+    here = reader.unreader.buf.getbuffer().nbytes
+    return bool(reader.length <= here or reader.length <= here + reader.unreader.sock.waiting_bytes())

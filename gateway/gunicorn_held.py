@@ -6,7 +6,6 @@ import threading
 from typing import Protocol
 
 UNSENT_BYTES = 33_554_432  # of answers that clients take slowly, per worker: a thousand full pages of messages
-ARRIVING_BYTES = 16_777_216  # of requests that are not whole yet, per worker: some thousands of ordinary ones
 
 
 class Holder(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from gateway.gunicorn_connection import Connection
-from gateway.gunicorn_held import ARRIVING_BYTES, UNSENT_BYTES, Held
+from gateway.gunicorn_held import UNSENT_BYTES, Held
 from gateway.gunicorn_problems import write_problem
 
 LINGER_S = 2.0  # RFC 9112 §9.6: so long a closing connection is read on, or the client may lose the end of its answer
@@ -30,7 +30,6 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
         self.leaving: deque[Connection] = deque()
         self.sending: deque[Connection] = deque()
         self.unsent = Held(UNSENT_BYTES)
-        self.arriving = Held(ARRIVING_BYTES)
         self._swept_at = monotonic()
 
     def park(
@@ -59,7 +58,6 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
 
     def refuse(self, conn: Connection, status: int, reason: str) -> None:
         """Answer a request that is not whole, and will not be waited for."""
-        self.arriving.remove(conn, len(conn.arrived))
         with contextlib.suppress(OSError):
             write_problem(conn.sock, status, reason, "")
         self.part_from(conn)
@@ -102,7 +100,6 @@ class ParkingWorker(ThreadWorker):  # type: ignore[misc]
     def discard(self, conn: Connection) -> None:
         """Close what waits nowhere any more."""
         self.unsent.remove(conn, len(conn.unsent))
-        self.arriving.remove(conn, len(conn.arrived))
         self._close(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:

@@ -1,22 +1,25 @@
 """gunicorn's threaded worker, with one rule more: who is slow waits in the loop, and holds no thread.
 
-A thread gets a request whose head is whole, and its body when it is small; what a client does not take of the answer is
-sent by the loop. Everything that may still be waited for in a thread has a deadline (`gunicorn_connection`).
+A thread gets a request whose head is whole. Of a body nothing is waited for before the key, so whoever has none cannot
+make us hold any; what a client does not take of the answer is sent by the loop. Everything that may still be waited for
+in a thread has a deadline (`gunicorn_connection`).
 """
 
 import errno
 import selectors
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.gunicorn_connection import PACE_BYTES_S, Connection, Outlet, has_whole_body, send_now
+from gateway.gunicorn_connection import PACE_BYTES_S, Connection, HeadTooLarge, Outlet, is_whole, send_now
 from gateway.gunicorn_parking import LINGER_S, ParkingWorker
-from gateway.request_heads import HeadTooLarge
 
 NOBODY_THERE = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+PROBE = b"GET /livez "  # it has a thread of its own, whatever the others wait for
 
 
 class Worker(ParkingWorker):
@@ -39,47 +42,45 @@ class Worker(ParkingWorker):
         while self.nr_conns >= self.worker_connections and self.make_room():
             pass
 
-    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
-        """Take a kept-alive connection whose next request begins; most are whole, and wait for nothing."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
+    def init_process(self) -> None:
+        self.probes = ThreadPoolExecutor(1, "probes")
+        super().init_process()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        pool = self.probes if conn.arrived.startswith(PROBE) else self.tpool
+        done = pool.submit(self.handle, conn)
+        done.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
+
+    def on_client_socket_readable(self, conn: Connection, _client: Any) -> None:
+        """Take a kept-alive connection whose next request begins."""
         conn.since = monotonic()
-        try:
-            self.arriving.add(conn, conn.receive())
-            self._begin(conn)
-        except OSError:
-            self.discard(conn)
-        except HeadTooLarge:
-            self.refuse(conn, 431, "Request Header Fields Too Large")
+        self._receive(self.keepalived_conns, conn)
 
     def on_pending_socket_readable(self, conn: Connection, _client: Any) -> None:
-        """Take what has come of a request; the rest of it is not waited for by anybody."""
-        try:
-            self.arriving.add(conn, conn.receive())
-            if not conn.is_there():
-                return
-        except OSError:
-            self.drop(self.pending_conns, conn)
-            return
-        except HeadTooLarge:
-            self.take_out(self.pending_conns, conn)
-            self.refuse(conn, 431, "Request Header Fields Too Large")
-            return
-        self.take_out(self.pending_conns, conn)
-        self._begin(conn)
+        self._receive(self.pending_conns, conn)
 
-    def _begin(self, conn: Connection) -> None:
-        """Give a request to a thread when it is there; else wait for it. Raises HeadTooLarge."""
-        if conn.is_there():
-            self.arriving.remove(conn, len(conn.arrived))
-            self.enqueue_req(conn)
+    def _receive(self, waiting: "deque[Connection]", conn: Connection) -> None:
+        """Take what has come of a request; the rest of its head is not waited for by anybody."""
+        try:
+            conn.receive()
+            has_head = conn.has_head()
+        except OSError:
+            self.drop(waiting, conn)
+        except HeadTooLarge:
+            self.take_out(waiting, conn)
+            self.refuse(conn, 431, "Request Header Fields Too Large")
         else:
-            self._await_request(conn)
+            if has_head:
+                self.take_out(waiting, conn)
+                self.enqueue_req(conn)
+            elif waiting is not self.pending_conns:
+                self.take_out(waiting, conn)
+                self._await_request(conn)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Answer as gunicorn does, with a socket that does not wait, and a connection that ends with a body's rest."""
         should_close = req.should_close
-        req.should_close = lambda: should_close() or not has_whole_body(req)
+        req.should_close = lambda: should_close() or not is_whole(req.body)
         try:
             outlet = SimpleNamespace(sock=Outlet(conn, self.unsent), client=conn.client, server=conn.server)
             return super().handle_request(req, outlet)
@@ -122,7 +123,7 @@ class Worker(ParkingWorker):
         conn.since = monotonic()
         conn.take_over()
         try:
-            if conn.is_there():
+            if conn.has_head():
                 self.enqueue_req(conn)
             elif conn.arrived:
                 self._await_request(conn)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
+from uuid import UUID
 
 from gateway.domain import ApiKey
 
@@ -45,6 +46,12 @@ class KeyCache:
             entry.used_at = now
             self._entries.move_to_end(key_id)
             return entry.key
+
+    def find_account(self, key_id: str) -> UUID | None:
+        """Return whose key it was when it was read last, however long ago: it may stand in line with its account's."""
+        with self._lock:
+            entry = self._entries.get(key_id)
+            return entry.key.account_id if entry else None
 
     def store(self, key: ApiKey, *, read_at: float) -> None:
         """Remember what a query that began at `read_at` returned; older news never replaces newer."""

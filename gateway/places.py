@@ -2,9 +2,11 @@
 
 QUEUED = 256  # requests at the turnstile; at 800 a second they wait a third of a second
 OPEN_AT_ONCE, OPEN_QUEUED = 2, 32  # pages for everybody, made in advance: milliseconds
-TRANSFERS = 64  # bodies and files on their way; of 5 MB each over bad lines that is half a megabyte a second in all
-WHOLE_BODIES_MIB = 64  # of bodies that are read whole, until their requests end: imports, photos of WhatsApp
-SPARE = 32  # threads for what needs no place: probes, refusals
+TRANSFERS_MIB = 64  # of bodies and files on their way, each at least one: imports, uploads, what a slow line sends
+UNPROVEN_MIB = 36  # of bodies whose signature comes at their end: photos of WhatsApp
+LOOKUPS_QUEUED = 256  # requests whose key is not known here yet
+CHANNELS_QUEUED = 32  # webhooks whose channel is looked for
+SPARE = 32  # threads for what needs no place: readiness, refusals
 
 
 def threads(at_once: int, max_waiters: int) -> int:
@@ -12,4 +14,14 @@ def threads(at_once: int, max_waiters: int) -> int:
 
     Made when needed; `at_once` requests work, the others sleep.
     """
-    return at_once + QUEUED + OPEN_AT_ONCE + OPEN_QUEUED + TRANSFERS + max_waiters + SPARE
+    return (
+        at_once
+        + QUEUED
+        + OPEN_AT_ONCE
+        + OPEN_QUEUED
+        + TRANSFERS_MIB
+        + UNPROVEN_MIB
+        + LOOKUPS_QUEUED
+        + max_waiters
+        + SPARE
+    )

@@ -1,6 +1,6 @@
 """Bodies and files that take their time: each holds a thread, and no place among those who work.
 
-What is read whole is in memory until its request ends, so that is shared out, too.
+What is read whole is in memory until its request ends, so a place counts as many MiB as that may be.
 """
 
 import contextlib
@@ -9,24 +9,29 @@ from collections.abc import Callable, Hashable, Iterator
 from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
-from gateway.places import TRANSFERS, WHOLE_BODIES_MIB
-from gateway.request_heads import SMALL_BYTES
+from gateway.gunicorn_connection import is_whole
+from gateway.places import TRANSFERS_MIB, UNPROVEN_MIB
 from gateway.shares import Shares
 
 MIB = 1_048_576
-LARGEST_MIB = 8  # a webhook of WhatsApp with its photo: whoever has nothing here yet may always bring one
+LARGEST_MIB = 9  # a webhook of WhatsApp with its photo: whoever has nothing here yet may always bring one
+BUSY = "Too many bodies and files are on their way; wait for some to end."
 
 
 class Transfers:
-    """`step_aside` gives up the request's place at the turnstile; the views that want one take it afterwards."""
+    """`step_aside` gives up the request's place at the turnstile; the views that want one take it afterwards.
+
+    Who has shown a key, or a signed URL, has its account's share. What only a body's signature will prove comes to a
+    smaller room: whoever knows a channel's id takes at most that channel's account's share of it.
+    """
 
     def __init__(self, step_aside: Callable[[], None]) -> None:
         self._step_aside = step_aside
-        self._places = Shares(TRANSFERS)
-        self._memory = Shares(WHOLE_BODIES_MIB, few=LARGEST_MIB)
+        self._proven = Shares(TRANSFERS_MIB, few=LARGEST_MIB)
+        self._unproven = Shares(UNPROVEN_MIB, few=LARGEST_MIB)
 
     def install(self, app: Flask) -> None:
-        app.teardown_request(lambda _: self._forget())
+        app.teardown_request(lambda _: g.pop("end_of_transfer", lambda: None)())
 
     @contextlib.contextmanager
     def moving(self, owner: Hashable) -> Iterator[None]:
@@ -39,29 +44,24 @@ class Transfers:
 
     def begin(self, owner: Hashable) -> Callable[[], None]:
         """Take a place; return what gives it back. Raises ServiceUnavailable when this owner has enough of them."""
-        if not self._places.take(owner):
-            raise ServiceUnavailable("Too many uploads and downloads are under way; wait for some to end.")
-        self._step_aside()
-        return lambda: self._places.give_back(owner)
+        return self._begin(self._proven, owner, 1)
 
-    def read_body(self, owner: Hashable) -> bytes:
+    def read_body(self, owner: Hashable, *, is_proven: bool = True) -> bytes:
         """Return the whole body, at most what the view takes. Raises RequestTimeout, ServiceUnavailable."""
-        if not may_be_slow():
-            return request.get_data(cache=True)
-        length = request.content_length
-        size_mib = ((request.max_content_length or 0) if length is None else length) // MIB + 1
-        with self.moving(owner):
-            if not self._memory.take(owner, size_mib):
-                raise ServiceUnavailable("Too many large bodies at once; wait for some to be answered.")
-            g.whole_body = (owner, size_mib)
-            return request.get_data(cache=True)
+        if may_be_slow():
+            length = request.content_length
+            mib = ((request.max_content_length or 0) if length is None else length) // MIB + 1
+            g.end_of_transfer = self._begin(self._proven if is_proven else self._unproven, owner, mib)
+        return request.get_data(cache=True)
 
-    def _forget(self) -> None:
-        if (held := g.pop("whole_body", None)) is not None:
-            self._memory.give_back(*held)
+    def _begin(self, room: Shares, owner: Hashable, mib: int) -> Callable[[], None]:
+        if not room.take(owner, mib):
+            raise ServiceUnavailable(BUSY)
+        self._step_aside()
+        return lambda: room.give_back(owner, mib)
 
 
 def may_be_slow() -> bool:
-    """Whether the request's body may still be on its way: small ones are here before their request begins."""
-    is_chunked = request.content_length is None and "Transfer-Encoding" in request.headers
-    return is_chunked or "Expect" in request.headers or (request.content_length or 0) > SMALL_BYTES
+    """Whether some of the request's body may still be on its way."""
+    body = request.environ["wsgi.input"]
+    return hasattr(body, "reader") and not is_whole(body)

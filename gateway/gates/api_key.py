@@ -1,7 +1,6 @@
 """Second gate: who is asking. Fails closed: when no key can be checked, the answer is 503 and nobody gets in."""
 
 import hmac
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -13,9 +12,11 @@ from gateway import api_keys, errors
 from gateway.api_keys import KeyText, MalformedKeyError
 from gateway.db import Database
 from gateway.domain import ApiKey
+from gateway.fair_queue import FairQueue, QueueFull
 from gateway.gates.failed_keys import FailedKeys
 from gateway.key_cache import KeyCache
 from gateway.metrics import Metrics
+from gateway.places import LOOKUPS_QUEUED
 from gateway.store import api_keys as stored
 
 API = "/api/"
@@ -40,7 +41,7 @@ def needs_key(path: str, endpoint: str | None) -> bool:
     )
 
 
-LOOKUPS_AT_ONCE = 2  # of keys that this worker does not know: guessing never holds the database's other connections
+LOOKUPS_AT_ONCE = 4  # of keys that this worker does not know, three for strangers: guessing never holds all connections
 LOOKUP_WAIT_S = 5.0  # a lookup takes a millisecond; this long a queue is a database that does not answer
 
 HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
@@ -63,7 +64,7 @@ class ApiKeyGate:
         self._failed = failed
         self._metrics = metrics
         self._now = now
-        self._lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
+        self._lookups = FairQueue(LOOKUPS_AT_ONCE, LOOKUPS_QUEUED)
 
     def install(self, app: Flask) -> None:
         app.before_request(self._check)
@@ -105,28 +106,25 @@ class ApiKeyGate:
         if (key := self._cache.find(presented.id)) is not None:
             self._metrics.key_lookups.labels("cache").inc()
             return key
+        owner = self._cache.find_account(presented.id)  # None for strangers, who wait together
         try:
-            return self._look_up(presented)
-        except errors.ServiceUnavailable:
+            with self._lookups.place(owner, LOOKUP_WAIT_S):
+                return self._look_up(presented)
+        except (QueueFull, errors.ServiceUnavailable) as error:
             self._metrics.keys_not_checked.inc()
-            raise
+            raise errors.ServiceUnavailable from error.__cause__ or error
 
     def _look_up(self, presented: KeyText) -> ApiKey | None:
         """Ask the database, however many others have guessed from the same address: this key may be the good one."""
-        if not self._lookups.acquire(timeout=LOOKUP_WAIT_S):
-            raise errors.ServiceUnavailable
-        try:
-            if (key := self._cache.find(presented.id)) is not None:  # somebody before us asked
-                return key
-            self._metrics.key_lookups.labels("database").inc()
-            read_at = monotonic()
-            with self._database.connection() as connection:
-                key = stored.find(connection, presented.id)
-            if key is not None:
-                self._cache.store(key, read_at=read_at)
+        if (key := self._cache.find(presented.id)) is not None:  # somebody before us asked
             return key
-        finally:
-            self._lookups.release()
+        self._metrics.key_lookups.labels("database").inc()
+        read_at = monotonic()
+        with self._database.connection() as connection:
+            key = stored.find(connection, presented.id)
+        if key is not None:
+            self._cache.store(key, read_at=read_at)
+        return key
 
     def _refuse(self) -> NoReturn:
         self._failed.count()

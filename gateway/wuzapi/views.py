@@ -5,7 +5,6 @@ Anything understood or knowingly ignored is answered 200, for WUZAPI repeats wha
 """
 
 import json
-import threading
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -20,8 +19,10 @@ from gateway.errors import (
     ServiceUnavailable,
     SignatureInvalid,
 )
+from gateway.fair_queue import FairQueue, QueueFull
 from gateway.gates.turnstile import TurnstileGate
 from gateway.metrics import Metrics
+from gateway.places import CHANNELS_QUEUED
 from gateway.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
@@ -32,7 +33,7 @@ from realtime_bridge.wuzapi import hmac_context
 PREFIX = "/hooks/wuzapi"
 ENDPOINT = "wuzapi.receive_event"
 MAX_BODY_BYTES = 8_388_608  # a photo travels in the event as base64; larger media should come by link
-LOOKUPS_AT_ONCE, LOOKUP_WAIT_S = 2, 5.0  # of channels: guessing their ids never holds all connections
+LOOKUPS_AT_ONCE, LOOKUP_WAIT_S = 2, 5.0  # of channels: guessing never holds all connections
 SIGN = f"Sign the raw body with the channel's HMAC key in {HEADER}, as lowercase hex."
 NO_KEY = "Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it."
 
@@ -46,7 +47,7 @@ def blueprint(
     turnstile: TurnstileGate,
 ) -> Blueprint:
     routes = Blueprint("wuzapi", __name__, url_prefix=PREFIX)
-    lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
+    lookups = FairQueue(LOOKUPS_AT_ONCE, CHANNELS_QUEUED)
 
     def receive_event(channel_id: UUID) -> Response:
         if secrets is None:
@@ -65,24 +66,23 @@ def blueprint(
     return routes
 
 
-def _channel(database: Database, lookups: threading.BoundedSemaphore, channel_id: UUID) -> Channel:
+def _channel(database: Database, lookups: FairQueue, channel_id: UUID) -> Channel:
     """One answer for an unknown channel, one that is switched off, no signature, and later for a wrong one."""
     if not may_be_signature(request.headers.get(HEADER, "")):
         raise SignatureInvalid(SIGN)
-    if not lookups.acquire(timeout=LOOKUP_WAIT_S):
-        raise ServiceUnavailable
     try:
-        channel = service.find_channel(database, channel_id)
-    finally:
-        lookups.release()
+        with lookups.place(channel_id, LOOKUP_WAIT_S):
+            channel = service.find_channel(database, channel_id)
+    except QueueFull:
+        raise ServiceUnavailable from None
     if channel is None:
         raise SignatureInvalid(SIGN)
     return channel
 
 
 def _body(transfers: Transfers, channel: Channel) -> bytes:
-    """Whoever knows a channel's id can begin a body: it takes from the channel's share, and no account's."""
-    body = transfers.read_body(channel.id)
+    """Whoever knows a channel's id can begin a body: it takes no place of those who have shown a key."""
+    body = transfers.read_body(channel.account_id, is_proven=False)
     if len(body) > MAX_BODY_BYTES:  # a chunked one was cut off by then
         raise PayloadTooLarge(f"Send at most {MAX_BODY_BYTES} bytes; let media come by link (S3).")
     return body

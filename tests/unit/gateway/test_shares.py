@@ -50,6 +50,16 @@ def test_whoever_holds_least_is_next() -> None:
     assert queue.waiting == 0
 
 
+def test_nobody_in_particular_is_next_too() -> None:
+    """Those who have no account wait under None, like the pages that are for everybody."""
+    queue = FairQueue(1, 4)
+    with ThreadPoolExecutor(1) as pool, queue.place(None, 0):
+        waiting = pool.submit(queue.enter, None, 10)
+        wait_for(lambda: queue.waiting == 1, "one to wait")
+        queue.leave(None)
+        assert waiting.result(5)
+
+
 def test_some_places_are_never_one_owners() -> None:
     """What one account does with a store that does not answer holds up itself."""
     queue = FairQueue(8, 400)
