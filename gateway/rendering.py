@@ -1,4 +1,4 @@
-"""Success answers. Representations come from Postgres as JSON text, and a gate sorts their fields; with two exceptions.
+"""Success answers. Representations come from Postgres as JSON text, and are answered as they are; with two exceptions.
 
 A key that may not read is answered a receipt, and an account that asked for it finds the safe form beside each text.
 """

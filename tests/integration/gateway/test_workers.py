@@ -343,7 +343,7 @@ def test_a_bad_variable_ends_gunicorn_with_one_sentence(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=30, check=False)
     assert result.returncode == 1
     assert result.stderr.decode().strip().splitlines() == [
-        "DATABASE_URL must be a URL that starts with postgresql: or postgres:"
+        "DATABASE_URL must be a URL that starts with postgresql: or postgres:."
     ]
     assert not list(tmp_path.iterdir())
 
