@@ -87,8 +87,7 @@ def set_stage(
         return Wish(
             flag=FLAG,
             stage=wanted,
-            actor=who.actor,
-            key_id=who.key_id,
+            by=who,
             why=why,
             version=version,
             is_forced=force,
@@ -136,8 +135,7 @@ def advance(
         return Wish(
             flag=FLAG,
             stage=following,
-            actor=who.actor,
-            key_id=who.key_id,
+            by=who,
             why=why,
             version=seen if version is None else version,
             action="advance",
@@ -163,7 +161,7 @@ def rollback(*, stage: str, why: str, actor: str | None, data_dir: Path | None, 
     async def turn(connection: Connection) -> tuple[store.Dial, int | None]:
         who = await identify(connection, actor, is_needed=False)
         before = await store.get_dial(connection, FLAG)
-        version = await changes.roll_back(connection, FLAG, actor=who.actor, key_id=who.key_id, why=why, stage=wanted)
+        version = await changes.roll_back(connection, FLAG, by=who, why=why, stage=wanted)
         return before, version
 
     before, version = run(data_dir, turn)

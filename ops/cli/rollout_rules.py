@@ -45,7 +45,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str | None, data_dir: 
     async def act(connection: Connection) -> Policy:
         if wanted:
             who = await identify(connection, actor)
-            return await changes.set_policy(connection, FLAG, wanted, actor=who.actor, key_id=who.key_id, why=why)
+            return await changes.set_policy(connection, FLAG, wanted, by=who, why=why)
         return (await store.get_dial(connection, FLAG)).policy
 
     values = asdict(run(data_dir, act))
@@ -76,10 +76,10 @@ def plan(
     async def act(connection: Connection) -> store.Plan | None:
         if steps:
             who = await identify(connection, actor)
-            await changes.start_plan(connection, FLAG, list(steps), actor=who.actor, key_id=who.key_id, why=why)
+            await changes.start_plan(connection, FLAG, list(steps), by=who, why=why)
         elif state:
             who = await identify(connection, actor, is_needed=state == "running")
-            await changes.set_plan_state(connection, FLAG, state, actor=who.actor, key_id=who.key_id, why=why)
+            await changes.set_plan_state(connection, FLAG, state, by=who, why=why)
         return await store.find_plan(connection, FLAG)
 
     found = run(data_dir, act)
@@ -114,9 +114,7 @@ def approve(
         who = await identify(connection, actor)
         if needed is not None:
             try:
-                await changes.set_needs_approval(
-                    connection, FLAG, needed=needed, why=why, actor=who.actor, key_id=who.key_id
-                )
+                await changes.set_needs_approval(connection, FLAG, needed=needed, why=why, by=who)
             except ApprovalNeeded as reason:
                 return {"needsApproval": True, "waits": str(reason)}
             return {"needsApproval": needed}
@@ -125,8 +123,7 @@ def approve(
             connection,
             FLAG,
             verdict=judged.verdict,
-            actor=who.actor,
-            key_id=who.key_id,
+            by=who,
             why=why,
             is_forced=force,
         )
@@ -179,9 +176,7 @@ def add_override(
     async def act(connection: Connection) -> tuple[UUID, StageName]:
         who = await identify(connection, actor)
         found = await find_user(connection, name)
-        await changes.put_override(
-            connection, FLAG, Kind(kind), found, Told(provider), actor=who.actor, key_id=who.key_id, why=why
-        )
+        await changes.put_override(connection, FLAG, Kind(kind), found, Told(provider), by=who, why=why)
         return found, (await store.get_dial(connection, FLAG)).stage.name
 
     subject, stage = run(data_dir, act)
@@ -205,9 +200,7 @@ def remove_override(*, kind: str, name: str, why: str, actor: str | None, data_d
     async def act(connection: Connection) -> tuple[UUID, bool]:
         who = await identify(connection, actor)
         found = await find_user(connection, name)
-        was_there = await changes.delete_override(
-            connection, FLAG, Kind(kind), found, actor=who.actor, key_id=who.key_id, why=why
-        )
+        was_there = await changes.delete_override(connection, FLAG, Kind(kind), found, by=who, why=why)
         return found, was_there
 
     subject, was_there = run(data_dir, act)

@@ -38,14 +38,12 @@ class Wish:
 
     flag: str
     stage: Stage
-    actor: str
+    by: Who
     why: str
     version: int | None = None
     action: str = "set"
     is_forced: bool = False
     """Go on without a passing gate, or without a bridge that follows; the audit says so."""
-    key_id: str | None = None
-    """The operator's key that proved who wishes."""
     asked_by: str | None = None
     """In whose name, where the actor is a plan."""
     leave_behind: int = 0
@@ -80,17 +78,7 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adop
             _check_gate(dial, wish, verdict)
             figures |= _check_left(found, wish)
             if dial.needs_approval:
-                by = Who(actor=wish.asked_by or wish.actor, key_id=wish.key_id)
-                await _request(
-                    connection,
-                    dial,
-                    Action.SET,
-                    by=by,
-                    why=wish.why,
-                    stage=wish.stage,
-                    leave_behind=wish.leave_behind,
-                    noted_by=wish.actor,
-                )
+                await _request(connection, dial, Action.SET, wish)
         if not dial.needs_approval or not stages.is_forward(dial.stage, wish.stage):
             return await _turn(connection, dial, wish, figures)
     raise ApprovalNeeded(f"{wish.stage.label} {APPROVE}")
@@ -100,9 +88,8 @@ async def roll_back(
     connection: Connection,
     flag: str,
     *,
-    actor: str,
+    by: Who,
     why: str,
-    key_id: str | None = None,
     stage: Stage = OFF,
     action: str = "rollback",
     version: int | None = None,
@@ -116,19 +103,11 @@ async def roll_back(
         dial = await store.lock_dial(connection, flag)
         if not stages.is_forward(stage, dial.stage) or version not in (None, dial.version):
             return None
-        wish = Wish(flag=flag, stage=stage, actor=actor, key_id=key_id, why=why, action=action)
-        return await _turn(connection, dial, wish, figures)
+        return await _turn(connection, dial, Wish(flag=flag, stage=stage, by=by, why=why, action=action), figures)
 
 
 async def approve(
-    connection: Connection,
-    flag: str,
-    *,
-    actor: str,
-    verdict: Verdict,
-    key_id: str | None = None,
-    why: str = "",
-    is_forced: bool = False,
+    connection: Connection, flag: str, *, by: Who, verdict: Verdict, why: str = "", is_forced: bool = False
 ) -> Agreed:
     """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises.
 
@@ -146,66 +125,52 @@ async def approve(
             raise ApprovalRefused("Nothing waits for an approval.")
         if asked is None or request.id != asked.id:
             raise ApprovalRefused("Another wish was put in its place meanwhile: look at crossfade rollout status.")
-        _check_second(request, actor, key_id, await operators.lines(connection))
+        _check_second(request, by, await operators.lines(connection))
         if request.action is not Action.SET:
-            await store.approve_request(connection, request, actor=actor, key_id=key_id)
-            return await _agree(connection, dial, request, Who(actor=actor, key_id=key_id))
-        wish = _approved(request, flag, actor=actor, key_id=key_id, why=why, is_forced=is_forced)
+            await store.approve_request(connection, request, actor=by.actor, key_id=by.key_id)
+            return await _agree(connection, dial, request, by)
+        wish = _approved(request, flag, by=by, why=why, is_forced=is_forced)
         _check_version(dial, request.version)
         stages.check_change(dial.stage, wish.stage)
         if not is_forced:
             await following.check(connection, flag)
         _check_gate(dial, wish, verdict, is_second=True)
         figures = verdict.figures() | _check_left(found, wish)
-        await store.approve_request(connection, request, actor=actor, key_id=key_id)
+        await store.approve_request(connection, request, actor=by.actor, key_id=by.key_id)
         return Agreed(request=request, version=await _turn(connection, dial, wish, figures))
 
 
 async def put_override(
-    connection: Connection,
-    flag: str,
-    kind: Kind,
-    subject: UUID,
-    provider: Told,
-    *,
-    actor: str,
-    why: str,
-    key_id: str | None = None,
+    connection: Connection, flag: str, kind: Kind, subject: UUID, provider: Told, *, by: Who, why: str
 ) -> None:
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
-        await store.put_override(connection, flag, kind, subject, provider, why=why, actor=actor)
-        await _note(connection, dial, actor, "override_add", f"{kind} {subject} → {provider}: {why}", key_id)
+        await store.put_override(connection, flag, kind, subject, provider, why=why, actor=by.actor)
+        await _note(connection, dial, by, "override_add", f"{kind} {subject} → {provider}: {why}")
 
 
-async def delete_override(
-    connection: Connection, flag: str, kind: Kind, subject: UUID, *, actor: str, why: str, key_id: str | None = None
-) -> bool:
+async def delete_override(connection: Connection, flag: str, kind: Kind, subject: UUID, *, by: Who, why: str) -> bool:
     """Return whether there was one."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         found = await store.delete_override(connection, flag, kind, subject)
         if found:
-            await _note(connection, dial, actor, "override_remove", f"{kind} {subject}: {why}", key_id)
+            await _note(connection, dial, by, "override_remove", f"{kind} {subject}: {why}")
     return found
 
 
-async def set_policy(
-    connection: Connection, flag: str, changes: Mapping[str, Any], *, actor: str, why: str, key_id: str | None = None
-) -> Policy:
+async def set_policy(connection: Connection, flag: str, changes: Mapping[str, Any], *, by: Who, why: str) -> Policy:
     """Change gate settings; raises PolicyRefused. The current windows are judged by the new ones from now on."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         policy = Policy.of({**dial.policy.changes(), **changes})
         await store.set_policy(connection, flag, policy)
         words = " ".join(f"{name}={value}" for name, value in changes.items())
-        await _note(connection, dial, actor, "policy", f"{words}: {why}", key_id)
+        await _note(connection, dial, by, "policy", f"{words}: {why}")
     return policy
 
 
-async def set_needs_approval(
-    connection: Connection, flag: str, *, needed: bool, actor: str, why: str, key_id: str | None = None
-) -> None:
+async def set_needs_approval(connection: Connection, flag: str, *, needed: bool, by: Who, why: str) -> None:
     """Raises OperatorRefused; ApprovalNeeded where it is to end and anybody has a key: a second operator ends it."""
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
@@ -215,17 +180,15 @@ async def set_needs_approval(
         is_asked = dial.needs_approval and not needed and bool(lines)
         if is_asked:
             _check_operators(lines, "Who agrees to that")
-            await _request(connection, dial, Action.OFF, by=Who(actor=actor, key_id=key_id), why=why)
+            await _request(connection, dial, Action.OFF, Wish(flag=flag, stage=dial.stage, by=by, why=why))
         else:
             await store.set_needs_approval(connection, flag, needed=needed)
-            await _note(connection, dial, actor, "approvals_on" if needed else "approvals_off", why, key_id)
+            await _note(connection, dial, by, "approvals_on" if needed else "approvals_off", why)
     if is_asked:
         raise ApprovalNeeded(f"To need no second operator {APPROVE}")
 
 
-async def start_plan(
-    connection: Connection, flag: str, words: list[str], *, actor: str, why: str, key_id: str | None = None
-) -> None:
+async def start_plan(connection: Connection, flag: str, words: list[str], *, by: Who, why: str) -> None:
     """Begin a plan, in place of any other. Raises PlanRefused."""
     steps = schedule.parse(words)
     async with connection.transaction():
@@ -234,21 +197,19 @@ async def start_plan(
         if dial.needs_approval:
             lines = await operators.lines(connection)
             _check_operators(lines, "This plan waits for a second operator at every step, who")
-        await store.put_plan(connection, flag, words, why=why, actor=actor, key_id=key_id)
-        await _note(connection, dial, actor, "plan", f"{' '.join(words)}: {why}", key_id)
+        await store.put_plan(connection, flag, words, why=why, actor=by.actor, key_id=by.key_id)
+        await _note(connection, dial, by, "plan", f"{' '.join(words)}: {why}")
 
 
-async def set_plan_state(
-    connection: Connection, flag: str, state: str, *, actor: str, why: str, key_id: str | None = None
-) -> None:
+async def set_plan_state(connection: Connection, flag: str, state: str, *, by: Who, why: str) -> None:
     """Pause, resume or stop a plan. Raises PlanRefused."""
     from_states = {"paused": ["running"], "running": ["paused"], "stopped": ["running", "paused"]}[state]
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
-        said = why or f"{'resumed' if state == 'running' else state} by {actor}"
+        said = why or f"{'resumed' if state == 'running' else state} by {by.actor}"
         if not await store.set_plan_state(connection, flag, state, said, from_states=from_states):
             raise PlanRefused(f"There is no {' or '.join(from_states)} plan.")
-        await _note(connection, dial, actor, f"plan_{state}", said, key_id)
+        await _note(connection, dial, by, f"plan_{state}", said)
 
 
 async def add_operator(connection: Connection, flag: str, name: str, *, by: Who) -> str:
@@ -261,7 +222,8 @@ async def add_operator(connection: Connection, flag: str, name: str, *, by: Who)
             shown_to = by.key_id if operators.can_agree(lines) else None
             return await _add(connection, dial, name, by=by, shown_to=shown_to)
         _check_operators(lines, "Who agrees to that")
-        await _request(connection, dial, Action.ADD, by=by, why=f"{name} turns the dial, too", operator=name.strip())
+        wish = Wish(flag=flag, stage=dial.stage, by=by, why=f"{name} turns the dial, too")
+        await _request(connection, dial, Action.ADD, wish, name.strip())
     raise ApprovalNeeded(f"A key for {name} {APPROVE}")
 
 
@@ -275,14 +237,14 @@ async def revoke_operator(
     async with connection.transaction():
         dial = await store.lock_dial(connection, flag)
         key_id = await operators.revoke(connection, name, by=by)
-        await _note(connection, dial, by.actor, "operator_revoke", f"{name}, key {key_id}: {why}", by.key_id)
+        await _note(connection, dial, by, "operator_revoke", f"{name}, key {key_id}: {why}")
         if dial.needs_approval and not await operators.lines(connection):
             if not is_without_key:
                 raise OperatorRefused(
                     f"{name} is the last operator, and changes need a second one: with --without-key nobody needs one."
                 )
             await store.set_needs_approval(connection, flag, needed=False)
-            await _note(connection, dial, by.actor, "approvals_off", "nobody has a key any more", by.key_id)
+            await _note(connection, dial, by, "approvals_off", "nobody has a key any more")
     return key_id
 
 
@@ -301,45 +263,34 @@ async def _turn(connection: Connection, dial: Dial, wish: Wish, figures: Mapping
         if plan and schedule.following(schedule.parse(plan.steps), wish.stage) is None:
             await store.set_plan_state(connection, dial.flag, "done", f"reached {wish.stage.label}")
     elif wish.action != "approve":
-        await store.set_plan_state(connection, dial.flag, "stopped", f"{wish.action} by {wish.actor}: {wish.why}")
+        await store.set_plan_state(connection, dial.flag, "stopped", f"{wish.action} by {wish.by.actor}: {wish.why}")
     line = Note(
         flag=dial.flag,
-        actor=wish.actor,
+        actor=wish.by.actor,
         action=f"{wish.action}_forced" if wish.is_forced else wish.action,
         why=wish.why,
         version=version,
         from_stage=dial.stage.label,
         to_stage=wish.stage.label,
-        key_id=wish.key_id,
+        key_id=wish.by.key_id,
         figures=figures,
     )
     await store.note(connection, line)
     return version
 
 
-async def _request(
-    connection: Connection,
-    dial: Dial,
-    action: Action,
-    *,
-    by: Who,
-    why: str,
-    stage: Stage | None = None,
-    operator: str | None = None,
-    leave_behind: int = 0,
-    noted_by: str | None = None,
-) -> None:
-    stage = stage or dial.stage
-    asked = {"actor": by.actor, "key_id": by.key_id, "operator": operator}
-    await store.put_request(connection, dial, action, stage=stage, why=why, leave_behind=leave_behind, **asked)
-    said = f"{store.wish(action, operator or stage.label)}: {why}"
-    await _note(connection, dial, noted_by or by.actor, "request", said, by.key_id)
+async def _request(connection: Connection, dial: Dial, action: Action, wish: Wish, operator: str | None = None) -> None:
+    asked = {"actor": wish.asked_by or wish.by.actor, "key_id": wish.by.key_id, "operator": operator}
+    left = wish.leave_behind
+    await store.put_request(connection, dial, action, stage=wish.stage, why=wish.why, leave_behind=left, **asked)
+    said = f"{store.wish(action, operator or wish.stage.label)}: {wish.why}"
+    await _note(connection, dial, wish.by, "request", said)
 
 
 async def _add(connection: Connection, dial: Dial, name: str, *, by: Who, shown_to: str | None, said: str = "") -> str:
     key = await operators.add(connection, name, by=by.actor, shown_to=shown_to)
     why = f"{name.strip()} has key {operators.id_of(key)}{said}"
-    await _note(connection, dial, by.actor, "operator_add", why, by.key_id)
+    await _note(connection, dial, by, "operator_add", why)
     return key
 
 
@@ -351,24 +302,21 @@ async def _agree(connection: Connection, dial: Dial, request: Request, by: Who) 
         key = await _add(connection, dial, request.operator, by=by, shown_to=by.key_id, said=said)
     else:
         await store.set_needs_approval(connection, dial.flag, needed=False)
-        await _note(connection, dial, by.actor, "approvals_off", f"{request.why}{said}", by.key_id)
+        await _note(connection, dial, by, "approvals_off", f"{request.why}{said}")
     return Agreed(request=request, version=dial.version, key=key)
 
 
-async def _note(
-    connection: Connection, dial: Dial, actor: str, action: str, why: str, key_id: str | None = None
-) -> None:
-    line = Note(flag=dial.flag, actor=actor, action=action, why=why, version=dial.version, key_id=key_id)
+async def _note(connection: Connection, dial: Dial, by: Who, action: str, why: str) -> None:
+    line = Note(flag=dial.flag, actor=by.actor, action=action, why=why, version=dial.version, key_id=by.key_id)
     await store.note(connection, line)
 
 
-def _approved(request: Request, flag: str, *, actor: str, key_id: str | None, why: str, is_forced: bool) -> Wish:
+def _approved(request: Request, flag: str, *, by: Who, why: str, is_forced: bool) -> Wish:
     said = f"; {why}" if why else ""
     return Wish(
         flag=flag,
         stage=stages.parse(request.stage),
-        actor=actor,
-        key_id=key_id,
+        by=by,
         why=f"{request.why} (asked by {request.requested_by}){said}",
         version=request.version,
         action="approve",
@@ -405,22 +353,22 @@ def _check_operators(lines: Mapping[str, int], who: str) -> None:
         raise OperatorRefused(f"{who} has to be known by a key, and {operators.too_few(lines)}")
 
 
-def _check_second(request: Request, actor: str, key_id: str | None, lines: Mapping[str, int]) -> None:
-    if key_id is None:
+def _check_second(request: Request, by: Who, lines: Mapping[str, int]) -> None:
+    if by.key_id is None:
         raise ApprovalRefused(
             f"A second operator is known by a key and not by a name: crossfade operators add, {operators.VARIABLE}."
         )
     if request.key_id is None:
         raise ApprovalRefused(f"{request.requested_by} asked without a key, and may be anybody: ask again with one.")
-    if request.key_id == key_id:
-        raise ApprovalRefused(f"{actor} asked for it; somebody else has to approve.")
-    if request.key_id not in lines or key_id not in lines:
+    if request.key_id == by.key_id:
+        raise ApprovalRefused(f"{by.actor} asked for it; somebody else has to approve.")
+    if request.key_id not in lines or by.key_id not in lines:
         raise ApprovalRefused(
-            f"The key of {actor}, or that of {request.requested_by}, who asked, was revoked: ask again."
+            f"The key of {by.actor}, or that of {request.requested_by}, who asked, was revoked: ask again."
         )
-    if lines[request.key_id] == lines[key_id]:
+    if lines[request.key_id] == lines[by.key_id]:
         raise ApprovalRefused(
-            f"{actor} and {request.requested_by}, who asked, may be one person: one of them, or who added both, was "
+            f"{by.actor} and {request.requested_by}, who asked, may be one person: one of them, or who added both, was "
             "shown both keys. Somebody else has to approve, of another line in crossfade operators list."
         )
 

@@ -21,6 +21,7 @@ from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
 from realtime_bridge.rollout.judging import Keeping
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection
 
@@ -129,7 +130,7 @@ class GateKeeper:
         version = await changes.roll_back(
             connection,
             dial.flag,
-            actor=GATE,
+            by=Who(actor=GATE),
             why=why,
             action="gate_rollback",
             version=dial.version,
@@ -162,12 +163,11 @@ class GateKeeper:
         wish = Wish(
             flag=dial.flag,
             stage=step.stage,
-            actor=PLAN,
+            by=Who(actor=PLAN, key_id=plan.key_id),
             why=why,
             version=dial.version,
             action="plan",
             asked_by=plan.created_by,
-            key_id=plan.key_id,
         )
         try:
             version = await changes.turn(connection, wish, verdict, found)

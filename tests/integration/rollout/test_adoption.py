@@ -18,6 +18,7 @@ from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.reports import Report
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout.metrics import LEFT, USERS
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import run
@@ -246,7 +247,7 @@ def test_a_plan_waits_for_who_is_left(
 
     async def plan() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-            await changes.start_plan(connection, FLAG, ["complete"], actor="alice", why="spring")
+            await changes.start_plan(connection, FLAG, ["complete"], by=Who(actor="alice"), why="spring")
 
     run(plan)
     assert judge_once(database_url) == 0

@@ -14,6 +14,7 @@ from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.errors import VersionConflict
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.stages import SHADOW
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
@@ -121,7 +122,7 @@ def test_two_operators_at_the_same_moment(database_url: str, conn: psycopg.Conne
     codes = []
 
     async def turn(name: str) -> int:
-        wish = Wish(flag=FLAG, stage=SHADOW, actor=name, why="race", version=version)
+        wish = Wish(flag=FLAG, stage=SHADOW, by=Who(actor=name), why="race", version=version)
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
             barrier.wait()
             try:

@@ -14,6 +14,7 @@ from realtime_bridge.rollout.errors import StageRefused
 from realtime_bridge.rollout.guide import UNKNOWN
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.metrics import LEFT
+from realtime_bridge.rollout.operators import Who
 from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
 from tests.integration.rollout.operator import KEEPER, Operator
@@ -38,7 +39,7 @@ def waiting(conn: psycopg.Connection[DictRow]) -> bool:
 
 
 async def go_on(database_url: str, label: str) -> int:
-    wish = Wish(flag=FLAG, stage=stages.parse(label), actor="alice", why="next")
+    wish = Wish(flag=FLAG, stage=stages.parse(label), by=Who(actor="alice"), why="next")
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         return await changes.turn(connection, wish, (await evaluate(connection, FLAG)).verdict)
 
@@ -47,7 +48,7 @@ async def kill(database_url: str) -> int | None:
     """Roll back, waiting for nobody who holds the dial."""
     options = "-c lock_timeout=100"
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True, options=options) as connection:
-        return await changes.roll_back(connection, FLAG, actor="bob", why="complaints")
+        return await changes.roll_back(connection, FLAG, by=Who(actor="bob"), why="complaints")
 
 
 def test_the_kill_switch_does_not_wait_for_who_counts_users(
