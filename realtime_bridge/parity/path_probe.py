@@ -64,16 +64,17 @@ class PathProbe:
             elif now - at > GIVEN_UP_S:
                 del self._waiting[name]
 
-    def probe(self, now: float, interval_s: float) -> None:
-        """Send one if it is time."""
+    def probe(self, now: float, interval_s: float) -> bool:
+        """Send one if it is time; return whether it was."""
         if now - self._sent_at < interval_s or len(self._posts) >= MAX_POSTS:
-            return
+            return False
         self._sent_at = now
         name = uuid4().hex
         self._waiting[name] = now
         task = asyncio.create_task(self._post(name))
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
+        return True
 
     def hear(self, name: str) -> bool:
         """Note that a probe came out; False when it was none of this path's."""

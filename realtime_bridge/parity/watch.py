@@ -27,6 +27,7 @@ HEALTHY_AFTER_S = 10.0  # of unbroken answers: going back and forth would cost m
 SILENT_AFTER = 3  # probes that failed while HTTP delivers: a commit of a million rows holds one up, not three
 EXCUSED_S = 10.0  # after the database was away: without it nobody can join
 HELD_AFTER = 6  # probes that failed: then nothing more is written to a path that seems to lead nowhere
+PROBE_EVENTS = 2  # one sent, and one delivered to this bridge
 MOST_TOLD = 20  # the length of a run: it is an outage long before, and each new figure is a write
 DEAF_AFTER_S = 30.0  # apart for so long while posts are taken: it is this bridge that is not let in
 CLOSE_LOOK_S = 15.0  # how long a doubt is looked at closely; every look is a message that somebody pays for
@@ -119,20 +120,17 @@ class Watch:
         pace_s = self._pace.interval_s(is_heard=self._way.is_deaf)
         is_close = self._doubtful_since is not None and now - self._doubtful_since < CLOSE_LOOK_S
         closer_s = DOUBT_S if is_close else pace_s
-        interval_s = closer_s if is_doubtful else pace_s
-        if self._database is None:
-            self._http.probe(now, interval_s)
-        elif self._uses_database:
-            if self._seat.is_joined:
-                self._database.probe(now, interval_s)
-            if is_doubtful:
-                self._http.probe(now, closer_s)
-            else:
-                self._http.forget()
-        else:
-            self._http.probe(now, interval_s)
-            if self._seat.is_joined:
-                self._database.probe(now, DOUBT_S)  # it is looked at until it is well again
+        due = {self._http: closer_s if is_doubtful else pace_s}
+        if self._database and not self._uses_database:
+            due[self._database] = DOUBT_S  # it is looked at until it is well again
+        elif self._database and is_doubtful:
+            due[self._database] = closer_s
+        elif self._database:
+            due = {self._database: pace_s}
+            self._http.forget()
+        for path, after_s in due.items():
+            if (path is self._http or self._seat.is_joined) and path.probe(now, after_s):
+                self._way.rate.spend(PROBE_EVENTS)
 
     def _tell_way(self, now: float) -> None:
         """Say until when what was sent was heard, what was lost, and when this bridge has no ears."""

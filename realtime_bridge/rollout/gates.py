@@ -62,6 +62,8 @@ def judge(
     """
     if outage := _outage(failures_now, policy):
         return outage
+    waits = {side: run.waiting_for for side, run in failures_now.items() if side in sides and run.waiting_for}
+    waiting = [f"{side} is behind: {reason}" for side, reason in waits.items()]
     recent = windows[-policy.of_windows :]
     judged = tuple((window, of_window(window, policy, ALPHA, sides)) for window in recent)
     if reasons := _failures(windows, judged, policy, sides):
@@ -71,9 +73,7 @@ def judge(
     if len(good) < policy.pass_windows:
         wanted = "1 window" if policy.pass_windows == 1 else f"{policy.pass_windows} windows"
         text = f"{len(good)} of {wanted} of at least {policy.min_samples} samples measured."
-        return Verdict(outcome=Outcome.HOLD, reasons=(text, *_open(open_points)), windows=judged)
-    waits = {side: run.waiting_for for side, run in failures_now.items() if side in sides and run.waiting_for}
-    waiting = [f"{side} is behind: {reason}" for side, reason in waits.items()]
+        return Verdict(outcome=Outcome.HOLD, reasons=(*waiting, text, *_open(open_points)), windows=judged)
     if open_points or waiting:
         return Verdict(outcome=Outcome.HOLD, reasons=(*waiting, *_open(open_points)), windows=judged)
     many = f"last {policy.pass_windows} windows are" if policy.pass_windows > 1 else "last window is"

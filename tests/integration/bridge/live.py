@@ -11,6 +11,7 @@ from realtime import AsyncRealtimeClient, RealtimeChannelOptions
 
 from ops.embedded.ports import choose_ports
 from ops.local_supabase.endpoint import Endpoint
+from ops.local_supabase.project import Project
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, Settings, Timings
 from realtime_bridge.tokens import mint_role_key, mint_user_token
 from tests.waiting import eventually
@@ -34,6 +35,11 @@ class LocalSupabase:
         self._endpoint: Endpoint | None = None
         self.url = f"http://127.0.0.1:{port}"
 
+    @property
+    def project(self) -> Project:
+        assert self._endpoint
+        return self._endpoint.project
+
     async def start(self, *, slot_delay_s: float = 0.0) -> None:
         timings = Timings(channel_error_backoff_s=0.05, replication_delay_s=slot_delay_s)
         self._endpoint = Endpoint(replace(self._settings, timings=timings))
@@ -42,8 +48,7 @@ class LocalSupabase:
     @contextlib.asynccontextmanager
     async def deaf(self) -> AsyncIterator[None]:
         """Its slot stays, and nothing that is written is read any more: as from a process that hangs."""
-        assert self._endpoint
-        stream = self._endpoint.project.stream
+        stream = self.project.stream
         take, stream.on_change = stream.on_change, lambda _change: None
         try:
             yield
@@ -52,8 +57,7 @@ class LocalSupabase:
 
     async def disconnect_all(self) -> None:
         """As when the project's settings change."""
-        assert self._endpoint
-        await self._endpoint.project.disconnect_all()
+        await self.project.disconnect_all()
 
     async def stop(self) -> None:
         if self._endpoint:
