@@ -34,7 +34,6 @@ from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
-from gateway.services.account_users import AccountUsers
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
@@ -123,7 +122,6 @@ def create_app(settings: Settings) -> Flask:
 
     ephemeral = Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc)
     file_store = settings.storage.open()
-    users = AccountUsers(settings.account_users)
 
     # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
     for gate in (
@@ -157,12 +155,12 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(account.blueprint(database))
     app.register_blueprint(keys.blueprint(keyring))
     app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
-    app.register_blueprint(conversations.blueprint(database, users))
+    app.register_blueprint(conversations.blueprint(database))
     app.register_blueprint(messages.blueprint(database))
     app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
     app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
     app.register_blueprint(imports.blueprint(database, rate_limit.charge_sends))
-    app.register_blueprint(participants.blueprint(database, ephemeral, users))
+    app.register_blueprint(participants.blueprint(database, ephemeral))
     app.register_blueprint(attachments.blueprint(database, file_store, settings.public_url))
     if isinstance(file_store, DirectoryStore):
         app.register_blueprint(files.blueprint(file_store, transfers))
@@ -176,7 +174,7 @@ def create_app(settings: Settings) -> Flask:
         choices=choices,
         limits=rate_limit.storage,
         event_waiters=event_waiters,
-        heartbeat=Heartbeat(database, settings.account_users, settings.provider),
+        heartbeat=Heartbeat(database, settings.provider),
         trimmer=Trimmer(),
     )
     return app

@@ -26,7 +26,7 @@ class ConversationStatus(StrEnum):
 
 
 class UserScope(StrEnum):
-    """Whom accounts may name: CROSSFADE_ACCOUNT_USERS."""
+    """Whom accounts may name: `crossfade users scope`."""
 
     LISTED = "listed"
     EVERYBODY = "everybody"

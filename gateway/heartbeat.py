@@ -1,8 +1,4 @@
-"""What a gateway says of itself in the database: whom accounts may name, once, and its provider, beside the bridges'.
-
-Written by each worker in its gateway's name. Gateways that differ in CROSSFADE_ACCOUNT_USERS overwrite each other's
-note of it; the last one to start wins.
-"""
+"""What a gateway says of itself in the database, beside the bridges: its provider. Written by each worker."""
 
 import os
 import socket
@@ -12,9 +8,8 @@ import psycopg
 import structlog
 
 from gateway.db import Database
-from gateway.domain import UserScope
 from gateway.errors import ServiceUnavailable
-from gateway.store import process_reports, users
+from gateway.store import process_reports
 from realtime_bridge.shared_variables import Provider
 
 INTERVAL_S = 2.0  # as bridges report; a database that is starting, or is yet to be migrated, is told then
@@ -26,9 +21,8 @@ _log = structlog.get_logger(__name__)
 class Heartbeat:
     """One per worker. `start` writes at once if it can."""
 
-    def __init__(self, database: Database, scope: UserScope, provider: Provider) -> None:
+    def __init__(self, database: Database, provider: Provider) -> None:
         self._database = database
-        self._scope: UserScope | None = scope
         self._provider = provider
         self._failing = False
         self._stopping = threading.Event()
@@ -47,9 +41,6 @@ class Heartbeat:
         """Write what the database does not know; False when it did not take it. A failure that lasts is one line."""
         try:
             with self._database.connection() as connection:
-                if self._scope:
-                    users.note_scope(connection, self._scope.value)
-                    self._scope = None
                 process_reports.report(connection, name(), self._provider.value)
         except (ServiceUnavailable, psycopg.Error) as error:
             if not self._failing:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.domain import Sides, UserScope
+from gateway.domain import Sides
 from gateway.storage.settings import StorageKind, StorageSettings
 from realtime_bridge import shared_variables as shared
 from realtime_bridge.environment import Environment, reading
@@ -51,7 +51,6 @@ class Settings:
     webhook_urls: UrlPolicy = field(default_factory=UrlPolicy)
     max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
     cors_origins: tuple[str, ...] = ()
-    account_users: UserScope = UserScope.LISTED
     env: str = "live"
     storage: StorageSettings = field(default_factory=StorageSettings)
     wuzapi_servers: frozenset[str] = frozenset()
@@ -105,7 +104,6 @@ class Settings:
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=shared.cors_origins(env),
-            account_users=env.choice("CROSSFADE_ACCOUNT_USERS", UserScope, default=UserScope.LISTED),
             env=shared.key_env(env),
             listen_fds=shared.listen_fds(env),
             log_level=env.log_level(),

@@ -18,7 +18,7 @@ from gateway.db import Connection, Database
 from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.preconditions import IfMatch
-from gateway.services.account_users import AccountUsers, unknown_user
+from gateway.services.account_users import check_users, unknown_user
 from gateway.store import conversations as store
 from realtime_bridge.events import EventType
 
@@ -26,13 +26,11 @@ NO_SUCH = "There is no such conversation."
 MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`
 
 
-def append_conversation(
-    database: Database, people: AccountUsers, account_id: UUID, new: NewConversation
-) -> tuple[int, str]:
+def append_conversation(database: Database, account_id: UUID, new: NewConversation) -> tuple[int, str]:
     """Store a conversation with its participants and event; return its id and representation."""
     _check_repeats(account_id, new)
     with database.connection() as connection:
-        people.check(connection, account_id, _named(new))
+        check_users(connection, account_id, _named(new))
         try:
             return store.append_conversation(connection, account_id, uuid4(), new)
         except ForeignKeyViolation:  # a user who was deleted since the check
@@ -61,7 +59,6 @@ def change_conversation(
 
 def assign_conversation(
     database: Database,
-    people: AccountUsers,
     account_id: UUID,
     conversation_id: int,
     assignment: Assignment,
@@ -78,7 +75,7 @@ def assign_conversation(
             wanted = replace(wanted, assigned_bot_id=assignment.bot_id)
         agent_id = wanted.assigned_agent_id
         if agent_id is not None and agent_id != known.assigned_agent_id:
-            people.check(connection, account_id, [("/agentId", agent_id)])
+            check_users(connection, account_id, [("/agentId", agent_id)])
         return append_difference(
             connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
         )

@@ -8,7 +8,7 @@ from gateway.changes import ConversationState, Participant, Shown, conversation_
 from gateway.db import Connection, Database
 from gateway.domain import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
-from gateway.services.account_users import AccountUsers, unknown_user
+from gateway.services.account_users import check_users, unknown_user
 from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.store import conversations, participants
 from realtime_bridge.events import EventType
@@ -25,9 +25,7 @@ def list_participants(database: Database, account_id: UUID, conversation_id: int
         return tuple(person.representation for person in participants.list_participants(connection, conversation_id))
 
 
-def put_participant(
-    database: Database, users: AccountUsers, account_id: UUID, conversation_id: int, user_id: UUID, role: Role
-) -> Shown:
+def put_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID, role: Role) -> Shown:
     """Let a user in, or change a role, and append `conversation.updated`; the same again appends nothing."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
@@ -39,7 +37,7 @@ def put_participant(
         if user_id not in people and len(people) >= MAX_PARTICIPANTS:
             raise TooManyParticipants(f"Remove somebody first; at most {MAX_PARTICIPANTS} take part.")
         if user_id not in people:
-            users.check(connection, account_id, [("/userId", user_id)])
+            check_users(connection, account_id, [("/userId", user_id)])
         try:
             with connection.transaction():
                 participants.store_participant(connection, conversation_id, user_id, role)

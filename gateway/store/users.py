@@ -24,14 +24,9 @@ class User:
     email: str | None
 
 
-def find_unknown_users(
-    connection: Connection, account_id: UUID, user_ids: Sequence[UUID], *, everybody: bool
-) -> set[UUID]:
-    """Return those ids that the account may not name, alike whether or not somebody has them.
-
-    `everybody`: it may name every user of the project, and only ids that nobody has are unknown.
-    """
-    values = {"account_id": account_id, "user_ids": list(user_ids), "everybody": everybody, "canary_id": CANARY_ID}
+def find_unknown_users(connection: Connection, account_id: UUID, user_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those ids that the account may not name, alike whether or not somebody has them."""
+    values = {"account_id": account_id, "user_ids": list(user_ids), "canary_id": CANARY_ID}
     with connection.cursor(row_factory=scalar_row) as cursor:
         return set(cursor.execute(_SQL["find_unknown_users"], values).fetchall())
 
@@ -81,16 +76,14 @@ def find_session_end(connection: Connection, user_id: UUID) -> datetime | None:
         return cursor.execute(_SQL["find_session_end"], {"user_id": user_id}).fetchone()
 
 
-def note_scope(connection: Connection, scope: str) -> None:
-    """Say in the database whom accounts may name, for those who do not know the gateway's settings."""
-    connection.execute(_SQL["note_scope"], {"scope": scope})
+def set_scope(connection: Connection, scope: UserScope) -> None:
+    connection.execute(_SQL["set_scope"], {"scope": scope.value})
 
 
-def find_scope(connection: Connection) -> UserScope | None:
-    """Return whom the gateways let accounts name; None before the first of them has started."""
+def get_scope(connection: Connection) -> UserScope:
+    """Return whom accounts may name: listed users, until somebody has said otherwise."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        value = cursor.execute(_SQL["find_scope"]).fetchone()
-    return None if value is None else UserScope(value)
+        return UserScope(cursor.execute(_SQL["get_scope"]).fetchone() or UserScope.LISTED)
 
 
 def list_users(connection: Connection, account_id: UUID) -> list[User]:

@@ -5,11 +5,7 @@
 select u.id from unnest(%(user_ids)s::uuid[]) as u (id)
 where not exists (
     select from auth.users person
-    where person.id = u.id and person.id <> %(canary_id)s and (
-        %(everybody)s
-        or person.id = %(account_id)s
-        or person.raw_app_meta_data -> 'chat_accounts' ? %(account_id)s::text
-    )
+    where person.id = u.id and person.id <> %(canary_id)s and crossfade.belongs(%(account_id)s, person.id)
 )
 
 -- name: find_account
@@ -72,12 +68,11 @@ order by email, id
 -- Until when the last token that we gave this user lives.
 select max(expires_at) from rollout_sessions where user_id = %(user_id)s and expires_at > now()
 
--- name: note_scope
--- Only what differs is written: every worker of every gateway does so when it starts.
+-- name: set_scope
 insert into chat_settings (name, value) values ('account_users', %(scope)s)
-on conflict (name) do update set value = excluded.value where chat_settings.value <> excluded.value
+on conflict (name) do update set value = excluded.value
 
--- name: find_scope
+-- name: get_scope
 select value from chat_settings where name = 'account_users'
 
 -- name: list_users

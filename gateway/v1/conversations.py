@@ -12,7 +12,6 @@ from gateway.db import Database
 from gateway.domain import ConversationFilter
 from gateway.errors import FieldError, ValidationFailed
 from gateway.services import conversations as service
-from gateway.services.account_users import AccountUsers
 from gateway.v1.conversation_schemas import AssignConversation, PatchConversation
 from gateway.v1.etags import read_if_match
 from gateway.v1.fields import NoQuery
@@ -21,13 +20,13 @@ from gateway.v1.schemas import CreateConversation, ListConversations
 from gateway.validation import read_body, read_query
 
 
-def blueprint(database: Database, users: AccountUsers) -> Blueprint:
+def blueprint(database: Database) -> Blueprint:
     routes = Blueprint("conversations", __name__, url_prefix=PREFIX)
 
     def create_conversation() -> Response:
         read_query(NoQuery)
         new = read_body(CreateConversation).to_domain()
-        conversation_id, representation = service.append_conversation(database, users, g.api_key.account_id, new)
+        conversation_id, representation = service.append_conversation(database, g.api_key.account_id, new)
         location = f"{PREFIX}/conversations/{conversation_id}"
         headers = {"Location": location, "ETag": conversation_etag(conversation_id, 0)}
         return rendering.one(representation, status=201, headers=headers)
@@ -46,7 +45,7 @@ def blueprint(database: Database, users: AccountUsers) -> Blueprint:
         read_query(NoQuery)
         precondition, assignment = read_if_match(), read_body(AssignConversation).to_domain()
         account_id = g.api_key.account_id
-        return _one(service.assign_conversation(database, users, account_id, conversation_id, assignment, precondition))
+        return _one(service.assign_conversation(database, account_id, conversation_id, assignment, precondition))
 
     def list_conversations() -> Response:
         return _list(database, read_query(ListConversations))

@@ -10,7 +10,6 @@ from gateway.changes import Shown
 from gateway.db import Database
 from gateway.ephemeral import Ephemeral
 from gateway.services import participants as service
-from gateway.services.account_users import AccountUsers
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
 from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
@@ -19,7 +18,7 @@ from gateway.validation import read_body, read_query
 CONVERSATION = "/conversations/<row_id:conversation_id>"
 
 
-def blueprint(database: Database, ephemeral: Ephemeral, users: AccountUsers) -> Blueprint:
+def blueprint(database: Database, ephemeral: Ephemeral) -> Blueprint:
     routes = Blueprint("participants", __name__, url_prefix=PREFIX)
 
     def list_participants(conversation_id: int) -> Response:
@@ -31,7 +30,7 @@ def blueprint(database: Database, ephemeral: Ephemeral, users: AccountUsers) -> 
         read_query(NoQuery)
         body = read_body(PutParticipant)
         account_id = g.api_key.account_id
-        shown = service.put_participant(database, users, account_id, conversation_id, body.user_id, body.role)
+        shown = service.put_participant(database, account_id, conversation_id, body.user_id, body.role)
         return _conversation(shown)
 
     def remove_participant(conversation_id: int, user_id: UUID) -> Response:

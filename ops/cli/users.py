@@ -18,17 +18,14 @@ from gateway.domain import UserScope
 from gateway.store import users as store
 from ops.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, database_url, json_option
-from ops.cli.output import count, encode, moment
+from ops.cli.output import count, encode, moment, say
 from ops.errors import OpsError
 
 CONNECT_TIMEOUT_S = 5
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
-NOT_ASKED = (
-    "The gateways let every account name everybody (CROSSFADE_ACCOUNT_USERS=everybody): what the list says is kept,"
-    " and counts once they are started with `listed`."
-)
+NOT_ASKED = "Every account may name everybody: what the list says is kept, and counts after `users scope listed`."
 
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
@@ -43,8 +40,8 @@ def users() -> None:
 
     A key opens one account. Its holder may let users take part in conversations, and ask for their realtime sessions,
     only when the project says that they belong to the account: by `chat_accounts` in the user's `app_metadata`, which
-    these commands write and a backend of yours may write, too. USER is an id or an e-mail address. With
-    CROSSFADE_ACCOUNT_USERS=everybody the gateway does not ask, and every account may name every user.
+    these commands write and a backend of yours may write, too. USER is an id or an e-mail address. After
+    `users scope everybody` nobody is asked, and every account may name every user.
     """
 
 
@@ -94,7 +91,7 @@ def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as
     with _connect(data_dir, account_id) as connection, connection.transaction():
         found = store.allow_users(connection, account_id, names)
         _check_found(names, found, "There is no user", f" {again('crossfade users create')} makes users.")
-        scope = store.find_scope(connection)
+        scope = store.get_scope(connection)
     _tell(account_id, found, "may name", scope, as_json=as_json)
 
 
@@ -115,7 +112,7 @@ def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, a
             found = store.forbid_users(connection, account_id, names)
             _check_found(names, found, f"Account {account_id} has nothing to do with")
         left = {user.id: _end(connection, account_id, user.id) for user in found}
-        scope = store.find_scope(connection)
+        scope = store.get_scope(connection)
     _tell(account_id, found, "may no longer name", scope, as_json=as_json, left=left)
 
 
@@ -148,8 +145,22 @@ def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> Non
     """Show whom the account may name."""
     with _connect(data_dir, account_id) as connection:
         found = store.list_users(connection, account_id)
-        scope = store.find_scope(connection)
+        scope = store.get_scope(connection)
     _tell(account_id, found, "may name", scope, as_json=as_json)
+
+
+@users.command("scope")
+@click.argument("scope", required=False, type=click.Choice([scope.value for scope in UserScope]))
+@database_option
+@json_option
+def set_scope(*, scope: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show or say whom every account may name: the users listed for it, or everybody in the project."""
+    with _open(data_dir) as connection:
+        if scope is not None:
+            store.set_scope(connection, UserScope(scope))
+        now = store.get_scope(connection)
+    whom = "every user of the project" if now is UserScope.EVERYBODY else "the users that are listed for it"
+    say({"account_users": now}, f"An account may name {whom}.", as_json=as_json)
 
 
 def _with_advice(error: AuthAdminError, email: str, account_id: UUID | None) -> OpsError:
@@ -195,12 +206,12 @@ def _tell(
     account_id: UUID,
     found: Sequence[store.User],
     verb: str,
-    scope: UserScope | None,
+    scope: UserScope,
     *,
     as_json: bool,
     left: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Say what the list says now, and whether the gateways ask it: `scope` is what they noted."""
+    """Say what the list says now, and whether it is asked."""
     if as_json:
         people = [asdict(user) | ({"conversations_left": left[user.id]} if left else {}) for user in found]
         click.echo(encode({"account_id": account_id, "account_users": scope, "users": people}))

@@ -15,7 +15,7 @@ import requests
 from psycopg.rows import tuple_row
 
 from gateway import api_keys
-from gateway.domain import Scope
+from gateway.domain import Scope, UserScope
 from gateway.store import api_keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials
@@ -60,6 +60,8 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
         client_id = _ensure_user(connection, CLIENT_EMAIL)
         users.allow_users(connection, agent_id, [CLIENT_EMAIL])
         kept = _find_kept(file)
+        if kept is None:
+            users.set_scope(connection, UserScope.EVERYBODY)  # whoever signs up here is to be played with
         if kept is None or not _still_serves(addresses, kept):
             connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
             api_key = _make_key(connection, agent_id, key_env)

@@ -35,7 +35,6 @@ DEFAULTS = {  # what the caller's own environment may override
     "CROSSFADE_IDLE_PROBE_S": "1",  # nobody pays for messages here, and figures show at once
     "CROSSFADE_STORAGE": "directory",
     "MALLOC_ARENA_MAX": "2",  # glibc's own default, eight a processor, keeps the memory of every burst for itself
-    "CROSSFADE_ACCOUNT_USERS": "everybody",  # whoever signs up here is to be played with
 }
 # Of a real project; they would win over ours.
 FOREIGN = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SIGNING_KEY", "SUPABASE_JWKS")

@@ -8,7 +8,6 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.domain import UserScope
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
@@ -24,8 +23,9 @@ def test_nobody_becomes_the_canary(
 ) -> None:
     """The user of the bridge's own measuring is never named, allowed, given a session or a key: it is nobody."""
     conn.execute("insert into auth.users (id, email) values (%s, %s)", (CANARY_ID, CANARY_EMAIL))
+    assert crossfade(database_url, "scope", "everybody")[0] == 0
     conversation = account.make_conversation()
-    with running(create_app(replace(settings, account_users=UserScope.EVERYBODY, sides=SIDES))) as open_app:
+    with running(create_app(replace(settings, sides=SIDES))) as open_app:
         caller = replace(account, client=open_app.test_client())
         for path, body in (naming(conversation, str(CANARY_ID)) for naming in NAMING.values()):
             document = problem(caller.post(path, body), 422, "validation_failed")

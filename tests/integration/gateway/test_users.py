@@ -2,20 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 from psycopg.rows import DictRow
 
-from gateway.app import create_app
-from gateway.domain import UserScope
-from gateway.runtime import running
-from gateway.settings import Settings
 from ops.cli.main import main
 from tests.conftest import one
 from tests.factories import make_user
@@ -82,16 +76,15 @@ def test_the_operator_decides_whom_an_account_may_name(
 
 
 def test_a_project_of_one_owner_needs_no_lists(
-    settings: Settings, app: Flask, account: Account, conn: psycopg.Connection[DictRow]
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str
 ) -> None:
-    """With CROSSFADE_ACCOUNT_USERS=everybody all users may be named, and ids that nobody has still may not."""
+    """After `users scope everybody` all users may be named, at once; ids that nobody has still may not."""
     conversation = account.make_conversation()
-    with running(create_app(replace(settings, account_users=UserScope.EVERYBODY))) as open_app:
-        caller = replace(account, client=open_app.test_client())
-        for path, body in (naming(conversation, str(make_user(conn))) for naming in NAMING.values()):
-            assert caller.post(path, body).status_code in (200, 201)
-        for path, body in (naming(conversation, str(uuid4())) for naming in NAMING.values()):
-            problem(caller.post(path, body), 422, "validation_failed")
+    assert crossfade(database_url, "scope", "everybody")[0] == 0
+    for path, body in (naming(conversation, str(make_user(conn))) for naming in NAMING.values()):
+        assert account.post(path, body).status_code in (200, 201)
+    for path, body in (naming(conversation, str(uuid4())) for naming in NAMING.values()):
+        problem(account.post(path, body), 422, "validation_failed")
 
 
 def test_a_name_too_many_changes_nothing(
@@ -108,27 +101,40 @@ def test_a_name_too_many_changes_nothing(
     assert crossfade(database_url, "forbid", ana, "--account", account.id)[0] == 1
 
 
-def test_what_is_told_of_a_list_is_what_the_gateways_do(
-    settings: Settings, account: Account, conn: psycopg.Connection[DictRow], database_url: str
-) -> None:
-    """Where the gateways let everybody be named, each command says that the list does not count; else none does."""
-    ana = make_user(conn)
-    for scope, told in ((UserScope.EVERYBODY, True), (UserScope.LISTED, False)):
-        with running(create_app(replace(settings, account_users=scope))):
-            for words in (("allow", ana), ("list",), ("forbid", ana)):
-                line = (*words, "--account", account.id)
-                code, output = crossfade(database_url, *line)
-                assert (code, "(CROSSFADE_ACCOUNT_USERS=everybody)" in output) == (0, told), output
-                if words[0] == "list":
-                    document = json.loads(crossfade(database_url, *line, "--json")[1])
-                    assert document["accountUsers"] == scope.value
-
-
-def test_nothing_is_told_of_gateways_that_never_ran(
+def test_what_is_told_of_a_list_is_what_counts(
     account: Account, conn: psycopg.Connection[DictRow], database_url: str
 ) -> None:
-    """Before the first gateway has started, nobody knows."""
-    conn.execute("delete from chat_settings")
-    code, output = crossfade(database_url, "list", "--account", account.id, "--json")
-    assert (code, json.loads(output)["accountUsers"]) == (0, None)
-    assert "everybody" not in crossfade(database_url, "list", "--account", account.id)[1]
+    """Where everybody may be named, each command says that the list does not count; else none does."""
+    ana = make_user(conn)
+    for scope, told in (("everybody", True), ("listed", False)):
+        assert crossfade(database_url, "scope", scope)[0] == 0
+        for words in (("allow", ana), ("list",), ("forbid", ana)):
+            line = (*words, "--account", account.id)
+            code, output = crossfade(database_url, *line)
+            assert (code, "Every account may name everybody" in output) == (0, told), output
+            if words[0] == "list":
+                document = json.loads(crossfade(database_url, *line, "--json")[1])
+                assert document["accountUsers"] == scope
+
+
+def test_until_somebody_says_otherwise_users_are_listed(
+    account: Account, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """Nobody has said anything, or something that nobody knows: policies, sockets and gateway ask the list."""
+    other = make_user(conn)
+    conversation = account.make_conversation()
+    conn.execute("insert into conversation_participants values (%s, %s, 'client')", (conversation, other))
+    path = f"/conversations/{account.make_conversation()}/participants"
+    for said in (None, "nonsense", "listed", "everybody"):
+        conn.execute("delete from chat_settings")
+        if said:
+            conn.execute("insert into chat_settings values ('account_users', %s)", (said,))
+        part = one(conn, "select crossfade.takes_part(%(id)s, %(user)s, now()) as part", id=conversation, user=other)
+        with conn.transaction(force_rollback=True):
+            conn.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps({"sub": str(other)}),))
+            conn.execute("set local role authenticated")
+            rows = conn.execute("select from conversations").fetchall()
+        may = said == "everybody"
+        assert (part["part"], len(rows)) == (may, int(may)), said
+        assert (account.post(path, {"userId": str(other)}).status_code == 200) is may, said
+    assert json.loads(crossfade(database_url, "scope", "--json")[1]) == {"accountUsers": "everybody"}

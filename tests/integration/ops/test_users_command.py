@@ -59,7 +59,7 @@ def test_a_created_user_can_be_named_and_signs_in(
         assert {name for name in names(document) if not CAMEL.fullmatch(name)} == set()
         ana = UUID(document["users"][0]["id"])
         with psycopg.connect(database_url) as connection:
-            assert store.find_unknown_users(connection, account, [ana], everybody=False) == set()
+            assert store.find_unknown_users(connection, account, [ana]) == set()
         assert crossfade("create", "ben@example.com").stdout.startswith("Created ")
         assert crossfade("allow", "ben@example.com", "--account", account).exit_code == 0
         assert asyncio.run(sign_in(url, "ana@example.com")) == str(ana)
