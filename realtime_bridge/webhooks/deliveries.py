@@ -18,6 +18,7 @@ from realtime_bridge.webhooks.health import SINGLE_AFTER
 
 _QUERIES = sql.load(__file__)
 ENDPOINTS_PER_CLAIM = 100  # a claim stays a statement of milliseconds however many endpoints have work
+WINDOW = 1_000  # of what is due, looked at by each claim: 2 ms, and mostly it is all there is
 AGAIN_S = 0.1  # an endpoint with due work that cannot be claimed now is asked again after this
 
 
@@ -89,6 +90,7 @@ async def _lock_due(connection: AsyncConnection[Any], room: Room) -> list[int]:
         "full": list(room.full),
         "full_accounts": [account_id for account_id, share in room.shares.items() if share.slots <= 0],
         "endpoints": ENDPOINTS_PER_CLAIM,
+        "window": WINDOW,
     }
     found = await connection.execute(_QUERIES["lock_due"], values)
     return [row[0] for row in await found.fetchall()]

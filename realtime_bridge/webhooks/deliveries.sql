@@ -2,13 +2,48 @@
 -- Times are the statement's: clock_timestamp() is volatile, so no index could be asked about it.
 -- Endpoints with something due; a lock that another sender holds is passed over. `full` are those whose slots, and
 -- `full_accounts` those whose share this sender has taken itself. Accounts take turns, each with what is due longest
--- first: a hundred endpoints of one are not a claim of its own.
-with due as materialized (
-    select q.webhook_id, row_number() over (partition by w.account_id order by q.due_at) as turn
+-- first: a hundred endpoints of one are not a claim of its own. Only what is due longest is looked at, up to a window;
+-- when that is full, the first of each account as well, so nobody is behind it and the cost grows by account alone.
+with recursive oldest as materialized (
+    select q.webhook_id, q.account_id, q.due_at
     from public.webhook_queues q
-    join public.chat_external_webhooks w on w.id = q.webhook_id
-    where q.due_at <= statement_timestamp() and q.health <> 'disabled' and not w.paused
-        and not q.webhook_id = any(%(full)s) and not w.account_id = any(%(full_accounts)s)
+    where q.due_at <= statement_timestamp() and q.health <> 'disabled'
+        and not q.webhook_id = any(%(full)s) and not q.account_id = any(%(full_accounts)s)
+    order by q.due_at
+    limit %(window)s
+), account (id) as (
+    (
+        select q.account_id from public.webhook_queues q
+        where q.due_at < 'infinity' and (select count(*) from oldest) = %(window)s
+        order by q.account_id limit 1
+    )
+    union all
+    select (
+        select q.account_id from public.webhook_queues q
+        where q.due_at < 'infinity' and q.account_id > a.id
+        order by q.account_id limit 1
+    )
+    from account a
+    where a.id is not null
+), due as materialized (
+    select d.webhook_id, row_number() over (partition by d.account_id order by d.due_at) as turn
+    from (
+        select webhook_id, account_id, due_at from oldest
+        union
+        select first.webhook_id, a.id, first.due_at
+        from account a
+        cross join lateral (
+            select q.webhook_id, q.due_at from public.webhook_queues q
+            where q.account_id = a.id and q.due_at < 'infinity'  -- as the index says it
+                and q.due_at <= statement_timestamp() and q.health <> 'disabled'
+                and not q.webhook_id = any(%(full)s)
+            order by q.due_at
+            limit 1
+        ) as first
+        where not a.id = any(%(full_accounts)s)
+    ) as d
+    order by turn, d.due_at
+    limit 2 * %(endpoints)s  -- another sender may hold as many
 )
 select q.webhook_id
 from due
@@ -35,7 +70,7 @@ with share as materialized (
         coalesce(s.slots, %(newcomer_slots)s) as account_slots,
         least(
             coalesce(s.slots, %(newcomer_slots)s),
-            case when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
+            case when w.paused then 0 when q.consecutive_failures >= %(single_after)s then 1 else w.max_in_flight end - (
                 select count(*) from public.webhook_deliveries d
                 where d.webhook_id = q.webhook_id and d.state = 'sending'
                     and d.next_at > statement_timestamp() + make_interval(secs => %(lease_s)s / 2)
@@ -154,14 +189,15 @@ select webhook_id from public.webhook_queues where webhook_id = any(%(webhook_id
 
 -- name: rest_empty
 -- A statement of its own, hence a snapshot taken after the lock. Something may be due and not claimable (no room, no
--- token, a conversation's head is being sent): then it is looked at again in a moment.
+-- token, a conversation's head is being sent): then it is looked at again in a moment; while paused, when it is resumed.
 update public.webhook_queues q
-set due_at = greatest(q.not_before, statement_timestamp() + make_interval(secs => %(again_s)s), coalesce(least(
+set due_at = case when w.paused then 'infinity' else greatest(q.not_before, statement_timestamp() + make_interval(secs => %(again_s)s), coalesce(least(
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 0),
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'open' and d.lane = 1),
     (select min(d.next_at) from public.webhook_deliveries d where d.webhook_id = q.webhook_id and d.state = 'sending')
-), 'infinity'))
-where q.webhook_id = any(%(webhook_ids)s)
+), 'infinity')) end
+from public.chat_external_webhooks w
+where w.id = q.webhook_id and q.webhook_id = any(%(webhook_ids)s)
 
 -- name: hold_conversations
 -- In a FIFO queue what follows a failed head is not looked at before the head is due again.

@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge import shares
+from realtime_bridge.webhooks import deliveries
 from realtime_bridge.webhooks.answers import MAX_PIECES
 from realtime_bridge.webhooks.attempts import Attempt, Caller
+from realtime_bridge.webhooks.deliveries import ENDPOINTS_PER_CLAIM, WINDOW
 from realtime_bridge.webhooks.outcomes import Outcome
-from realtime_bridge.webhooks.places import IN_HAND
+from realtime_bridge.webhooks.places import IN_HAND, Places
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.flooding_receiver import FLOODS
@@ -163,6 +167,46 @@ def test_a_neighbour_is_in_the_next_claim(database_url: str, conn: Conn, receive
             await hooks.sender.run_once()
 
     run(scenario)
+
+
+def test_a_claim_costs_by_account_and_not_by_endpoint(database_url: str, conn: Conn) -> None:
+    """A hundred accounts have two hundred endpoints each due: a window is read, and who comes last is in the claim."""
+    crowd = [make_user(conn) for _ in range(ENDPOINTS_PER_CLAIM - 1)]
+    neighbour = make_user(conn)
+    _make_due(conn, crowd, 200)
+    [last] = _make_due(conn, [neighbour], 1)
+    conn.execute("vacuum analyze webhook_queues")
+    values = {"full": [], "full_accounts": [], "endpoints": ENDPOINTS_PER_CLAIM, "window": WINDOW}
+    explained = one(conn, "explain (analyze, format json) " + deliveries._QUERIES["lock_due"], **values)
+    print(explained["QUERY PLAN"][0]["Execution Time"], "ms")  # noqa: T201
+    assert _read(explained["QUERY PLAN"][0]["Plan"]) <= WINDOW + 4 * (len(crowd) + 1) + 3 * ENDPOINTS_PER_CLAIM
+
+    async def scenario() -> None:
+        async with webhooks(database_url) as hooks, hooks.pool.connection() as connection:
+            found = await deliveries._lock_due(connection, Places().room())
+            assert len(found) == ENDPOINTS_PER_CLAIM
+            assert last in found
+
+    run(scenario)
+
+
+def _make_due(conn: Conn, accounts: list[UUID], each: int) -> list[int]:
+    """Let each account have endpoints that wait for a claim, later ones for less long."""
+    made = conn.execute(
+        "with made as (insert into chat_external_webhooks (account_id, url, event_types)"
+        " select account_id, 'http://x', '{*}' from unnest(%s::uuid[]) as account_id, generate_series(1, %s)"
+        " returning id) insert into webhook_queues (webhook_id, due_at)"
+        " select id, clock_timestamp() - interval '1 minute' from made returning webhook_id",
+        (accounts, each),
+    )
+    return [row["webhook_id"] for row in made.fetchall()]
+
+
+def _read(plan: dict[str, Any]) -> float:
+    """Return how many rows a plan's nodes read from tables, also those that they pass over."""
+    rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    own = rows * plan["Actual Loops"] if "Relation Name" in plan else 0.0
+    return float(own + sum(_read(below) for below in plan.get("Plans", [])))
 
 
 async def _watch(rounds: list[float]) -> None:

@@ -85,6 +85,7 @@ def test_a_paused_endpoint_keeps_its_deliveries(database_url: str, conn: Conn, b
             conn.execute("update chat_external_webhooks set paused = true")
             append_message(conn, make_conversation(conn, account))
             assert await hooks.deliver() == 0
+            assert one(conn, "select due_at = 'infinity' as rests from webhook_queues")["rests"]
             conn.execute("update chat_external_webhooks set paused = false")
             make_due(conn)
             assert await hooks.send_all() == 1
