@@ -65,13 +65,15 @@ OPERATIONS = {
         problems=(errors.NotFound, errors.RealtimeNotConfigured),
         description="For your backend, on behalf of a signed-in user who takes part in conversations of yours: which"
         " provider to connect to, why, with which token, which channels to join, and where to catch up.\n\n"
-        "With `supabase`: `createClient(url, publicKey)`, `await supabase.realtime.setAuth(token)`, then subscribe to"
-        " each of `topics` as a private channel. With `socketio`: `io(url, {path, auth: {token}})`, then"
-        " `subscribe:conversation` for each conversation. After subscribing, fetch messages with `after_seq`. With a"
-        " `standby`, keep its socket open as well, show what is first and drop what comes twice by `eventId`: so a"
-        " failure of either side is not noticed. When `rollout.changed` arrives, ask again; and before `expiresAt`, for"
-        " a legacy socket ends with its token: `socket.emit('token', token)` with the new one keeps it. Hand it every"
-        " new token at once, for by the token the operator sees that its client follows. A user whom the project has"
-        " taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.",
+        "With `supabase`: `createClient(url, publicKey, { accessToken })`, where `accessToken` asks for a new session a"
+        " minute before `expiresAt`, for it is called every 25 seconds; `await supabase.realtime.setAuth()`, then"
+        " subscribe to each of `topics` as a private channel. A token given to `setAuth` itself is forgotten when the"
+        " line is cut. With `socketio`: `io(url, { path, auth })`, where `auth` is a function that sends the latest"
+        " token; then `subscribe:conversation` for each conversation, and `socket.emit('token', token)` with each new"
+        " token at once: a legacy socket ends with its own, and by it the operator sees that its client follows. After"
+        " each subscribing, fetch messages with `after_seq`. The README has the whole clients. With a `standby`, keep"
+        " its socket open as well, show what is first and drop what comes twice by `eventId`: so a failure of either"
+        " side is not noticed. When `rollout.changed` arrives, ask again. A user whom the project has taken out of the"
+        " account (`crossfade users forbid`) is answered like one whom nobody knows.",
     ),
 }

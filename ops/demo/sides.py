@@ -47,7 +47,9 @@ class SupabaseSide:
     def __init__(self, ready: Ready, receive: Receive) -> None:
         self._ready = ready
         self._receive = receive
-        self._client = AsyncRealtimeClient(f"{ready.supabase_url}/realtime/v1", ready.anon_key)
+        self._client = AsyncRealtimeClient(  # by default it gives up for ever after 15 s
+            f"{ready.supabase_url}/realtime/v1", ready.anon_key, max_retries=1_000_000, initial_backoff=1
+        )
 
     async def open(self) -> None:
         states: list[tuple[RealtimeSubscribeStates, Exception | None]] = []

@@ -17,7 +17,7 @@ class PythonListener:
     def __init__(self, *, supabase_url: str, anon_key: str, token: str, conversations: Sequence[int]) -> None:
         self.lines: list[dict[str, Any]] = []
         self.refusals: list[str] = []
-        self._url = f"{supabase_url.replace('http', 'ws', 1)}/realtime/v1"
+        self._url = f"{supabase_url}/realtime/v1"
         self._anon_key = anon_key
         self._token = token
         self._conversations = conversations
@@ -40,7 +40,7 @@ class PythonListener:
 
     async def _listen(self) -> None:
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
-        client = AsyncRealtimeClient(self._url, token=self._anon_key)
+        client = AsyncRealtimeClient(self._url, self._anon_key, max_retries=1_000_000, initial_backoff=1)
         await client.connect()
         await client.set_auth(self._token)
         waiting = set(self._conversations)

@@ -13,7 +13,6 @@ import pytest
 import requests
 
 from tests.acceptance.stack import Stack
-from tests.clients import packages
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 TIMEOUT_S = 60
@@ -102,39 +101,3 @@ def test_the_quick_start_of_the_readme_runs(stack: Stack) -> None:
     told = [line.split(" ", 2) for line in output.splitlines()]
     assert ["1", "message.new", "Hello"] in told
     assert ["2", "message.updated", "Hello, Ana"] in told
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(100)  # also bounds its reading; the package may have to be installed first
-def test_the_browser_code_of_the_readme_runs(stack: Stack, tmp_path: Path) -> None:
-    """As it is printed there, with the official package: it hears, on a private channel, what is sent."""
-    (program,) = [text for text in re.findall(r"```js\n(.*?)```", README, re.DOTALL) if "createClient" in text]
-    packages.install(packages.HERE)
-    script = packages.HERE / f"readme-{tmp_path.name}.mjs"  # beside the package that it imports
-    script.write_text(program)
-    facts = {
-        "SUPABASE_URL": stack.ready["supabaseUrl"],
-        "SUPABASE_KEY": stack.ready["anonKey"],
-        "TOKEN": stack.ready["users"][0]["token"],
-        "CONVERSATION": str(stack.ready["conversationId"]),
-    }
-    try:
-        with subprocess.Popen(
-            [str(packages.NODE), str(script)], env=os.environ | facts, stdout=subprocess.PIPE, text=True
-        ) as reader:
-            try:
-                assert reader.stdout is not None
-                assert reader.stdout.readline() == "SUBSCRIBED\n"
-                with requests.Session() as session:
-                    session.trust_env = False
-                    url = f"{stack.ready['gatewayUrl']}/api/v1/chat/conversations/{facts['CONVERSATION']}/messages"
-                    headers = {"X-API-Key": stack.ready["apiKey"]}
-                    sent = session.post(url, json={"content": "Hi, browser"}, headers=headers, timeout=10).json()[
-                        "data"
-                    ]
-                heard = iter(reader.stdout.readline, "")
-                assert f"{sent['seq']} message.new Hi, browser\n" in heard
-            finally:
-                reader.kill()
-    finally:
-        script.unlink()

@@ -19,7 +19,6 @@ from realtime import AsyncRealtimeClient, RealtimeChannelOptions, RealtimeSubscr
 
 Json = dict[str, Any]
 RETRY_S = 0.25
-WATCH_S = 0.5
 
 
 def say(**line: object) -> None:
@@ -93,20 +92,19 @@ class Legacy:
 
 
 class Supabase:
-    """The official client, replaced when it has given up (it does after five tries)."""
-
     provider = "supabase"
 
     def __init__(self, user: "User", session: Json) -> None:
         self._user = user
         self._session = session
-        self._topics = [topic for topic in session["topics"] if not topic.startswith("presence:")]
-        self._client: AsyncRealtimeClient | None = None
-        self._watch: asyncio.Task[None] | None = None
+        url, key = f"{session['url']}/realtime/v1", session["publicKey"]
+        self._client = AsyncRealtimeClient(url, key, max_retries=1_000_000, initial_backoff=1)  # as in the README
 
     async def join(self) -> None:
-        await self._connect()
-        self._watch = asyncio.create_task(self._keep())
+        await self._client.connect()
+        await self._client.set_auth(self._session["token"])
+        topics = [topic for topic in self._session["topics"] if not topic.startswith("presence:")]
+        await asyncio.gather(*(self._join_topic(topic) for topic in topics))
 
     async def send(self, conversation_id: int, content: str, client_message_id: str) -> Json:
         body = {"content": content, "clientMessageId": client_message_id, "senderId": self._user.id}
@@ -115,46 +113,23 @@ class Supabase:
         return dict(answer["data"])
 
     async def close(self) -> None:
-        if self._watch:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-        if self._client:
-            await self._client.close()
+        await self._client.close()
 
-    async def _connect(self) -> None:
-        while True:
-            client = AsyncRealtimeClient(
-                f"{self._session['url']}/realtime/v1", self._session["publicKey"], auto_reconnect=False, max_retries=1
-            )
-            try:
-                await client.connect()
-                await client.set_auth(self._session["token"])
-                for topic in self._topics:
-                    await self._join_topic(client, topic)
-            except Exception as error:  # noqa: BLE001 - the client lets through whatever its library raises
-                say(type="status", user=self._user.id, error=repr(error))
-                await asyncio.sleep(RETRY_S)
+    async def _join_topic(self, topic: str) -> None:
+        joined = asyncio.Event()
+
+        def told(state: RealtimeSubscribeStates, error: Exception | None) -> None:
+            if state is not RealtimeSubscribeStates.SUBSCRIBED:
+                say(type="status", user=self._user.id, topic=topic, error=f"{state} {error}")
+            elif joined.is_set():
+                self._user.reconnected()
             else:
-                self._client = client
-                return
+                joined.set()
 
-    async def _join_topic(self, client: AsyncRealtimeClient, topic: str) -> None:
         options: RealtimeChannelOptions = {"config": {"private": True, "broadcast": None, "presence": None}}
-        states: list[RealtimeSubscribeStates] = []
-        channel = client.channel(topic, options)
-        channel.on_broadcast("*", lambda message: self._heard(topic, message))
-        await channel.subscribe(lambda state, _error: states.append(state))
-        if not channel.is_joined:
-            raise ConnectionError(f"{topic}: {states}")
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_S)
-            client = self._client
-            if client and client.is_connected and all(channel.is_joined for channel in client.get_channels()):
-                continue
-            await self._connect()
-            self._user.reconnected()
+        channel = self._client.channel(topic, options)
+        await channel.on_broadcast("*", lambda message: self._heard(topic, message)).subscribe(told)
+        await joined.wait()
 
     def _heard(self, topic: str, message: Any) -> None:
         if message["event"] == "rollout.changed":

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from gateway.openapi.catalogue import OPERATIONS
 from ops.cli import main as cli
+from tests.clients.documented import programs
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text()
@@ -46,3 +48,13 @@ def test_the_tree_names_every_folder() -> None:
 
 def _has_content(path: Path) -> bool:
     return path.is_dir() and any(child.name != "__pycache__" for child in path.iterdir()) and path.name != "__pycache__"
+
+
+def test_what_is_said_of_opening_a_client_is_what_the_clients_do() -> None:
+    """A call in the words of README, OpenAPI document and runbooks stands in the README's clients, which tests run."""
+    texts = [README, *(path.read_text() for path in (ROOT / "ops").rglob("*.md"))]
+    texts += [operation.description for operation in OPERATIONS.values()]
+    words = (re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in texts)
+    said = {call for text in words for call in re.findall(r"`([^`]*(?:\bio|Client|[aA]uth|emit\w*)\([^`]*\))`", text)}
+    assert "createClient(url, publicKey, { accessToken })" in said
+    assert {call for call in said if not any(call in program for program in programs().values())} == set()
