@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 UP = """
 alter table public.webhook_queues add column account_id uuid;
