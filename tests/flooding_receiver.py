@@ -32,7 +32,7 @@ PIECE_BYTES = 65_536
 
 
 def serve(connection: socket.socket) -> None:
-    with connection, contextlib.suppress(OSError, KeyError):
+    with connection, contextlib.suppress(OSError, KeyError, IndexError):
         path = connection.recv(65_536).split(b" ", 2)[1]
         once, again = FLOODS[path.decode().rpartition("/")[2]]
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,6 +13,7 @@ from uuid import UUID
 import aiohttp
 from psycopg import AsyncConnection
 
+from realtime_bridge.payloads import decode
 from realtime_bridge.sinks.base import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.rate import BATCH, Rate
@@ -99,7 +100,7 @@ def _first_places(broadcasts: Sequence[Broadcast]) -> list[int]:
 def _named(body: bytes) -> dict[int, str]:
     """Read `{"errors": {"messages": [{}, {"id": ["has already been taken"]}]}}`: which are wrong, and in what."""
     try:
-        problems = json.loads(body)["errors"]["messages"]
+        problems = decode(body)["errors"]["messages"]
         return {
             place: "Supabase: " + "; ".join(f"{name} {' '.join(map(str, why))}" for name, why in wrong.items())
             for place, wrong in enumerate(problems)

@@ -15,7 +15,6 @@ from psycopg.rows import DictRow
 
 from realtime_bridge import shares
 from realtime_bridge.webhooks import deliveries
-from realtime_bridge.webhooks.answers import MAX_PIECES
 from realtime_bridge.webhooks.attempts import Attempt, Caller
 from realtime_bridge.webhooks.deliveries import ENDPOINTS_PER_CLAIM, WINDOW
 from realtime_bridge.webhooks.outcomes import Outcome
@@ -139,7 +138,7 @@ def test_an_endless_answer_costs_little(floods: str, kind: str) -> None:
     print(f"{kind}: {attempt.outcome.value}, {work_s * 1_000:.1f} ms of work")  # noqa: T201
     assert attempt.outcome in (Outcome.BAD_RESPONSE, Outcome.DELIVERED)
     assert attempt.timing.total_ms < 5_000
-    assert kind != "chunks" or len(attempt.response_body or "") <= MAX_PIECES
+    assert kind != "chunks" or len(attempt.response_body or "") <= 1_000
     assert work_s < 0.1
 
 
@@ -232,7 +231,7 @@ async def _delays(hooks: Webhooks, conn: Conn, conversation: int) -> list[float]
         await hooks.fan_out()
         hooks.sender.wake()
         await asyncio.sleep(0.01)
-    await eventually(lambda: len(_rows(conn, conversation)) == EVENTS, "the neighbour's deliveries", 10.0)
+    await eventually(lambda: len(_rows(conn, conversation)) == EVENTS, "the neighbour's deliveries", 30.0)
     return _rows(conn, conversation)
 
 

@@ -121,3 +121,16 @@ def test_a_contact_on_a_phone_is_told_by_name(database_url: str) -> None:
         assert sides.emits[0].data["userId"] == str(contact)
 
     asyncio.run(check())
+
+
+def test_what_is_no_sign_stops_nobody(database_url: str) -> None:
+    """Whoever may write SQL may notify the channel: brackets by the thousand are passed over, what follows is told."""
+
+    async def check() -> None:
+        sides = Recorded()
+        async with sides.signs(database_url) as signs:
+            for text in ("[" * 7_900, '{"a":' * 1_500, "[]", "7", "", json.dumps(GOOD)):
+                await signs.carry(text)
+        assert len(sides.emits) == 1
+
+    asyncio.run(check())
