@@ -1,6 +1,7 @@
 """`/`, `/docs` and `/api/v1/openapi.json`: for everybody, without a key. Made when first asked for."""
 
 import functools
+import importlib.metadata
 import json
 import re
 from collections.abc import Mapping
@@ -11,12 +12,26 @@ from flask import Blueprint, Response, current_app, redirect, request
 
 from gateway.errors import NotFound
 from gateway.gates.deprecation import Deprecation
-from gateway.openapi import document, home
+from gateway.openapi import document
 from gateway.openapi.catalogue import OPERATIONS
 from gateway.openapi.pages.site import Site
 from gateway.openapi.pages.snippets import BASE
 from gateway.openapi.problem_table import problem_types
+from gateway.v1.paths import PREFIX
 
+HTML = "text/html"
+JSON = "application/json"
+FACTS = {
+    "name": "Crossfade gateway",
+    "version": importlib.metadata.version("crossfade"),
+    "apiVersion": document.VERSION,
+    "api": PREFIX,
+    "docs": "/docs",
+    "problems": "/docs/problems",
+    "openapi": "/api/v1/openapi.json",
+    "livez": "/livez",
+    "readyz": "/readyz",
+}
 HEADERS = {
     "Cache-Control": "public, max-age=300",
     # Nothing may be loaded, framed, sent or run but what is ours and of this gateway, whatever ends up in a page.
@@ -68,23 +83,21 @@ class Documents:
         return Site(json.loads(self._described), problem_types())
 
     def root(self) -> Response:
-        asked = request.accept_mimetypes.best_match([home.JSON, home.HTML], default=home.JSON)
-        if asked == home.HTML:
-            answer = _html(home.page(self._site.tags))
-        else:
-            answer = Response(json.dumps(home.FACTS), content_type=home.JSON, headers=HEADERS)
+        asked = request.accept_mimetypes.best_match([JSON, HTML], default=JSON)
+        facts = Response(json.dumps(FACTS), content_type=JSON, headers=HEADERS)
+        answer = self.page("home") if asked == HTML else facts
         answer.vary.add("Accept")
         return answer
 
     def openapi(self) -> Response:
-        return Response(self._described, content_type=home.JSON, headers=HEADERS)
+        return Response(self._described, content_type=JSON, headers=HEADERS)
 
     @functools.cached_property
     def _found(self) -> str:
         return self._site.search()
 
     def search(self) -> Response:
-        return Response(self._found, content_type=home.JSON, headers=HEADERS)
+        return Response(self._found, content_type=JSON, headers=HEADERS)
 
     def page(self, *kind_and_name: str) -> Response:
         """Answer with a page of the site, by its kind and, where there are several, its name."""

@@ -1,12 +1,9 @@
-"""Schemas in words: what a field may be, and the fields of an object, with those of the objects inside. Pure."""
+"""Schemas in words: what a field may be, and which object it holds. Pure."""
 
 import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any
-
-from gateway.openapi.pages.text import inline
-from gateway.openapi.words import said
 
 Schema = Mapping[str, Any]
 LIMITS = {
@@ -18,34 +15,19 @@ LIMITS = {
     "default": "default",
 }
 LONGEST = 2**53  # beyond it JSON numbers are a matter of luck, and nobody counts
-DEEPEST = 4  # answers are three deep; a schema that held itself would go on for ever
-
-
-def fields(schema: Schema, components: Schema, *, is_request: bool = False, depth: int = 0) -> str:
-    """Return the fields of an object. In requests it is said what is required: answers always have all."""
-    required = schema.get("required", [])
-    rows = []
-    for name, kind in schema.get("properties", {}).items():
-        must = ' <span class="must">required</span>' if is_request and name in required else ""
-        inner = _inside(kind, components)
-        below = ""
-        if inner and depth < DEEPEST:
-            shown = fields(inner, components, is_request=is_request, depth=depth + 1)
-            below = f"<details><summary>Its fields</summary>{shown}</details>" if shown else ""
-        rows.append(
-            f'<div><dt><code>{escape(name)}</code></dt> <span class="kind">{kind_of(kind, components)}</span>{must}'
-            f"<dd>{inline(said(kind))}{below}</dd></div>"
-        )
-    return f'<dl class="fields">{"".join(rows)}</dl>' if rows else ""
 
 
 def resolve(schema: Schema, components: Schema) -> Schema:
-    """Return what a reference names; anything else as it is."""
-    return components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    """Return the component that a reference names; anything else as it is."""
+    if "$ref" not in schema:
+        return schema
+    kind, name = schema["$ref"].split("/")[-2:]
+    found: Schema = components[kind][name]
+    return found
 
 
 def kind_of(schema: Schema, components: Schema) -> str:
-    """One schema in a few words: named objects are links, named lists of words are shown."""
+    """One schema in a few words of HTML: named objects are links, named lists of words are shown."""
     if "$ref" in schema and "enum" not in resolve(schema, components):
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="/docs/schemas#{name}">{name}</a>'
@@ -71,13 +53,13 @@ def _tells(limit: object) -> bool:
     return limit not in (None, [], {}, "") and not (isinstance(limit, int) and abs(limit) >= LONGEST)
 
 
-def _inside(schema: Schema, components: Schema) -> Schema | None:
+def inside(schema: Schema, components: Schema) -> Schema | None:
     """Return the object that a field holds, by itself or in a list; None for what has no fields."""
     found = resolve(schema, components)
     if "items" in found:
-        return _inside(found["items"], components)
+        return inside(found["items"], components)
     for kind in found.get("anyOf", []):
-        if inner := _inside(kind, components):
+        if inner := inside(kind, components):
             return inner
     return found if "properties" in found else None
 

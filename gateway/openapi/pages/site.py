@@ -1,17 +1,20 @@
-"""The pages of `/docs`, made from the OpenAPI document, and what its search knows. Pure."""
+"""The pages of `/docs`, made from the OpenAPI document by templates, and what its search knows. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
-from html import escape
-from typing import Any
+from functools import partial
 
-from gateway.openapi.guide import CONVENTIONS, EVENTS, QUICK_START, QUICK_START_WORDS, SHOWING, SHOWING_WORDS
-from gateway.openapi.pages import shell
-from gateway.openapi.pages.fields import Schema, fields, kind_of, resolve
-from gateway.openapi.pages.operations import operation
-from gateway.openapi.pages.shell import Place
-from gateway.openapi.pages.text import block, inline, paragraphs, slug
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from gateway.openapi.guide import CONVENTIONS, SHOWING
+from gateway.openapi.pages.fields import Schema, inside, kind_of, resolve
+from gateway.openapi.pages.snippets import BASE, snippets
+from gateway.openapi.pages.text import address_of, inline, paragraphs, slug
 from gateway.openapi.problem_table import ProblemType
+from gateway.openapi.words import said
+
+DEEPEST = 4  # answers are three deep; a schema that held itself would go on for ever
 
 
 class Site:
@@ -19,72 +22,70 @@ class Site:
         self._document = document
         self._problems = problems
         self.tags = [entry["name"] for entry in document["tags"]]
-        self._schemas: Schema = document["components"]["schemas"]
+        components = document["components"]
+        self._resolve = partial(resolve, components=components)
+        self._templates = Environment(
+            loader=PackageLoader("gateway.openapi.pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
+        self._templates.filters |= {
+            "body_of": _body_of,
+            "inline": inline,
+            "inside": partial(inside, components=components),
+            "kind_of": lambda schema: Markup(kind_of(schema, components)),  # noqa: S704 it escapes
+            "paragraphs": paragraphs,
+            "pretty": partial(json.dumps, indent=2, ensure_ascii=False),
+            "resolve": self._resolve,
+            "said": said,
+        }
+        self._templates.globals |= {
+            "address_of": address_of,
+            "base": BASE,
+            "deepest": DEEPEST,
+            "document": document,
+            "operations": self._operations,
+            "problems": problems,
+            "snippets": snippets,
+            "tags": self.tags,
+        }
+
+    def home(self) -> str:
+        """The root of the gateway: what this is and where to go on."""
+        return self._page("home", "Crossfade", at="/")
 
     def begin(self) -> str:
         """How to begin, what holds everywhere, and every route in a line."""
-        rows = "".join(f"<tr><th>{name}</th><td>{inline(words)}</td></tr>" for name, words in CONVENTIONS.items())
-        body = (
-            f"<h1>{escape(self._document['info']['title'])}</h1>{paragraphs(self._document['info']['description'])}"
-            f'<section id="start"><h2>The first message</h2>{paragraphs(QUICK_START_WORDS)}'
-            f"{block(QUICK_START)}</section>"
-            f'<section id="showing"><h2>Showing what people wrote</h2>{paragraphs(SHOWING_WORDS)}'
-            f"{block(SHOWING)}</section>"
-            f'<section id="routes"><h2>Routes</h2>{"".join(self._listed(tag) for tag in self.tags)}</section>'
-            f'<section id="conventions"><h2>Conventions</h2><table>{rows}</table></section>'
-        )
-        return self._page("Crossfade API", body, shell.HOME)
+        return self._page("begin", "Crossfade API", at="/docs", showing=SHOWING, conventions=CONVENTIONS)
 
     def resource(self, name: str) -> str | None:
         """One resource with all of its routes; None for a name that none has."""
         tag = next((tag for tag in self.tags if slug(tag) == name), None)
         if tag is None:
             return None
-        found = list(self._operations(tag))
-        body = "".join(operation(path, method, one, self._document["components"]) for path, method, one in found)
-        address = shell.address_of(tag)
+        address = address_of(tag)
         parts = [
-            Place(title=one["summary"], address=f"{address}#{one['operationId']}", hint=f"{method} {path}")
-            for path, method, one in found
+            {"title": one["summary"], "address": f"{address}#{one['operationId']}", "hint": f"{method} {path}"}
+            for path, method, one in self._operations(tag)
         ]
-        return self._page(f"{tag}: Crossfade API", f"<h1>{escape(tag)}</h1>{body}", address, parts)
+        return self._page("resource", f"{tag}: Crossfade API", at=address, parts=parts, tag=tag)
 
     def events(self) -> str:
-        body = f"<h1>Events and webhooks</h1>{paragraphs(EVENTS)}"
-        sent = {name: methods["post"] for name, methods in self._document["webhooks"].items()}
-        body += "".join(self._event(name, one) for name, one in sent.items())
-        parts = [Place(title=name, address=f"{shell.EVENTS}#{name}") for name in sent]
-        return self._page("Events and webhooks: Crossfade API", body, shell.EVENTS, parts)
+        parts = [{"title": name, "address": f"/docs/events#{name}"} for name in self._document["webhooks"]]
+        return self._page("events", "Events and webhooks: Crossfade API", at="/docs/events", parts=parts)
 
     def schemas(self) -> str:
-        body = "".join(self._schema(name, schema) for name, schema in sorted(self._schemas.items()))
-        return self._page("Schemas: Crossfade API", f"<h1>Schemas</h1>{body}", shell.SCHEMAS)
+        return self._page("schemas", "Schemas: Crossfade API", at="/docs/schemas")
 
     def problems(self) -> str:
         """The table of all problem types."""
-        rows = "".join(
-            f'<tr><td>{kind.status}</td><td><a href="{shell.PROBLEMS}/{kind.code}"><code>{kind.code}</code></a></td>'
-            f"<td>{escape(kind.title)}</td><td>{inline(kind.advice)}</td></tr>"
-            for kind in self._problems.values()
-        )
-        head = "<tr><th>status</th><th>code</th><th>title</th><th>what to do</th></tr>"
-        intro = (
-            "<p>Every error is <code>application/problem+json</code> (RFC 9457). <code>code</code> never changes;"
-            " <code>type</code> leads here; <code>requestId</code> names the request in our log.</p>"
-        )
-        return self._page("Problems", f"<h1>Problems</h1>{intro}<table>{head}{rows}</table>", shell.PROBLEMS)
+        return self._page("problems", "Problems", at="/docs/problems")
 
     def problem(self, code: str) -> str | None:
         kind = self._problems.get(code)
         if kind is None:
             return None
-        address = f"{shell.PROBLEMS}/{kind.code}"
-        example = {"type": address, "title": kind.title, "status": kind.status, "code": kind.code}
-        shown = json.dumps(example | {"detail": "…", "requestId": "…"}, indent=2, ensure_ascii=False)
-        body = (
-            f"<h1>{kind.status} <code>{kind.code}</code></h1><p>{escape(kind.title)}.</p><p>{inline(kind.advice)}</p>"
-        )
-        return self._page(kind.code, f"{body}{block(shown)}", shell.PROBLEMS)
+        example = {"type": f"/docs/problems/{code}", "title": kind.title, "status": kind.status, "code": code}
+        example |= {"detail": "…", "requestId": "…"}
+        return self._page("problem", code, at="/docs/problems", kind=kind, example=example)
 
     def search(self) -> str:
         """Everything that can be found, as JSON: a title, where it is, and the words that lead there."""
@@ -93,24 +94,24 @@ class Site:
     def _entries(self) -> Iterator[dict[str, str]]:
         for tag in self.tags:
             for path, method, one in self._operations(tag):
-                words = " ".join([tag, one["description"], *_field_names(one, self._schemas)])
-                url = f"{shell.address_of(tag)}#{one['operationId']}"
+                words = " ".join([tag, one["description"], *self._field_names(one)])
+                url = f"{address_of(tag)}#{one['operationId']}"
                 yield {"title": one["summary"], "place": f"{method} {path}", "url": url, "words": words}
         for name, methods in self._document["webhooks"].items():
             yield {
                 "title": name,
                 "place": "Event",
-                "url": f"{shell.EVENTS}#{name}",
+                "url": f"/docs/events#{name}",
                 "words": methods["post"]["summary"],
             }
         for kind in self._problems.values():
-            place, url = f"Problem, {kind.status}", f"{shell.PROBLEMS}/{kind.code}"
+            place, url = f"Problem, {kind.status}", f"/docs/problems/{kind.code}"
             yield {"title": kind.code, "place": place, "url": url, "words": f"{kind.title} {kind.advice}"}
         for name, words in CONVENTIONS.items():
-            yield {"title": name, "place": "Convention", "url": f"{shell.HOME}#conventions", "words": words}
-        for name, schema in self._schemas.items():
+            yield {"title": name, "place": "Convention", "url": "/docs#conventions", "words": words}
+        for name, schema in self._document["components"]["schemas"].items():
             words = " ".join(schema.get("properties", {}))
-            yield {"title": name, "place": "Schema", "url": f"{shell.SCHEMAS}#{name}", "words": words}
+            yield {"title": name, "place": "Schema", "url": f"/docs/schemas#{name}", "words": words}
 
     def _operations(self, tag: str) -> Iterator[tuple[str, str, Schema]]:
         for path, methods in self._document["paths"].items():
@@ -118,39 +119,18 @@ class Site:
                 if tag in one["tags"]:
                     yield path, method.upper(), one
 
-    def _listed(self, tag: str) -> str:
-        address = shell.address_of(tag)
-        lines = "".join(
-            f'<li><a href="{address}#{escape(one["operationId"])}">{escape(one["summary"])}</a>'
-            f'<small><span class="method">{method}</span> {escape(path)}</small></li>'
-            for path, method, one in self._operations(tag)
-        )
-        return f'<h3><a href="{address}">{escape(tag)}</a></h3><ul class="routes">{lines}</ul>'
+    def _field_names(self, operation: Schema) -> Iterator[str]:
+        """What a request may say, so that a search for a field finds its routes."""
+        yield from (str(one["name"]) for one in operation["parameters"])
+        if content := _body_of(operation):
+            yield from self._resolve(content["schema"]).get("properties", {})
 
-    def _event(self, name: str, sent: Schema) -> str:
-        content = sent["requestBody"]["content"]["application/json"]
-        model = resolve(content["schema"], self._schemas)
-        shown = json.dumps(content["example"], indent=2, ensure_ascii=False)
-        return (
-            f'<section id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{escape(sent["summary"])}</p>'
-            f"{fields(model, self._schemas)}<details><summary>Example</summary>{block(shown)}</details></section>"
-        )
-
-    def _schema(self, name: str, schema: Schema) -> str:
-        words = fields(schema, self._schemas) or f"<p>{kind_of(schema, self._schemas)}</p>"
-        described = paragraphs(schema.get("description", ""))
-        return (
-            f'<section id="{escape(name)}"><h2>{escape(name)}</h2>{described}'
-            f"<details><summary>Fields</summary>{words}</details></section>"
-        )
-
-    def _page(self, title: str, body: str, at: str, parts: list[Place] | None = None) -> str:
-        return shell.page(title, body, tags=self.tags, at=at, parts=parts or [])
+    def _page(self, template: str, title: str, *, at: str, **words: object) -> str:
+        """Return a whole page. `at` is its address, `parts` are the places in it that the menu shows."""
+        return self._templates.get_template(f"{template}.html").render(title=title, at=at, **words)
 
 
-def _field_names(described: Schema, schemas: Schema) -> Iterator[str]:
-    """What a request may say, so that a search for a field finds its routes."""
-    yield from (str(one["name"]) for one in described["parameters"])
-    content: Mapping[str, Any] = described.get("requestBody", {}).get("content", {}).get("application/json", {})
-    if content:
-        yield from resolve(content["schema"], schemas).get("properties", {})
+def _body_of(operation: Schema) -> Schema:
+    """Return what is said of the JSON that a request holds; nothing for one without a body."""
+    found: Schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return found

@@ -41,8 +41,14 @@ class Request:
         return cls(method=method, url=f"{BASE}{path}", headers=headers, body=content.get("example"))
 
 
-def snippets(request: Request) -> dict[str, str]:
-    return {"curl": curl(request), "python": python(request), "javascript": javascript(request)}
+def snippets(path: str, method: str, operation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the operation's request in each language: its name for the highlighter, its title, the text."""
+    request = Request.of(method, path, operation)
+    return [
+        ("curl", "curl", curl(request)),
+        ("python", "Python", python(request)),
+        ("javascript", "JavaScript", javascript(request)),
+    ]
 
 
 def curl(request: Request) -> str:

@@ -14,8 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.openapi.pages.shell import address_of
-from gateway.openapi.pages.text import slug
+from gateway.openapi.pages.text import address_of, slug
 from tests.clients.packages import NODE
 from tests.integration.gateway.conftest import Account, problem
 
