@@ -22,7 +22,7 @@ class Answer(BaseModel):
 
 
 class Participant(Answer):
-    user_id: UUID
+    user_id: Annotated[UUID, Field(description="The participant.")]
     role: Literal["owner", "agent", "client", "supervisor"]
     last_read_seq: int
     joined_at: datetime
@@ -59,7 +59,7 @@ class ListedConversation(ConversationFields):
 
 
 class Conversation(ListedConversation):
-    participants: list[Participant]
+    participants: Annotated[list[Participant], Field(description="Who takes part.")]
 
 
 class Message(Answer):
@@ -97,29 +97,29 @@ class FoundMessage(Message):
 
 
 class MessageVersion(Answer):
-    version: int
-    content: str
+    version: Annotated[int, Field(description="Which version it was.")]
+    content: Annotated[str, Field(description="What it said.")]
     metadata: dict[str, Any]
     attachments: list[Attachment]
-    replaced_by: Literal["edit", "deletion"]
-    replaced_at: datetime
+    replaced_by: Annotated[Literal["edit", "deletion"], Field(description="What came in its place.")]
+    replaced_at: Annotated[datetime, Field(description="When it no longer said so.")]
     content_html: ContentHtml = None
 
 
 class ImportedItem(Answer):
-    index: int
-    status: Literal["imported", "duplicate", "invalid"]
-    id: int | None = None
+    index: Annotated[int, Field(description="Which of the sent messages it is about, from 0.")]
+    status: Annotated[Literal["imported", "duplicate", "invalid"], Field(description="What became of it.")]
+    id: Annotated[int | None, Field(description="The message's id.")] = None
     seq: int | None = None
-    code: str | None = None
-    pointer: str | None = None
+    code: Annotated[str | None, Field(description="What is wrong with it.")] = None
+    pointer: Annotated[str | None, Field(description="Where, as a JSON Pointer into the message.")] = None
     detail: str | None = None
 
 
 class Imported(Answer):
-    imported: int
-    duplicate: int
-    invalid: int
+    imported: Annotated[int, Field(description="How many are new.")]
+    duplicate: Annotated[int, Field(description="How many were there already.")]
+    invalid: Annotated[int, Field(description="How many were refused.")]
     results: list[ImportedItem]
 
 
@@ -128,49 +128,59 @@ class TypingTold(Answer):
 
 
 class Present(Answer):
-    user_id: UUID
-    sides: list[str]
+    user_id: Annotated[UUID, Field(description="Who is connected.")]
+    sides: Annotated[list[str], Field(description="Over which sides: legacy sockets, Supabase, or both.")]
 
 
 class Upload(Answer):
-    method: str
-    url: str
-    headers: dict[str, str]
-    expires_at: datetime
+    method: Annotated[str, Field(description="How to send the bytes.")]
+    url: Annotated[str, Field(description="Where to; it is the permission, and needs no key.")]
+    headers: Annotated[dict[str, str], Field(description="What to send with them.")]
+    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
 
 
 class Download(Answer):
-    url: str
-    expires_at: datetime
+    url: Annotated[str, Field(description="Where to GET the file, without a key.")]
+    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
 
 
 class AttachmentState(Attachment):
-    state: Literal["pending", "ready", "rejected"]
-    message_id: int | None
+    state: Annotated[
+        Literal["pending", "ready", "rejected"],
+        Field(
+            description="`pending` until confirmed, then `ready`, or `rejected` when the bytes are not what was"
+            " announced."
+        ),
+    ]
+    message_id: Annotated[int | None, Field(description="The message that it was sent with; null before.")]
     created_at: datetime
 
 
 class NewAttachment(AttachmentState):
-    upload: Upload
+    upload: Annotated[Upload, Field(description="Where and how to put the bytes.")]
 
 
 class ShownAttachment(AttachmentState):
-    download: Download | None
+    download: Annotated[
+        Download | None, Field(description="Where to get it, for a short time; null until it is `ready`.")
+    ]
 
 
 class Key(Answer):
-    id: str
+    id: Annotated[str, Field(description="Its id: not secret, and what revoke and rotate take.")]
     name: str
-    prefix: str
-    scopes: list[Scope]
-    rate_limit: int | None
-    send_rate_limit: int | None
-    state: Literal["active", "revoked", "expired"]
+    prefix: Annotated[str, Field(description="How the key begins: enough to tell keys apart, not to use one.")]
+    scopes: Annotated[list[Scope], Field(description="What it may do.")]
+    rate_limit: Annotated[int | None, Field(description="Requests a minute; null for the deployment's default.")]
+    send_rate_limit: Annotated[int | None, Field(description="Messages a minute; null for the deployment's default.")]
+    state: Annotated[Literal["active", "revoked", "expired"], Field(description="Whether it works now.")]
     created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    replaced_by: str | None
+    expires_at: Annotated[datetime | None, Field(description="When it stops working; null for never.")]
+    revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it was not.")]
+    last_used_at: Annotated[
+        datetime | None, Field(description="When it was last used, half a minute late at most; null for never.")
+    ]
+    replaced_by: Annotated[str | None, Field(description="The id of the key that it was rotated to.")]
 
 
 class NewKey(Key):
@@ -178,7 +188,7 @@ class NewKey(Key):
 
 
 class RotatedKey(NewKey):
-    replaces: Key
+    replaces: Annotated[Key, Field(description="The key that was rotated, with the time until which it still works.")]
 
 
 class Channel(Answer):
@@ -188,10 +198,10 @@ class Channel(Answer):
     base_url: str
     provider_user_id: str | None
     enabled: bool
-    webhook_path: str
-    consecutive_failures: int
+    webhook_path: Annotated[str, Field(description="Where the messenger sends its events to, on this gateway.")]
+    consecutive_failures: Annotated[int, Field(description="How many sends have failed in a row.")]
     last_error: str | None
-    last_error_at: datetime | None
+    last_error_at: Annotated[datetime | None, Field(description="When that was.")]
     created_at: datetime
     updated_at: datetime
 
@@ -201,16 +211,16 @@ class NewChannel(Channel):
 
 
 class Pagination(Answer):
-    page: int | None
-    limit: int | None
+    page: Annotated[int | None, Field(description="The page's number, where pages are counted; else null.")]
+    limit: Annotated[int | None, Field(description="How many were asked for.")]
     total: Annotated[int | None, Field(description="Stops counting at 10,000; null where nobody counts.")]
-    has_more: bool
-    next_cursor: str | None
+    has_more: Annotated[bool, Field(description="Whether there is more.")]
+    next_cursor: Annotated[str | None, Field(description="What to send for the next page; null at the end.")]
 
 
 class FieldFault(Answer):
-    code: str
-    detail: str
+    code: Annotated[str, Field(description="What kind of fault it is.")]
+    detail: Annotated[str, Field(description="What to send instead.")]
     pointer: Annotated[str | None, Field(description="JSON Pointer (RFC 6901) into the body.")] = None
     parameter: Annotated[str | None, Field(description="Name of the query parameter.")] = None
 
@@ -220,10 +230,10 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel)
 
-    type: str
-    title: str
-    status: int
+    type: Annotated[str, Field(description="A path that explains the code, on this gateway.")]
+    title: Annotated[str, Field(description="What the code means, in a few words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
     detail: str
-    code: str
-    request_id: str
+    code: Annotated[str, Field(description="A word that never changes; see `/docs/problems`.")]
+    request_id: Annotated[str, Field(description="Names the request in our log.")]
     errors: list[FieldFault] = Field(default_factory=list)

@@ -20,7 +20,7 @@ class ProviderReason(Answer):
     """Why this provider: what decided, and the figures it decided by."""
 
     source: Source
-    stage: StageName | None
+    stage: Annotated[StageName | None, Field(description="Where the dial stands; null without a rollout.")]
     percentage: float | None
     bucket: Annotated[int, Field(ge=0, lt=10_000, description="Of the user; always the same.")]
 
@@ -31,16 +31,16 @@ class CatchUpPlace(Answer):
 
 
 class Standby(Answer):
-    provider: Literal[Told.SOCKETIO]
+    provider: Annotated[Literal[Told.SOCKETIO], Field(description="The side it is on.")]
     url: Annotated[str | None, Field(description="Null: the address that the client knows.")]
-    path: str
+    path: Annotated[str, Field(description="Of Socket.IO.")]
 
 
 class RealtimeSession(Answer):
-    provider: Told
-    reason: ProviderReason
+    provider: Annotated[Told, Field(description="The side to connect to.")]
+    reason: Annotated[ProviderReason, Field(description="Why this provider.")]
     version: Annotated[int | None, Field(description="Rises with every change of the dial.")]
-    user_id: UUID
+    user_id: Annotated[UUID, Field(description="Whose session it is.")]
     url: Annotated[str | None, Field(description="Null: the address of the legacy sockets, which clients know.")]
     path: Annotated[str | None, Field(description="Of Socket.IO.")]
     public_key: Annotated[str | None, Field(description="Supabase's publishable key.")]
@@ -49,7 +49,7 @@ class RealtimeSession(Answer):
         Field(description="The legacy side, while it is fed beside Supabase: keep it open, too, and notice no outage."),
     ]
     token: Annotated[str, Field(description="A JWT of the user. Ask for a new session before it ends.")]
-    expires_at: datetime
+    expires_at: Annotated[datetime, Field(description="When the token ends.")]
     topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
     catch_up: Annotated[list[CatchUpPlace], Field(description="The newest `seq` of each conversation.")]
 

@@ -25,8 +25,8 @@ class PatchConversation(Changes):
 class AssignConversation(Changes):
     """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
 
-    agent_id: Uuid | None = None
-    bot_id: Text255 | None = None
+    agent_id: Annotated[Uuid | None, Field(description="A person, by id; null for nobody.")] = None
+    bot_id: Annotated[Text255 | None, Field(description="A bot, in words of yours; null for none.")] = None
 
     def to_domain(self) -> Assignment:
         named = self.model_fields_set
@@ -44,11 +44,11 @@ class PutParticipant(Body):
 class MarkRead(Body):
     """Everything up to `seq`, by `userId`; by the account's own user when that is left out."""
 
-    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT), Whole]
-    user_id: Uuid | None = None
+    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT, description="Read up to here."), Whole]
+    user_id: Annotated[Uuid | None, Field(description="Who has read; left out, the account's own user.")] = None
 
 
 class Typing(Body):
-    user_id: Uuid | None = None
-    is_typing: bool = True
-    username: Text128 | None = None
+    user_id: Annotated[Uuid | None, Field(description="Who types; left out, the account's own user.")] = None
+    is_typing: Annotated[bool, Field(description="False when they have stopped.")] = True
+    username: Annotated[Text128 | None, Field(description="A name to show beside the sign.")] = None

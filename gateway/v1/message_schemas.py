@@ -50,7 +50,7 @@ def _not_ahead(moment: datetime) -> datetime:
 
 class ImportMessage(OfMessageType):
     content: Annotated[Content, AfterValidator(not_blank)]
-    created_at: Annotated[Moment, AfterValidator(_not_ahead)]
+    created_at: Annotated[Moment, AfterValidator(_not_ahead), Field(description="When it was written, elsewhere.")]
     direction: Annotated[Direction, Word]
     status: Annotated[MessageStatus, Word] = MessageStatus.READ
     client_message_id: Text128 | None = None
@@ -79,7 +79,7 @@ class ImportMessages(Body):
     """The items are checked one by one, each against ImportMessage: one that is wrong leaves the others alone."""
 
     messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_IMPORT)]
-    announce: bool = False
+    announce: Annotated[bool, Field(description="Whether subscribers are told of each, as of a new message.")] = False
 
 
 def _storable(words: str) -> str:

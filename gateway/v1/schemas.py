@@ -124,7 +124,7 @@ class ChangeStatus(Body):
 class CreateRealtimeSession(Body):
     """`conversationIds` are those the client shows; left out, its latest ones."""
 
-    user_id: Uuid
+    user_id: Annotated[Uuid, Field(description="The signed-in user whom the session is for.")]
     conversation_ids: (
         Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
         | None

@@ -161,13 +161,13 @@ class RotateSecret(Body):
 
 
 class SendTest(Body):
-    type: Type = "message.new"
+    type: Annotated[Type, Field(description="Of which type the example is.")] = "message.new"
 
 
 class Recover(Body):
     """Events from `since` on and before `until` (now when left out), at most 31 days."""
 
-    since: Moment
+    since: Annotated[Moment, Field(description="From this moment on.")]
     until: Moment | None = None
     types: Types = Field(default_factory=list)
 
