@@ -49,7 +49,7 @@ class Queries(Statements):
         return self._execute(connection, name, scalar_row, values).fetchone()
 
     def get_value(self, connection: Connection[Any], name: str, /, **values: object) -> Any:
-        return _there(name, self._execute(connection, name, scalar_row, values).fetchone())
+        return _there(name, self.find_value(connection, name, **values))
 
     def list_values(self, connection: Connection[Any], name: str, /, **values: object) -> list[Any]:
         return self._execute(connection, name, scalar_row, values).fetchall()
@@ -81,6 +81,9 @@ class AsyncQueries(Statements):
         """Return the first row's first column; None where there is no row, or null."""
         return await (await self._execute(connection, name, scalar_row, values)).fetchone()
 
+    async def get_value(self, connection: AsyncConnection[Any], name: str, /, **values: object) -> Any:
+        return _there(name, await self.find_value(connection, name, **values))
+
     async def list_values(self, connection: AsyncConnection[Any], name: str, /, **values: object) -> list[Any]:
         return await (await self._execute(connection, name, scalar_row, values)).fetchall()
 
@@ -98,7 +101,3 @@ def _there(name: str, row: Row | None) -> Row:
     if row is None:
         raise AssertionError(f"{name} returned no row")
     return row
-
-
-def load(module_file: str) -> Statements:
-    return Statements(module_file)
