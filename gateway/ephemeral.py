@@ -22,7 +22,7 @@ EXPIRES_S = 8  # a reader that hears nothing more takes the sign away by itself
 INTERVAL_MS = 1_000  # one sign a second for each user and conversation
 PRESENCE_KEY = "crossfade.presence:{}"  # a sorted set of `<user>|<holder>`, scored by when the lease ends
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 _log = structlog.get_logger(__name__)
 
 
@@ -65,7 +65,7 @@ class Ephemeral:
             "expiresAt": _text(now + timedelta(seconds=EXPIRES_S)),
         }
         with self._database.connection() as connection:
-            connection.execute(_SQL["publish_unstored"], {"channel": CHANNEL, "sign": json.dumps(sign)})
+            _SQL.run(connection, "publish_unstored", channel=CHANNEL, sign=json.dumps(sign))
 
     def list_present(self, conversation_id: int) -> list[tuple[str, list[str]]]:
         """Return who is present and on which sides, as far as bridges say; nobody when Redis is gone."""

@@ -2,7 +2,7 @@
 
 from realtime_bridge import sql
 
-APPEND_MESSAGE = sql.load(__file__)["append_message"]
+APPEND_MESSAGE = sql.Statements(__file__)["append_message"]
 """Takes conversation_id, account_id, event_id, content, message_type, direction, status, client_message_id, sender_id,
 reply_to_id, metadata and attachments (JSON texts) and unread (0 or 1); returns id and payload as text, or no row when
 the account has no such conversation. Raises UniqueViolation for a client_message_id that is taken."""

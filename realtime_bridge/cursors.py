@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from realtime_bridge import sql
 from realtime_bridge.cursor import Cursor, Hole
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # a standby takes over this long after its predecessor's last sign of life
 RENEW_S = 2.0  # a third: two renewals may fail before the lease is gone
 
@@ -35,10 +35,8 @@ class Lease:
 
 async def claim(connection: AsyncConnection[Any], sink: str, owner: str, lease_s: float = LEASE_S) -> Lease | None:
     """Take the sink's lease if it is free, expired or already ours; None while another bridge holds it."""
-    async with connection.cursor(row_factory=dict_row) as writer:
-        await writer.execute(_QUERIES["ensure"], {"sink": sink})
-        await writer.execute(_QUERIES["claim"], {"sink": sink, "owner": owner, "lease_s": lease_s})
-        row = await writer.fetchone()
+    await _QUERIES.run(connection, "ensure", sink=sink)
+    row = await _QUERIES.find_row(connection, "claim", dict_row, sink=sink, owner=owner, lease_s=lease_s)
     if row is None:
         return None
     heard = row["heard"] if row["heard"] and row["heard"]["beside"] == row["high_water"] else None
@@ -60,7 +58,7 @@ async def renew(connection: AsyncConnection[Any], lease: Lease, lease_s: float =
 
 async def release(connection: AsyncConnection[Any], lease: Lease) -> None:
     """Give the lease back, so that a standby need not wait for it to expire."""
-    await connection.execute(_QUERIES["release"], {"sink": lease.sink, "token": lease.token})
+    await _QUERIES.run(connection, "release", sink=lease.sink, token=lease.token)
 
 
 async def move(connection: AsyncConnection[Any], lease: Lease, delivered: int = 0, again: int = 0) -> None:
@@ -105,12 +103,11 @@ async def report(
         "error": error,
         "waiting_for": waiting_for,
     }
-    await connection.execute(_QUERIES["report"], values)
+    await _QUERIES.run(connection, "report", **values)
 
 
 async def _fenced(connection: AsyncConnection[Any], query: str, values: dict[str, Any]) -> None:
-    result = await connection.execute(_QUERIES[query], values)
-    if result.rowcount == 0:
+    if await _QUERIES.run(connection, query, **values) == 0:
         raise _lost(values["sink"])
 
 

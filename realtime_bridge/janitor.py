@@ -10,7 +10,7 @@ from realtime_bridge.relay import Pool
 
 log = structlog.get_logger(__name__)
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 WEEKS_AHEAD = 4  # the bridge may be off for a month before rows land in the default partition
 INTERVAL_S = 3_600.0
 FORGET_AT_MOST = 5_000  # rows of one statement: some milliseconds
@@ -34,8 +34,7 @@ class Janitor:
     async def wake_once(self) -> int:
         """Open what has slept long enough; return how many conversations that were."""
         async with self._pool.connection() as connection:
-            row = await (await connection.execute(_QUERIES["wake_conversations"], {"at_most": WAKE_AT_MOST})).fetchone()
-        return int(row[0]) if row else 0
+            return int(await _QUERIES.find_value(connection, "wake_conversations", at_most=WAKE_AT_MOST) or 0)
 
     async def _wake_conversations(self) -> None:
         while True:
@@ -59,16 +58,10 @@ class Janitor:
     async def run_once(self) -> int:
         """Return how many partitions were made or dropped."""
         async with self._pool.connection() as connection:
-            made = await (
-                await connection.execute(_QUERIES["ensure_partitions"], {"weeks_ahead": WEEKS_AHEAD})
-            ).fetchone()
-            kept = {"retention_days": self._retention_days}
-            age = await (await connection.execute(_QUERIES["find_age_to_keep"], kept)).fetchone()
-            dropped = await (
-                await connection.execute(_QUERIES["drop_expired"], {"age": age[0] if age else None})
-            ).fetchone()
-            while (await connection.execute(_QUERIES["forget_answers"], {"at_most": FORGET_AT_MOST})).rowcount > 0:
+            made = await _QUERIES.find_value(connection, "ensure_partitions", weeks_ahead=WEEKS_AHEAD) or 0
+            age = await _QUERIES.find_value(connection, "find_age_to_keep", retention_days=self._retention_days)
+            dropped = await _QUERIES.find_value(connection, "drop_expired", age=age) or 0
+            while await _QUERIES.run(connection, "forget_answers", at_most=FORGET_AT_MOST) > 0:
                 pass
-        counts = (made[0] if made else 0, dropped[0] if dropped else 0)
-        log.info("event partitions kept", made=counts[0], dropped=counts[1])
-        return sum(counts)
+        log.info("event partitions kept", made=made, dropped=dropped)
+        return int(made + dropped)

@@ -12,7 +12,7 @@ from realtime_bridge import metrics, sql
 from realtime_bridge.relay import Pool
 
 log = structlog.get_logger(__name__)
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 INTERVAL_S = 5.0  # a third of Prometheus' usual interval
 
 
@@ -35,8 +35,8 @@ class Lag:
         """Return how many sinks there are."""
         for side, count in self._connections().items():
             metrics.CONNECTIONS.labels(side).set(count)
-        async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as reader:
-            rows = await (await reader.execute(_QUERIES["read"])).fetchall()
+        async with self._pool.connection() as connection:
+            rows = await _QUERIES.list_rows(connection, "read", dict_row)
         for row in rows:
             metrics.LAG_EVENTS.labels(row["sink"]).set(row["events"])
             metrics.LAG_SECONDS.labels(row["sink"]).set(row["seconds"])

@@ -14,7 +14,7 @@ from realtime_bridge.cursor import Cursor, Snapshot
 from realtime_bridge.events import Event
 from realtime_bridge.payloads import Unreadable
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 EVENT_FIELDS = (
     "id", "event_id", "account_id", "conversation_id", "seq", "type", "payload", "origin", "created_at",
 )  # fmt: skip
@@ -48,9 +48,7 @@ async def read_page(
         "look_ahead": max(limit, look_ahead or 0),
         "page_bytes": PAGE_BYTES,
     }
-    async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["read_page"], values)
-        rows = await reader.fetchall()
+    rows = await _QUERIES.list_rows(connection, "read_page", dict_row, **values)
     head = rows[0]
     left = [head["first_left"]] if head["first_left"] is not None else []
     return Page(

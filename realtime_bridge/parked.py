@@ -13,7 +13,8 @@ from realtime_bridge.events import Event
 from realtime_bridge.log import event_of
 from realtime_bridge.sinks.base import Refusal
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
+_COMMANDS = sql.Queries(__file__)
 REASON_CHARACTERS = 2_000  # enough for any server's complaint; a page of HTML is not a reason
 
 
@@ -21,30 +22,27 @@ async def park(connection: AsyncConnection[Any], sink: str, refusals: Iterable[R
     """Keep a copy of each refused event; parking it again counts an attempt."""
     for refusal in refusals:
         event, reason = refusal.event, refusal.reason[:REASON_CHARACTERS]
-        values = {"sink": sink, "id": event.id, "event_id": event.event_id, "reason": reason}
-        await connection.execute(_QUERIES["park"], values)
+        await _QUERIES.run(connection, "park", sink=sink, id=event.id, event_id=event.event_id, reason=reason)
 
 
 async def take_requested(connection: AsyncConnection[Any], sink: str, limit: int) -> tuple[Event, ...]:
     """Return the parked events that an operator asked to send again, oldest first."""
-    async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["take_requested"], {"sink": sink, "limit": limit})
-        return tuple(replace(event_of(row), is_replay=True) for row in await reader.fetchall())
+    rows = await _QUERIES.list_rows(connection, "take_requested", dict_row, sink=sink, limit=limit)
+    return tuple(replace(event_of(row), is_replay=True) for row in rows)
 
 
 async def unpark(connection: AsyncConnection[Any], sink: str, event_ids: list[UUID]) -> None:
     """Forget parked events that were delivered after all."""
-    await connection.execute(_QUERIES["unpark"], {"sink": sink, "event_ids": event_ids})
+    await _QUERIES.run(connection, "unpark", sink=sink, event_ids=event_ids)
 
 
-def list_parked(connection: Connection[DictRow], *, sink: str | None, limit: int, offset: int) -> list[DictRow]:
+def list_parked(connection: Connection[Any], *, sink: str | None, limit: int, offset: int) -> list[DictRow]:
     """Return parked events for an operator, newest first (all sinks when `sink` is None)."""
-    values = {"sink": sink, "limit": limit, "offset": offset}
-    return connection.execute(_QUERIES["list_parked"], values).fetchall()
+    return _COMMANDS.list_rows(connection, "list_parked", dict_row, sink=sink, limit=limit, offset=offset)
 
 
-def request_replay(connection: Connection[DictRow], *, sink: str | None, event_ids: list[UUID] | None) -> list[DictRow]:
+def request_replay(connection: Connection[Any], *, sink: str | None, event_ids: list[UUID] | None) -> list[DictRow]:
     """Ask the relay to deliver parked events again (None means all); return sink and event id of each."""
-    requested = connection.execute(_QUERIES["request_replay"], {"sink": sink, "event_ids": event_ids}).fetchall()
-    connection.execute(_QUERIES["announce"])
+    requested = _COMMANDS.list_rows(connection, "request_replay", dict_row, sink=sink, event_ids=event_ids)
+    _COMMANDS.run(connection, "announce")
     return requested

@@ -10,14 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
 from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.parity.canary_user import CANARY_ID
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 ALIVE_S = 10.0  # five heartbeats; by then its leases are others' as well
 BATCH = 1_000  # users in a statement: some milliseconds
 Connection = AsyncConnection[Any]
@@ -74,10 +74,7 @@ class SinkState:
 async def report(connection: Connection, state: Report) -> datetime:
     """Say what a bridge does now; return the database's time."""
     values = {name: getattr(state, name) for name in Report.__slots__} | {"sinks": Jsonb(state.sinks)}
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        told: datetime | None = await (await cursor.execute(_QUERIES["report"], values)).fetchone()
-    if told is None:
-        raise AssertionError("an upsert returns its row")
+    told: datetime = await _QUERIES.get_value(connection, "report", **values)
     return told
 
 
@@ -88,38 +85,33 @@ async def note_listeners(connection: Connection, bridge: str, sockets: Mapping[U
         batch = users[start : start + BATCH]
         columns = zip(*(sockets[user] for user in batch), strict=True)
         counts = dict(zip(("sockets", "moved", "unasked"), map(list, columns), strict=True))
-        values = {"bridge": bridge, "users": batch, **counts}
-        await connection.execute(_QUERIES["note_listeners"], values)
+        await _QUERIES.run(connection, "note_listeners", bridge=bridge, users=batch, **counts)
 
 
 async def leave(connection: Connection, bridge: str) -> None:
     """Say that a bridge has stopped, and that nobody has sockets there."""
-    await connection.execute(_QUERIES["close_listeners"], {"bridge": bridge})
-    await connection.execute(_QUERIES["leave"], {"bridge": bridge})
+    await _QUERIES.run(connection, "close_listeners", bridge=bridge)
+    await _QUERIES.run(connection, "leave", bridge=bridge)
 
 
 async def forget(connection: Connection) -> None:
     """Delete bridges that are long gone, and users who were not heard for a month."""
-    await connection.execute(_QUERIES["forget_bridges"])
-    await connection.execute(_QUERIES["forget_listeners"])
+    await _QUERIES.run(connection, "forget_bridges")
+    await _QUERIES.run(connection, "forget_listeners")
 
 
 async def list_processes(connection: Connection) -> list[ProcessState]:
     """Return the living ones, bridges first, the oldest first."""
-    async with connection.cursor(row_factory=class_row(ProcessState)) as cursor:
-        return await (await cursor.execute(_QUERIES["list_processes"], {"alive_s": ALIVE_S})).fetchall()
+    return await _QUERIES.list_rows(connection, "list_processes", class_row(ProcessState), alive_s=ALIVE_S)
 
 
 async def list_sinks(connection: Connection) -> list[SinkState]:
-    async with connection.cursor(row_factory=class_row(SinkState)) as cursor:
-        return await (await cursor.execute(_QUERIES["list_sinks"], {"alive_s": ALIVE_S})).fetchall()
+    return await _QUERIES.list_rows(connection, "list_sinks", class_row(SinkState), alive_s=ALIVE_S)
 
 
 async def has_outsider(connection: Connection, bridge: str) -> bool:
     """Whether this bridge delivers to a side, and another one lives that could measure and delivers to none."""
-    values = {"bridge": bridge, "alive_s": ALIVE_S}
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(await (await cursor.execute(_QUERIES["has_outsider"], values)).fetchone())
+    return bool(await _QUERIES.find_value(connection, "has_outsider", bridge=bridge, alive_s=ALIVE_S))
 
 
 def without_canary(sockets: Mapping[UUID, Sockets]) -> dict[UUID, Sockets]:

@@ -8,15 +8,14 @@ from gateway.db import Connection
 from gateway.domain import AccountSettings
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 def find(connection: Connection, account_id: UUID) -> AccountSettings | None:
     """Return the account's settings; None when there is no such user."""
-    with connection.cursor(row_factory=class_row(AccountSettings)) as cursor:
-        return cursor.execute(_SQL["find"], {"account_id": account_id}).fetchone()
+    return _SQL.find_row(connection, "find", class_row(AccountSettings), account_id=account_id)
 
 
 def store(connection: Connection, account_id: UUID, *, content_html: bool) -> None:
     """Note the choice; the same again changes nothing."""
-    connection.execute(_SQL["store"], {"account_id": account_id, "content_html": content_html})
+    _SQL.run(connection, "store", account_id=account_id, content_html=content_html)

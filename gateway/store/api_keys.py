@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import BaseRowFactory, kwargs_row, scalar_row
+from psycopg.rows import BaseRowFactory, kwargs_row
 
 from gateway.api_keys import KeyText
 from gateway.db import Connection
 from gateway.domain import ApiKey
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 def _api_key(*, scopes: list[str], secret_hash: bytes, **columns: object) -> ApiKey:
@@ -45,61 +45,47 @@ def insert(
         "send_rate_limit": send_rate_limit,
         "expires_at": expires_at,
     }
-    with connection.cursor(row_factory=_ROW) as cursor:
-        row = cursor.execute(_SQL["insert"], values).fetchone()
-    assert row is not None  # noqa: S101 an insert returns its row or raises
-    return row
+    return _SQL.get_row(connection, "insert", _ROW, **values)
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["find"], {"id": key_id}).fetchone()
+    return _SQL.find_row(connection, "find", _ROW, id=key_id)
 
 
 def list_by_ids(connection: Connection, key_ids: Sequence[str]) -> list[ApiKey]:
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["list_by_ids"], {"ids": list(key_ids)}).fetchall()
+    return _SQL.list_rows(connection, "list_by_ids", _ROW, ids=list(key_ids))
 
 
 def list_all(connection: Connection, account_id: UUID | None = None) -> list[ApiKey]:
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["list_all"], {"account_id": account_id}).fetchall()
+    return _SQL.list_rows(connection, "list_all", _ROW, account_id=account_id)
 
 
 def revoke(connection: Connection, key_id: str) -> ApiKey | None:
     """Return the revoked key, or None when there is none of that id."""
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["revoke"], {"id": key_id}).fetchone()
+    return _SQL.find_row(connection, "revoke", _ROW, id=key_id)
 
 
 def lock_account(connection: Connection, account_id: UUID) -> None:
-    connection.execute(_SQL["lock_account"], {"account_id": account_id})
+    _SQL.run(connection, "lock_account", account_id=account_id)
 
 
 def count_active(connection: Connection, account_id: UUID) -> int:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(cursor.execute(_SQL["count_active"], {"account_id": account_id}).fetchone() or 0)
+    return int(_SQL.find_value(connection, "count_active", account_id=account_id) or 0)
 
 
 def list_page(connection: Connection, account_id: UUID, *, after: str | None, fetch: int) -> list[ApiKey]:
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["list_page"], {"account_id": account_id, "after": after, "fetch": fetch}).fetchall()
+    return _SQL.list_rows(connection, "list_page", _ROW, account_id=account_id, after=after, fetch=fetch)
 
 
 def lock(connection: Connection, account_id: UUID, key_id: str) -> ApiKey | None:
-    with connection.cursor(row_factory=_ROW) as cursor:
-        return cursor.execute(_SQL["lock"], {"account_id": account_id, "id": key_id}).fetchone()
+    return _SQL.find_row(connection, "lock", _ROW, account_id=account_id, id=key_id)
 
 
 def replace(connection: Connection, key_id: str, replaced_by: str, expires_at: datetime) -> ApiKey:
     """Point a locked key to its successor and let it end at `expires_at`, or earlier if it was to end earlier."""
-    values = {"id": key_id, "replaced_by": replaced_by, "expires_at": expires_at}
-    with connection.cursor(row_factory=_ROW) as cursor:
-        row = cursor.execute(_SQL["replace"], values).fetchone()
-    assert row is not None  # noqa: S101 the row is locked
-    return row
+    return _SQL.get_row(connection, "replace", _ROW, id=key_id, replaced_by=replaced_by, expires_at=expires_at)
 
 
 def touch(connection: Connection, used: Mapping[str, datetime]) -> None:
     """Write down when keys were last used."""
-    connection.execute(_SQL["touch"], {"ids": list(used), "times": list(used.values())})
+    _SQL.run(connection, "touch", ids=list(used), times=list(used.values()))

@@ -8,7 +8,7 @@ from gateway.db import Connection
 from gateway.domain import Channel, ChannelChange, NewChannel
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 def insert(
@@ -26,20 +26,15 @@ def insert(
         "sealed_hmac_key": hmac_key,
         "enabled": new.enabled,
     }
-    with connection.cursor(row_factory=class_row(Channel)) as cursor:
-        row = cursor.execute(_SQL["insert"], values).fetchone()
-    assert row is not None  # noqa: S101 an insert returns its row or raises
-    return row
+    return _SQL.get_row(connection, "insert", class_row(Channel), **values)
 
 
 def find(connection: Connection, account_id: UUID, channel_id: UUID) -> Channel | None:
-    with connection.cursor(row_factory=class_row(Channel)) as cursor:
-        return cursor.execute(_SQL["find"], {"account_id": account_id, "id": channel_id}).fetchone()
+    return _SQL.find_row(connection, "find", class_row(Channel), account_id=account_id, id=channel_id)
 
 
 def list_all(connection: Connection, account_id: UUID) -> list[Channel]:
-    with connection.cursor(row_factory=class_row(Channel)) as cursor:
-        return cursor.execute(_SQL["list_all"], {"account_id": account_id}).fetchall()
+    return _SQL.list_rows(connection, "list_all", class_row(Channel), account_id=account_id)
 
 
 def update(
@@ -61,10 +56,9 @@ def update(
         "sealed_hmac_key": hmac_key,
         "enabled": change.enabled,
     }
-    with connection.cursor(row_factory=class_row(Channel)) as cursor:
-        return cursor.execute(_SQL["update"], values).fetchone()
+    return _SQL.find_row(connection, "update", class_row(Channel), **values)
 
 
 def delete(connection: Connection, account_id: UUID, channel_id: UUID) -> bool:
     """Remove a channel with its contacts and its queue; conversations stay. False when there is none."""
-    return connection.execute(_SQL["delete"], {"account_id": account_id, "id": channel_id}).fetchone() is not None
+    return _SQL.run(connection, "delete", account_id=account_id, id=channel_id) > 0

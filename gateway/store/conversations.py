@@ -13,7 +13,7 @@ from realtime_bridge.events import EventType
 
 COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +51,19 @@ def append_conversation(
         "user_ids": [person.user_id for person in new.participants],
         "roles": [person.role.value for person in new.participants],
     }
-    with connection.cursor(row_factory=class_row(_Shown)) as cursor:
-        row = cursor.execute(_SQL["append_conversation"], values).fetchone()
-    assert row is not None  # noqa: S101 an insert returns its row or raises
+    row = _SQL.get_row(connection, "append_conversation", class_row(_Shown), **values)
     return row.id, row.representation
 
 
 def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:
     values = {"account_id": account_id, "conversation_id": conversation_id}
-    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
-        return cursor.execute(_SQL["find_conversation"], values).fetchone()
+    return _SQL.find_row(connection, "find_conversation", class_row(ShownAt), **values)
 
 
 def lock_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ConversationState | None:
     """Take the conversation's row lock until the transaction ends; None when the account has no such conversation."""
     values = {"account_id": account_id, "conversation_id": conversation_id}
-    with connection.cursor(row_factory=class_row(ConversationState)) as cursor:
-        return cursor.execute(_SQL["lock_conversation"], values).fetchone()
+    return _SQL.find_row(connection, "lock_conversation", class_row(ConversationState), **values)
 
 
 def append_update(
@@ -86,10 +82,7 @@ def append_update(
         "type": event_type.value,
         "with_participants": with_participants,
     }
-    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
-        row = cursor.execute(_SQL["append_update"], values).fetchone()
-    assert row is not None  # noqa: S101 the row is locked and was just read
-    return row
+    return _SQL.get_row(connection, "append_update", class_row(ShownAt), **values)
 
 
 def list_conversations(

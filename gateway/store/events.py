@@ -15,7 +15,7 @@ from realtime_bridge.payloads import is_readable
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 _log = structlog.get_logger(__name__)
 
 
@@ -67,9 +67,7 @@ def read_events(
         "scan": scan,
         "page_bytes": PAGE_BYTES,
     }
-    with connection.cursor(row_factory=class_row(_Read)) as cursor:
-        row = cursor.execute(_SQL["read_events"], values).fetchone()
-    assert row is not None  # noqa: S101 `head` is always one row
+    row = _SQL.get_row(connection, "read_events", class_row(_Read), **values)
     high_water = _high_water(row, after, limit, scan)
     has_more = (
         row.is_cut or row.late_count == limit or (row.last_scanned or 0) > high_water or row.scanned_count == scan
@@ -98,9 +96,7 @@ def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ..
 
 
 def find_ends(connection: Connection) -> Ends:
-    with connection.cursor(row_factory=class_row(_Ends)) as cursor:
-        row = cursor.execute(_SQL["find_ends"]).fetchone()
-    assert row is not None  # noqa: S101 a select without a table
+    row = _SQL.get_row(connection, "find_ends", class_row(_Ends))
     return Ends(
         oldest=EventCursor(high_water=row.floor),
         newest=_cursor(max(row.newest, row.floor), row.xmax, row.in_progress, row.next_xid),

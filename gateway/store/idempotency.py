@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from gateway.db import Connection
 from realtime_bridge import sql
 
 KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +43,12 @@ def hold(connection: Connection, record_id: bytes) -> Iterator[bool]:
 
 def _ask(connection: Connection, name: str, record_id: bytes) -> bool:
     lock = int.from_bytes(record_id[:8], "big", signed=True)
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(cursor.execute(_SQL[name], {"lock": lock}).fetchone())
+    return bool(_SQL.find_value(connection, name, lock=lock))
 
 
 def find(connection: Connection, record_id: bytes) -> Remembered | None:
-    with connection.cursor(row_factory=class_row(Remembered)) as cursor:
-        return cursor.execute(_SQL["find"], {"id": record_id, "hours": KEEP_HOURS}).fetchone()
+    return _SQL.find_row(connection, "find", class_row(Remembered), id=record_id, hours=KEEP_HOURS)
 
 
 def remember(connection: Connection, record_id: bytes, fingerprint: bytes, sealed_answer: bytes) -> None:
-    values = {"id": record_id, "fingerprint": fingerprint, "sealed_answer": sealed_answer}
-    connection.execute(_SQL["remember"], values)
+    _SQL.run(connection, "remember", id=record_id, fingerprint=fingerprint, sealed_answer=sealed_answer)

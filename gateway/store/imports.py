@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from gateway.changes import ConversationState, ImportedMessage
 from gateway.db import Connection
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,7 @@ def find_known(connection: Connection, conversation_id: int, items: Sequence[Imp
         "client_message_ids": [item.client_message_id for item in items if item.client_message_id is not None],
         "reply_to_ids": [item.reply_to_id for item in items if item.reply_to_id is not None],
     }
-    with connection.cursor(row_factory=class_row(Known)) as cursor:
-        return cursor.execute(_SQL["find_known"], values).fetchall()
+    return _SQL.list_rows(connection, "find_known", class_row(Known), **values)
 
 
 def import_messages(
@@ -73,8 +72,7 @@ def import_messages(
         "updated_at": updated_at,
         "announce": announce,
     }
-    with connection.cursor(row_factory=class_row(ImportedRow)) as cursor:
-        return cursor.execute(_SQL["import_messages"], values).fetchall()
+    return _SQL.list_rows(connection, "import_messages", class_row(ImportedRow), **values)
 
 
 def count_imported(connection: Connection, conversation_id: int, wanted: ConversationState) -> datetime:
@@ -86,7 +84,6 @@ def count_imported(connection: Connection, conversation_id: int, wanted: Convers
         "last_message_preview": wanted.last_message_preview,
         "unread_count": wanted.unread_count,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        updated_at = cursor.execute(_SQL["count_imported"], values).fetchone()
+    updated_at = _SQL.find_value(connection, "count_imported", **values)
     assert isinstance(updated_at, datetime)  # noqa: S101 the row is locked
     return updated_at

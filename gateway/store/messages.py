@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from gateway.changes import Rewrite, StoredMessage
 from gateway.db import Connection
@@ -18,7 +18,7 @@ from realtime_bridge.events import EventType
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -(2**63)  # imported history lies below zero
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +73,15 @@ def append_message(
         "unread": 1 if new.direction is Direction.INCOMING else 0,
         "attachments": attachments,
     }
-    with connection.cursor(row_factory=class_row(AppendedRow)) as cursor:
-        return cursor.execute(APPEND_MESSAGE, values).fetchone()
+    return connection.cursor(row_factory=class_row(AppendedRow)).execute(APPEND_MESSAGE, values).fetchone()
 
 
 def find_first_answer(
     connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage
 ) -> FirstAnswer | None:
-    with connection.cursor(row_factory=class_row(FirstAnswer)) as cursor:
-        return cursor.execute(_SQL["find_first_answer"], _values(account_id, conversation_id, new)).fetchone()
+    return _SQL.find_row(
+        connection, "find_first_answer", class_row(FirstAnswer), **_values(account_id, conversation_id, new)
+    )
 
 
 def find_messages(
@@ -103,8 +103,7 @@ def find_messages(
         "at_most": COUNT_AT_MOST,
     }
     newest = after_seq is None
-    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
-        row = cursor.execute(_SQL["list_newest" if newest else "list_following"], values).fetchone()
+    row = _SQL.find_row(connection, "list_newest" if newest else "list_following", class_row(_Listed), **values)
     if row is None:
         return None
     found = row.representations or []
@@ -124,8 +123,7 @@ def find_messages(
 
 def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> ShownAt | None:
     values = {"account_id": account_id, "conversation_id": conversation_id, "message_id": message_id}
-    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
-        return cursor.execute(_SQL["find_message"], values).fetchone()
+    return _SQL.find_row(connection, "find_message", class_row(ShownAt), **values)
 
 
 def find_for_change(
@@ -133,21 +131,18 @@ def find_for_change(
 ) -> StoredMessage | None:
     """Return a message as it stays while the conversation is locked."""
     values = {"conversation_id": conversation_id, "message_id": message_id, "read_seq": read_seq}
-    with connection.cursor(row_factory=class_row(StoredMessage)) as cursor:
-        return cursor.execute(_SQL["find_for_change"], values).fetchone()
+    return _SQL.find_row(connection, "find_for_change", class_row(StoredMessage), **values)
 
 
 def find_preview(connection: Connection, conversation_id: int) -> str | None:
     """Return what the newest message that was not deleted begins with."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_preview"], {"conversation_id": conversation_id}).fetchone()
+    return _SQL.find_value(connection, "find_preview", conversation_id=conversation_id)
 
 
 def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> VersionPage:
     """Return what the message said before each change after version `after`, oldest first."""
     values = {"message_id": message_id, "after": after, "fetch": limit + 1}
-    with connection.cursor(row_factory=class_row(_Version)) as cursor:
-        found = cursor.execute(_SQL["list_versions"], values).fetchall()
+    found = _SQL.list_rows(connection, "list_versions", class_row(_Version), **values)
     shown = found[: count_fitting(row.representation for row in found[:limit])]
     return VersionPage(
         items=tuple(row.representation for row in shown),
@@ -174,10 +169,7 @@ def append_status(
         "provider_message_id": change.provider_message_id,
         "read": 1 if was_unread and change.status is MessageStatus.READ else 0,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        representation = cursor.execute(_SQL["append_status"], values).fetchone()
-    assert representation is not None  # noqa: S101 the rows are locked and were just read
-    return str(representation)
+    return str(_SQL.get_value(connection, "append_status", **values))
 
 
 def append_rewrite(
@@ -191,10 +183,7 @@ def append_rewrite(
         "type": rewrite.event_type.value,
         "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
     }
-    with connection.cursor(row_factory=class_row(ShownAt)) as cursor:
-        row = cursor.execute(_SQL["append_rewrite"], values).fetchone()
-    assert row is not None  # noqa: S101 the rows are locked and were just read
-    return row
+    return _SQL.get_row(connection, "append_rewrite", class_row(ShownAt), **values)
 
 
 def _values(account_id: UUID, conversation_id: int, new: NewMessage) -> dict[str, object]:

@@ -9,25 +9,23 @@ from gateway.db import Connection
 from gateway.domain import Role
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 def list_participants(connection: Connection, conversation_id: int) -> list[Participant]:
     """Return everybody who takes part, the owner first."""
-    with connection.cursor(row_factory=class_row(Participant)) as cursor:
-        return cursor.execute(_SQL["list_participants"], {"conversation_id": conversation_id}).fetchall()
+    return _SQL.list_rows(connection, "list_participants", class_row(Participant), conversation_id=conversation_id)
 
 
 def store_participant(connection: Connection, conversation_id: int, user_id: UUID, role: Role) -> None:
     """Let a user in, or give one another role. ForeignKeyViolation: unknown user."""
-    values = {"conversation_id": conversation_id, "user_id": user_id, "role": role.value}
-    connection.execute(_SQL["store_participant"], values)
+    _SQL.run(connection, "store_participant", conversation_id=conversation_id, user_id=user_id, role=role.value)
 
 
 def remove_participant(connection: Connection, conversation_id: int, user_id: UUID) -> None:
-    connection.execute(_SQL["remove_participant"], {"conversation_id": conversation_id, "user_id": user_id})
+    _SQL.run(connection, "remove_participant", conversation_id=conversation_id, user_id=user_id)
 
 
 def mark_read(connection: Connection, conversation_id: int, user_id: UUID, seq: int) -> None:
     """Move a participant's mark, never back, with what follows from it and its event."""
-    connection.execute(_SQL["mark_read"], {"conversation_id": conversation_id, "user_id": user_id, "seq": seq})
+    _SQL.run(connection, "mark_read", conversation_id=conversation_id, user_id=user_id, seq=seq)

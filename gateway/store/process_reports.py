@@ -3,9 +3,9 @@
 from gateway.db import Connection
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 def report(connection: Connection, name: str, provider: str) -> None:
     """Say that a gateway is here, and by what it answers."""
-    connection.execute(_SQL["report"], {"name": name, "provider": provider})
+    _SQL.run(connection, "report", name=name, provider=provider)

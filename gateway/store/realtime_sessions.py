@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from gateway.db import Connection
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,7 @@ class Place:
 
 
 def is_member(connection: Connection, account_id: UUID, user_id: UUID) -> bool:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(cursor.execute(_SQL["is_member"], {"account_id": account_id, "user_id": user_id}).fetchone())
+    return bool(_SQL.find_value(connection, "is_member", account_id=account_id, user_id=user_id))
 
 
 def list_conversations(
@@ -35,10 +34,8 @@ def list_conversations(
         "conversation_ids": None if conversation_ids is None else list(conversation_ids),
         "limit": limit,
     }
-    with connection.cursor(row_factory=class_row(Place)) as cursor:
-        return cursor.execute(_SQL["list_conversations"], values).fetchall()
+    return _SQL.list_rows(connection, "list_conversations", class_row(Place), **values)
 
 
 def note_told(connection: Connection, account_id: UUID, user_id: UUID, provider: str, expires_at: datetime) -> None:
-    values = {"account_id": account_id, "user_id": user_id, "provider": provider, "expires_at": expires_at}
-    connection.execute(_SQL["note_told"], values)
+    _SQL.run(connection, "note_told", account_id=account_id, user_id=user_id, provider=provider, expires_at=expires_at)

@@ -13,7 +13,7 @@ from realtime_bridge import sql
 NEWEST = 2**63 - 1
 WALK = 500  # messages looked at before the index is: some four milliseconds; a word in every 25th fills a page
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from gateway.db import Connection
 from gateway.domain import Position
@@ -12,7 +12,7 @@ from gateway.page_size import count_fitting
 from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,12 @@ def insert_delivery(
         "type": type_,
         "payload": payload,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        shown = cursor.execute(_SQL["insert_delivery"], values).fetchone()
-    assert shown is not None  # noqa: S101 an insert returns its row or raises
-    return str(shown)
+    return str(_SQL.get_value(connection, "insert_delivery", **values))
 
 
 def announce(connection: Connection, webhook_id: int) -> None:
     """Say that the endpoint's queue has work."""
-    connection.execute(_SQL["announce"], {"webhook_id": webhook_id})
+    _SQL.run(connection, "announce", webhook_id=webhook_id)
 
 
 def list_deliveries(
@@ -77,24 +74,21 @@ def list_attempts(
 
 def find_delivery(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
     values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_delivery"], values).fetchone()
+    return _SQL.find_value(connection, "find_delivery", **values)
 
 
 def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> None:
     """Queue a settled delivery once more."""
-    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
-    connection.execute(_SQL["replay"], values)
+    _SQL.run(connection, "replay", account_id=account_id, webhook_id=webhook_id, delivery_id=delivery_id)
 
 
 def end_rest(connection: Connection, webhook_id: int) -> None:
-    connection.execute(_SQL["end_rest"], {"webhook_id": webhook_id})
+    _SQL.run(connection, "end_rest", webhook_id=webhook_id)
 
 
 def find_state(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
     values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_state"], values).fetchone()
+    return _SQL.find_value(connection, "find_state", **values)
 
 
 def bring_one_forward(
@@ -102,14 +96,12 @@ def bring_one_forward(
 ) -> None:
     """Make one delivery due, and what must be sent before it."""
     values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id, "limit": limit}
-    connection.execute(_SQL["bring_one_forward"], values)
+    _SQL.run(connection, "bring_one_forward", **values)
 
 
 def bring_forward(connection: Connection, account_id: UUID, webhook_id: int, *, limit: int) -> int:
     """Make deliveries due that wait for their time, soonest first; return how many."""
-    values = {"account_id": account_id, "webhook_id": webhook_id, "limit": limit}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["bring_forward"], values).fetchone() or 0
+    return _SQL.find_value(connection, "bring_forward", account_id=account_id, webhook_id=webhook_id, limit=limit) or 0
 
 
 def reopen_failed(connection: Connection, account_id: UUID, webhook_id: int, range_: Recovery, *, limit: int) -> int:
@@ -131,8 +123,7 @@ def _recover(
         "types": list(range_.types),
         "limit": limit,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL[query], values).fetchone() or 0
+    return _SQL.find_value(connection, query, **values) or 0
 
 
 def _list(
@@ -152,8 +143,7 @@ def _list(
         "before_id": after.id if after else None,
         "fetch": limit + 1,
     }
-    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
-        rows = cursor.execute(_SQL[query], values).fetchall()
+    rows = _SQL.list_rows(connection, query, class_row(_Listed), **values)
     shown = rows[: count_fitting(row.representation for row in rows[:limit])]
     return Listing(
         items=tuple(row.representation for row in shown),

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg.rows import class_row, dict_row
 
 from gateway.db import Connection
 from gateway.webhook_domain import WebhookSettings
 from realtime_bridge import sql
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,98 +41,78 @@ class _Made:
 
 
 def lock_account(connection: Connection, account_id: UUID) -> None:
-    connection.execute(_SQL["lock_account"], {"account_id": account_id})
+    _SQL.run(connection, "lock_account", account_id=account_id)
 
 
 def count_webhooks(connection: Connection, account_id: UUID) -> int:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["count_webhooks"], {"account_id": account_id}).fetchone() or 0
+    return _SQL.find_value(connection, "count_webhooks", account_id=account_id) or 0
 
 
 def insert_webhook(
     connection: Connection, account_id: UUID, settings: WebhookSettings, headers_sealed: bytes | None
 ) -> tuple[int, str]:
     values = _columns(settings, headers_sealed) | {"account_id": account_id}
-    with connection.cursor(row_factory=class_row(_Made)) as cursor:
-        row = cursor.execute(_SQL["insert_webhook"], values).fetchone()
-    assert row is not None  # noqa: S101 an insert returns its row or raises
+    row = _SQL.get_row(connection, "insert_webhook", class_row(_Made), **values)
     return row.id, row.representation
 
 
 def find_webhook(connection: Connection, account_id: UUID, webhook_id: int) -> str | None:
-    values = {"account_id": account_id, "webhook_id": webhook_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_webhook"], values).fetchone()
+    return _SQL.find_value(connection, "find_webhook", account_id=account_id, webhook_id=webhook_id)
 
 
 def list_webhooks(connection: Connection, account_id: UUID) -> list[str]:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["list_webhooks"], {"account_id": account_id}).fetchall()
+    return _SQL.list_values(connection, "list_webhooks", account_id=account_id)
 
 
 def lock_settings(connection: Connection, account_id: UUID, webhook_id: int) -> Stored | None:
-    values = {"account_id": account_id, "webhook_id": webhook_id}
-    with connection.cursor(row_factory=class_row(Stored)) as cursor:
-        return cursor.execute(_SQL["lock_settings"], values).fetchone()
+    return _SQL.find_row(connection, "lock_settings", class_row(Stored), account_id=account_id, webhook_id=webhook_id)
 
 
 def write_settings(
     connection: Connection, webhook_id: int, settings: WebhookSettings, headers_sealed: bytes | None
 ) -> None:
-    connection.execute(_SQL["write_settings"], _columns(settings, headers_sealed) | {"webhook_id": webhook_id})
+    _SQL.run(connection, "write_settings", **_columns(settings, headers_sealed), webhook_id=webhook_id)
 
 
 def write_paused(connection: Connection, webhook_id: int, *, paused: bool) -> None:
-    connection.execute(_SQL["write_paused"], {"webhook_id": webhook_id, "paused": paused})
+    _SQL.run(connection, "write_paused", webhook_id=webhook_id, paused=paused)
 
 
 def delete_webhook(connection: Connection, account_id: UUID, webhook_id: int) -> bool:
-    values = {"account_id": account_id, "webhook_id": webhook_id}
-    return connection.execute(_SQL["delete_webhook"], values).fetchone() is not None
+    return _SQL.run(connection, "delete_webhook", account_id=account_id, webhook_id=webhook_id) > 0
 
 
 def lock_queue(connection: Connection, webhook_id: int) -> Queue:
-    with connection.cursor(row_factory=class_row(Queue)) as cursor:
-        row = cursor.execute(_SQL["lock_queue"], {"webhook_id": webhook_id}).fetchone()
-    assert row is not None  # noqa: S101 made with the webhook, which is locked
-    return row
+    return _SQL.get_row(connection, "lock_queue", class_row(Queue), webhook_id=webhook_id)
 
 
 def enable(connection: Connection, webhook_id: int) -> None:
-    connection.execute(_SQL["enable"], {"webhook_id": webhook_id})
+    _SQL.run(connection, "enable", webhook_id=webhook_id)
 
 
 def insert_secret(connection: Connection, webhook_id: int, sealed: bytes, hint: str) -> str:
-    values = {"webhook_id": webhook_id, "sealed": sealed, "hint": hint}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        shown = cursor.execute(_SQL["insert_secret"], values).fetchone()
-    assert shown is not None  # noqa: S101 an insert returns its row or raises
-    return str(shown)
+    return str(_SQL.get_value(connection, "insert_secret", webhook_id=webhook_id, sealed=sealed, hint=hint))
 
 
 def expire_secrets(connection: Connection, webhook_id: int, overlap_s: int) -> None:
-    connection.execute(_SQL["expire_secrets"], {"webhook_id": webhook_id, "overlap_s": overlap_s})
+    _SQL.run(connection, "expire_secrets", webhook_id=webhook_id, overlap_s=overlap_s)
 
 
 def list_secrets(connection: Connection, account_id: UUID, webhook_id: int) -> list[str]:
-    values = {"account_id": account_id, "webhook_id": webhook_id}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["list_secrets"], values).fetchall()
+    return _SQL.list_values(connection, "list_secrets", account_id=account_id, webhook_id=webhook_id)
 
 
 def find_live_secrets(connection: Connection, webhook_id: int) -> list[int]:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_live_secrets"], {"webhook_id": webhook_id}).fetchall()
+    return _SQL.list_values(connection, "find_live_secrets", webhook_id=webhook_id)
 
 
 def delete_secret(connection: Connection, webhook_id: int, secret_id: int) -> None:
-    connection.execute(_SQL["delete_secret"], {"webhook_id": webhook_id, "secret_id": secret_id})
+    _SQL.run(connection, "delete_secret", webhook_id=webhook_id, secret_id=secret_id)
 
 
 def list_notices(connection: Connection, account_id: UUID, webhook_id: int) -> list[str]:
     values = {"account_id": account_id, "webhook_id": webhook_id}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [row["representation"] for row in cursor.execute(_SQL["list_notices"], values).fetchall()]
+    return [row["representation"] for row in _SQL.list_rows(connection, "list_notices", dict_row, **values)]
 
 
 def _columns(settings: WebhookSettings, headers_sealed: bytes | None) -> dict[str, Any]:

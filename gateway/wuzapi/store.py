@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, tuple_row
 
 from gateway.db import Connection
 from gateway.domain import Direction, MessageStatus
@@ -13,7 +13,7 @@ from gateway.wuzapi.events import PHONE, Inbound, Receipt
 from realtime_bridge import sql
 from realtime_bridge.wuzapi import ORIGIN
 
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +27,20 @@ class Channel:
 
 def find_channel(connection: Connection, channel_id: UUID) -> Channel | None:
     """Return the channel unless it is unknown or switched off."""
-    with connection.cursor(row_factory=class_row(Channel)) as cursor:
-        return cursor.execute(_SQL["find_channel"], {"channel_id": channel_id}).fetchone()
+    return _SQL.find_row(connection, "find_channel", class_row(Channel), channel_id=channel_id)
 
 
 def is_known(connection: Connection, channel_id: UUID, provider_message_id: str) -> bool:
-    values = {"channel_id": channel_id, "provider_message_id": provider_message_id}
-    return connection.execute(_SQL["is_known"], values).fetchone() is not None
+    return _SQL.run(connection, "is_known", channel_id=channel_id, provider_message_id=provider_message_id) > 0
 
 
 def find_conversation(connection: Connection, channel_id: UUID, jids: Sequence[str]) -> int | None:
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_conversation"], {"channel_id": channel_id, "jids": list(jids)}).fetchone()
+    return _SQL.find_value(connection, "find_conversation", channel_id=channel_id, jids=list(jids))
 
 
 def lock_channel(connection: Connection, channel_id: UUID) -> None:
     """Let nobody else make a conversation of this channel until the transaction ends."""
-    connection.execute(_SQL["lock_channel"], {"channel_id": channel_id})
+    _SQL.run(connection, "lock_channel", channel_id=channel_id)
 
 
 def find_named_conversation(connection: Connection, channel: Channel, jids: Sequence[str]) -> int | None:
@@ -51,14 +48,12 @@ def find_named_conversation(connection: Connection, channel: Channel, jids: Sequ
     phones = [jid.removesuffix(PHONE) for jid in jids if jid.endswith(PHONE)]
     spellings = [*jids, *phones, *(f"+{phone}" for phone in phones)]
     values = {"account_id": channel.account_id, "channel": channel.name, "spellings": spellings}
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["find_named_conversation"], values).fetchone()
+    return _SQL.find_value(connection, "find_named_conversation", **values)
 
 
 def link_contacts(connection: Connection, channel_id: UUID, conversation_id: int, jids: Sequence[str]) -> None:
     """Let these addresses lead to the conversation; one that leads elsewhere already is left alone."""
-    values = {"channel_id": channel_id, "conversation_id": conversation_id, "jids": list(jids)}
-    connection.execute(_SQL["link_contacts"], values)
+    _SQL.run(connection, "link_contacts", channel_id=channel_id, conversation_id=conversation_id, jids=list(jids))
 
 
 def remember(connection: Connection, channel_id: UUID, conversation_id: int, provider_message_id: str) -> bool:
@@ -68,7 +63,7 @@ def remember(connection: Connection, channel_id: UUID, conversation_id: int, pro
         "conversation_id": conversation_id,
         "provider_message_id": provider_message_id,
     }
-    return connection.execute(_SQL["remember"], values).fetchone() is not None
+    return _SQL.run(connection, "remember", **values) > 0
 
 
 def append_message(
@@ -94,8 +89,7 @@ def append_message(
         "unread": 1 if is_incoming else 0,
         "origin": ORIGIN,
     }
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SQL["append_message"], values).fetchone()
+    return _SQL.find_value(connection, "append_message", **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +102,7 @@ class Target:
 
 def find_targets(connection: Connection, channel_id: UUID, target_id: str) -> list[Target]:
     """Return the parts of the message that the provider calls so, in order; none when it is unknown or deleted."""
-    with connection.cursor(row_factory=class_row(Target)) as cursor:
-        return cursor.execute(_SQL["find_targets"], {"channel_id": channel_id, "target_id": target_id}).fetchall()
+    return _SQL.list_rows(connection, "find_targets", class_row(Target), channel_id=channel_id, target_id=target_id)
 
 
 def append_statuses(connection: Connection, channel_id: UUID, receipt: Receipt) -> tuple[int, set[int]]:
@@ -121,5 +114,5 @@ def append_statuses(connection: Connection, channel_id: UUID, receipt: Receipt) 
         "direction": receipt.direction.value,
         "origin": ORIGIN,
     }
-    rows = connection.execute(_SQL["append_statuses"], values).fetchall()
+    rows = _SQL.list_rows(connection, "append_statuses", tuple_row, **values)
     return sum(moved for _, moved in rows), {conversation_id for conversation_id, _ in rows}

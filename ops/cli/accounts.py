@@ -1,21 +1,16 @@
 """`crossfade accounts`: show and change what an account chose for itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import click
-import psycopg
 
 from gateway.db import Connection
 from gateway.domain import AccountSettings
 from gateway.store import account as store
-from ops.cli.options import database_option, database_url, json_option
+from ops.cli.options import database_option, json_option, open_database
 from ops.cli.output import say
 from ops.errors import OpsError
-
-CONNECT_TIMEOUT_S = 5
 
 
 class AccountsError(OpsError):
@@ -33,7 +28,7 @@ def accounts() -> None:
 @json_option
 def show(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     """Show an account's settings."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         _tell(_get(connection, account_id), as_json=as_json)
 
 
@@ -49,18 +44,11 @@ def show(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def set_(*, account_id: UUID, content_html: str, data_dir: Path | None, as_json: bool) -> None:
     """Change an account's settings; it holds everywhere within a second."""
-    with _connect(data_dir) as connection, connection.transaction():
+    with open_database(data_dir) as connection, connection.transaction():
         _get(connection, account_id)
         store.store(connection, account_id, content_html=content_html == "on")
         settings = _get(connection, account_id)
     _tell(settings, as_json=as_json)
-
-
-@contextmanager
-def _connect(data_dir: Path | None) -> Iterator[Connection]:
-    url = database_url(data_dir)
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-        yield connection
 
 
 def _get(connection: Connection, account_id: UUID) -> AccountSettings:

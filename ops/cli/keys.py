@@ -1,8 +1,6 @@
 """`crossfade keys`: create, list and revoke API keys. The only place where a key's text is ever shown."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,15 +10,13 @@ import psycopg
 from rich.console import Console
 
 from gateway import api_keys
-from gateway.db import Connection
 from gateway.domain import ApiKey, Scope
 from gateway.store import api_keys as store
-from ops.cli.options import again, database_option, database_url, json_option, key_env
+from ops.cli.options import again, database_option, json_option, key_env, open_database
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
 from realtime_bridge import shared_variables
 
-CONNECT_TIMEOUT_S = 5
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_NAME_CHARS = 255  # what the API allows, too
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -111,7 +107,7 @@ def create(
 ) -> None:
     """Make a key and show it, once."""
     text = api_keys.mint(env or key_env(data_dir))
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         try:
             key = store.insert(
                 connection,
@@ -139,7 +135,7 @@ def create(
 @json_option
 def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) -> None:
     """Show keys, newest first; never their text."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         found = store.list_all(connection, account_id)
     document = [_as_dict(key) for key in found]
     show(found, COLUMNS, as_json=as_json, document=document, empty="There are no keys.")
@@ -156,18 +152,11 @@ def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) 
 @json_option
 def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
     """Make the key KEY_ID stop working, within a second and for good."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         key = store.revoke(connection, key_id)
     if key is None:
         raise KeysError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
     say(_as_dict(key), f"{key.prefix} ({key.name}) no longer works.", as_json=as_json)
-
-
-@contextmanager
-def _connect(data_dir: Path | None) -> Iterator[Connection]:
-    url = database_url(data_dir)
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-        yield connection
 
 
 def _as_dict(key: ApiKey) -> dict[str, object]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 from click.core import ParameterSource
 
+from gateway.db import Connection
 from ops.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
@@ -19,6 +21,7 @@ from realtime_bridge.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
 DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"
+CONNECT_TIMEOUT_S = 5
 
 
 class NoProject(OpsError):
@@ -86,6 +89,11 @@ def database_url(data_dir: Path | None) -> str:
     if data_dir is not None:
         return _of_stack(data_dir)
     return note_database("DATABASE_URL", shared_variables.database_url(Environment(os.environ)))
+
+
+def open_database(data_dir: Path | None) -> Connection:
+    """Connect to the database that `database_url` finds: each statement is a transaction."""
+    return psycopg.connect(database_url(data_dir), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
 
 
 def key_env(data_dir: Path | None) -> str:

@@ -27,7 +27,7 @@ from realtime_bridge.rollout.store import Connection
 from realtime_bridge.rollout.windows import SLOT_S
 
 COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
-_SQL = sql.load(__file__)
+_SQL = sql.AsyncQueries(__file__)
 FORMATS = ("text", "json", "png", "html")
 
 
@@ -116,9 +116,8 @@ def _stretch(data_dir: Path | None, seconds: int) -> Stretch:
     async def read(connection: Connection) -> Stretch:
         slots = await windows.read(connection, FLAG, since)
         values = {"flag": FLAG, "since": since, "until": until}
-        async with connection.cursor(row_factory=class_row(Mark)) as reader:
-            await reader.execute(_SQL["stages"], values)
-            return Stretch(since=since, until=until, slots=slots, marks=await reader.fetchall())
+        marks = await _SQL.list_rows(connection, "stages", class_row(Mark), **values)
+        return Stretch(since=since, until=until, slots=slots, marks=marks)
 
     return run(data_dir, read)
 

@@ -1,19 +1,17 @@
 """`crossfade relay`: where each sink stands, what it could not deliver, and sending that again."""
 
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click
-import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from ops.cli.options import again, database_option, database_url, json_option
+from ops.cli.options import again, database_option, json_option, open_database
 from ops.cli.output import Column, count, moment, say, show
 from realtime_bridge import parked, reports, sql
 from realtime_bridge.sinks.base import SINKS
 
-_STATUS = sql.load(__file__)["status"]
+_SQL = sql.Queries(__file__)
 
 
 def describe(row: DictRow) -> str:
@@ -83,8 +81,8 @@ def relay() -> None:
 @json_option
 def status(*, data_dir: Path | None, as_json: bool) -> None:
     """Show for each sink who delivers, how far behind it is, and why it fails if it does."""
-    with _connect(data_dir) as connection:
-        rows = connection.execute(_STATUS, {"alive_s": reports.ALIVE_S}).fetchall()
+    with open_database(data_dir) as connection:
+        rows = _SQL.list_rows(connection, "status", dict_row, alive_s=reports.ALIVE_S)
     show(rows, STATUS_COLUMNS, as_json=as_json)
     if not as_json and not any(row["held_by"] for row in rows):
         click.echo(NOBODY)
@@ -113,7 +111,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def list_parked(*, sink: str | None, limit: int, offset: int, data_dir: Path | None, as_json: bool) -> None:
     """List events that a sink refused, newest first, with the reason."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         rows = parked.list_parked(connection, sink=sink, limit=limit, offset=offset)
     show(rows, PARKED_COLUMNS, as_json=as_json, empty="Nothing is parked.")
 
@@ -133,7 +131,7 @@ def replay(
     """
     if bool(event_ids) == everything:
         raise click.UsageError("Name the events to replay, or say --all.")
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         requested = parked.request_replay(connection, sink=sink, event_ids=list(event_ids) or None)
     if event_ids and not requested:
         raise click.ClickException(f"No parked event matches; {again('crossfade relay parked')} lists them.")
@@ -142,7 +140,3 @@ def replay(
     sentence = f"{events} will be delivered again; {look} shows what is refused."
     nothing = "Nothing is parked, so there is nothing to replay."
     say({"requested": requested}, sentence if requested else nothing, as_json=as_json)
-
-
-def _connect(data_dir: Path | None) -> psycopg.Connection[dict[str, Any]]:
-    return psycopg.connect(database_url(data_dir), autocommit=True, connect_timeout=5, row_factory=dict_row)

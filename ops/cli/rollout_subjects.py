@@ -2,13 +2,11 @@
 
 from uuid import UUID
 
-from psycopg.rows import scalar_row
-
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.rollout.store import Connection
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class SubjectError(OpsError):
@@ -21,8 +19,7 @@ async def find_user(connection: Connection, name: str) -> UUID:
         return UUID(name)
     except ValueError:
         pass
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        found: list[UUID] = await (await cursor.execute(_QUERIES["find_by_email"], {"email": name})).fetchall()
+    found: list[UUID] = await _QUERIES.list_values(connection, "find_by_email", email=name)
     if not found:
         raise SubjectError(f"There is no user {name}: name an id, or the e-mail address of a user of the project.")
     if len(found) > 1:

@@ -27,7 +27,7 @@ BATCH_MESSAGES = 20_000  # about half a second a transaction: the bar moves, and
 LONGEST_SHARE = 40  # one conversation holds this part of all messages: 50,000 of 2,000,000 is a thousand pages
 MAX_CONVERSATIONS = 10_000_000
 MAX_MESSAGES = 100_000_000
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 Tell = Callable[[int], None]
 
@@ -101,9 +101,9 @@ def seed(
 
 def write(connection: psycopg.Connection[Any], plan: Plan, tell: Tell = lambda _: None) -> None:
     """Write the plan's rows, a batch a transaction; tell how many messages each batch had. Needs autocommit."""
-    if connection.execute(_SQL["find_account"], {"account_id": plan.account_id}).fetchone() is None:
+    if _SQL.run(connection, "find_account", account_id=plan.account_id) == 0:
         raise OpsError(f"There is no user {plan.account_id}; an account is a row of auth.users.")
-    connection.execute(_SQL["make_text"])
+    _SQL.run(connection, "make_text")
     for batch in plan.batches():
         values = {
             "account_id": plan.account_id,
@@ -112,13 +112,13 @@ def write(connection: psycopg.Connection[Any], plan: Plan, tell: Tell = lambda _
             "numbers": [number for number, _ in batch],
             "lengths": [length for _, length in batch],
         }
-        connection.execute(_SQL["append_batch"], values)
+        _SQL.run(connection, "append_batch", **values)
         tell(sum(length for _, length in batch))
 
 
 def refresh_statistics(connection: psycopg.Connection[Any]) -> None:
     """Let the planner know, as autovacuum would a little later. Needs autocommit."""
-    connection.execute(_SQL["refresh_statistics"])
+    _SQL.run(connection, "refresh_statistics")
 
 
 def _demo_account(data_dir: Path | None) -> UUID:

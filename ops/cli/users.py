@@ -11,17 +11,15 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-import psycopg
 
 from gateway.db import Connection
 from gateway.domain import UserScope
 from gateway.store import users as store
 from ops.auth_admin import AuthAdminError
-from ops.cli.options import again, auth_admin, database_option, database_url, json_option
+from ops.cli.options import again, auth_admin, database_option, json_option, open_database
 from ops.cli.output import count, encode, moment, say
 from ops.errors import OpsError
 
-CONNECT_TIMEOUT_S = 5
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -128,7 +126,7 @@ def evict(*, names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
     says when. New tokens count: take the users' access away first (`users forbid`, or ban them in Supabase Auth), or
     they simply sign in again.
     """
-    with _open(data_dir) as connection, connection.transaction():
+    with open_database(data_dir) as connection, connection.transaction():
         found = store.find_users(connection, names)
         _check_found(names, found, "There is no user")
         ends = {user.id: store.find_session_end(connection, user.id) for user in found}
@@ -155,7 +153,7 @@ def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> Non
 @json_option
 def set_scope(*, scope: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Show or say whom every account may name: the users listed for it, or everybody in the project."""
-    with _open(data_dir) as connection:
+    with open_database(data_dir) as connection:
         if scope is not None:
             store.set_scope(connection, UserScope(scope))
         now = store.get_scope(connection)
@@ -182,14 +180,8 @@ def _end(connection: Connection, account_id: UUID, user_id: UUID) -> int:
 
 
 @contextmanager
-def _open(data_dir: Path | None) -> Iterator[Connection]:
-    with psycopg.connect(database_url(data_dir), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-        yield connection
-
-
-@contextmanager
 def _connect(data_dir: Path | None, account_id: UUID) -> Iterator[Connection]:
-    with _open(data_dir) as connection:
+    with open_database(data_dir) as connection:
         if not store.is_account(connection, account_id):
             raise UsersError(f"There is no user {account_id}; an account is a row of auth.users.")
         yield connection

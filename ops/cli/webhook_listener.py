@@ -17,18 +17,18 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import psycopg
 import requests
 import urllib3.exceptions
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
+from gateway.db import Connection
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.events import EventType
 from realtime_bridge.webhooks import signing
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.Queries(__file__)
 SECRET_FILE = "webhooks-listen-secret"  # noqa: S105 a name, not a secret; beside what `up` keeps
 POLL_S = 0.25
 WAIT_S = 20  # of a long poll; below the time after which proxies give up
@@ -63,7 +63,7 @@ class LogSource:
 
     def __init__(
         self,
-        connection: psycopg.Connection[DictRow],
+        connection: Connection,
         *,
         account_id: UUID,
         patterns: Sequence[str],
@@ -87,8 +87,7 @@ class LogSource:
                 time.sleep(POLL_S)
 
     def _newest(self) -> int:
-        row = self._connection.execute(_QUERIES["newest"]).fetchone()
-        return int(row["id"]) if row else 0
+        return int(_QUERIES.find_value(self._connection, "newest") or 0)
 
     def _read(self) -> list[DictRow]:
         newest = max(self._seen, default=self._start)
@@ -98,7 +97,7 @@ class LogSource:
             "after": max(self._start, newest - LOOK_BACK),
             "seen": list(self._seen),
         }
-        return self._connection.execute(_QUERIES["read"], values).fetchall()
+        return _QUERIES.list_rows(self._connection, "read", dict_row, **values)
 
 
 class ApiSource:

@@ -8,25 +8,23 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-import psycopg
 from psycopg.rows import DictRow, dict_row
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.db import Database
+from gateway.db import Connection, Database
 from gateway.errors import AlreadyDelivered, ProblemError, WebhookDisabled
 from gateway.services import webhook_deliveries as service
 from gateway.services import webhooks as endpoints
 from gateway.webhook_domain import Recovered, Recovery
-from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option
+from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option, open_database
 from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError
 from realtime_bridge import sql
 from realtime_bridge.webhooks import catalogue, signing
 from realtime_bridge.webhooks.outcomes import Outcome
 
-_QUERIES = sql.load(__file__)
-CONNECT_TIMEOUT_S = 5
+_QUERIES = sql.Queries(__file__)
 SECRET_VARIABLE = "CROSSFADE_LISTEN_SECRET"  # noqa: S105 a name, not a secret
 
 
@@ -103,8 +101,8 @@ def webhooks() -> None:
 @json_option
 def list_webhooks(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) -> None:
     """Show every endpoint with its health and how much waits for it."""
-    with _connect(data_dir) as connection:
-        rows = connection.execute(_QUERIES["list"], {"account_id": account_id}).fetchall()
+    with open_database(data_dir) as connection:
+        rows = _QUERIES.list_rows(connection, "list", dict_row, account_id=account_id)
     show(rows, ENDPOINT_COLUMNS, as_json=as_json, empty="There are no webhooks.")
 
 
@@ -119,10 +117,10 @@ def attempts(
     *, webhook_id: int, outcome: str | None, since: datetime | None, limit: int, data_dir: Path | None, as_json: bool
 ) -> None:
     """Show what became of the latest requests to WEBHOOK_ID, newest first; --json exports one object a line."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         _account(connection, webhook_id)
         values = {"webhook_id": webhook_id, "outcome": outcome, "since": since, "limit": limit}
-        found = [row["attempt"] for row in connection.execute(_QUERIES["attempts"], values).fetchall()]
+        found = _QUERIES.list_values(connection, "attempts", **values)
     if as_json:
         for attempt in found:
             click.echo(encode(attempt))
@@ -137,7 +135,7 @@ def attempts(
 @json_option
 def replay(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None, as_json: bool) -> None:
     """Send EVENT_IDS to WEBHOOK_ID once more, under the same id."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         account_id = _account(connection, webhook_id)
         found = _deliveries(connection, webhook_id, event_ids)
     with _database(data_dir, webhook_id) as database:
@@ -156,7 +154,7 @@ def retry(*, webhook_id: int, event_ids: tuple[UUID, ...], data_dir: Path | None
 
     With EVENT_IDS only these, and one that has failed for good is tried once more.
     """
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         account_id = _account(connection, webhook_id)
         chosen = _deliveries(connection, webhook_id, event_ids) if event_ids else {}
     retried, more = len(chosen), not event_ids
@@ -202,7 +200,7 @@ def resume(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
 @json_option
 def enable(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
     """Send to WEBHOOK_ID again, which was disabled; `recover` finds what it missed."""
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         account_id = _account(connection, webhook_id)
     with _database(data_dir, webhook_id) as database:
         shown = json.loads(endpoints.enable(database, account_id, webhook_id))
@@ -212,7 +210,7 @@ def enable(*, webhook_id: int, data_dir: Path | None, as_json: bool) -> None:
 
 
 def _pause(data_dir: Path | None, webhook_id: int, *, paused: bool) -> object:
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         account_id = _account(connection, webhook_id)
     with _database(data_dir, webhook_id) as database:
         return json.loads(endpoints.pause(database, account_id, webhook_id, paused=paused))
@@ -240,7 +238,7 @@ def recover(
 
     Nothing from before it was made. What waits for its next attempt is not touched: see `retry`.
     """
-    with _connect(data_dir) as connection:
+    with open_database(data_dir) as connection:
         account_id = _account(connection, webhook_id)
     range_ = Recovery(since=since, until=until or datetime.now(UTC) + timedelta(minutes=1), types=types)
     failed = missing = 0
@@ -309,7 +307,7 @@ def listen(
         if api_url and api_key:
             source = ApiSource(api_url, api_key, patterns, say=lambda sentence: click.echo(sentence, err=True))
         else:
-            connection = stack.enter_context(_connect(data_dir))
+            connection = stack.enter_context(open_database(data_dir))
             account = account_id or _demo_account(connection)
             source = LogSource(connection, account_id=account, patterns=patterns, after=after)
         listener = Listener(source, target=target, secret=chosen)
@@ -328,44 +326,34 @@ def _checked(secret: str | None) -> str | None:
     return secret
 
 
-def _account(connection: psycopg.Connection[DictRow], webhook_id: int) -> UUID:
-    row = connection.execute(_QUERIES["account"], {"webhook_id": webhook_id}).fetchone()
-    if row is None:
+def _account(connection: Connection, webhook_id: int) -> UUID:
+    account_id: UUID | None = _QUERIES.find_value(connection, "account", webhook_id=webhook_id)
+    if account_id is None:
         raise WebhooksError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
-    account_id: UUID = row["account_id"]
     return account_id
 
 
-def _deliveries(
-    connection: psycopg.Connection[DictRow], webhook_id: int, event_ids: tuple[UUID, ...]
-) -> dict[int, UUID]:
+def _deliveries(connection: Connection, webhook_id: int, event_ids: tuple[UUID, ...]) -> dict[int, UUID]:
     """Return the ids of these events' deliveries; each event has one, or nothing is done."""
     values = {"webhook_id": webhook_id, "event_ids": list(event_ids)}
-    found = {row["id"]: row["event_id"] for row in connection.execute(_QUERIES["deliveries_of_event"], values)}
+    rows = _QUERIES.list_rows(connection, "deliveries_of_event", dict_row, **values)
+    found = {row["id"]: row["event_id"] for row in rows}
     if missing := set(event_ids) - set(found.values()):
         raise WebhooksError(f"{min(missing)} was never queued for webhook {webhook_id}; recover finds what was not.")
     return found
 
 
-def _demo_account(connection: psycopg.Connection[DictRow]) -> UUID:
-    row = connection.execute(_QUERIES["owner_of_demo"]).fetchone()
-    if row is None:
+def _demo_account(connection: Connection) -> UUID:
+    account_id: UUID | None = _QUERIES.find_value(connection, "owner_of_demo")
+    if account_id is None:
         raise WebhooksError("Say whose events: --account UUID, or --api-url and --api-key.")
-    account_id: UUID = row["id"]
     return account_id
-
-
-@contextmanager
-def _connect(data_dir: Path | None) -> Iterator[psycopg.Connection[DictRow]]:
-    url = database_url(data_dir)
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row) as connection:
-        yield connection
 
 
 def _while_paused(data_dir: Path | None, webhook_id: int) -> str:
     """Say, after a sentence, that nothing of it goes out yet and what lets it; empty while it is not paused."""
-    with _connect(data_dir) as connection:
-        row = connection.execute(_QUERIES["kept"], {"webhook_id": webhook_id}).fetchone()
+    with open_database(data_dir) as connection:
+        row = _QUERIES.find_row(connection, "kept", dict_row, webhook_id=webhook_id)
     if row is None:
         return ""
     kept = f"{_waiting(row)} {'delivery' if row['waiting'] == 1 else 'deliveries'}"

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import psycopg
 import requests
-from psycopg.rows import tuple_row
 
 from gateway import api_keys
+from gateway.db import Connection
 from gateway.domain import Scope, UserScope
 from gateway.store import api_keys as key_store
 from gateway.store import users
@@ -30,7 +30,7 @@ CLIENT_EMAIL = "client@example.com"
 KEY_NAME = "demo"
 SCOPES = tuple(Scope)  # it is there to try everything with
 TIMEOUT_S = 10.0
-_SQL = sql.load(__file__)
+_SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
     Whoever tried `users forbid` or `users evict` on the client finds it let in again: it may be named, takes part in
     the conversation, and gets a new token at each start.
     """
-    with psycopg.connect(addresses.database_url, autocommit=True, row_factory=tuple_row) as connection:
+    with psycopg.connect(addresses.database_url, autocommit=True) as connection:
         agent_id = _ensure_user(connection, AGENT_EMAIL)
         client_id = _ensure_user(connection, CLIENT_EMAIL)
         users.allow_users(connection, agent_id, [CLIENT_EMAIL])
@@ -63,11 +63,11 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
         if kept is None:
             users.set_scope(connection, UserScope.EVERYBODY)  # whoever signs up here is to be played with
         if kept is None or not _still_serves(addresses, kept):
-            connection.execute(_SQL["revoke_named"], {"account": agent_id, "name": KEY_NAME})
+            _SQL.run(connection, "revoke_named", account=agent_id, name=KEY_NAME)
             api_key = _make_key(connection, agent_id, key_env)
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
-        connection.execute(_SQL["widen_named"], {"account": agent_id, "name": KEY_NAME, "scopes": list(SCOPES)})
+        _SQL.run(connection, "widen_named", account=agent_id, name=KEY_NAME, scopes=list(SCOPES))
         _let_in(addresses, kept, client_id)
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
 
@@ -100,14 +100,12 @@ def describe(
     )
 
 
-def _ensure_user(connection: psycopg.Connection[tuple[object, ...]], email: str) -> UUID:
-    row = connection.execute(_SQL["ensure_user"], {"email": email}).fetchone()
-    if row is None or not isinstance(row[0], UUID):
-        raise AssertionError("the statement returns the user's id")
-    return row[0]
+def _ensure_user(connection: Connection, email: str) -> UUID:
+    user_id: UUID = _SQL.get_value(connection, "ensure_user", email=email)
+    return user_id
 
 
-def _make_key(connection: psycopg.Connection[tuple[object, ...]], account_id: UUID, key_env: str) -> str:
+def _make_key(connection: Connection, account_id: UUID, key_env: str) -> str:
     key = api_keys.mint(key_env)
     key_store.insert(
         connection,

@@ -12,9 +12,9 @@ from psycopg import errors
 
 from ops.local_supabase.sessions import Connection, DatabaseUnavailableError, Sessions
 from ops.local_supabase.tokens import Claims
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 
 
 class Extension(StrEnum):

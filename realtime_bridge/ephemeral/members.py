@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge import sql
 from realtime_bridge.relay import Pool
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 TIMEOUT_S = 2.0
 
 

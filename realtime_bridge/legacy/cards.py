@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
 
-QUERIES = sql.load(__file__)
+QUERIES = sql.AsyncQueries(__file__)
 
 
 class CardsUnavailable(Exception):
@@ -58,6 +58,5 @@ class StoredCards:
 
 
 async def find_cards(connection: AsyncConnection[Any], conversation_ids: list[int]) -> dict[int, Card]:
-    async with connection.cursor(row_factory=class_row(Card)) as cursor:
-        await cursor.execute(QUERIES["read_cards"], {"conversation_ids": conversation_ids})
-        return {card.conversation_id: card for card in await cursor.fetchall()}
+    cards = await QUERIES.list_rows(connection, "read_cards", class_row(Card), conversation_ids=conversation_ids)
+    return {card.conversation_id: card for card in cards}

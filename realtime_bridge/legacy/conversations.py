@@ -23,7 +23,7 @@ QUERY_TIMEOUT_S = 5.0  # a client waits for its acknowledgement; later it would 
 MAX_CONCURRENT = 4  # reconnecting clients must leave connections to the relays that share the pool
 MAX_OF_ONE = 2  # and the clients of one account leave half of them to the others'
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class ConversationsUnavailable(Exception):
@@ -87,10 +87,8 @@ class StoredConversations:
                 asyncio.timeout(QUERY_TIMEOUT_S),
                 self._turns.of(self._accounts.get(user_id, user_id)),
                 self._pool.connection() as connection,
-                connection.cursor(row_factory=dict_row) as cursor,
             ):
-                await cursor.execute(query, values)
-                return await cursor.fetchall()
+                return await (await connection.cursor(row_factory=dict_row).execute(query, values)).fetchall()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 

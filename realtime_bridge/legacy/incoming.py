@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import DictRow, dict_row, tuple_row
+from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
@@ -22,7 +22,7 @@ from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_OF_ONE, QUE
 from realtime_bridge.legacy.fairness import Turns
 from realtime_bridge.tokens import Claims
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 CLIENT = "client"
 
 
@@ -74,7 +74,7 @@ class StoredIncoming:
                 self._turns.of(claims.user_id),
                 self._pool.connection() as connection,
             ):
-                row = await _find(connection, "mark_read", **values)
+                row = await _QUERIES.find_row(connection, "mark_read", dict_row, **values)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
         if row is None or row["has_changed"] is None:
@@ -84,7 +84,7 @@ class StoredIncoming:
 async def _append(connection: AsyncConnection[Any], claims: Claims, written: Written) -> Receipt:
     user_id = claims.user_id
     asked = {"conversation_id": written.conversation_id, "user_id": user_id, "issued_at": claims.issued_at}
-    member = await _find(connection, "find_member", **asked)
+    member = await _QUERIES.find_row(connection, "find_member", dict_row, **asked)
     if member is None:
         raise not_found()
     is_incoming = member["role"] == CLIENT
@@ -104,8 +104,7 @@ async def _append(connection: AsyncConnection[Any], claims: Claims, written: Wri
         "attachments": "[]",
     }
     try:
-        async with connection.cursor(row_factory=tuple_row) as cursor:
-            row = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+        row = await (await connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values)).fetchone()
     except psycopg.errors.UniqueViolation:
         return await _first_receipt(connection, user_id, written)
     if row is None:
@@ -115,9 +114,10 @@ async def _append(connection: AsyncConnection[Any], claims: Claims, written: Wri
 
 
 async def _first_receipt(connection: AsyncConnection[Any], user_id: UUID, written: Written) -> Receipt:
-    first = await _find(
+    first = await _QUERIES.find_row(
         connection,
         "find_first",
+        dict_row,
         conversation_id=written.conversation_id,
         client_message_id=written.client_message_id,
         content=written.content,
@@ -129,8 +129,3 @@ async def _first_receipt(connection: AsyncConnection[Any], user_id: UUID, writte
     if not first["same"]:
         raise Mistake("client_message_id_reused", "Use a new clientMessageId for a new message.")
     return Receipt(id=first["id"], seq=first["seq"], event_id=str(first["event_id"]))
-
-
-async def _find(connection: AsyncConnection[Any], query: str, **values: object) -> DictRow | None:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        return await (await cursor.execute(_QUERIES[query], values)).fetchone()

@@ -7,12 +7,12 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from realtime_bridge import sql
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,14 @@ class StoredStanding:
         self._pool = pool
 
     async def now(self) -> datetime:
-        async with self._pool.connection() as connection, connection.cursor(row_factory=scalar_row) as cursor:
-            row = await (await cursor.execute(_QUERIES["find_now"])).fetchone()
+        async with self._pool.connection() as connection:
+            row = await _QUERIES.find_value(connection, "find_now")
         return cast(datetime, row)
 
     async def find_closed(self, since: datetime) -> list[Closed]:
-        async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Closed)) as cursor:
-            return await (await cursor.execute(_QUERIES["find_closed"], {"since": since})).fetchall()
+        async with self._pool.connection() as connection:
+            return await _QUERIES.list_rows(connection, "find_closed", class_row(Closed), since=since)
 
     async def find_gone(self, user_ids: Sequence[UUID]) -> set[UUID]:
-        async with self._pool.connection() as connection, connection.cursor(row_factory=scalar_row) as cursor:
-            return set(await (await cursor.execute(_QUERIES["find_gone"], {"user_ids": list(user_ids)})).fetchall())
+        async with self._pool.connection() as connection:
+            return set(await _QUERIES.list_values(connection, "find_gone", user_ids=list(user_ids)))

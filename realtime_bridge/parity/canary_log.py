@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
-from psycopg.rows import scalar_row, tuple_row
+from psycopg.rows import tuple_row
 
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.parity.canary_user import CANARY_EMAIL, CANARY_ID
 from realtime_bridge.rollout.windows import Side
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"
 KEEP_S = 3_600.0  # long enough to look at what was lost; at ten a second 36,000 rows
 
@@ -26,18 +26,17 @@ class Sent:
 
 async def take_lock(connection: AsyncConnection[Any]) -> bool:
     """Whether this connection's bridge is the one that measures; asking again is harmless."""
-    return bool(await _scalar(connection, "lock", {"key": LOCK_KEY}))
+    return bool(await _QUERIES.find_value(connection, "lock", key=LOCK_KEY))
 
 
 async def ensure(connection: AsyncConnection[Any]) -> int:
     """Return the canary's conversation, created at the first call. The caller holds the lock."""
     async with connection.transaction():
-        await connection.execute(_QUERIES["ensure_user"], {"user_id": CANARY_ID, "email": CANARY_EMAIL})
-        conversation_id = await _scalar(connection, "find_conversation", {"user_id": CANARY_ID})
+        await _QUERIES.run(connection, "ensure_user", user_id=CANARY_ID, email=CANARY_EMAIL)
+        conversation_id = await _QUERIES.find_value(connection, "find_conversation", user_id=CANARY_ID)
         if conversation_id is None:
-            conversation_id = await _scalar(connection, "create_conversation", {"user_id": CANARY_ID})
-        values = {"conversation_id": conversation_id, "user_id": CANARY_ID}
-        await connection.execute(_QUERIES["ensure_participant"], values)
+            conversation_id = await _QUERIES.get_value(connection, "create_conversation", user_id=CANARY_ID)
+        await _QUERIES.run(connection, "ensure_participant", conversation_id=conversation_id, user_id=CANARY_ID)
     return int(conversation_id)
 
 
@@ -59,8 +58,7 @@ async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent
         "attachments": "[]",
         "unread": 0,
     }
-    async with connection.cursor(row_factory=tuple_row) as cursor:
-        row = await (await cursor.execute(APPEND_MESSAGE, values)).fetchone()
+    row = await (await connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values)).fetchone()
     return Sent(seq=json.loads(row[1] if row else "{}")["seq"], event_id=event_id)
 
 
@@ -69,16 +67,9 @@ async def find_settled(
 ) -> frozenset[int]:
     """Return which of these events the side's sink has dealt with."""
     values = {"conversation_id": conversation_id, "sink": side.value, "seqs": seqs}
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        return frozenset(await (await cursor.execute(_QUERIES["settled"], values)).fetchall())
+    return frozenset(await _QUERIES.list_values(connection, "settled", **values))
 
 
 async def forget(connection: AsyncConnection[Any], conversation_id: int) -> int:
     """Delete what is older than KEEP_S; return how many events that were."""
-    values = {"conversation_id": conversation_id, "age_s": KEEP_S}
-    return (await connection.execute(_QUERIES["forget"], values)).rowcount
-
-
-async def _scalar(connection: AsyncConnection[Any], query: str, values: dict[str, object]) -> Any:
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        return await (await cursor.execute(_QUERIES[query], values)).fetchone()
+    return await _QUERIES.run(connection, "forget", conversation_id=conversation_id, age_s=KEEP_S)

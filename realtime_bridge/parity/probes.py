@@ -13,7 +13,7 @@ from realtime_bridge.relay import Pool
 from realtime_bridge.sinks.base import SinkNotReady
 from realtime_bridge.transports.base import Broadcast
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 EVENT = "probe"
 
 
@@ -24,7 +24,7 @@ def through_database(pool: Pool, topic: str) -> Send:
         values = {"payload": Jsonb({"probe": name}), "event": EVENT, "topic": topic}
         try:
             async with pool.connection() as connection:
-                await connection.execute(_QUERIES["send"], values)
+                await _QUERIES.run(connection, "send", **values)
         except (psycopg.Error, PoolTimeout, OSError) as error:
             raise SinkNotReady(f"The database is away: {error}".strip()) from error
 

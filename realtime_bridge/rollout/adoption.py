@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection, errors
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 
 from realtime_bridge import reports, sql
 from realtime_bridge.parity.canary_user import CANARY_ID
@@ -20,7 +20,7 @@ from realtime_bridge.rollout.decision import Told
 from realtime_bridge.rollout.errors import NotCounted
 from realtime_bridge.rollout.windows import Side
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 LEFT_FOR_S = 86_400.0  # a phone that was away for a night is still an old client
 NAMED = 100  # users who are named at most, those with open sockets first
 TOTALS = ("total", "total_sockets", "total_away")
@@ -98,9 +98,9 @@ async def read(connection: AsyncConnection[Any], flag: str, *, named: int = NAME
 
 async def _read(connection: AsyncConnection[Any], flag: str, named: int) -> Adoption:
     values = {"flag": flag, "canary_id": CANARY_ID, "alive_s": reports.ALIVE_S}
-    rows = {Told(row.pop("provider")): row for row in await _all(connection, "sides", values)}
+    rows = {Told(row.pop("provider")): row for row in await _QUERIES.list_rows(connection, "sides", dict_row, **values)}
     values |= {"left_for_s": LEFT_FOR_S, "limit": named}
-    left = await _all(connection, "list_left", values)
+    left = await _QUERIES.list_rows(connection, "list_left", dict_row, **values)
     totals = left[0] if left else dict.fromkeys(TOTALS, 0)
     return Adoption(
         sides={side: SideFigures(**rows[told]) for side, told in PROVIDERS.items()},
@@ -146,8 +146,3 @@ def _figures(figures: SideFigures) -> dict[str, Any]:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-async def _all(connection: AsyncConnection[Any], query: str, values: Mapping[str, Any]) -> list[DictRow]:
-    async with connection.cursor(row_factory=dict_row) as reader:
-        return await (await reader.execute(_QUERIES[query], values)).fetchall()

@@ -30,7 +30,7 @@ from realtime_bridge.transports.base import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 EVENT = "rollout.changed"
 BATCH = 100  # users: one request of the http transport, one entry of the legacy stream
 EXPIRED_S = 86_400.0  # a token may have run out while its socket lives on
@@ -104,15 +104,15 @@ class Announcer:
     async def forget(self) -> None:
         """Delete answers that nobody can still hold."""
         async with self._pool.connection() as connection:
-            await connection.execute(_QUERIES["forget"])
+            await _QUERIES.run(connection, "forget")
 
     async def _affected(self, reading: Reading, expired_s: float) -> AsyncIterator[dict[UUID, bool]]:
         """Yield users in batches, and of each whether its token lives."""
         after = (NOBODY, NOBODY)
         while True:
             values = {"after_user": after[0], "after_account": after[1], "expired_s": expired_s, "limit": BATCH}
-            async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as reader:
-                rows = await (await reader.execute(_QUERIES["list_told"], values)).fetchall()
+            async with self._pool.connection() as connection:
+                rows = await _QUERIES.list_rows(connection, "list_told", dict_row, **values)
             changed: dict[UUID, bool] = {}
             for row in rows:
                 user_id = row["user_id"]

@@ -15,7 +15,7 @@ from realtime_bridge.rollout.gate_windows import GateWindow
 from realtime_bridge.rollout.policy import HORIZON
 from realtime_bridge.rollout.windows import Sample, Side
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life
 LATER, LATER_FIGURES = "later", ("missed", "rate_per_s", "delivered_counts", "lag_counts")
 Connection = AsyncConnection[Any]
@@ -41,10 +41,8 @@ class Keeper:
 
 async def claim(connection: Connection, flag: str, owner: str, lease_s: float = LEASE_S) -> Keeping | None:
     """Take or keep the lease; None while another bridge holds it."""
-    async with connection.cursor(row_factory=dict_row) as writer:
-        await writer.execute(_QUERIES["ensure"], {"flag": flag})
-        await writer.execute(_QUERIES["claim"], {"flag": flag, "owner": owner, "lease_s": lease_s})
-        row = await writer.fetchone()
+    await _QUERIES.run(connection, "ensure", flag=flag)
+    row = await _QUERIES.find_row(connection, "claim", dict_row, flag=flag, owner=owner, lease_s=lease_s)
     if row is None:
         return None
     return Keeping(
@@ -55,29 +53,25 @@ async def claim(connection: Connection, flag: str, owner: str, lease_s: float = 
 
 
 async def release(connection: Connection, flag: str, owner: str) -> None:
-    await connection.execute(_QUERIES["release"], {"flag": flag, "owner": owner})
+    await _QUERIES.run(connection, "release", flag=flag, owner=owner)
 
 
 async def note_verdict(connection: Connection, flag: str, token: int, verdict: Mapping[str, Any]) -> None:
-    await connection.execute(_QUERIES["note_verdict"], {"flag": flag, "token": token, "verdict": Jsonb(verdict)})
+    await _QUERIES.run(connection, "note_verdict", flag=flag, token=token, verdict=Jsonb(verdict))
 
 
 async def note_announced(connection: Connection, flag: str, token: int, *, version: int, revision: int) -> None:
-    values = {"flag": flag, "token": token, "version": version, "revision": revision}
-    await connection.execute(_QUERIES["note_announced"], values)
+    await _QUERIES.run(connection, "note_announced", flag=flag, token=token, version=version, revision=revision)
 
 
 async def find_keeper(connection: Connection, flag: str) -> Keeper | None:
-    async with connection.cursor(row_factory=dict_row) as reader:
-        row = await (await reader.execute(_QUERIES["find_keeper"], {"flag": flag})).fetchone()
+    row = await _QUERIES.find_row(connection, "find_keeper", dict_row, flag=flag)
     return Keeper(**row) if row else None
 
 
 async def list_windows(connection: Connection, flag: str, version: int) -> list[GateWindow]:
     """Return the newest closed windows of a version, oldest first."""
-    async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["list_windows"], {"flag": flag, "version": version, "limit": HORIZON})
-        rows = await reader.fetchall()
+    rows = await _QUERIES.list_rows(connection, "list_windows", dict_row, flag=flag, version=version, limit=HORIZON)
     return [
         GateWindow(
             number=row["number"],
@@ -100,12 +94,12 @@ async def add_windows(connection: Connection, flag: str, version: int, closed: S
             "ended_at": window.ended_at,
             "sides": Jsonb(_stored(window)),
         }
-        await connection.execute(_QUERIES["add_window"], values)
+        await _QUERIES.run(connection, "add_window", **values)
 
 
 async def forget_windows(connection: Connection) -> None:
     """Delete what is older than the samples it was made of."""
-    await connection.execute(_QUERIES["forget_windows"], {"days": windows.KEEP_DAYS})
+    await _QUERIES.run(connection, "forget_windows", days=windows.KEEP_DAYS)
 
 
 def _stored(window: GateWindow) -> dict[str, dict[str, Any]]:

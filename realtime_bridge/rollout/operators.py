@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import DictRow, class_row, dict_row
+from psycopg.rows import class_row, dict_row
 
 from realtime_bridge import sql
 from realtime_bridge.rollout.errors import OperatorRefused
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 Connection = AsyncConnection[Any]
 PREFIX = "cfop"
 VARIABLE = "CROSSFADE_OPERATOR_KEY"
@@ -51,8 +51,7 @@ class Who:
 
 async def list_all(connection: Connection) -> list[Operator]:
     """Return those who have a key, and after them those whose key was revoked."""
-    async with connection.cursor(row_factory=class_row(Operator)) as cursor:
-        return await (await cursor.execute(_QUERIES["list"])).fetchall()
+    return await _QUERIES.list_rows(connection, "list", class_row(Operator))
 
 
 async def lines(connection: Connection) -> dict[str, int]:
@@ -82,7 +81,7 @@ async def identify(connection: Connection, key: str) -> Who:
     """Return whose key this is. Raises OperatorRefused."""
     prefix, _, rest = key.strip().partition("_")
     key_id, _, secret = rest.partition("_")
-    row = await _one(connection, "find", {"key_id": key_id}) if prefix == PREFIX and secret else None
+    row = await _QUERIES.find_row(connection, "find", dict_row, key_id=key_id) if prefix == PREFIX and secret else None
     if row is None or not hmac.compare_digest(row["key_hash"], _hash(secret)):
         raise OperatorRefused(
             f"{VARIABLE} is no operator's key, or was revoked: crossfade operators list shows who is."
@@ -104,14 +103,14 @@ async def add(connection: Connection, name: str, *, by: str, shown_to: str | Non
     check_name(name)
     key_id, secret = secrets.token_hex(4), secrets.token_hex(20)
     values = {"name": name.strip(), "key_id": key_id, "key_hash": _hash(secret), "by": by, "shown_to": shown_to}
-    if await _one(connection, "add", values) is None:
+    if await _QUERIES.find_row(connection, "add", dict_row, **values) is None:
         raise OperatorRefused(f"There is an operator {name} already; revoke the key first to give out a new one.")
     return f"{PREFIX}_{key_id}_{secret}"
 
 
 async def revoke(connection: Connection, name: str, *, by: Who) -> str:
     """End an operator's key; return its id. Raises OperatorRefused."""
-    row = await _one(connection, "revoke", {"name": name, "by": by.actor})
+    row = await _QUERIES.find_row(connection, "revoke", dict_row, name=name, by=by.actor)
     if row is None:
         raise OperatorRefused(f"There is no operator {name!r}; crossfade operators list shows who is.")
     return str(row["key_id"])
@@ -125,8 +124,3 @@ def id_of(key: str) -> str:
 def _hash(secret: str) -> bytes:
     """A random secret of 160 bits needs no slow hash: nobody can try them all."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-async def _one(connection: Connection, query: str, values: Mapping[str, Any]) -> DictRow | None:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        return await (await cursor.execute(_QUERIES[query], values)).fetchone()

@@ -19,7 +19,7 @@ from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.windows import Side
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class Action(StrEnum):
@@ -96,14 +96,14 @@ class Note:
 
 async def get_reading(connection: Connection, flag: str, known: Reading | None = None) -> Reading:
     """Return the dial as clients are told by it; `known` is returned when nothing has changed since."""
-    row = await _one(connection, "find_dial", flag=flag)
+    row = await _QUERIES.find_row(connection, "find_dial", dict_row, flag=flag)
     if row is None:
         raise RolloutError(f"There is no flag {flag!r}.")
     if known is not None and known.revision == row["revision"]:
         return known
     overrides: Overrides = {
         (Kind(o["kind"]), o["subject"]): Told(o["provider"])
-        for o in await _all(connection, "list_overrides", flag=flag)
+        for o in await _QUERIES.list_rows(connection, "list_overrides", dict_row, flag=flag)
     }
     return Reading(
         flag=flag,
@@ -117,12 +117,12 @@ async def get_reading(connection: Connection, flag: str, known: Reading | None =
 
 async def lock_dial(connection: Connection, flag: str) -> Dial:
     """Return the row, which nobody else changes until the transaction ends."""
-    await _one(connection, "lock_dial", flag=flag)
+    await _QUERIES.find_row(connection, "lock_dial", dict_row, flag=flag)
     return await get_dial(connection, flag)
 
 
 async def get_dial(connection: Connection, flag: str) -> Dial:
-    row = await _one(connection, "get_dial", flag=flag)
+    row = await _QUERIES.find_row(connection, "get_dial", dict_row, flag=flag)
     if row is None:
         raise RolloutError(f"There is no flag {flag!r}.")
     return Dial(
@@ -139,8 +139,14 @@ async def get_dial(connection: Connection, flag: str) -> Dial:
 
 async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
     """Write the stage; return the new version."""
-    row = await _one(
-        connection, "turn", flag=dial.flag, version=dial.version, stage=stage.name.value, buckets=stage.buckets
+    row = await _QUERIES.find_row(
+        connection,
+        "turn",
+        dict_row,
+        flag=dial.flag,
+        version=dial.version,
+        stage=stage.name.value,
+        buckets=stage.buckets,
     )
     if row is None:
         raise RolloutError("The dial moved under its own lock.")
@@ -148,7 +154,7 @@ async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
 
 
 async def note(connection: Connection, line: Note) -> None:
-    await _run(
+    await _QUERIES.run(
         connection,
         "note",
         flag=line.flag,
@@ -164,48 +170,50 @@ async def note(connection: Connection, line: Note) -> None:
 
 
 async def list_audit(connection: Connection, flag: str, limit: int) -> list[DictRow]:
-    return await _all(connection, "list_audit", flag=flag, limit=limit)
+    return await _QUERIES.list_rows(connection, "list_audit", dict_row, flag=flag, limit=limit)
 
 
 async def put_override(connection: Connection, flag: str, kind: Kind, subject: UUID, provider: Told, **by: str) -> None:
-    await _run(connection, "put_override", flag=flag, kind=kind.value, subject=subject, provider=provider.value, **by)
+    await _QUERIES.run(
+        connection, "put_override", flag=flag, kind=kind.value, subject=subject, provider=provider.value, **by
+    )
 
 
 async def delete_override(connection: Connection, flag: str, kind: Kind, subject: UUID) -> bool:
-    return await _run(connection, "delete_override", flag=flag, kind=kind.value, subject=subject) > 0
+    return await _QUERIES.run(connection, "delete_override", flag=flag, kind=kind.value, subject=subject) > 0
 
 
 async def describe_overrides(connection: Connection, flag: str, limit: int) -> list[DictRow]:
-    return await _all(connection, "describe_overrides", flag=flag, limit=limit)
+    return await _QUERIES.list_rows(connection, "describe_overrides", dict_row, flag=flag, limit=limit)
 
 
 async def set_policy(connection: Connection, flag: str, policy: Policy) -> None:
-    await _run(connection, "set_policy", flag=flag, policy=Jsonb(policy.changes()))
+    await _QUERIES.run(connection, "set_policy", flag=flag, policy=Jsonb(policy.changes()))
 
 
 async def set_needs_approval(connection: Connection, flag: str, *, needed: bool) -> None:
-    await _run(connection, "set_needs_approval", flag=flag, needed=needed)
+    await _QUERIES.run(connection, "set_needs_approval", flag=flag, needed=needed)
 
 
 async def find_plan(connection: Connection, flag: str) -> Plan | None:
-    row = await _one(connection, "find_plan", flag=flag)
+    row = await _QUERIES.find_row(connection, "find_plan", dict_row, flag=flag)
     return Plan(**row) if row else None
 
 
 async def put_plan(connection: Connection, flag: str, steps: Sequence[str], *, why: str, **by: str | None) -> None:
     """`by`: actor and key_id."""
-    await _run(connection, "put_plan", flag=flag, steps=list(steps), why=why, **by)
+    await _QUERIES.run(connection, "put_plan", flag=flag, steps=list(steps), why=why, **by)
 
 
 async def set_plan_state(
     connection: Connection, flag: str, state: str, reason: str, *, from_states: Sequence[str] = ("running", "paused")
 ) -> bool:
     values = {"flag": flag, "state": state, "reason": reason, "from_states": list(from_states)}
-    return await _run(connection, "set_plan_state", **values) > 0
+    return await _QUERIES.run(connection, "set_plan_state", **values) > 0
 
 
 async def find_request(connection: Connection, flag: str) -> Request | None:
-    row = await _one(connection, "find_request", flag=flag)
+    row = await _QUERIES.find_row(connection, "find_request", dict_row, flag=flag)
     return Request(**{**row, "action": Action(row["action"])}) if row else None
 
 
@@ -214,22 +222,22 @@ async def put_request(
 ) -> None:
     """`by`: actor and key_id, and the operator to add."""
     values = {"flag": dial.flag, "action": action.value, "stage": stage.label, "version": dial.version, "why": why}
-    await _run(connection, "withdraw_request", flag=dial.flag)
-    await _run(connection, "put_request", leave_behind=leave_behind, **values, **by)
+    await _QUERIES.run(connection, "withdraw_request", flag=dial.flag)
+    await _QUERIES.run(connection, "put_request", leave_behind=leave_behind, **values, **by)
 
 
 async def withdraw_request(connection: Connection, flag: str) -> bool:
-    return await _run(connection, "withdraw_request", flag=flag) > 0
+    return await _QUERIES.run(connection, "withdraw_request", flag=flag) > 0
 
 
 async def approve_request(connection: Connection, request: Request, **by: str | None) -> None:
     """`by`: actor and key_id."""
-    await _run(connection, "approve_request", id=request.id, **by)
+    await _QUERIES.run(connection, "approve_request", id=request.id, **by)
 
 
 async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureRun]:
     """Return how each side fails at this moment, and what it waits for."""
-    rows = await _all(connection, "sinks", flag=flag)
+    rows = await _QUERIES.list_rows(connection, "sinks", dict_row, flag=flag)
     return {Side(row.pop("side")): FailureRun(**row) for row in rows}
 
 
@@ -240,17 +248,3 @@ def wish(action: Action, what: str) -> str:
 
 def _stage(row: DictRow) -> Stage:
     return Stage(name=StageName(row["stage"]), buckets=row["buckets"])
-
-
-async def _run(connection: Connection, query: str, **values: Any) -> int:
-    return (await connection.execute(_QUERIES[query], values)).rowcount
-
-
-async def _one(connection: Connection, query: str, **values: Any) -> DictRow | None:
-    async with connection.cursor(row_factory=dict_row) as reader:
-        return await (await reader.execute(_QUERIES[query], values)).fetchone()
-
-
-async def _all(connection: Connection, query: str, **values: Any) -> list[DictRow]:
-    async with connection.cursor(row_factory=dict_row) as reader:
-        return await (await reader.execute(_QUERIES[query], values)).fetchall()

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from realtime_bridge import sql
 from realtime_bridge.rollout import latency
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 SLOT_S = 5  # gates add slots up; shorter ones would be all grace and no samples
 GRACE_S = 1.0  # a writer's transaction takes milliseconds; a slot is read this much after its end
 KEEP_DAYS = 30  # as long as the log: a report may compare a month
@@ -81,16 +81,16 @@ async def add(connection: AsyncConnection[Any], flag: str, samples: Iterable[Sam
     """Add to the slot that is now."""
     for sample in samples:
         values = {name: getattr(sample, name) for name in Sample.__slots__}
-        await connection.execute(_QUERIES["add"], {**values, "flag": flag, "slot_s": SLOT_S})
+        await _QUERIES.run(connection, "add", **values, flag=flag, slot_s=SLOT_S)
 
 
 async def read(connection: AsyncConnection[Any], flag: str, since: datetime) -> list[Window]:
     """Return the finished slots from `since` on, oldest first."""
-    async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["read"], {"flag": flag, "since": since, "slot_s": SLOT_S, "grace_s": GRACE_S})
-        return [Window(**{**row, "side": Side(row["side"])}) for row in await reader.fetchall()]
+    values = {"flag": flag, "since": since, "slot_s": SLOT_S, "grace_s": GRACE_S}
+    rows = await _QUERIES.list_rows(connection, "read", dict_row, **values)
+    return [Window(**{**row, "side": Side(row["side"])}) for row in rows]
 
 
 async def forget(connection: AsyncConnection[Any]) -> int:
     """Delete slots older than KEEP_DAYS; return how many."""
-    return (await connection.execute(_QUERIES["forget"], {"days": KEEP_DAYS})).rowcount
+    return await _QUERIES.run(connection, "forget", days=KEEP_DAYS)

@@ -13,7 +13,7 @@ from realtime_bridge import sql
 from realtime_bridge.events import Event
 from realtime_bridge.sinks.base import Delivery
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class WebhookSink:
@@ -31,11 +31,10 @@ class WebhookSink:
         if connection is None:
             raise TypeError("This sink writes through the relay's transaction.")
         accounts = list({event.account_id for event in events})
-        found = await connection.execute(_QUERIES["lock_queues"], {"accounts": accounts})
-        webhook_ids = [row[0] for row in await found.fetchall()]
+        webhook_ids = await _QUERIES.list_values(connection, "lock_queues", accounts=accounts)
         if webhook_ids:
-            await connection.execute(_QUERIES["fan_out"], _columns(events) | {"webhook_ids": webhook_ids})
-            await connection.execute(_QUERIES["announce"], {"webhook_ids": webhook_ids})
+            await _QUERIES.run(connection, "fan_out", **_columns(events), webhook_ids=webhook_ids)
+            await _QUERIES.run(connection, "announce", webhook_ids=webhook_ids)
         return Delivery(settled=len(events))
 
 

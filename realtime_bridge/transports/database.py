@@ -17,7 +17,7 @@ from realtime_bridge.sinks.base import EventRefused, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.way import Way
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 MAX_BATCH = 500  # rows a statement: the measured knee
 PASSING_ERRORS = (
     psycopg.errors.CheckViolation,  # no partition for today
@@ -69,6 +69,4 @@ async def _write(connection: AsyncConnection[Any], broadcasts: Sequence[Broadcas
         "events": [broadcast.event for broadcast in broadcasts],
         "topics": [broadcast.topic for broadcast in broadcasts],
     }
-    row = await (await connection.execute(_QUERIES["send"], values)).fetchone()
-    readers: Sequence[str] = row[0] if row else ()
-    return readers
+    return await _QUERIES.find_value(connection, "send", **values) or ()

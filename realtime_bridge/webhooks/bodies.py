@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 
 from realtime_bridge import sql
 from realtime_bridge.content_html import event_with_html
 from realtime_bridge.payloads import is_readable
 from realtime_bridge.webhooks.catalogue import ALIASES
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 KEPT = 1_000  # events
 KEPT_BYTES = 8_000_000  # a generation; bodies are small, and those that are not are read again
 KEPT_S = 10.0  # an event's deliveries are claimed within that, or later and one by one
@@ -39,8 +40,8 @@ class Bodies:
         wanted = dict(events)
         found = {log_id: body for log_id in wanted if (body := self._young.get(log_id) or self._old.get(log_id))}
         if missing := [log_id for log_id in wanted if log_id not in found]:
-            values = {"ids": missing, "logged_at": [wanted[log_id] for log_id in missing]}
-            rows = await (await connection.execute(_QUERIES["read"], values)).fetchall()
+            logged_at = [wanted[log_id] for log_id in missing]
+            rows = await _QUERIES.list_rows(connection, "read", tuple_row, ids=missing, logged_at=logged_at)
             read = {
                 log_id: (event_with_html(body) if wants_html and is_readable(body) else body).encode()
                 for log_id, body, wants_html in rows

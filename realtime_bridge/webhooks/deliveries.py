@@ -16,7 +16,7 @@ from realtime_bridge import sql
 from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.health import SINGLE_AFTER
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 ENDPOINTS_PER_CLAIM = 100  # a claim stays a statement of milliseconds however many endpoints have work
 WINDOW = 1_000  # of what is due, looked at by each claim: 2 ms, and mostly it is all there is
 AGAIN_S = 0.1  # an endpoint with due work that cannot be claimed now is asked again after this
@@ -76,9 +76,7 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bo
         webhook_ids = await _lock_due(connection, room)
         if not webhook_ids:
             return []
-        async with connection.cursor(row_factory=dict_row) as reader:
-            await reader.execute(_QUERIES["claim"], _values(room, webhook_ids, lease_s))
-            rows = await reader.fetchall()
+        rows = await _QUERIES.list_rows(connection, "claim", dict_row, **_values(room, webhook_ids, lease_s))
         claimed = [row for row in rows if row["id"] is not None]
         if len(claimed) < room.slots:
             await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
@@ -92,8 +90,7 @@ async def _lock_due(connection: AsyncConnection[Any], room: Room) -> list[int]:
         "endpoints": ENDPOINTS_PER_CLAIM,
         "window": WINDOW,
     }
-    found = await connection.execute(_QUERIES["lock_due"], values)
-    return [row[0] for row in await found.fetchall()]
+    return await _QUERIES.list_values(connection, "lock_due", **values)
 
 
 def _values(room: Room, webhook_ids: Sequence[int], lease_s: float) -> dict[str, Any]:
@@ -118,17 +115,17 @@ async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tu
         "conversation_ids": [one[1] for one in held],
         "delays": [one[2] for one in held],
     }
-    await connection.execute(_QUERIES["hold_conversations"], values)
+    await _QUERIES.run(connection, "hold_conversations", **values)
 
 
 async def renew(connection: AsyncConnection[Any], claimed: Sequence[Claimed], lease_s: float) -> None:
     """Keep claims that are still held for another lease."""
-    await connection.execute(_QUERIES["renew"], _names(claimed) | {"lease_s": lease_s})
+    await _QUERIES.run(connection, "renew", **_names(claimed), lease_s=lease_s)
 
 
 async def release(connection: AsyncConnection[Any], claimed: Sequence[Claimed]) -> None:
     """Give back what was claimed and not sent."""
-    await connection.execute(_QUERIES["release"], _names(claimed))
+    await _QUERIES.run(connection, "release", **_names(claimed))
 
 
 def _names(claimed: Sequence[Claimed]) -> dict[str, list[Any]]:
@@ -155,7 +152,6 @@ async def _with_bodies(
 async def _rest(connection: AsyncConnection[Any], webhook_ids: Sequence[int]) -> None:
     if not webhook_ids:
         return
-    found = await connection.execute(_QUERIES["lock_empty"], {"webhook_ids": list(webhook_ids)})
-    locked = [row[0] for row in await found.fetchall()]
+    locked = await _QUERIES.list_values(connection, "lock_empty", webhook_ids=list(webhook_ids))
     if locked:
-        await connection.execute(_QUERIES["rest_empty"], {"webhook_ids": locked, "again_s": AGAIN_S})
+        await _QUERIES.run(connection, "rest_empty", webhook_ids=locked, again_s=AGAIN_S)

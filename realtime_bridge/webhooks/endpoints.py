@@ -19,7 +19,7 @@ from realtime_bridge.webhooks.health import Condition, Health, Notice, Result
 from realtime_bridge.webhooks.sealing import secrets_context
 
 log = structlog.get_logger(__name__)
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,8 @@ class Endpoints:
         self._opened: dict[tuple[str, bytes], bytes] = {}
 
     async def load(self, connection: AsyncConnection[Any], webhook_ids: Iterable[int]) -> dict[int, Endpoint]:
-        async with connection.cursor(row_factory=dict_row) as reader:
-            await reader.execute(_QUERIES["load"], {"webhook_ids": list(webhook_ids)})
-            return {row["id"]: self._endpoint(row) for row in await reader.fetchall()}
+        rows = await _QUERIES.list_rows(connection, "load", dict_row, webhook_ids=list(webhook_ids))
+        return {row["id"]: self._endpoint(row) for row in rows}
 
     def _endpoint(self, row: dict[str, Any]) -> Endpoint:
         context = secrets_context(row["account_id"])
@@ -81,9 +80,7 @@ async def note_results(
     connection: AsyncConnection[Any], results: Mapping[int, Sequence[Result]], now: datetime
 ) -> None:
     """Move the condition of each endpoint by its attempts, oldest first, and tell its owner what changed."""
-    async with connection.cursor(row_factory=dict_row) as reader:
-        await reader.execute(_QUERIES["lock_conditions"], {"webhook_ids": list(results)})
-        rows = await reader.fetchall()
+    rows = await _QUERIES.list_rows(connection, "lock_conditions", dict_row, webhook_ids=list(results))
     for row in rows:
         before = condition = _condition(row)
         notices: list[Notice] = []
@@ -97,13 +94,12 @@ async def note_results(
 
 
 async def note_success(connection: AsyncConnection[Any], webhook_ids: Iterable[int]) -> None:
-    await connection.execute(_QUERIES["note_success"], {"webhook_ids": list(webhook_ids)})
+    await _QUERIES.run(connection, "note_success", webhook_ids=list(webhook_ids))
 
 
 async def bring_forward(connection: AsyncConnection[Any], delays: Mapping[int, float]) -> None:
     """Say when each endpoint has something due, in seconds from now, if that is sooner than known."""
-    values = {"webhook_ids": list(delays), "delays": list(delays.values())}
-    await connection.execute(_QUERIES["bring_forward"], values)
+    await _QUERIES.run(connection, "bring_forward", webhook_ids=list(delays), delays=list(delays.values()))
 
 
 def _condition(row: dict[str, Any]) -> Condition:
@@ -132,7 +128,7 @@ async def _write(
         "last_error": condition.last_error,
         "reason": notices[-1].reason if notices else None,
     }
-    await connection.execute(_QUERIES["write_condition"], values)
+    await _QUERIES.run(connection, "write_condition", **values)
 
 
 async def _append_notice(connection: AsyncConnection[Any], row: dict[str, Any], notice: Notice) -> None:
@@ -146,5 +142,6 @@ async def _append_notice(connection: AsyncConnection[Any], row: dict[str, Any], 
         "type": notice.type.value,
         "reason": notice.reason[:500],
     }
-    found = await connection.execute(_QUERIES["append_notice"], values)
-    await bring_forward(connection, {other[0]: 0.0 for other in await found.fetchall()})
+    await bring_forward(
+        connection, dict.fromkeys(await _QUERIES.list_values(connection, "append_notice", **values), 0.0)
+    )

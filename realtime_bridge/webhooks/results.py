@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge import sql
@@ -28,7 +29,7 @@ from realtime_bridge.webhooks.verdicts import Verdict, judge
 
 log = structlog.get_logger(__name__)
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 GATHER_S = 0.01  # while other requests are under way: fewer and larger transactions
 BATCH = 500
 RETRY_S = 0.25  # a restarting Postgres is back within seconds
@@ -143,7 +144,7 @@ async def _settle(
         "delays": _array(verdict.delay_s for verdict in verdicts),
         "counted": _array(verdict.counted for verdict in verdicts),
     }
-    rows = await (await connection.execute(_QUERIES["settle"], values)).fetchall()
+    rows = await _QUERIES.list_rows(connection, "settle", tuple_row, **values)
     notable = {(delivery_id, fence): notable for delivery_id, fence, notable in rows}
     return [
         Settled(one.delivery, one.attempt, verdict, notable[one.delivery.claim])

@@ -14,7 +14,7 @@ from realtime_bridge.relay import Pool
 
 log = structlog.get_logger(__name__)
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class WebhookJanitor:
@@ -36,12 +36,10 @@ class WebhookJanitor:
     async def run_once(self) -> int:
         """Return how many partitions were made or dropped."""
         values = {"weeks_ahead": WEEKS_AHEAD, "retention_days": self._retention_days}
-        counts = []
         async with self._pool.connection() as connection:
-            for query in (_QUERIES["ensure_partitions"], _QUERIES["drop_expired"]):
-                row = await (await connection.execute(query, values)).fetchone()
-                counts.append(row[0] if row else 0)
-            await connection.execute(_QUERIES["drop_notices"], values)
-            await connection.execute(_QUERIES["drop_secrets"])
-        log.info("webhook partitions kept", made=counts[0], dropped=counts[1])
-        return sum(counts)
+            made = await _QUERIES.find_value(connection, "ensure_partitions", **values) or 0
+            dropped = await _QUERIES.find_value(connection, "drop_expired", **values) or 0
+            await _QUERIES.run(connection, "drop_notices", **values)
+            await _QUERIES.run(connection, "drop_secrets")
+        log.info("webhook partitions kept", made=made, dropped=dropped)
+        return int(made + dropped)

@@ -17,7 +17,7 @@ from realtime_bridge import shares, sql
 from realtime_bridge.events import Event
 from realtime_bridge.wuzapi import ORIGIN
 
-_QUERIES = sql.load(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait no longer than this
 KEEP_DAYS = 7  # much longer than a relay may have to go back in the log
 FORGET_AT_MOST = 10_000  # a second of deleting, then the senders have their turn again
@@ -51,7 +51,7 @@ async def append(connection: AsyncConnection[Any], events: Sequence[Event]) -> i
         "seqs": [event.seq for event in events],
         "event_ids": [event.event_id for event in events],
     }
-    return (await connection.execute(_QUERIES["append"], values)).rowcount
+    return await _QUERIES.run(connection, "append", **values)
 
 
 async def claim(
@@ -70,36 +70,32 @@ async def claim(
         "lease_s": lease_s,
         "per_channel": PER_CHANNEL,
     }
-    async with connection.cursor(row_factory=class_row(Send)) as reader:
-        await reader.execute(_QUERIES["claim"], values)
-        return await reader.fetchall()
+    return await _QUERIES.list_rows(connection, "claim", class_row(Send), **values)
 
 
 async def settle_sent(connection: AsyncConnection[Any], send: Send) -> None:
     """The provider has it: the status becomes `sent`, and the channel is well."""
-    await connection.execute(_QUERIES["settle_sent"], _fence(send))
+    await _QUERIES.run(connection, "settle_sent", **_fence(send))
 
 
 async def settle_failed(connection: AsyncConnection[Any], send: Send, reason: str) -> None:
     """It will never be sent: the status becomes `failed`, and metadata says why."""
-    await connection.execute(_QUERIES["settle_failed"], _fence(send) | {"reason": reason})
+    await _QUERIES.run(connection, "settle_failed", **_fence(send), reason=reason)
 
 
 async def settle_cancelled(connection: AsyncConnection[Any], send: Send) -> None:
     """It was deleted before it was sent; nobody needs to be told."""
-    await connection.execute(_QUERIES["settle_cancelled"], _fence(send))
+    await _QUERIES.run(connection, "settle_cancelled", **_fence(send))
 
 
 async def forget_settled(connection: AsyncConnection[Any]) -> int:
     """Remove a batch of what was settled more than KEEP_DAYS ago; return how many."""
-    values = {"keep_days": KEEP_DAYS, "at_most": FORGET_AT_MOST}
-    return (await connection.execute(_QUERIES["forget_settled"], values)).rowcount
+    return await _QUERIES.run(connection, "forget_settled", keep_days=KEEP_DAYS, at_most=FORGET_AT_MOST)
 
 
 async def put_back(connection: AsyncConnection[Any], send: Send, reason: str, wait_s: float, rest_s: float) -> None:
     """Try this message again after `wait_s`, and the channel not before `rest_s`."""
-    values = _fence(send) | {"reason": reason, "wait_s": wait_s, "rest_s": rest_s}
-    await connection.execute(_QUERIES["put_back"], values)
+    await _QUERIES.run(connection, "put_back", **_fence(send), reason=reason, wait_s=wait_s, rest_s=rest_s)
 
 
 def _fence(send: Send) -> dict[str, object]:

@@ -29,7 +29,7 @@ from realtime_bridge.transports.way import Way
 from tests.factories import append_message, make_conversation, make_user
 
 CONVERSATIONS = 50
-SEND = sql.load(database.__file__)["send"]
+SEND = sql.Statements(database.__file__)["send"]
 
 
 def fill(connection: psycopg.Connection[Any], events: int) -> None:

@@ -11,7 +11,7 @@ RARE = "message.deleted"
 EVERY = 50_000  # one event in so many is RARE: 40 of 2,000,000
 BATCH = 50_000  # a second or two
 
-_SQL = sql.load(__file__)
+_SQL = sql.Statements(__file__)
 
 
 def ensure_written(connection: psycopg.Connection[Any], account_id: UUID) -> None:

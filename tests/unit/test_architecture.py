@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from realtime_bridge.sql import Statements
+
 ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "gateway": {"gateway", "realtime_bridge", "migrations"},  # readiness asks which version is the newest
@@ -68,6 +70,26 @@ def test_sql_files_and_modules_belong_together(package: str) -> None:
     for file in (ROOT / package).rglob("*.sql"):
         module = file.with_suffix(".py")
         assert module.exists(), file
-        queries = [line.split(": ", 1)[1] for line in file.read_text().splitlines() if line.startswith("-- name: ")]
-        unused = [name for name in queries if f'"{name}"' not in module.read_text()]
+        unused = [name for name in Statements(str(module)) if f'"{name}"' not in module.read_text()]
         assert unused == [], file
+
+
+@pytest.mark.parametrize("package", ["gateway", "realtime_bridge", "ops"])
+def test_modules_name_only_queries_that_there_are(package: str) -> None:
+    """A query that a module asks for by name is in its `.sql` file."""
+    named = [(file, name) for file in modules(package) for name in queries_of(file)]
+    assert named
+    assert [(file, name) for file, name in named if name not in Statements(str(file))] == []
+
+
+def queries_of(file: Path) -> Iterator[str]:
+    """Yield the names in `_SQL["name"]` and `_SQL.find_row(connection, "name", ...)`."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Subscript):
+            loaded, name = node.value, node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) > 1:
+            loaded, name = node.func.value, node.args[1]
+        else:
+            continue
+        if isinstance(loaded, ast.Name) and loaded.id in ("_SQL", "_QUERIES"):
+            yield from (str(one.value) for one in ast.walk(name) if isinstance(one, ast.Constant))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ops.local_supabase.auth.errors import TOKEN_NOT_FOUND
 from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
 REUSE_S = 10  # Supabase: within ten seconds a used token still gives its child, for tabs that raced
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 

@@ -8,9 +8,9 @@ from psycopg.types.json import Jsonb
 
 from ops.local_supabase.auth.errors import EMAIL_TAKEN
 from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 User = dict[str, Any]  # as clients see it; shaped by users.sql
 
 

@@ -11,9 +11,9 @@ from ops.local_supabase.authorization import become
 from ops.local_supabase.pgoutput import Relation
 from ops.local_supabase.sessions import Connection
 from ops.local_supabase.tokens import Claims
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import psycopg
 
 from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 
 
 async def check_binding(connection: Connection, binding: Binding, role: str) -> frozenset[int]:

@@ -6,9 +6,9 @@ import structlog
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.filters import Filter
 from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 _log = structlog.get_logger(__name__)
 
 

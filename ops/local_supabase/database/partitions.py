@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 from psycopg import rows, sql
 
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 
 DAYS_BEHIND = 1  # a transaction that began before midnight writes into yesterday
 DAYS_AHEAD = 3  # Supabase's own horizon: a weekend without the janitor loses nothing
 RETENTION_DAYS = 3  # 72 hours, what Supabase promises for replay
 
-_QUERIES = load(__file__)
+_QUERIES = Statements(__file__)
 
 
 def missing_days(connection: psycopg.Connection[Any]) -> list[date]:

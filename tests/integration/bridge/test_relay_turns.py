@@ -82,12 +82,12 @@ def test_what_waits_its_turn_is_told_as_behind_and_kept(database_url: str, conn:
                 await Lag(pool, dict).run_once()
             status: dict[str, Any] = next(
                 row
-                for row in conn.execute(relay_command._STATUS, {"alive_s": 10}).fetchall()
+                for row in conn.execute(relay_command._SQL["status"], {"alive_s": 10}).fetchall()
                 if row["sink"] == "legacy"
             )
             assert (status["lag_events"], status["holes"]) == (5, 0)
             assert status["lag_s"] > 86_400
-            age = conn.execute(sql.load(janitor.__file__)["find_age_to_keep"], {"retention_days": 1}).fetchone()
+            age = conn.execute(sql.Statements(janitor.__file__)["find_age_to_keep"], {"retention_days": 1}).fetchone()
             assert age is not None
             assert age["age"].days >= 2
 

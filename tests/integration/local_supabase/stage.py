@@ -5,13 +5,13 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from realtime_bridge.sql import load
+from realtime_bridge.sql import Statements
 from tests.integration.local_supabase.peers import Peer, open_peer
 
 if TYPE_CHECKING:
     from tests.integration.local_supabase.replay import Replay
 
-_EXTRAS = load(__file__.replace("stage.py", "project_extras.py"))
+_EXTRAS = Statements(__file__.replace("stage.py", "project_extras.py"))
 _TICKS_OF_EIGHTY_SECONDS = 16
 Hook = Callable[["Replay"], Awaitable[None]]
 
