@@ -29,7 +29,6 @@ from gateway.heartbeat import Heartbeat
 from gateway.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
-from gateway.memory import Trimmer
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice
@@ -57,6 +56,7 @@ from gateway.v1 import (
 from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
+from realtime_bridge.memory import MemoryKeeper
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})
@@ -175,6 +175,6 @@ def create_app(settings: Settings) -> Flask:
         limits=rate_limit.storage,
         event_waiters=event_waiters,
         heartbeat=Heartbeat(database, settings.provider),
-        trimmer=Trimmer(),
+        memory=MemoryKeeper(),
     )
     return app

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Gauge
 
 from gateway.db import Connection, connect
-from gateway.shares import Shares
+from realtime_bridge.shares import Held
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
 CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go, and a client that left its place
@@ -99,7 +99,7 @@ class EventWaiters:
 
     def __init__(self, database_url: str, *, capacity: int, turnstile: Turnstile, gauge: Gauge) -> None:
         self._url = database_url
-        self._places = Shares(capacity)
+        self._places = Held(capacity, greed=1)
         self._turnstile = turnstile
         self._gauge = gauge
         self._lock = threading.Lock()
@@ -143,7 +143,7 @@ class EventWaiters:
 
     @property
     def count(self) -> int:
-        return self._places.total
+        return self._places.count
 
     def _is_hearing(self) -> bool:
         """Whether notifications, whosever, do arrive: then nobody need look without one."""

@@ -1,7 +1,7 @@
 """Numbers of places in one worker. Constants only: gunicorn's configuration reads them before anything is imported."""
 
 QUEUED = 256  # requests at the turnstile; at 800 a second they wait a third of a second
-OPEN_AT_ONCE, OPEN_QUEUED = 2, 32  # pages for everybody, made in advance: milliseconds
+OPEN_AT_ONCE, OPEN_QUEUED = 3, 32  # pages for everybody, made in advance: milliseconds; nobody in particular has two
 TRANSFERS_MIB = 64  # of bodies and files on their way, each at least one: imports, uploads, what a slow line sends
 UNPROVEN_MIB = 36  # of bodies whose signature comes at their end: photos of WhatsApp
 LOOKUPS_QUEUED = 256  # requests whose key is not known here yet

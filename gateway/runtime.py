@@ -12,8 +12,8 @@ from gateway.event_waiters import EventWaiters
 from gateway.heartbeat import Heartbeat
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
-from gateway.memory import Trimmer
 from gateway.provider_choice import ProviderChoice
+from realtime_bridge.memory import MemoryKeeper
 
 NAME = "crossfade"
 
@@ -27,11 +27,11 @@ class Runtime:
     limits: LimitStorage
     event_waiters: EventWaiters
     heartbeat: Heartbeat
-    trimmer: Trimmer
+    memory: MemoryKeeper
 
     def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
         """`is_leaving` tells that the server was told to stop and wants its requests answered."""
-        self.trimmer.start()  # before other threads have arenas of their own
+        self.memory.start()  # before other threads have arenas of their own
         self.heartbeat.start()
         self.key_sync.start()
         self.choices.start()
@@ -42,7 +42,7 @@ class Runtime:
         self.choices.stop()
         self.key_sync.stop()
         self.heartbeat.stop()
-        self.trimmer.stop()
+        self.memory.stop()
         self.log.close()
         self.database.close()
         self.limits.close()

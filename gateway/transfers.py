@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from gateway.errors import ServiceUnavailable
 from gateway.gunicorn_connection import is_whole
 from gateway.places import TRANSFERS_MIB, UNPROVEN_MIB
-from gateway.shares import Shares
+from realtime_bridge.shares import Held
 
 MIB = 1_048_576
 LARGEST_MIB = 9  # a webhook of WhatsApp with its photo: whoever has nothing here yet may always bring one
@@ -27,8 +27,8 @@ class Transfers:
 
     def __init__(self, step_aside: Callable[[], None]) -> None:
         self._step_aside = step_aside
-        self._proven = Shares(TRANSFERS_MIB, few=LARGEST_MIB)
-        self._unproven = Shares(UNPROVEN_MIB, few=LARGEST_MIB)
+        self._proven = Held(TRANSFERS_MIB, greed=1, few=LARGEST_MIB)
+        self._unproven = Held(UNPROVEN_MIB, greed=1, few=LARGEST_MIB)
 
     def install(self, app: Flask) -> None:
         app.teardown_request(lambda _: g.pop("end_of_transfer", lambda: None)())
@@ -54,7 +54,7 @@ class Transfers:
             g.end_of_transfer = self._begin(self._proven if is_proven else self._unproven, owner, mib)
         return request.get_data(cache=True)
 
-    def _begin(self, room: Shares, owner: Hashable, mib: int) -> Callable[[], None]:
+    def _begin(self, room: Held, owner: Hashable, mib: int) -> Callable[[], None]:
         if not room.take(owner, mib):
             raise ServiceUnavailable(BUSY)
         self._step_aside()

@@ -122,7 +122,6 @@ async def run(settings: Settings) -> None:
     helpers = _start(
         Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
         door.run(),
-        memory.MemoryKeeper().run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
         heartbeat.run(),
@@ -351,7 +350,7 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         check_addresses(addresses(settings), settings.listen_fds)
         configure_logging("bridge", settings.log_level, settings.log_format)
-        memory.share_arenas()
+        memory.MemoryKeeper().start()
         garbage.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:

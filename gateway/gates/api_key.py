@@ -12,12 +12,12 @@ from gateway import api_keys, errors
 from gateway.api_keys import KeyText, MalformedKeyError
 from gateway.db import Database
 from gateway.domain import ApiKey
-from gateway.fair_queue import FairQueue, QueueFull
 from gateway.gates.failed_keys import FailedKeys
 from gateway.key_cache import KeyCache
 from gateway.metrics import Metrics
 from gateway.places import LOOKUPS_QUEUED
 from gateway.store import api_keys as stored
+from realtime_bridge.shares import Queue, QueueFull
 
 API = "/api/"
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them
@@ -64,7 +64,7 @@ class ApiKeyGate:
         self._failed = failed
         self._metrics = metrics
         self._now = now
-        self._lookups = FairQueue(LOOKUPS_AT_ONCE, LOOKUPS_QUEUED)
+        self._lookups = Queue(LOOKUPS_AT_ONCE, LOOKUPS_QUEUED)
 
     def install(self, app: Flask) -> None:
         app.before_request(self._check)

@@ -1,8 +1,8 @@
 """Third gate: how many requests work at once in this worker. Whoever waits, for events or a body, counts no more.
 
 gunicorn's threads are as many as requests that work, queue, read bodies *and* wait for events; only this many of them
-compete for the processor and the database, so that a flood queues here and is answered in turn: the account that works
-least is next. It stands behind the key's gate, because nobody without a key takes a place here. What is open to all has
+compete for the processor and the database, so that a flood queues here and is answered in turn, account by account. It
+stands behind the key's gate, because nobody without a key takes a place here. What is open to all has
 a narrow door of its own; what is proven by a signature steps in when it is.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable
 from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
-from gateway.fair_queue import FairQueue, QueueFull
 from gateway.gates.api_key import is_open_to_all
 from gateway.gates.request_id import QUIET
 from gateway.places import OPEN_AT_ONCE, OPEN_QUEUED, QUEUED
+from realtime_bridge.shares import Queue, QueueFull
 
 QUEUE_S = 10.0  # a request that has waited longer has lost its client
 FULL_S = 5.0  # half of what a client waits: by then this worker had better get no more
@@ -23,8 +23,8 @@ FULL_S = 5.0  # half of what a client waits: by then this worker had better get 
 class TurnstileGate:
     def __init__(self, at_once: int, on_refusal: Callable[[], None]) -> None:
         self._on_refusal = on_refusal
-        self._places = FairQueue(at_once, QUEUED)
-        self._open = FairQueue(OPEN_AT_ONCE, OPEN_QUEUED)
+        self._places = Queue(at_once, QUEUED)
+        self._open = Queue(OPEN_AT_ONCE, OPEN_QUEUED)
 
     def install(self, app: Flask) -> None:
         app.before_request(self._enter)
@@ -60,7 +60,7 @@ class TurnstileGate:
         elif is_open_to_all(request.endpoint):
             self._take(self._open, None)
 
-    def _take(self, queue: FairQueue, owner: Hashable) -> None:
+    def _take(self, queue: Queue, owner: Hashable) -> None:
         try:
             entered = queue.enter(owner, QUEUE_S)
         except QueueFull:

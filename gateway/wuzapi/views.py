@@ -19,7 +19,6 @@ from gateway.errors import (
     ServiceUnavailable,
     SignatureInvalid,
 )
-from gateway.fair_queue import FairQueue, QueueFull
 from gateway.gates.turnstile import TurnstileGate
 from gateway.metrics import Metrics
 from gateway.places import CHANNELS_QUEUED
@@ -28,6 +27,7 @@ from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
 from realtime_bridge.secrets import SecretBox, SecretsError
+from realtime_bridge.shares import Queue, QueueFull
 from realtime_bridge.wuzapi import hmac_context
 
 PREFIX = "/hooks/wuzapi"
@@ -47,7 +47,7 @@ def blueprint(
     turnstile: TurnstileGate,
 ) -> Blueprint:
     routes = Blueprint("wuzapi", __name__, url_prefix=PREFIX)
-    lookups = FairQueue(LOOKUPS_AT_ONCE, CHANNELS_QUEUED)
+    lookups = Queue(LOOKUPS_AT_ONCE, CHANNELS_QUEUED)
 
     def receive_event(channel_id: UUID) -> Response:
         if secrets is None:
@@ -66,7 +66,7 @@ def blueprint(
     return routes
 
 
-def _channel(database: Database, lookups: FairQueue, channel_id: UUID) -> Channel:
+def _channel(database: Database, lookups: Queue, channel_id: UUID) -> Channel:
     """One answer for an unknown channel, one that is switched off, no signature, and later for a wrong one."""
     if not may_be_signature(request.headers.get(HEADER, "")):
         raise SignatureInvalid(SIGN)

@@ -24,13 +24,15 @@ from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
-from realtime_bridge.ephemeral.work import Work, WorkQueue
 from realtime_bridge.legacy.dialects import Emit, typing
 from realtime_bridge.legacy.sessions import Session
+from realtime_bridge.shares import Line, QueueFull
 
 log = structlog.get_logger(__name__)
 
-QUEUE = 1_000  # signs are dropped first when there is too much to do, and those of who says most before others'
+Work = Callable[[], Awaitable[None]]
+
+QUEUE = 1_600  # signs are dropped first when there is too much to do, and those of who says most before others'
 OWN = 0  # the bridge's own work stands in line like a conversation's; there is none of this number
 TICK_S = 0.5  # how late an expiry may be noticed
 
@@ -73,7 +75,11 @@ class EphemeralBridge:
         self._typing = Typing(clock)
         self._stand_ins = StandIns(channels, name)
         self._unannounced: dict[int, set[UUID]] = {}
-        self._work = WorkQueue(QUEUE)
+        self._work: Line[Work] = Line(1, QUEUE)
+        """By conversation and not by account, which is not known before the first look: what moved from one owner to
+        another would overtake itself, and a user would leave before it came.
+        """
+        self._some = asyncio.Event()
         self._renew_at = clock() + RENEW_S
 
     def joined(self, session: Session, conversation_id: int) -> None:
@@ -109,11 +115,16 @@ class EphemeralBridge:
 
     async def run_once(self) -> int:
         """Wait for one thing to do and do it; what one sign breaks on does not stop the next."""
-        work = await self._work.get()
+        while not (turn := self._work.take()):
+            self._some.clear()
+            await self._some.wait()
+        conversation_id, work = turn
         try:
             await work()
         except Exception:
             log.exception("a sign was not carried over")
+        finally:
+            self._work.leave(conversation_id)
         return 1
 
     async def _tick(self) -> None:
@@ -127,8 +138,11 @@ class EphemeralBridge:
                 self._later(OWN, self._renew)
 
     def _later(self, conversation_id: int, work: Work) -> None:
-        if not self._work.put(conversation_id, work):
+        try:
+            self._work.join(conversation_id, work)
+        except QueueFull:
             metrics.SIGNS_DROPPED.inc()
+        self._some.set()
 
     async def _welcome(self, conversation_id: int, user_id: UUID, sid: str, *, is_first: bool) -> None:
         """Tell the newcomer who is there, and the others of the newcomer."""

@@ -15,7 +15,7 @@ from realtime_bridge.legacy.dialects import (
     user_room,
 )
 from realtime_bridge.legacy.engine import BoundedEngine
-from realtime_bridge.legacy.fairness import Pace
+from realtime_bridge.legacy.pace import Pace
 from realtime_bridge.legacy.rooms import NAMESPACE, Hold, Rooms
 from realtime_bridge.legacy.sessions import Session
 

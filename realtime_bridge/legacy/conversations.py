@@ -15,13 +15,14 @@ from realtime_bridge import sql
 from realtime_bridge.events import Event
 from realtime_bridge.legacy import cards
 from realtime_bridge.legacy.cards import Card
-from realtime_bridge.legacy.fairness import REMEMBERED, Turns
+from realtime_bridge.legacy.pace import REMEMBERED
 from realtime_bridge.log import event_of
+from realtime_bridge.shares import QueueFull, TaskQueue
 from realtime_bridge.tokens import Claims
 
 QUERY_TIMEOUT_S = 5.0  # a client waits for its acknowledgement; later it would ask again anyway
 MAX_CONCURRENT = 4  # reconnecting clients must leave connections to the relays that share the pool
-MAX_OF_ONE = 2  # and the clients of one account leave half of them to the others'
+MAX_WAITING = 20_000  # one for each socket that there may be (door.py)
 
 _QUERIES = sql.AsyncQueries(__file__)
 
@@ -56,7 +57,7 @@ class StoredConversations:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
-        self._turns = Turns(MAX_CONCURRENT, MAX_OF_ONE)
+        self._turns = TaskQueue(MAX_CONCURRENT, MAX_WAITING)
         self._accounts: OrderedDict[UUID, UUID] = OrderedDict()
         """Whose conversations a user asked for last: with them the user shares turns."""
 
@@ -85,11 +86,11 @@ class StoredConversations:
         try:
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.of(self._accounts.get(user_id, user_id)),
+                self._turns.place(self._accounts.get(user_id, user_id)),
                 self._pool.connection() as connection,
             ):
                 return await (await connection.cursor(row_factory=dict_row).execute(query, values)).fetchall()
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 
     def _remember(self, user_id: UUID, account_id: UUID) -> None:

@@ -18,8 +18,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.legacy.answers import Mistake, Written, not_found
-from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_OF_ONE, QUERY_TIMEOUT_S, ConversationsUnavailable
-from realtime_bridge.legacy.fairness import Turns
+from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_WAITING, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.shares import QueueFull, TaskQueue
 from realtime_bridge.tokens import Claims
 
 _QUERIES = sql.AsyncQueries(__file__)
@@ -48,17 +48,17 @@ class StoredIncoming:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
-        self._turns = Turns(MAX_CONCURRENT, MAX_OF_ONE)  # by user: one that floods its own socket waits for itself
+        self._turns = TaskQueue(MAX_CONCURRENT, MAX_WAITING)  # by user: one that floods its own socket waits for itself
 
     async def append_message(self, claims: Claims, written: Written) -> Receipt:
         try:
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.of(claims.user_id),
+                self._turns.place(claims.user_id),
                 self._pool.connection() as connection,
             ):
                 return await _append(connection, claims, written)
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 
     async def mark_read(self, claims: Claims, conversation_id: int, seq: int) -> None:
@@ -71,11 +71,11 @@ class StoredIncoming:
         try:
             async with (
                 asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.of(claims.user_id),
+                self._turns.place(claims.user_id),
                 self._pool.connection() as connection,
             ):
                 row = await _QUERIES.find_row(connection, "mark_read", dict_row, **values)
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
             raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
         if row is None or row["has_changed"] is None:
             raise not_found()

@@ -15,14 +15,14 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge.relay import Pool
+from realtime_bridge.shares import Line
 from realtime_bridge.webhooks import deliveries, metrics
 from realtime_bridge.webhooks.attempts import Attempt
 from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint, Endpoints
-from realtime_bridge.webhooks.places import REQUESTS, Places
+from realtime_bridge.webhooks.places import IN_HAND, REQUESTS, Places
 from realtime_bridge.webhooks.results import Done, Results
-from realtime_bridge.webhooks.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class WebhookSender:
         self.results = Results(
             pool=pool,
             jitter=jitter or random.Random(),  # noqa: S311 spreads retries; nobody gains by guessing it
-            busy=lambda: bool(self._under_way or self._waiting),
+            busy=lambda: bool(self._under_way or self._line.by_owner),
             free=self._free,
         )
         self._pool = pool
@@ -67,7 +67,7 @@ class WebhookSender:
         self._bodies = Bodies()
         self._lease_s = lease_s
         self._places = Places()
-        self._waiting = Turns(REQUESTS)
+        self._line: Line[tuple[Claimed, Endpoint]] = Line(REQUESTS, 3 * IN_HAND)  # Places bounds it: never full
         self._starting: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._to_come_back = 0
@@ -87,7 +87,7 @@ class WebhookSender:
         try:
             while not self._stopping.is_set():
                 await self._wait(await self._step())
-            self._waiting.clear()  # they are given back
+            self._line.clear()  # they are given back
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOP_TIMEOUT_S)
         finally:
@@ -112,25 +112,28 @@ class WebhookSender:
         sendable = [one for one in claimed if one.webhook_id in found]  # the others were deleted just now
         self._places.take(sendable)
         self._to_come_back = min(len(sendable), len(self._places) // 2)
-        self._waiting.add((one, found[one.webhook_id]) for one in sendable)
+        for one in sendable:
+            self._line.join(one.account_id, (one, found[one.webhook_id]))
         self._begin()
         return sendable
 
     def _begin(self) -> None:
         """See to it that everything is begun that may begin."""
-        if (self._starting is None or self._starting.done()) and self._waiting.may_begin():
+        if (self._starting is None or self._starting.done()) and self._line.may_take():
             self._starting = asyncio.create_task(self._start_all())
 
     async def _start_all(self) -> None:
         """Start workers while something waits: as many as are allowed for slow receivers, few for quick ones."""
         clock = asyncio.get_running_loop().time
         busy = False
-        while self._waiting.may_begin() and len(self._under_way) < REQUESTS:
+        while self._line.may_take() and len(self._under_way) < REQUESTS:
             if not busy:
-                self._start(min(START, len(self._waiting), REQUESTS - len(self._under_way)))
-            began, waiting = clock(), len(self._waiting)
+                self._start(min(START, self._line.waiting.count, REQUESTS - len(self._under_way)))
+            began, waiting = clock(), self._line.waiting.count
             await asyncio.sleep(0)
-            came_back = waiting - len(self._waiting)  # where most hang, more must start, however busy the bridge is
+            came_back = (
+                waiting - self._line.waiting.count
+            )  # where most hang, more must start, however busy the bridge is
             busy = clock() - began > BUSY_ROUND_S and came_back >= START // 2
 
     def _start(self, count: int) -> None:
@@ -142,12 +145,12 @@ class WebhookSender:
 
     async def _send(self) -> None:
         """Send one delivery after the other, until nothing may begin."""
-        while turn := self._waiting.take():
-            delivery, endpoint = turn
+        while turn := self._line.take():
+            account_id, (delivery, endpoint) = turn
             try:
                 self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
             finally:
-                self._waiting.done(delivery)
+                self._line.leave(account_id)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         """A place is free: more of somebody's share than what this worker could go on with may begin."""

@@ -10,7 +10,6 @@ from psycopg.rows import DictRow
 from realtime_bridge import memory
 from realtime_bridge.memory import MemoryKeeper
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.conftest import run
 
 Conn = psycopg.Connection[DictRow]
 EVENTS, BYTES = 400, 150_000  # 60 MB of payloads; to decode a page of them all took half a gigabyte
@@ -39,20 +38,17 @@ def test_memory_is_given_back_when_the_process_is_calm() -> None:
     used, now = [0.0], [0.0]
     keeper = MemoryKeeper(processor=lambda: used[0], clock=lambda: now[0])
 
-    async def scenario() -> None:
-        pieces = [bytes(40_000) for _ in range(2_000)]
-        burst = pieces[::2]
-        kept = pieces[1::2]  # in between, so that the allocator cannot give back by itself
-        del pieces
-        now[0], used[0] = 5.0, 4.0
-        assert await keeper.run_once() == 0  # busy
-        burst.clear()
-        grown = memory.resident_bytes()
-        now[0] = 10.0
-        assert await keeper.run_once() > 25_000_000
-        assert memory.resident_bytes() < grown - 25_000_000
-        now[0] = 15.0
-        assert await keeper.run_once() == 0  # nothing has grown since
-        assert len(kept) == 1_000
-
-    run(scenario)
+    pieces = [bytes(40_000) for _ in range(2_000)]
+    burst = pieces[::2]
+    kept = pieces[1::2]  # in between, so that the allocator cannot give back by itself
+    del pieces
+    now[0], used[0] = 5.0, 4.0
+    assert keeper.run_once() == 0  # busy
+    burst.clear()
+    grown = memory.resident_bytes()
+    now[0] = 10.0
+    assert keeper.run_once() > 25_000_000
+    assert memory.resident_bytes() < grown - 25_000_000
+    now[0] = 15.0
+    assert keeper.run_once() == 0  # nothing has grown since
+    assert len(kept) == 1_000

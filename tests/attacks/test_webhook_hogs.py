@@ -30,7 +30,7 @@ from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]
 EVENTS = 25
-ALONE = shares.more(IN_HAND, 0, 0)
+ALONE = shares.Held(IN_HAND).more()
 NOISE_S = 0.5  # delays below are the machine's, not the queue's
 DELAYS = """
     select extract(epoch from a.started_at - d.logged_at)::float8 as delay from webhook_attempts a

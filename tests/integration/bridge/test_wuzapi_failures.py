@@ -150,7 +150,7 @@ def test_a_crowd_of_channels_holds_its_share(database_url: str, conn: psycopg.Co
                 pass
             for _ in range(3):
                 await sender.run_once()
-            assert len(sender._busy) == shares.more(SENDS, 0, 0)
+            assert len(sender._busy) == shares.Held(SENDS).more()
             make_channel(conn, neighbour, server.url)
             append_message(conn, whatsapp_conversation(conn, neighbour, BOB), "hi")
             await relay.run_once()

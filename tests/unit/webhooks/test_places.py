@@ -28,7 +28,7 @@ def test_the_room_is_what_is_left() -> None:
 def test_an_account_has_its_share_and_leaves_room_for_others() -> None:
     """The share shrinks with what is free; with a full hand nobody is offered anything that is not there."""
     places = Places()
-    assert places.room().newcomer.slots == shares.more(IN_HAND, 0, 0) == 1_500
+    assert places.room().newcomer.slots == shares.Held(IN_HAND).more() == 1_500
     places.take(claimed(1_500))
     room = places.room()
     assert (room.shares[ACCOUNT].slots, room.newcomer.slots) == (0, 300)

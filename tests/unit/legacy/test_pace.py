@@ -1,11 +1,9 @@
-"""Paces and turns: nobody has more than their share, and everybody has a turn."""
+"""Paces: nobody takes faster than the rate, after a burst."""
 
 import asyncio
 from collections.abc import Hashable
 
-import pytest
-
-from realtime_bridge.legacy.fairness import REMEMBERED, Pace, Turns
+from realtime_bridge.legacy.pace import REMEMBERED, Pace
 
 
 async def takes(pace: Pace, key: Hashable, amount: float, within_s: float = 0.0) -> bool:
@@ -66,49 +64,3 @@ def test_memory_of_takers_is_bounded() -> None:
 
     asyncio.run(scenario())
     assert len(pace._full_at) == REMEMBERED
-
-
-def test_a_crowd_of_one_leaves_turns_to_others() -> None:
-    """However many of one key wait, it holds no more than its share, and the next of another key is not behind them."""
-    order: list[str] = []
-
-    async def work(turns: Turns, key: str) -> None:
-        async with turns.of(key):
-            order.append(key)
-            await asyncio.sleep(0)
-
-    async def scenario() -> None:
-        turns = Turns(total=3, each=2)
-        crowd = [asyncio.create_task(work(turns, "crowd")) for _ in range(50)]
-        await asyncio.sleep(0)
-        await work(turns, "single")
-        await asyncio.gather(*crowd)
-
-    asyncio.run(scenario())
-    assert order.index("single") <= 3
-    assert (order.count("crowd"), len(order)) == (50, 51)
-
-
-@pytest.mark.parametrize("holding", [True, False])
-def test_who_gives_up_leaves_no_hole(holding: bool) -> None:
-    """A turn that is cancelled, while it waits or while it is held, comes back."""
-
-    async def scenario() -> None:
-        turns = Turns(total=1, each=1)
-        release = asyncio.Event()
-
-        async def work() -> None:
-            async with turns.of("a"):
-                await release.wait()
-
-        tasks = [asyncio.create_task(work()) for _ in range(3)]
-        await asyncio.sleep(0)
-        tasks[0 if holding else 1].cancel()
-        await asyncio.gather(tasks[0 if holding else 1], return_exceptions=True)
-        release.set()
-        async with asyncio.timeout(5):
-            await asyncio.gather(*tasks, return_exceptions=True)
-            async with turns.of("b"):
-                assert turns._free == 0
-
-    asyncio.run(scenario())

@@ -1,19 +1,21 @@
-"""Shares of places, and the queue in which who holds least is next."""
+"""Shares of places, and the queues before them, for threads and for tasks."""
 
+import asyncio
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.fair_queue import FairQueue, QueueFull
-from gateway.shares import Shares
+from realtime_bridge.shares import Held, Line, Queue, QueueFull, TaskQueue
 from tests.waiting import wait_for
 
 
 def test_one_owner_takes_half_and_no_more() -> None:
     """However often it asks; what it gives back it may take again."""
-    shares = Shares(64)
+    shares = Held(64, greed=1)
     assert sum(shares.take("noisy") for _ in range(200)) == 32
     shares.give_back("noisy")
     assert (shares.take("noisy"), shares.take("noisy")) == (True, False)
@@ -21,15 +23,15 @@ def test_one_owner_takes_half_and_no_more() -> None:
 
 def test_the_last_quarter_is_for_those_who_hold_few() -> None:
     """Two greedy owners leave a place for each of sixteen others."""
-    shares = Shares(64)
+    shares = Held(64, greed=1)
     assert sum(shares.take(name) for name in ("first", "second") for _ in range(64)) == 48
     assert [shares.take(number) for number in range(17)] == [True] * 16 + [False]
-    assert shares.total == 64
+    assert shares.count == 64
 
 
-def test_whoever_holds_least_is_next() -> None:
+def test_a_newcomer_is_next_but_one() -> None:
     """One request of a neighbour passes a hundred of an account that has the place."""
-    queue = FairQueue(1, 400)
+    queue = Queue(1, 400)
     order: list[str] = []
     assert queue.enter("noisy", 0)
 
@@ -52,7 +54,7 @@ def test_whoever_holds_least_is_next() -> None:
 
 def test_nobody_in_particular_is_next_too() -> None:
     """Those who have no account wait under None, like the pages that are for everybody."""
-    queue = FairQueue(1, 4)
+    queue = Queue(1, 4)
     with ThreadPoolExecutor(1) as pool, queue.place(None, 0):
         waiting = pool.submit(queue.enter, None, 10)
         wait_for(lambda: queue.waiting == 1, "one to wait")
@@ -62,7 +64,7 @@ def test_nobody_in_particular_is_next_too() -> None:
 
 def test_some_places_are_never_one_owners() -> None:
     """What one account does with a store that does not answer holds up itself."""
-    queue = FairQueue(8, 400)
+    queue = Queue(8, 400)
     assert [queue.enter("noisy", 0) for _ in range(7)] == [True] * 6 + [False]
     assert [queue.enter(name, 0) for name in ("neighbour", "another")] == [True, True]
     assert not queue.enter("third", 0)
@@ -73,7 +75,7 @@ def test_some_places_are_never_one_owners() -> None:
 
 def test_a_crowd_takes_no_more_than_three_turns_before_a_neighbour() -> None:
     """Counted in turns and not in time; whoever stood in line behind the crowd would wait for ninety."""
-    queue = FairQueue(2, 400)
+    queue = Queue(2, 400)
     stop = threading.Event()
     turns = itertools.count()
 
@@ -104,7 +106,7 @@ def test_a_crowd_takes_no_more_than_three_turns_before_a_neighbour() -> None:
 
 def test_a_queue_has_an_end() -> None:
     """One owner's half of it; whoever waited in vain leaves no trace."""
-    queue = FairQueue(1, 4)
+    queue = Queue(1, 4)
     assert queue.enter("works", 0)
     gone = threading.Event()
 
@@ -127,7 +129,7 @@ def test_a_queue_has_an_end() -> None:
 
 def test_one_owners_crowd_does_not_make_a_queue_full() -> None:
     """What is refused beyond its share, and what waits while it works, is its own affair; a newcomer's wait is not."""
-    queue = FairQueue(1, 4)
+    queue = Queue(1, 4)
     with ThreadPoolExecutor(3) as pool:
         assert queue.enter("noisy", 0)
         waiting = [pool.submit(queue.enter, "noisy", 10) for _ in range(2)]
@@ -145,7 +147,7 @@ def test_one_owners_crowd_does_not_make_a_queue_full() -> None:
 
 def test_a_crowd_of_many_owners_makes_a_queue_full() -> None:
     """Whoever comes then is refused, whoever it is."""
-    queue = FairQueue(1, 4)
+    queue = Queue(1, 4)
     with ThreadPoolExecutor(4) as pool:
         assert queue.enter("works", 0)
         waiting = [pool.submit(queue.enter, number, 10) for number in range(4)]
@@ -157,3 +159,89 @@ def test_a_crowd_of_many_owners_makes_a_queue_full() -> None:
         for number, one in enumerate(waiting):
             assert one.result(10)
             queue.leave(number)
+
+
+def test_a_crowd_of_one_leaves_turns_to_others() -> None:
+    """However many of one key wait, it holds no more than its share, and the next of another key is not behind them."""
+    order: list[str] = []
+
+    async def work(turns: TaskQueue, key: str) -> None:
+        async with turns.place(key):
+            order.append(key)
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        turns = TaskQueue(3, 200)
+        crowd = [asyncio.create_task(work(turns, "crowd")) for _ in range(50)]
+        await asyncio.sleep(0)
+        await work(turns, "single")
+        await asyncio.gather(*crowd)
+
+    asyncio.run(scenario())
+    assert order.index("single") <= 3
+    assert (order.count("crowd"), len(order)) == (50, 51)
+
+
+@pytest.mark.parametrize("holding", [True, False])
+def test_who_gives_up_leaves_no_hole(holding: bool) -> None:
+    """A turn that is cancelled, while it waits or while it is held, comes back."""
+
+    async def scenario() -> None:
+        turns = TaskQueue(1, 8)
+        release = asyncio.Event()
+
+        async def work() -> None:
+            async with turns.place("a"):
+                await release.wait()
+
+        tasks = [asyncio.create_task(work()) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[0 if holding else 1].cancel()
+        await asyncio.gather(tasks[0 if holding else 1], return_exceptions=True)
+        release.set()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert (turns._line.held.count, turns._line.waiting.count) == (0, 0)
+            async with turns.place("b"):
+                assert turns._line.held.count == 1
+
+    asyncio.run(scenario())
+
+
+def test_owners_take_turns() -> None:
+    """Four hundred of one account wait; every second turn is the neighbour's."""
+    line: Line[int] = Line(625, 2_000)
+    for number in range(400):
+        line.join("hog", number)
+    for number in range(4):
+        line.join("neighbour", number)
+    turns = [turn for turn in (line.take() for _ in range(8)) if turn]
+    assert turns == [(owner, number) for number in range(4) for owner in ("hog", "neighbour")]
+
+
+def test_one_alone_leaves_room_for_who_comes_next() -> None:
+    """It stops at its share; the next one begins at once, and what is done gives the place back."""
+    line: Line[int] = Line(625, 2_000)
+    for number in range(700):
+        line.join("hog", number)
+    assert len(list(iter(line.take, None))) == 500
+    for number in range(10):
+        line.join("neighbour", number)
+    assert [turn[0] for turn in iter(line.take, None)] == ["neighbour"] * 10
+    for _ in range(50):
+        line.leave("hog")
+    assert line.take() == ("hog", 500)
+    assert line.waiting.count == 199
+
+
+@given(total=st.integers(1, 2_000), greed=st.integers(1, 4), wishes=st.lists(st.integers(0, 2_000), max_size=8))
+def test_shares_never_overfill_and_leave_room(total: int, greed: int, wishes: list[int]) -> None:
+    """However many want however much, in whatever order: nobody takes more than its share, and the sum fits."""
+    held = Held(total, greed=greed)
+    for owner, wish in [*enumerate(wishes), *enumerate(wishes)]:
+        if granted := min(wish, held.more(owner)):
+            held.add(owner, granted)
+            own = held.by_owner[owner]
+            assert own <= max(1, greed * (total - held.count))
+    assert held.count <= total
+    assert (held.more() > 0) == (held.count < total)
