@@ -5,8 +5,8 @@ import contextlib
 from typing import Any
 
 import engineio
-from engineio.exceptions import SocketIsClosedError
-from engineio.packet import Packet
+from engineio.exceptions import QueueEmpty
+from engineio.packet import CLOSE, Packet
 
 DRAIN_POLL_S = 0.01  # the library's queue has no "half empty" signal
 MAX_QUEUED_PACKETS = 2_000  # four catch-ups of 500; a reader that far behind is better off reconnecting
@@ -14,26 +14,43 @@ MAX_QUEUED_BYTES = 2 * 1024 * 1024  # the same in frames of a kilobyte; a user's
 
 
 class OutgoingQueue(asyncio.Queue[Any]):
-    """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks."""
+    """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks.
+
+    Its end is the end of the transport: a websocket is closed, a poll refused. (The library would send an Engine.IO
+    CLOSE, after which python-socketio's clients stay away; the end of the transport alone brings every client back.)
+    """
 
     def __init__(self, limit: int, limit_bytes: int) -> None:
         super().__init__()
         self.limit = limit
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
+        self.is_over = False
 
     async def put(self, item: Any) -> None:
-        if item is None or self.qsize() <= self.limit:
+        if item is None or item.packet_type == CLOSE:
+            self.end()
+        elif not self.is_over and self.qsize() <= self.limit:
             self.put_nowait(item)
+
+    async def get(self) -> Any:
+        item = await super().get()
+        if item is None:
+            self.task_done()
+            raise QueueEmpty
+        return item
+
+    def end(self, *, discard: bool = False) -> None:
+        """Let the reader have what is queued, or nothing more, and then the end of its transport."""
+        while discard and not self.empty():
+            self.get_nowait()
+            self.task_done()
+        self.is_over = True
+        self.put_nowait(None)
 
     def fills(self, part: float) -> bool:
         """Whether at least this part of the queue is taken, by number or by size."""
         return self.qsize() >= self.limit * part or self.held_bytes >= self.limit_bytes * part
-
-    def discard_all(self) -> None:
-        while not self.empty():
-            self.get_nowait()
-            self.task_done()
 
     def _put(self, item: Any) -> None:
         super()._put(item)
@@ -65,16 +82,25 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         return OutgoingQueue(self.max_queued, self.max_queued_bytes)
 
     async def send_packet(self, sid: str, pkt: Packet) -> None:
-        """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives."""
+        """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives.
+
+        Neither waits nor raises: what is sent to many is sent to all of them.
+        """
         socket = self.sockets.get(sid)
-        if socket is None or socket.closed or socket.closing:
+        if socket is None or socket.closed or socket.closing or socket.queue.is_over:
             return
         if socket.queue.fills(1.0):
             self.cut_off += 1
-            await self.drop(sid, discard=True)
-            return
-        with contextlib.suppress(SocketIsClosedError):
-            await socket.send(pkt)
+            self.cut(sid)
+        else:
+            socket.queue.put_nowait(pkt)
+
+    def cut(self, sid: str) -> None:
+        """End a connection whose client is too slow, from where nothing may wait: what is queued is forgotten."""
+        socket = self.sockets.get(sid)
+        if socket is not None and not socket.queue.is_over:
+            socket.queue.end(discard=True)
+            self.start_background_task(self.drop, sid, discard=True)
 
     async def drop(self, sid: str, *, discard: bool = False) -> None:
         """End a connection so that its client reconnects; never waits for it to read.
@@ -85,11 +111,8 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         socket = self.sockets.get(sid)
         if socket is None or socket.closed:
             return
-        if discard:
-            socket.queue.discard_all()
-        with contextlib.suppress(SocketIsClosedError):
-            await socket.close(wait=False, abort=discard, reason=self.reason.SERVER_DISCONNECT)
-        socket.queue.put_nowait(None)  # ends the writer, which closes the websocket
+        socket.queue.end(discard=discard)
+        await socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
 
     async def drop_all(self) -> None:
         """Drop every connection; clients reconnect by themselves, subscribe again and catch up."""
