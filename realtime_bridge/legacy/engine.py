@@ -8,6 +8,7 @@ import engineio
 from engineio.exceptions import QueueEmpty
 from engineio.packet import CLOSE, Packet
 
+POLL_PACKETS = 16  # python-engineio's clients end the connection at a longer answer to a poll
 DRAIN_POLL_S = 0.01  # the library's queue has no "half empty" signal
 MAX_QUEUED_PACKETS = 2_000  # four catch-ups of 500; a reader that far behind is better off reconnecting
 MAX_QUEUED_BYTES = 2 * 1024 * 1024  # the same in frames of a kilobyte; a user's twenty sockets hold 40 MB at worst
@@ -26,6 +27,9 @@ class OutgoingQueue(asyncio.Queue[Any]):
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
         self.is_over = False
+        self.put_count = self.sent_count = 0
+        """How many were ever queued, and how many of them have left this process (a poll: when the next one asks)."""
+        self._taken_count = self._taken = 0
 
     async def put(self, item: Any) -> None:
         if item is None or item.packet_type == CLOSE:
@@ -34,19 +38,34 @@ class OutgoingQueue(asyncio.Queue[Any]):
             self.put_nowait(item)
 
     async def get(self) -> Any:
+        self._taken = 0
+        self.sent_count = self._taken_count
         item = await super().get()
         if item is None:
             self.task_done()
             raise QueueEmpty
         return item
 
-    def end(self, *, discard: bool = False) -> None:
-        """Let the reader have what is queued, or nothing more, and then the end of its transport."""
+    def get_nowait(self) -> Any:
+        """Take one more of those that go out together; there seem to be none after POLL_PACKETS."""
+        if self._taken >= POLL_PACKETS:
+            raise asyncio.QueueEmpty
+        item = super().get_nowait()
+        self._taken += 1
+        return item
+
+    def end(self, *, discard: bool = False, last: Packet | None = None) -> None:
+        """Let the reader have what is queued, or only `last`, and then the end of its transport."""
         while discard and not self.empty():
-            self.get_nowait()
+            super().get_nowait()
             self.task_done()
+        if last:
+            self.put_nowait(last)
         self.is_over = True
         self.put_nowait(None)
+
+    def is_behind(self, count: int) -> bool:
+        return self.sent_count < count and not self.is_over
 
     def fills(self, part: float) -> bool:
         """Whether at least this part of the queue is taken, by number or by size."""
@@ -54,10 +73,12 @@ class OutgoingQueue(asyncio.Queue[Any]):
 
     def _put(self, item: Any) -> None:
         super()._put(item)
+        self.put_count += 1
         self.held_bytes += _size(item)
 
     def _get(self) -> Any:
         item = super()._get()
+        self._taken_count += 1
         self.held_bytes -= _size(item)
         return item
 
@@ -77,6 +98,8 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         self.max_queued = max_queued
         self.max_queued_bytes = max_queued_bytes
         self.cut_off = 0
+        self.last_word: Packet | None = None
+        """What those are told who are cut off, and so miss something."""
 
     def create_queue(self, *_: Any, **__: Any) -> OutgoingQueue:
         return OutgoingQueue(self.max_queued, self.max_queued_bytes)
@@ -99,8 +122,8 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         """End a connection whose client is too slow, from where nothing may wait: what is queued is forgotten."""
         socket = self.sockets.get(sid)
         if socket is not None and not socket.queue.is_over:
-            socket.queue.end(discard=True)
-            self.start_background_task(self.drop, sid, discard=True)
+            socket.queue.end(discard=True, last=self.last_word)
+            self.start_background_task(self.drop, sid)
 
     async def drop(self, sid: str, *, discard: bool = False) -> None:
         """End a connection so that its client reconnects; never waits for it to read.
@@ -113,6 +136,14 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
             return
         socket.queue.end(discard=discard)
         await socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until what is queued now has left this process, or its reader is slower than that."""
+        left = [(socket.queue, socket.queue.put_count) for socket in self.sockets.values()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while left := [(queue, count) for queue, count in left if queue.is_behind(count)]:  # noqa: ASYNC110
+                    await asyncio.sleep(DRAIN_POLL_S)
 
     async def drop_all(self) -> None:
         """Drop every connection; clients reconnect by themselves, subscribe again and catch up."""

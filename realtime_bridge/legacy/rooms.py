@@ -15,7 +15,7 @@ from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.marks import NOTHING, Marks, track_of
 
 NAMESPACE = "/"
-MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is dropped, to begin again
+MAX_HELD = 2_000  # live frames during one catch-up; more and the socket is dropped, to begin again
 
 
 @dataclass(slots=True)

@@ -24,12 +24,18 @@ class Clients(NodeScript):
         self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
         return client
 
-    def open_old(self, url: str, user_id: UUID, *conversations: int, **options: Any) -> "Client":
-        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected."""
+    def open_old(
+        self, url: str, user_id: UUID, *conversations: int, only: str | None = None, **options: Any
+    ) -> "Client":
+        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected.
+
+        With `only`, nothing is printed of other events.
+        """
         client = Client(self, f"socket-{next(_names)}")
         subscribe = [str(conversation) for conversation in conversations]
         values = {"auth": {"token": token(user_id)}, **options}
-        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe)
+        told = {"only": only} if only else {}
+        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe, **told)
         client.wait("connect")
         return client
 
