@@ -27,6 +27,7 @@ from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
+from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.standing import StoredStanding
@@ -81,8 +82,8 @@ async def run(settings: Settings) -> None:
     pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
     way = create_way(settings)
     transport = create_transport(settings, way)
-    legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    legacy = create_legacy(settings, pool, name) if settings.feeds_legacy else None
     rollout = create_rollout(settings, pool, transport, legacy, name)
     clock = DatabaseClock()
     service = RealtimeService(transport, without_inbox=[CANARY_ID])
@@ -179,16 +180,17 @@ def create_transport(settings: Settings, way: Way) -> Transport:
     return FallbackTransport(way, database, http) if settings.knows_supabase else database
 
 
-def create_legacy(settings: Settings, pool: Pool) -> socketio_server.LegacyServer:
+def create_legacy(settings: Settings, pool: Pool, name: str) -> socketio_server.LegacyServer:
     keys = ProjectKeys(
         f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
         own=[settings.signing_key.public] if settings.signing_key.public else [],
     )
     return socketio_server.create(
         verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
-        conversations=StoredConversations(pool),
+        conversations=StoredConversations(pool, name),
         incoming=StoredIncoming(pool),
         standing=StoredStanding(pool),
+        log=StoredLog(pool, name),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
     )

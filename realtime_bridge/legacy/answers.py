@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS
+
 MAX_ID_CHARS = 64  # longer is no id of ours; 2^63 has 19 digits
 MAX_BIGINT = 2**63 - 1
 MAX_CONTENT_BYTES = 4_096  # the same as over REST
@@ -43,12 +45,18 @@ def subscription(arguments: tuple[object, ...]) -> tuple[int, int | None]:
     """Read `"<id>"` or `"<id>", {afterSeq}`."""
     wanted = conversation_id(arguments[:1])
     options, *rest = arguments[1:] or (None,)
-    after_seq = options.get("afterSeq") if isinstance(options, dict) else options
-    if rest or isinstance(after_seq, bool) or not isinstance(after_seq, int | None) or isinstance(options, int):
+    if rest or not isinstance(options, dict | None):
         raise Mistake("invalid", "The second argument is {afterSeq: <whole number>}.")
-    if after_seq is not None and not 0 <= after_seq <= MAX_BIGINT:
-        raise Mistake("invalid", "afterSeq is 0 or more.")
-    return wanted, after_seq
+    after_seq = (options or {}).get("afterSeq")
+    return wanted, None if after_seq is None else _seq(after_seq, "afterSeq")
+
+
+def heard(auth: object) -> dict[int, int]:
+    """Read `afterSeq: {"<id>": <seq>}` of the handshake: how far the client is in its conversations."""
+    said = auth.get("afterSeq") if isinstance(auth, dict) else None
+    if not isinstance(said, dict | None) or len(said or ()) > MAX_SUBSCRIPTIONS:
+        raise Mistake("invalid", f"afterSeq is {{<conversation>: <seq>}}, for at most {MAX_SUBSCRIPTIONS} of them.")
+    return {conversation_id((key,)): _seq(seq, "afterSeq") for key, seq in (said or {}).items()}
 
 
 def token(arguments: tuple[object, ...]) -> object:
@@ -100,10 +108,13 @@ def read(arguments: tuple[object, ...]) -> tuple[int, int]:
     value = arguments[0] if len(arguments) == 1 else None
     if not isinstance(value, dict):
         raise Mistake("invalid", "Send {conversationId, seq}.")
-    seq = value.get("seq")
-    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= MAX_BIGINT:
-        raise Mistake("invalid", "seq is a whole number, 0 or more.")
-    return conversation_id((value.get("conversationId"),)), seq
+    return conversation_id((value.get("conversationId"),)), _seq(value.get("seq"), "seq")
+
+
+def _seq(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_BIGINT:
+        raise Mistake("invalid", f"{name} is a whole number, 0 or more.")
+    return value
 
 
 def _storable(value: object, name: str) -> str:

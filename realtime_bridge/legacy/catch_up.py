@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from realtime_bridge.events import Event
+from realtime_bridge.legacy.answers import MAX_BIGINT
 from realtime_bridge.legacy.cards import Card
-from realtime_bridge.legacy.conversations import Conversations
+from realtime_bridge.legacy.conversations import Conversations, Lost
 from realtime_bridge.legacy.dialects import (
     DialectError,
     Emit,
@@ -15,11 +16,14 @@ from realtime_bridge.legacy.dialects import (
     user_room,
 )
 from realtime_bridge.legacy.engine import BoundedEngine
+from realtime_bridge.legacy.marks import NOTHING
 from realtime_bridge.legacy.pace import Pace
 from realtime_bridge.legacy.rooms import NAMESPACE, Hold, Rooms
 from realtime_bridge.legacy.sessions import Session
 
-MAX_EVENTS = 500  # more is a REST client's job: `truncated` in the answer says so
+MAX_EVENTS = (
+    2_000  # ten seconds of a conversation at 200/s; more is a REST client's job: `truncated` in the answer says so
+)
 PAGE_EVENTS = 50  # read at a time; of the largest messages some 4 MB
 READ_TIMEOUT_S = 10.0  # half of a ping's time; a client that reads slower than this gets `truncated` too
 USER_BYTES_PER_S = 256 * 1024
@@ -49,18 +53,23 @@ class CatchUp:
         self._of_account = Pace(per_s=ACCOUNT_BYTES_PER_S, burst=ACCOUNT_BURST_BYTES)
 
     async def join(
-        self, session: Session, conversation_id: int, account_id: UUID, after_seq: int | None
+        self, session: Session, conversation_id: int, account_id: UUID, after_seq: int | None, lost: Lost | None
     ) -> CaughtUp | None:
         """Enter the room, send the events after `after_seq`, then let live frames through. None: a member no longer.
 
         The room is joined before the log is read, so an event is in the log's answer or comes live; one that does both
-        is sent once. Without `after_seq` nothing is replayed: the subscriber goes on where this bridge's room is, which
-        is behind the log's end while the relay has a backlog, and hears that backlog in its order. Raises
-        ConversationsUnavailable, and then nothing is joined.
+        is sent once. Without `after_seq` the subscriber goes on where this bridge's room is, which is behind the log's
+        end while the relay has a backlog, and hears that backlog in its order. Nothing is replayed then, but what lies
+        between and was `lost` with a bridge that died. Raises ConversationsUnavailable, and then nothing is joined.
         """
         room = conversation_room(conversation_id)
         joined_before = room in self._rooms.get_rooms(session.sid, NAMESPACE)
         mark = self._rooms.mark(session.sid, session.claims.user_id, room) if after_seq is None else after_seq
+        up_to = None
+        if after_seq is None and lost is not None:
+            told = self._rooms.marks.told(room)
+            mark = after_seq = lost.after_seq  # how far another socket of the user was says nothing of this one
+            up_to = told if told > NOTHING else lost.told_seq
         with self._rooms.holding(session.sid, room, mark) as hold:
             await self._rooms.enter_room(session.sid, NAMESPACE, room)
             try:
@@ -68,7 +77,7 @@ class CatchUp:
                     place = await self._conversations.find_place(conversation_id, session.claims)
                     caught_up = CaughtUp(last_seq=place.last_seq) if place else None
                 else:
-                    caught_up = await self._replay(session, conversation_id, room, account_id, hold)
+                    caught_up = await self._replay(session, conversation_id, room, account_id, hold, up_to)
             except BaseException:
                 if not joined_before:
                     await self._rooms.leave_room(session.sid, NAMESPACE, room)
@@ -78,17 +87,21 @@ class CatchUp:
         return caught_up
 
     async def _replay(
-        self, session: Session, conversation_id: int, room: str, account_id: UUID, hold: Hold
+        self, session: Session, conversation_id: int, room: str, account_id: UUID, hold: Hold, up_to: int | None
     ) -> CaughtUp:
         """Send the room's frames of what comes after the hold's mark, and the newest state for the chat list."""
         latest: Emit | None = None
         is_truncated = False
+        last_seq = MAX_BIGINT if up_to is None else up_to
         for start in range(0, MAX_EVENTS, PAGE_EVENTS):
             limit = min(PAGE_EVENTS, MAX_EVENTS - start)
+            if hold.mark >= last_seq:
+                break
             events = await self._conversations.read_events(conversation_id, session.claims, hold.mark, limit)
+            events = [event for event in events if event.seq <= last_seq]
             card = await self._read_card(session, conversation_id, events)
             for event in events:
-                emits = _readable(event, card)
+                emits = readable(event, card)
                 if is_truncated := not await self._send(session, account_id, [e for e in emits if room in e.rooms]):
                     break
                 hold.mark = event.seq
@@ -96,7 +109,8 @@ class CatchUp:
             if is_truncated or len(events) < limit:
                 break
         else:
-            is_truncated = bool(await self._conversations.read_events(conversation_id, session.claims, hold.mark, 1))
+            left = await self._conversations.read_events(conversation_id, session.claims, hold.mark, 1)
+            is_truncated = any(event.seq <= last_seq for event in left)
         if latest:
             self._rooms.note_listed(session.sid, latest)
             await self._rooms.deliver_to(session.sid, [latest])
@@ -122,7 +136,7 @@ class CatchUp:
         return await self._conversations.find_card(conversation_id, session.claims)
 
 
-def _readable(event: Event, card: Card | None) -> tuple[Emit, ...]:
+def readable(event: Event, card: Card | None) -> tuple[Emit, ...]:
     """An event that cannot be read, or that the dialect cannot say, was parked by the sink; here it is passed over."""
     if event.unreadable:
         return ()

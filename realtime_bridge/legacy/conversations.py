@@ -32,11 +32,22 @@ class ConversationsUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What a user may not have heard of a conversation, for the bridge died to which he was connected."""
+
+    after_seq: int
+    """The last that was surely sent to him."""
+    told_seq: int
+    """The last that no relay will tell once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a conversation's log ends, and whose it is."""
 
     last_seq: int
     account_id: UUID
+    lost: Lost | None = None
 
 
 class Conversations(Protocol):
@@ -53,20 +64,23 @@ class Conversations(Protocol):
 
 
 class StoredConversations:
-    """Conversations in Postgres, through the bridge's pool."""
+    """Conversations in Postgres, through the bridge's pool; `bridge` is the name under which the bridge reports."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], bridge: str = "") -> None:
         self._pool = pool
+        self._bridge = bridge
         self._turns = TaskQueue(MAX_CONCURRENT, MAX_WAITING)
         self._accounts: OrderedDict[UUID, UUID] = OrderedDict()
         """Whose conversations a user asked for last: with them the user shares turns."""
 
     async def find_place(self, conversation_id: int, claims: Claims) -> Place | None:
-        rows = await self._fetch("find_place", claims, conversation_id=conversation_id)
+        rows = await self._fetch("find_place", claims, conversation_id=conversation_id, bridge=self._bridge)
         if not rows:
             return None
-        self._remember(claims.user_id, rows[0]["account_id"])
-        return Place(last_seq=rows[0]["last_seq"], account_id=rows[0]["account_id"])
+        row = rows[0]
+        self._remember(claims.user_id, row["account_id"])
+        lost = Lost(after_seq=row["after_seq"], told_seq=row["told_seq"]) if row["after_seq"] is not None else None
+        return Place(last_seq=row["last_seq"], account_id=row["account_id"], lost=lost)
 
     async def read_events(self, conversation_id: int, claims: Claims, after_seq: int, limit: int) -> list[Event]:
         values = {"conversation_id": conversation_id, "after_seq": after_seq, "limit": limit}

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.sessions import Session, Sessions
 from realtime_bridge.legacy.standing import Closed, Standing
 from realtime_bridge.tokens import Claims
@@ -33,10 +34,15 @@ class Ending:
     code: str
     reason: str
 
+    def emit(self, *rooms: str) -> Emit:
+        data = {"code": self.code, "message": self.reason}
+        return Emit(event="error", data=data, rooms=rooms, conversation_id=0)
+
 
 EXPIRED = Ending("token_expired", "The token has expired; come back with a new one, or send it as `token` in time.")
 EVICTED = Ending("evicted", "The operator has ended this user's sockets.")
 GONE = Ending("user_gone", "There is no such user any more.")
+RESYNC = Ending("resync", "Messages may be missing: say `afterSeq` when you subscribe, or read them over REST.")
 
 Close = Callable[[Session, Ending], Awaitable[None]]
 

@@ -5,42 +5,80 @@ import contextlib
 from typing import Any
 
 import engineio
-from engineio.exceptions import SocketIsClosedError
-from engineio.packet import Packet
+from engineio.exceptions import QueueEmpty
+from engineio.packet import CLOSE, Packet
 
+POLL_PACKETS = 16  # python-engineio's clients end the connection at a longer answer to a poll
 DRAIN_POLL_S = 0.01  # the library's queue has no "half empty" signal
 MAX_QUEUED_PACKETS = 2_000  # four catch-ups of 500; a reader that far behind is better off reconnecting
 MAX_QUEUED_BYTES = 2 * 1024 * 1024  # the same in frames of a kilobyte; a user's twenty sockets hold 40 MB at worst
 
 
 class OutgoingQueue(asyncio.Queue[Any]):
-    """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks."""
+    """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks.
+
+    Its end is the end of the transport: a websocket is closed, a poll refused. (The library would send an Engine.IO
+    CLOSE, after which python-socketio's clients stay away; the end of the transport alone brings every client back.)
+    """
 
     def __init__(self, limit: int, limit_bytes: int) -> None:
         super().__init__()
         self.limit = limit
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
+        self.is_over = False
+        self.put_count = self.sent_count = 0
+        """How many were ever queued, and how many of them have left this process (a poll: when the next one asks)."""
+        self._taken_count = self._taken = 0
 
     async def put(self, item: Any) -> None:
-        if item is None or self.qsize() <= self.limit:
+        if item is None or item.packet_type == CLOSE:
+            self.end()
+        elif not self.is_over and self.qsize() <= self.limit:
             self.put_nowait(item)
+
+    async def get(self) -> Any:
+        self._taken = 0
+        self.sent_count = self._taken_count
+        item = await super().get()
+        if item is None:
+            self.task_done()
+            raise QueueEmpty
+        return item
+
+    def get_nowait(self) -> Any:
+        """Take one more of those that go out together; there seem to be none after POLL_PACKETS."""
+        if self._taken >= POLL_PACKETS:
+            raise asyncio.QueueEmpty
+        item = super().get_nowait()
+        self._taken += 1
+        return item
+
+    def end(self, *, discard: bool = False, last: Packet | None = None) -> None:
+        """Let the reader have what is queued, or only `last`, and then the end of its transport."""
+        while discard and not self.empty():
+            super().get_nowait()
+            self.task_done()
+        if last:
+            self.put_nowait(last)
+        self.is_over = True
+        self.put_nowait(None)
+
+    def is_behind(self, count: int) -> bool:
+        return self.sent_count < count and not self.is_over
 
     def fills(self, part: float) -> bool:
         """Whether at least this part of the queue is taken, by number or by size."""
         return self.qsize() >= self.limit * part or self.held_bytes >= self.limit_bytes * part
 
-    def discard_all(self) -> None:
-        while not self.empty():
-            self.get_nowait()
-            self.task_done()
-
     def _put(self, item: Any) -> None:
         super()._put(item)
+        self.put_count += 1
         self.held_bytes += _size(item)
 
     def _get(self) -> Any:
         item = super()._get()
+        self._taken_count += 1
         self.held_bytes -= _size(item)
         return item
 
@@ -60,21 +98,32 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         self.max_queued = max_queued
         self.max_queued_bytes = max_queued_bytes
         self.cut_off = 0
+        self.last_word: Packet | None = None
+        """What those are told who are cut off, and so miss something."""
 
     def create_queue(self, *_: Any, **__: Any) -> OutgoingQueue:
         return OutgoingQueue(self.max_queued, self.max_queued_bytes)
 
     async def send_packet(self, sid: str, pkt: Packet) -> None:
-        """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives."""
+        """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives.
+
+        Neither waits nor raises: what is sent to many is sent to all of them.
+        """
         socket = self.sockets.get(sid)
-        if socket is None or socket.closed or socket.closing:
+        if socket is None or socket.closed or socket.closing or socket.queue.is_over:
             return
         if socket.queue.fills(1.0):
             self.cut_off += 1
-            await self.drop(sid, discard=True)
-            return
-        with contextlib.suppress(SocketIsClosedError):
-            await socket.send(pkt)
+            self.cut(sid)
+        else:
+            socket.queue.put_nowait(pkt)
+
+    def cut(self, sid: str) -> None:
+        """End a connection whose client is too slow, from where nothing may wait: what is queued is forgotten."""
+        socket = self.sockets.get(sid)
+        if socket is not None and not socket.queue.is_over:
+            socket.queue.end(discard=True, last=self.last_word)
+            self.start_background_task(self.drop, sid)
 
     async def drop(self, sid: str, *, discard: bool = False) -> None:
         """End a connection so that its client reconnects; never waits for it to read.
@@ -85,11 +134,16 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         socket = self.sockets.get(sid)
         if socket is None or socket.closed:
             return
-        if discard:
-            socket.queue.discard_all()
-        with contextlib.suppress(SocketIsClosedError):
-            await socket.close(wait=False, abort=discard, reason=self.reason.SERVER_DISCONNECT)
-        socket.queue.put_nowait(None)  # ends the writer, which closes the websocket
+        socket.queue.end(discard=discard)
+        await socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until what is queued now has left this process, or its reader is slower than that."""
+        left = [(socket.queue, socket.queue.put_count) for socket in self.sockets.values()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while left := [(queue, count) for queue, count in left if queue.is_behind(count)]:  # noqa: ASYNC110
+                    await asyncio.sleep(DRAIN_POLL_S)
 
     async def drop_all(self) -> None:
         """Drop every connection; clients reconnect by themselves, subscribe again and catch up."""

@@ -8,11 +8,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from realtime_bridge.legacy.answers import MAX_BIGINT
 from realtime_bridge.legacy.dialects import Emit
 
 
 def fields_of(emits: Sequence[Emit]) -> dict[str, str]:
     return {"emits": _json([_item(emit) for emit in emits]), "members": _json([emit.members for emit in emits])}
+
+
+def number(value: object) -> int:
+    """Return what Postgres can count to; raises ValueError for any other."""
+    if not isinstance(value, int) or not 0 <= value <= MAX_BIGINT:
+        raise ValueError("not a number of ours")
+    return value
 
 
 def _item(emit: Emit) -> dict[str, Any]:
@@ -40,13 +48,13 @@ def _emit(item: dict[str, Any], members: list[str] | None) -> Emit:
         event=item["event"],
         data=item["data"],
         rooms=tuple(item["rooms"]),
-        conversation_id=item["conversation_id"],
-        seq=item.get("seq"),
+        conversation_id=number(item["conversation_id"]),
+        seq=None if item.get("seq") is None else number(item["seq"]),
         members=None if members is None else tuple(members),
     )
-    if not isinstance(emit.event, str) or not isinstance(emit.data, dict) or not isinstance(emit.conversation_id, int):
+    if not isinstance(emit.event, str) or not isinstance(emit.data, dict):
         raise TypeError("not an emit")
-    if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms) or not isinstance(emit.seq, int | None):
+    if not emit.rooms or not all(isinstance(room, str) for room in emit.rooms):
         raise TypeError("not an emit")
     return emit
 

@@ -7,21 +7,21 @@ manager, which swallows a failed publish. What is promised:
 - If Redis took it but the answer was lost, the retry is a repeat, under the same eventIds.
 - Readers continue where they stopped, so a Redis that is away for a while costs time, not frames.
 - Each publisher numbers its batches. A reader that finds a number missing (the stream was trimmed or wiped while it was
-  away) or cannot read a numbered batch (a bridge of another version wrote it) drops its sockets: their clients
-  reconnect, subscribe again and catch up from the log.
+  away) or cannot read a numbered batch (whoever wrote it) has its sockets told from the log what may be missing.
 - Bridges of neighbouring versions read each other (entries.py).
+- A stream that takes no entries any more is begun anew, and readers find its beginning.
 An entry that is not ours is skipped with one log line.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from realtime_bridge.legacy import entries
 from realtime_bridge.legacy.dialects import Emit
@@ -31,16 +31,26 @@ from realtime_bridge.legacy.rooms import Rooms
 log = structlog.get_logger(__name__)
 
 STREAM = "crossfade.legacy"
+NOWHERE = "0-0"
 STREAM_ENTRIES = 2_000  # some 4 MB; at 100 messages/s a reader may be away for 20 s
 PUBLISH_TIMEOUT_S = 2.0  # a Redis that takes longer is down as far as the breaker is concerned
 BLOCK_MS = 2_000  # a reader's longest wait; also how long a silent loss of the connection can go unnoticed
 READ_ENTRIES = 50
-LEARNED_ENTRIES = 50  # a bridge that starts knows what was told last: at most some thousand events,
-LEARNED_S = 30.0  # and of the last seconds only, for a stream may outlive its database
+READ_AGAIN_S = 30.0  # of a stream that was begun anew: longer than it can go unnoticed; repeats are not heard
 CATCH_UP_S = 1.0  # a subscriber waits no longer for this process to read on
 ASK_PAUSE_S = 0.005  # subscribers of a storm share a question for the stream's end
 REST_S = 2.0  # after a question without an answer, subscribers go on without
 STOP_POLL_S = 0.05
+PUBLISHERS = 1_000  # whose last number is remembered; one for each start of a bridge, and whatever else writes there
+UNUSABLE = ("exhausted", "WRONGTYPE")  # a stream whose last id is the greatest, and a key that is no stream
+BEGIN_ANEW = """
+local function add() return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2)) end
+local id = add()
+if type(id) ~= 'table' then return id end
+redis.call('DEL', KEYS[1])
+return add()
+"""
+"""Atomic: of two bridges that find the stream unusable, the second adds to what the first began."""
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
 
@@ -61,8 +71,8 @@ class Fanout(Protocol):
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         """Send a frame that may be lost (typing), to all but one socket of this process. Raises nothing."""
 
-    async def catch_up(self) -> None:
-        """Return when this process has sent on what was published before the call; bounded. Raises nothing."""
+    async def catch_up(self) -> bool:
+        """Return when this process has sent on what was published before the call; False: not within CATCH_UP_S."""
 
 
 class LocalFanout:
@@ -86,8 +96,8 @@ class LocalFanout:
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         await self._rooms.deliver(emit, skip_sid=skip_sid)
 
-    async def catch_up(self) -> None:
-        return None
+    async def catch_up(self) -> bool:
+        return True
 
 
 class RedisFanout:
@@ -137,13 +147,16 @@ class RedisFanout:
         with contextlib.suppress(FanoutUnavailable):
             await self._append({}, [emit])
 
-    async def catch_up(self) -> None:
+    async def catch_up(self) -> bool:
         """A client that comes from another bridge has heard what was published there; here it goes on after that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_S):
+                before = self._place or NOWHERE
                 end = await self._ask_end()
-                while end is not None and _position(self._place or "0-0") < _position(end):
+                while end is not None and _position(self._place or NOWHERE) < _position(end):
                     await self._moved.wait()
+                return end is not None and _position(before) <= _position(end)  # else it was begun anew
+        return False
 
     async def run(self) -> None:
         """Read the stream until cancelled; survives every failure of Redis."""
@@ -162,17 +175,23 @@ class RedisFanout:
 
     async def run_once(self) -> int:
         """Wait for the next entries, up to BLOCK_MS, and send what other bridges published."""
-        streams = await self._reader.xread({STREAM: self._place or "0-0"}, count=READ_ENTRIES, block=BLOCK_MS)
+        streams = await self._reader.xread({STREAM: self._place or NOWHERE}, count=READ_ENTRIES, block=BLOCK_MS)
         news = streams[0][1] if streams else []
+        is_filled = False  # once for all of them: what lies in the stream by now is in the log
         for entry_id, fields in news:
-            try:
-                await self._take(fields)
-            except Exception:  # one bad entry must not end the reading of all others
-                log.exception("legacy fan-out broke on an entry")
+            if not await self._take(fields) and not is_filled:
+                await self._fill()
+                is_filled = True
             self._place = entry_id.decode()
         self._moved.set()
         self._moved = asyncio.Event()
+        if not news:
+            await self._find_place()
         return len(news)
+
+    async def _fill(self) -> None:
+        async with self._order:
+            await self._on_gap()
 
     async def _ask_end(self) -> str | None:
         """Return where the stream ends, from Redis; None when it does not say."""
@@ -192,25 +211,24 @@ class RedisFanout:
             return None
 
     async def _find_place(self) -> None:
-        """Learn where to read on. A stream that ends before our place was wiped or restored: follow its end."""
+        """Learn where to read on, and whether the stream has moved under its reader."""
         end = await _end_of_stream(self._reader)
         if self._place is None:
-            await self._learn(end)
-        self._place = end if self._place is None else min(self._place, end, key=_position)
+            self._place = end
+        elif _position(end) < _position(self._place):  # wiped, or begun anew: ids are the time, if nobody made them up
+            self._place = min(self._place, await self._recent(), key=_position)
+        elif end != self._place and not await self._reader.xrange(STREAM, min=f"({self._place}", count=1):
+            log.warning("legacy fan-out was trimmed before it was read")
+            self._place = end
+            await self._fill()
         if not self.is_ready:
             log.info("legacy fan-out is ready", stream=STREAM)
         self.is_ready = True
 
-    async def _learn(self, end: str) -> None:
-        """Note what was told before this bridge began to read, and tell no repeat of it to those who heard it."""
+    async def _recent(self) -> str:
+        """Return the id that an entry of READ_AGAIN_S ago has, by Redis' clock."""
         seconds, _ = await self._reader.time()
-        since = int((seconds - LEARNED_S) * 1_000)
-        told = await self._reader.xrevrange(STREAM, max=end, min=since, count=LEARNED_ENTRIES)
-        for _, fields in reversed(told):
-            with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError):
-                if b"batch" in fields:
-                    for emit in entries.emits_of(fields):
-                        self._rooms.marks.note(emit)
+        return f"{int((seconds - READ_AGAIN_S) * 1_000)}-0"
 
     async def _append(self, fields: dict[str, str], emits: Sequence[Emit]) -> None:
         entry: dict[Any, Any] = {
@@ -220,57 +238,53 @@ class RedisFanout:
         }
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await self._writer.xadd(STREAM, entry, maxlen=STREAM_ENTRIES, approximate=True)
+                try:
+                    await self._writer.xadd(STREAM, entry, maxlen=STREAM_ENTRIES, approximate=True)
+                except ResponseError as error:
+                    if not any(word in str(error) for word in UNUSABLE):
+                        raise
+                    log.warning("legacy fan-out begins its stream anew", stream=STREAM, error=str(error))
+                    words = (word for pair in entry.items() for word in pair)
+                    await cast(Any, self._writer.eval(BEGIN_ANEW, 1, STREAM, STREAM_ENTRIES, *words))
         except BROKEN as error:
             raise FanoutUnavailable(f"Redis did not take the batch: {_named(error)}") from None
 
-    async def _take(self, fields: dict[bytes, bytes]) -> None:
+    async def _take(self, fields: dict[bytes, bytes]) -> bool:
+        """Send what another bridge published; False when stored events may be missing, and then nothing is sent."""
+        publisher, batch = "", 0
         try:
-            publisher, batch = fields[b"publisher"].decode(), int(fields.get(b"batch", 0))
-        except (KeyError, ValueError) as error:
-            log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
-            return
-        if publisher == self._publisher:
-            return
-        try:
+            publisher, batch = fields[b"publisher"].decode(), entries.number(int(fields.get(b"batch", 0)))
+            if publisher == self._publisher:
+                return True
+            seen = self._seen.get(publisher, batch)
             emits = entries.emits_of(fields)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            await self._miss(publisher, batch, error)
-            return
-        if batch:
-            await self._check_gap(publisher, batch)
-        for emit in emits:
-            await self._rooms.deliver(emit)
+            if batch:
+                self._note(publisher, batch)
+            if batch > seen + 1:
+                log.warning("legacy fan-out lost entries", publisher=publisher, lost=batch - seen - 1)
+                return False
+            for emit in emits:
+                await self._rooms.deliver(emit)
+        except Exception as error:  # noqa: BLE001 - whatever it is, one bad entry must not end the reading of all others
+            log.warning("legacy fan-out cannot read an entry", publisher=publisher, batch=batch, error=_named(error))
+            if batch:
+                self._note(publisher, batch)
+            return not batch
+        return True
 
-    async def _miss(self, publisher: str, batch: int, error: Exception) -> None:
-        """Pass over what cannot be read; stored events among it are a gap, what was never stored may be lost."""
-        if not batch:
-            log.warning("legacy fan-out skipped an entry that is not ours", error=_named(error))
-            return
+    def _note(self, publisher: str, batch: int) -> None:
+        if len(self._seen) >= PUBLISHERS:
+            self._seen.clear()  # forgets at worst that somebody's number is missing
         self._seen[publisher] = batch
-        log.warning(
-            "legacy fan-out cannot read a batch, dropping sockets",
-            publisher=publisher,
-            batch=batch,
-            error=_named(error),
-        )
-        await self._on_gap()
-
-    async def _check_gap(self, publisher: str, batch: int) -> None:
-        seen = self._seen.get(publisher)
-        self._seen[publisher] = batch
-        if seen is not None and batch > seen + 1:
-            log.warning("legacy fan-out lost entries, dropping sockets", publisher=publisher, lost=batch - seen - 1)
-            await self._on_gap()
 
 
 async def _end_of_stream(client: Redis) -> str:
     try:
         return str((await client.xinfo_stream(STREAM))["last-generated-id"].decode())
     except RedisError as error:
-        if "no such key" not in str(error):
+        if not any(word in str(error) for word in ("no such key", *UNUSABLE)):
             raise
-        return "0-0"
+        return NOWHERE
 
 
 def _position(entry_id: str) -> tuple[int, int]:

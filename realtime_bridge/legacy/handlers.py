@@ -68,6 +68,10 @@ class Handlers:
             claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
         except TokenError as error:
             raise Refused(str(error), {"code": error.code}) from None
+        try:
+            heard = answers.heard(auth)
+        except answers.Mistake as mistake:
+            raise Refused(str(mistake), {"code": mistake.code}) from None
         if self._endings.is_evicted(claims):
             raise Refused(EVICTED.reason, {"code": EVICTED.code})
         if not await self._verbs.take(claims.user_id, 1, within_s=PATIENCE_S):
@@ -77,7 +81,7 @@ class Handlers:
         if not door.prove(environ["asgi.scope"]):
             raise Refused("This server is full; come again.", {"code": "too_many_connections"})
         engine_sid = self._rooms.eio_sid_from_sid(sid, NAMESPACE)
-        self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims))
+        self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims, heard=heard))
         self._rooms.greet_socket(sid, claims.user_id)
         await self._sio.enter_room(sid, user_room(claims.user_id))
 
@@ -144,11 +148,13 @@ class Handlers:
         if place is None:
             await self._unsubscribe(session, conversation_id)
             raise answers.not_found()
+        if after_seq is None:
+            after_seq = session.heard.pop(conversation_id, None)
         before = session.subscriptions.get(conversation_id)
         session.subscriptions[conversation_id] = place.last_seq
         start = None if after_seq is None else min(after_seq, place.last_seq)
         try:
-            caught_up = await self._catch_up.join(session, conversation_id, place.account_id, start)
+            caught_up = await self._catch_up.join(session, conversation_id, place.account_id, start, place.lost)
         except ConversationsUnavailable:
             if before is None:
                 session.subscriptions.pop(conversation_id, None)
@@ -213,10 +219,7 @@ class Handlers:
 
     async def close(self, session: Session, ending: Ending) -> None:
         """Tell a socket's client why it ends, and end it; the client comes back, with the token it has then."""
-        data = {"code": ending.code, "message": ending.reason}
-        await self._rooms.deliver_to(
-            session.sid, [Emit(event="error", data=data, rooms=(session.sid,), conversation_id=0)]
-        )
+        await self._rooms.deliver_to(session.sid, [ending.emit(session.sid)])
         await self._sio.eio.drop(session.engine_sid)
 
     async def _allowed(self, session: Session) -> Incoming:

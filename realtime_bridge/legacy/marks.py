@@ -4,6 +4,7 @@ Relays repeat after a crash, a takeover or an answer that was lost, and a relay 
 Clients of old replace what they show by whatever comes, so that nothing older may follow what is newer.
 
 A database that is put back to an earlier state takes old numbers again: bridges must be restarted then, and clients.
+(What lies very far below a mark is believed all the same: then the mark is wrong, by a bad entry in Redis for one.)
 """
 
 from collections import OrderedDict
@@ -16,6 +17,9 @@ from realtime_bridge.legacy.dialects import Emit, conversation_room
 NOTHING = -1  # below the first event of a conversation, which is 0
 UNTOLD: tuple[int, frozenset[str]] = (NOTHING, frozenset())  # and under which names: one event may be several frames
 TRACKS = 40_000  # the ones told last, some 8 MB: twenty thousand conversations; a repeat is of the last seconds
+REPEATED = (
+    100_000  # events of one conversation: eight minutes of it at 200/s, and no relay is stopped that long unnoticed
+)
 USERS = 10_000  # whose sockets ended while they were ahead
 
 
@@ -40,7 +44,7 @@ class Marks:
             return True
         track = track_of(emit)
         seq, names = self._told.get(track, UNTOLD)
-        if emit.seq < seq or (emit.seq == seq and emit.event in names):
+        if seq - REPEATED < emit.seq < seq or (emit.seq == seq and emit.event in names):
             return False
         self._told[track] = (emit.seq, names | {emit.event} if emit.seq == seq else frozenset((emit.event,)))
         self._told.move_to_end(track)

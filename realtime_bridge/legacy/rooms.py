@@ -15,7 +15,7 @@ from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.marks import NOTHING, Marks, track_of
 
 NAMESPACE = "/"
-MAX_HELD = 1_000  # live frames during one catch-up; more and the socket is dropped, to begin again
+MAX_HELD = 2_000  # live frames during one catch-up; more and the socket is dropped, to begin again
 
 
 @dataclass(slots=True)
@@ -49,17 +49,17 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
 
         A stored event's frame that does not lie above what its room was told is a repeat, or stale: nobody hears it.
         """
-        if not self.marks.note(emit):
-            metrics.REPEATS_DROPPED.inc()
-            return
         if emit.members is not None:
             await self.expel_strangers(emit)
         encoded = self.encode(emit)
+        if not self.marks.note(emit):  # what can fail is done: from here on everybody is sent it, or nobody was
+            metrics.REPEATS_DROPPED.inc()
+            return
         for sid, engine_sid in self._sockets_in(*emit.rooms):
             if sid == skip_sid:
                 continue
             hold = self._hold(sid, emit)
-            if hold is None or await self._passes(engine_sid, sid, hold, emit):
+            if hold is None or self._passes(engine_sid, sid, hold, emit):
                 await self.server.eio.send_packet(engine_sid, encoded)
 
     def sids_in(self, room: str) -> list[str]:
@@ -129,10 +129,10 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         holds = self._holds.get(sid)
         return holds.get(track_of(emit)) if holds else None
 
-    async def _passes(self, engine_sid: str, sid: str, hold: Hold, emit: Emit) -> bool:
+    def _passes(self, engine_sid: str, sid: str, hold: Hold, emit: Emit) -> bool:
         if hold.waiting is not None:
             if len(hold.waiting) >= MAX_HELD:
-                await self.server.eio.drop(engine_sid, discard=True)
+                self.server.eio.cut(engine_sid)
             else:
                 hold.waiting.append(emit)
             return False

@@ -21,6 +21,8 @@ class Session:
     claims: Claims
     subscriptions: dict[int, int] = field(default_factory=dict)
     """By conversation: its newest seq when the user was last seen to take part in it."""
+    heard: dict[int, int] = field(default_factory=dict)
+    """By conversation: how far its client said that it was when it connected, until it subscribes."""
     typing: set[int] = field(default_factory=set)
     """Conversations in which this socket last said that its user types."""
 

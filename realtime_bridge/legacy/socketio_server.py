@@ -17,13 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_bridge.legacy.conversations import Conversations
 from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.endings import Endings
+from realtime_bridge.legacy.endings import RESYNC, Endings
 from realtime_bridge.legacy.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.fanout import Fanout, LocalFanout, RedisFanout
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.gate import Gate
 from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.handlers import Handlers
+from realtime_bridge.legacy.heard import Heard, Log
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
@@ -46,6 +47,7 @@ def create(
     conversations: Conversations,
     incoming: Incoming | None = None,
     standing: Standing | None = None,
+    log: Log | None = None,
     redis_url: str | None = None,
     cors_origins: Sequence[str] = (),
     path: str = PATH,
@@ -57,7 +59,8 @@ def create(
 ) -> "LegacyServer":
     """Return a server that is not started. Without `redis_url` this bridge must be the only one.
 
-    Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone.
+    Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone;
+    without `log` whatever the bridges' stream loses ends the sockets.
     `cors_origins` empty means the page's own origin only.
     """
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
@@ -77,8 +80,16 @@ def create(
         engineio_logger=logger,
     )
     sio.connect_timeout_s = connect_timeout_s
+    sio.eio.last_word = rooms.encode(RESYNC.emit())
     sessions = Sessions(per_user=max_sockets_per_user)
-    fanout = RedisFanout(rooms, redis_url, sio.eio.drop_all) if redis_url else LocalFanout(rooms)
+    heard = Heard(log, rooms)
+
+    async def fill_gap() -> None:
+        if not await heard.fill():
+            for session in sessions.all():
+                await handlers.close(session, RESYNC)
+
+    fanout = RedisFanout(rooms, redis_url, fill_gap) if redis_url else LocalFanout(rooms)
     limit = SharedLimit(redis_url) if redis_url else LocalLimit()
     endings = Endings(sessions, standing)
     handlers = Handlers(
@@ -102,6 +113,7 @@ def create(
         fanout=fanout,
         limit=limit,
         endings=endings,
+        heard=heard,
         path=path,
     )
 
@@ -119,6 +131,7 @@ class LegacyServer:
         fanout: Fanout,
         limit: MessageLimit,
         endings: Endings,
+        heard: Heard,
         path: str,
     ) -> None:
         self.path = f"/{path.strip('/')}"
@@ -129,6 +142,7 @@ class LegacyServer:
         self._fanout = fanout
         self._limit = limit
         self._endings = endings
+        self._heard = heard
         self._stopping = False
         library = socketio.ASGIApp(sio, socketio_path=path)
         self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready, is_known=self._is_known)
@@ -160,8 +174,11 @@ class LegacyServer:
         await self._fanout.start()
 
     async def run(self) -> None:
-        """End sockets whose time is over, until cancelled. Watched by who runs it: without it tokens outlive `exp`."""
-        await self._endings.run()
+        """End sockets whose time is over, until cancelled. Watched by who runs it: without it tokens outlive `exp`.
+
+        And note how far they have heard.
+        """
+        await asyncio.gather(self._endings.run(), self._heard.run(self._fanout, self.engine))
 
     async def stop(self) -> None:
         """Refuse new sockets and close all, so that clients reconnect elsewhere. Call before the web server stops."""

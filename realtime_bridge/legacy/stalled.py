@@ -17,6 +17,11 @@ class StallGuard(WebSocketsSansIOProtocol):
     stall_timeout_s = STALL_TIMEOUT_S
     _stalled: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Have a frame count as sent when the system has taken it: what is left in this process dies with it."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(0)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stalled = self._stalled or self.loop.call_later(self.stall_timeout_s, self.transport.abort)

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from gateway.db import Database
 from gateway.event_cursors import EventCursor
 from gateway.store import events as catch_up
-from realtime_bridge.legacy.catch_up import _readable
+from realtime_bridge.legacy.catch_up import readable
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.base import Sink
@@ -99,6 +99,6 @@ def test_a_legacy_client_catches_up_past_it(database_url: str, conn: Conn, spoil
     async def scenario() -> None:
         async with open_pool(database_url) as pool:
             events = await StoredConversations(pool).read_events(conversation, claims_of(account), 0, 10)
-            assert [bool(_readable(event, None)) for event in events] == [True, False, True]
+            assert [bool(readable(event, None)) for event in events] == [True, False, True]
 
     run(scenario)

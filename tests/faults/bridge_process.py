@@ -39,14 +39,14 @@ class BridgeProcess:
         assert self._process
         return self._process.pid
 
-    def start(self) -> Self:
-        """Start, and return when it delivers for the legacy side."""
+    def start(self, state: str = "active") -> Self:
+        """Start, and return when it delivers for the legacy side, or stands by."""
         command = [sys.executable, "-m", "realtime_bridge"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, **self._environment}, start_new_session=True
             )
-        wait_for(self._is_active, f"the bridge to deliver:\n{self._log.read_text()[-2_000:]}", START_TIMEOUT_S)
+        wait_for(lambda: self._is(state), f"the bridge to deliver:\n{self._log.read_text()[-2_000:]}", START_TIMEOUT_S)
         return self
 
     def send(self, number: signal.Signals) -> None:
@@ -65,14 +65,14 @@ class BridgeProcess:
     def __exit__(self, *_: object) -> None:
         self.end(signal.SIGKILL)
 
-    def _is_active(self) -> bool:
+    def _is(self, state: str) -> bool:
         assert self._process
         assert self._process.poll() is None, self._log.read_text()
         try:
             facts = requests.get(f"{self.url}/readyz", timeout=2).json()
         except requests.RequestException:
             return False
-        return bool(facts["sinks"].get("legacy") == "active")
+        return bool(facts["sinks"].get("legacy") == state)
 
 
 def _free_port() -> int:

@@ -1,5 +1,5 @@
 // Official socket.io-client, driven by JSON lines on stdin; everything that happens to a socket is a JSON line on stdout.
-// In:  {do: "open", socket, url, options, subscribe: [id], mute} (subscribes on every connect, as old clients do)
+// In:  {do: "open", socket, url, options, subscribe: [id], mute, only: event} (subscribes on every connect, as old clients do)
 //      {do: "storm", socket, event, args} (again with every answer) · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
 // Out: {socket, is: "connect"|"connect_error"|"disconnect"|"event"|"ack"|"transport"|"opened"|…, …}
 import { createInterface } from "node:readline";
@@ -8,7 +8,7 @@ import { io } from "socket.io-client";
 const sockets = new Map();
 const say = (socket, is, more = {}) => process.stdout.write(JSON.stringify({ socket, is, ...more }) + "\n");
 
-function open({ socket: name, url, options, subscribe = [], mute = false }) {
+function open({ socket: name, url, options, subscribe = [], mute = false, only }) {
   const socket = io(url, { path: "/api/ws", forceNew: true, reconnectionDelay: 50, randomizationFactor: 0, ...options });
   sockets.set(name, socket);
   socket.io.on("open", () => {
@@ -22,7 +22,7 @@ function open({ socket: name, url, options, subscribe = [], mute = false }) {
   });
   socket.on("connect_error", (error) => say(name, "connect_error", { message: error.message, data: error.data ?? null }));
   socket.on("disconnect", (reason) => say(name, "disconnect", { reason }));
-  if (!mute) socket.onAny((event, ...args) => say(name, "event", { event, args, at: Date.now() }));
+  if (!mute) socket.onAny((event, ...args) => (only ?? event) === event && say(name, "event", { event, args, at: Date.now() }));
 }
 
 const commands = {

@@ -1,10 +1,11 @@
-"""Official socket.io-client sockets in one Node process, for tests to talk through."""
+"""Official sockets for tests to talk through: socket.io-client's in one process, python-socketio's in another."""
 
 import itertools
+import sys
 from typing import Any, Self
 from uuid import UUID
 
-from tests.clients.node import Line, NodeScript
+from tests.clients.node import HERE, Line, NodeScript, Script
 from tests.integration.legacy.harness import token
 
 _names = itertools.count(1)
@@ -23,12 +24,18 @@ class Clients(NodeScript):
         self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
         return client
 
-    def open_old(self, url: str, user_id: UUID, *conversations: int, **options: Any) -> "Client":
-        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected."""
+    def open_old(
+        self, url: str, user_id: UUID, *conversations: int, only: str | None = None, **options: Any
+    ) -> "Client":
+        """Open a socket that subscribes plainly, without asking for an answer, whenever it is connected.
+
+        With `only`, nothing is printed of other events.
+        """
         client = Client(self, f"socket-{next(_names)}")
         subscribe = [str(conversation) for conversation in conversations]
         values = {"auth": {"token": token(user_id)}, **options}
-        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe)
+        told = {"only": only} if only else {}
+        self.send(do="open", socket=client.name, url=url, options=values, subscribe=subscribe, **told)
         client.wait("connect")
         return client
 
@@ -48,8 +55,27 @@ class Clients(NodeScript):
         return self
 
 
+class PythonClients(Script):
+    """The same for python-socketio, whose sockets listen only."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.executable, str(HERE / "legacy/driver.py"))
+        self.wait_for(lambda line: line["is"] == "ready")
+
+    def open_old(self, url: str, user_id: UUID, *conversations: int, kind: str, transport: str) -> "Client":
+        """Open a `sync` or `async` client that subscribes plainly whenever it is connected."""
+        client = Client(self, f"{kind}-{transport}-{next(_names)}")
+        values = {"auth": {"token": token(user_id)}, "subscribe": [str(conversation) for conversation in conversations]}
+        self.send(do="open", socket=client.name, url=url, kind=kind, transport=transport, **values)
+        client.wait("connect")
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+
 class Client:
-    def __init__(self, clients: Clients, name: str) -> None:
+    def __init__(self, clients: Script, name: str) -> None:
         self.name = name
         self._clients = clients
 

@@ -18,6 +18,7 @@ from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
+from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.socketio_server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
@@ -135,6 +136,7 @@ class Bridge:
             conversations=StoredConversations(pool),
             incoming=StoredIncoming(pool),
             standing=StoredStanding(pool),
+            log=StoredLog(pool, "test"),
             **{"verifier": TokenVerifier(SECRET), **self._options},
         )
 

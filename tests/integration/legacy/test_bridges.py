@@ -1,7 +1,9 @@
 """Several bridges over one Redis: each client hears everything once, and a Redis that fails loses nothing."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -135,21 +137,56 @@ def test_page_stops_where_redis_failed(
     assert isinstance(delivery.unavailable, SinkUnavailable)
 
 
-def test_lost_entries_make_clients_come_back(
+def lose(bridges: tuple[Bridge, Bridge], room: Room, redis: RedisServer) -> None:
+    """Let the far bridge never see the first of two messages."""
+    near, far = bridges
+    fanout: Any = far.server._fanout
+    far._loop.call_soon_threadsafe(fanout._task.cancel)
+    wait_until(fanout._task.done)
+    near.deliver(room.append("lost"))
+    with redis.client() as client:
+        client.xtrim(STREAM, 0)
+
+    async def read_on() -> None:
+        fanout._task = asyncio.create_task(fanout.run())
+
+    near.deliver(room.append("next"))
+    far.call(read_on())
+
+
+def test_lost_entries_are_told_from_the_log(
     bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer
 ) -> None:
-    """When the stream lost entries that a bridge had not read, its clients reconnect and catch up from the log."""
+    """When the stream lost entries that a bridge had not read, its clients hear them all the same, and stay."""
+    room.connection.execute(
+        "insert into relay_cursors (sink, high_water) select 'legacy', coalesce(max(id), 0) from chat_events"
+    )
     client = clients.connect(bridges[1].url, room.member)
     client.subscribe(room.id)
     bridges[0].deliver(room.append("one"))
     client.wait_event("message")
-    bridges[0].server._fanout._published += 1  # type: ignore[attr-defined]  # an entry that the far bridge never saw
-    missed = room.append("two")
-    bridges[0].deliver(missed)
-    client.wait("disconnect")
+    heard: Any = bridges[1].server._heard
+    wait_until(lambda: heard._log_id is not None)
+    lose(bridges, room, redis)
+    client.wait_event("message", times=3)
+    assert [message["content"] for message in client.received("message")] == ["one", "lost", "next"]
+    assert client.count("disconnect") == 0
+
+
+def test_who_cannot_be_told_what_was_lost_is_told_that(
+    bridges: tuple[Bridge, Bridge], clients: Clients, room: Room, redis: RedisServer
+) -> None:
+    """While it is not known how far in the log they are, sockets hear `resync`, come back and say how far they are."""
+    client = clients.connect(bridges[1].url, room.member)
+    client.subscribe(room.id)
+    bridges[0].deliver(room.append("one"))
+    client.wait_event("message")
+    lose(bridges, room, redis)
+    assert client.wait_event("error")["code"] == "resync"
     client.wait("connect", times=2)
     client.subscribe(room.id, after_seq=1)
-    assert client.wait_event("message", times=2)["seq"] == 2
+    client.wait_event("message", times=3)
+    assert [message["seq"] for message in client.received("message")] == [1, 2, 3]
 
 
 def test_rubbish_on_the_stream_is_skipped(

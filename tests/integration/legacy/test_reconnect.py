@@ -10,7 +10,7 @@ from realtime_bridge.legacy.conversations import Place, StoredConversations
 from realtime_bridge.tokens import Claims
 from tests.integration.legacy.clients import Client, Clients
 from tests.integration.legacy.conftest import Room
-from tests.integration.legacy.harness import Bridge
+from tests.integration.legacy.harness import Bridge, token
 
 
 def seqs(client: Client) -> list[int]:
@@ -49,6 +49,22 @@ def test_reconnected_client_that_does_not_ask_goes_on_from_now(bridge: Bridge, c
     bridge.deliver(room.append("heard"))
     client.wait_event("message")
     assert seqs(client) == [2]
+
+
+def test_a_client_says_in_the_handshake_how_far_it_is(bridge: Bridge, clients: Clients, room: Room) -> None:
+    """Then its next plain subscription sends what it missed, once; whatever else stands there is refused."""
+    bridge.deliver(room.append("one", "two", "three"))
+    auth = {"token": token(room.member)}
+    client = clients.open(bridge.url, auth | {"afterSeq": {str(room.id): 1}})
+    client.wait("connect")
+    client.subscribe(room.id)
+    client.subscribe(room.id)
+    bridge.deliver(room.append("four"))
+    client.wait_event("message", times=3)
+    assert seqs(client) == [2, 3, 4]
+    for said in ({str(room.id): -1}, {str(room.id): "1"}, {"x": 1}, [1], {str(number): 1 for number in range(201)}):
+        refused = clients.open(bridge.url, auth | {"afterSeq": said})
+        assert refused.wait("connect_error")["data"]["code"] in {"invalid", "not_found"}
 
 
 def test_event_that_is_replayed_and_delivered_comes_once(bridge: Bridge, clients: Clients, room: Room) -> None:

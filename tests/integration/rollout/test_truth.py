@@ -67,7 +67,7 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
     )
     async with open_pool(database_url, size=12) as pool:
         transport, clock, name = DatabaseTransport(Way(hold_s=0.0)), DatabaseClock(), "host:1:bridge"
-        legacy = create_legacy(settings, pool) if settings.feeds_legacy else None
+        legacy = create_legacy(settings, pool, name) if settings.feeds_legacy else None
         heard: list[Emit] = []
 
         async def hear(emits: Sequence[Emit]) -> None:
