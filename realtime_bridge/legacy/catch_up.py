@@ -68,8 +68,9 @@ class CatchUp:
         up_to = None
         if after_seq is None and lost is not None:
             told = self._rooms.marks.told(room)
-            mark = after_seq = lost.after_seq  # how far another socket of the user was says nothing of this one
             up_to = told if told > NOTHING else lost.told_seq
+            # How far another socket of the user was says nothing of this one, and what is yet to be told comes live.
+            mark = after_seq = min(lost.after_seq, up_to)
         with self._rooms.holding(session.sid, room, mark) as hold:
             await self._rooms.enter_room(session.sid, NAMESPACE, room)
             try:

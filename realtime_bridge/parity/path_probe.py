@@ -45,6 +45,7 @@ class PathProbe:
         self._waiting: dict[str, float] = {}
         self._late: dict[str, float] = {}
         self._posts = set[asyncio.Task[None]]()
+        self._hanging = set[str]()
 
     @property
     def is_doubtful(self) -> bool:
@@ -71,6 +72,7 @@ class PathProbe:
         self._sent_at = now
         name = uuid4().hex
         self._waiting[name] = now
+        self._hanging.add(name)
         task = asyncio.create_task(self._post(name))
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
@@ -86,7 +88,8 @@ class PathProbe:
         if not is_late and self.well_since is None:
             self.well_since = self._clock()
         self.failures = 0
-        before = [at for at in (*self._waiting.values(), *self._late.values()) if at < sent_at]
+        others = (self._waiting | self._late).items()
+        before = [at for other, at in others if at < sent_at and other not in self._hanging]
         if any(sent_at - at > OVERTAKEN_S for at in before):
             self.has_lost = True
             self._late.clear()
@@ -109,6 +112,7 @@ class PathProbe:
     async def _post(self, name: str) -> None:
         try:
             await self._send(name)
+            self._hanging.discard(name)
             self.taken_at = self._clock()
         except SinkError as reason:
             if isinstance(reason, SinkNotReady) and not isinstance(reason, SinkOverRate):

@@ -14,6 +14,7 @@ class SeatWatch:
         """From when on what is not heard says something."""
         self._looked_at = now
         self._apart_since: float | None = None
+        self._unseated_since: float | None = now
 
     def look(self, now: float, *, is_joined: bool, is_excused: bool = False) -> None:
         """`is_excused`: there is another reason for being apart, and Supabase must not be blamed."""
@@ -22,8 +23,11 @@ class SeatWatch:
         if was_away or not is_joined:
             self.listening_since = now
         if is_joined:
-            self.was_joined, self._apart_since = True, None
-        elif self.was_joined and (was_away or self._apart_since is None):
+            self.was_joined, self._apart_since, self._unseated_since = True, None, None
+            return
+        if was_away or self._unseated_since is None:
+            self._unseated_since = now
+        if self.was_joined and (was_away or self._apart_since is None):
             self._apart_since = now
 
     @property
@@ -31,10 +35,11 @@ class SeatWatch:
         return self.was_joined and self._apart_since is None
 
     @property
-    def apart_s(self) -> float:
-        return 0.0 if self._apart_since is None else self._looked_at - self._apart_since
+    def unseated_s(self) -> float:
+        """How long it has not been joined, also if it never was."""
+        return 0.0 if self._unseated_since is None else self._looked_at - self._unseated_since
 
     @property
     def failures(self) -> int:
         """How long it has been apart, as a run of failures."""
-        return int(self.apart_s / STEP_S)
+        return 0 if self._apart_since is None else int((self._looked_at - self._apart_since) / STEP_S)

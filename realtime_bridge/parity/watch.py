@@ -141,7 +141,7 @@ class Watch:
             path.has_lost = False
         self._way.hear(in_use.heard_until)
         is_taken = now - self._http.taken_at < 2 * self._pace.interval_s(is_heard=True)
-        if self._seat.apart_s > DEAF_AFTER_S and is_taken:
+        if self._seat.unseated_s > DEAF_AFTER_S and is_taken:
             self._way.give_up_listening()
 
     def _choose_path(self, now: float) -> None:

@@ -57,8 +57,11 @@ class DatabaseTransport:
 
 
 async def find_readers(connection: AsyncConnection[Any]) -> Sequence[str]:
-    """Return who reads the rows now."""
-    return await _write(connection, ())
+    """Return who reads the rows now; raises SinkUnavailable where no row could be written either."""
+    try:
+        return await _write(connection, ())
+    except PASSING_ERRORS as error:
+        raise SinkUnavailable(f"realtime.messages: {error}") from error
 
 
 async def _write(connection: AsyncConnection[Any], broadcasts: Sequence[Broadcast]) -> Sequence[str]:

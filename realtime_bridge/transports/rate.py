@@ -15,6 +15,8 @@ WINDOW_S, TICK_S = 60.0, 5.0  # the server's: twelve ticks, and a verdict that s
 SHARE = 0.8  # of the limit: what is left is for deliveries, probes and what clients send
 LOWERED = 0.85  # after a refusal
 LEAST_SHARE = 0.05
+LEAST_GUESS = 20.0  # events a second: what the probes of a rollout cost is a fifth of it
+GROWN = 1.1  # a guess, as often as a share is raised: it was made from what happened to be sent
 RAISE_S, RAISED = 10.0, 0.01  # a refusal costs some ten seconds; it is risked again after two and a half minutes
 PAUSE_S = 6.0  # after a refusal: longer than a tick, and than two looks, which say what was dropped before it
 SMALLER_S = 0.05  # before the same again in smaller batches
@@ -28,6 +30,7 @@ class Rate:
     def __init__(self, limit: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self.share = SHARE
+        self._is_guess = False
         self.batch = BATCH
         self._clock = clock
         self._since = self._changed_at = clock()
@@ -48,8 +51,8 @@ class Rate:
         """Raise SinkOverRate, with when to ask again, as long as `count` broadcasts would be too many."""
         now = self._clock()
         wait_s = self._not_before - now
+        self._recover(now)
         if wait_s <= 0 and self.limit is not None:
-            self._raise_share(now)
             budget = self._budget()
             wait_s = ROUND_S if self._sum + min(count, budget) > budget else 0.0
         metrics.SUPABASE_OVER_RATE.set(wait_s > 0)
@@ -66,8 +69,11 @@ class Rate:
         self._spent.append((now, count))
 
     def learn(self, limit: str | None) -> None:
-        """Take the server's own word (its header `x-rate-limit`), where it is lower than what was said."""
-        if limit and limit.isdecimal() and int(limit) > 0 and (self.limit is None or int(limit) < self.limit):
+        """Take the server's own word (its header `x-rate-limit`), for a guess and where it is lower."""
+        if not limit or not limit.isdecimal() or not int(limit):
+            return
+        if self.limit is None or self._is_guess or int(limit) < self.limit:
+            self._is_guess = False
             self._set(float(limit), self.share)
 
     def refused(self, retry_after_s: float | None = None) -> SinkOverRate:
@@ -78,7 +84,8 @@ class Rate:
         self._forget_before(now - WINDOW_S)
         if self.limit is None:
             seen = self._sum / min(WINDOW_S, max(TICK_S, now - self._since))
-            self._set(max(1.0, seen), SHARE)
+            self._is_guess = True
+            self._set(max(LEAST_GUESS, seen), SHARE)
         elif now - self._changed_at > TICK_S:
             self._set(self.limit, max(LEAST_SHARE, self.share * LOWERED))
         self._changed_at = now
@@ -112,11 +119,16 @@ class Rate:
             " rest waits in the log."
         )
 
-    def _raise_share(self, now: float) -> None:
-        if self.share < SHARE and now - self._changed_at > RAISE_S:
-            self._changed_at = now
+    def _recover(self, now: float) -> None:
+        """Risk a little more than before, when nothing was refused for a while."""
+        if now - self._changed_at <= RAISE_S:
+            return
+        self._changed_at = now
+        self.batch = min(BATCH, self.batch * 2)
+        if self.limit is not None and self.share < SHARE:
             self._set(self.limit, min(SHARE, self.share + RAISED))
-            self.batch = min(BATCH, self.batch * 2)
+        elif self.limit is not None and self._is_guess:
+            self._set(self.limit * GROWN, SHARE)
 
     def _set(self, limit: float | None, share: float) -> None:
         self.limit, self.share = limit, share

@@ -79,6 +79,7 @@ class Way:
         self._unread_since: float | None = None
         self._silent_since: float | None = None
         self._open_at = float("-inf")
+        self._shut_since: float | None = None
         self._look_at = float("-inf")
 
     @property
@@ -93,16 +94,13 @@ class Way:
 
     @property
     def must_go_back(self) -> bool:
-        now = self._clock()
-        return self._is_broken and not self._away(now) and now >= self._open_at
+        return self._is_broken and not self._why_shut(self._clock())
 
     def check(self) -> None:
         """Raise SinkNotReady while what is sent would not be heard, or would overtake what was not."""
         now = self.asked_at = self._clock()
-        if why := self._away(now):
+        if why := self._why_shut(now):
             raise SinkNotReady(why, POLL_S)
-        if now < self._open_at:
-            raise SinkNotReady(BACK, min(self._open_at - now, POLL_S))
         if self._is_broken:
             raise SinkNotReady(AGAIN, AGAIN_S)
 
@@ -181,7 +179,7 @@ class Way:
 
     def take_over(self, readers: Collection[str], *, has_unheard: bool) -> None:
         """Go on from another bridge's mark, or from this one's before it lost the lease."""
-        self.readers, self._is_broken = frozenset(readers), False
+        self.readers, self._is_broken = frozenset(readers), self._is_broken and has_unheard
         self._heard_until = self._clock()
         if self.over_http and has_unheard:
             self.lose("another bridge posted it")
@@ -190,12 +188,21 @@ class Way:
     def went_back(self) -> None:
         self._is_broken = False
 
-    def _away(self, now: float) -> str:
-        """Return why nothing would be heard now; after a while that is given up, for holding back serves no one."""
-        causes = [(APART, self._apart_since)]
+    def _why_shut(self, now: float) -> str:
+        """Return why nothing would be heard now; after a while that is given up, for holding back serves no one.
+
+        The while begins with the first question, and ends when the way is open: however often a cause comes and goes.
+        """
+        causes = {APART: self._apart_since is not None}
         if not self.over_http:
-            causes += [(AWAY, self._unread_since), (SILENT, self._silent_since)]
-        return next((why for why, since in causes if since is not None and now - since < self._hold_s), "")
+            causes |= {AWAY: self._unread_since is not None, SILENT: self._silent_since is not None}
+        causes[BACK] = now < self._open_at
+        why = next((why for why, is_so in causes.items() if is_so), "")
+        if not why:
+            self._shut_since = None
+        elif self._shut_since is None:
+            self._shut_since = now
+        return why if self._shut_since is not None and now - self._shut_since < self._hold_s else ""
 
     def _settle(self, now: float, away_s: float) -> None:
         if away_s < HOLD_S:

@@ -70,6 +70,19 @@ def test_without_a_limit_the_first_refusal_finds_one() -> None:
     assert stage.rate.room() == 0
 
 
+def test_a_guess_grows_and_the_servers_word_takes_its_place() -> None:
+    """A refusal that names no limit, while hardly anything was sent, does not silence a project for good."""
+    stage = Stage(None)
+    stage.rate.refused()
+    stage.send(600)
+    assert stage.rate.limit is not None
+    assert stage.rate.limit > 100
+    stage.rate.learn("500")
+    assert stage.rate.limit == 500
+    stage.send(60)
+    assert stage.rate.limit == 500
+
+
 def test_the_servers_own_word_counts_where_it_is_lower() -> None:
     """And what is no number says nothing."""
     rate = Rate(500)

@@ -368,13 +368,15 @@ async def test_a_lost_probe_says_that_what_was_sent_with_it_is_lost(stage: Stage
     assert not stage.way.must_go_back
 
 
+@pytest.mark.parametrize("was_joined", [True, False], ids=["lost", "never had"])
 @pytest.mark.parametrize("has_database", [True, False], ids=["database", "http"])
-def test_a_bridge_that_is_not_let_in_looks_seldom(has_database: bool) -> None:
+def test_a_bridge_that_is_not_let_in_looks_seldom(has_database: bool, was_joined: bool) -> None:
     """Clients hear, and only this bridge's own socket is refused: it has a name, and costs what idleness costs."""
 
     async def play() -> None:
         stage = Stage(has_database=has_database)
         stage.is_rolling_out = False
+        stage.seat.is_taken = was_joined
         await stage.run(130)
         stage.seat.is_taken = False
         await stage.run(60)

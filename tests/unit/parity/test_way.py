@@ -81,7 +81,23 @@ def test_holding_back_ends(clock: Clock) -> None:
     """What waited for a quarter of an hour is history, and is fetched."""
     way = seated(clock)
     way.read_by([])
+    assert why(way) == AWAY
     clock.now += HOLD_S + 1
+    assert not why(way)
+
+
+def test_a_seat_that_comes_and_goes_holds_nothing_for_ever(clock: Clock) -> None:
+    """Each return asks for a moment; together they are an outage, and that has an end."""
+    way = seated(clock)
+    began = clock.now
+    while clock.now - began < HOLD_S + 5:
+        way.sit(is_joined=False)
+        clock.now += 0.4
+        assert why(way) or clock.now - began > HOLD_S
+        way.sit(is_joined=True)
+        clock.now += 0.4
+    assert way.must_go_back
+    way.went_back()
     assert not why(way)
 
 
