@@ -152,7 +152,7 @@ def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> Non
 @database_option
 @json_option
 def set_scope(*, scope: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """Show or say whom every account may name: the users listed for it, or everybody in the project."""
+    """Show or say whom accounts may name: listed users, or everybody."""
     with open_database(data_dir) as connection:
         if scope is not None:
             store.set_scope(connection, UserScope(scope))

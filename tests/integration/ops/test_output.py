@@ -39,6 +39,7 @@ LINES = {
     "users allow": "{user} --account {account}",
     "users list": "--account {account}",
     "users forbid": "{user} --account {account}",
+    "users scope": "listed",
     "users evict": "{user}",
     "accounts show": "{account}",
     "accounts set": "{account} --content-html on",
