@@ -4,7 +4,7 @@
 -- Whoever has sockets at another bridge may have lost them with it: what lies between what that bridge had told for sure
 -- (`heard`) and what the sink will not tell again is then his to hear, if the death was not long ago (a minute of what
 -- was delivered since) and nothing older than 2,000 events. For all others it is one look at their rows.
-select c.last_seq, c.user_id as account_id, lost.after_seq, coalesce(lost.told_seq, lost.after_seq) as told_seq
+select c.last_seq, c.user_id as account_id, lost.after_seq, lost.told_seq
 from public.conversations c
 left join lateral (
     select min(r.heard) as heard, min(s.high_water) as high_water
@@ -13,13 +13,17 @@ left join lateral (
     join public.relay_cursors s on s.sink = 'legacy'
     where l.user_id = %(user_id)s and l.sockets > 0 and l.bridge <> %(bridge)s
         and r.seen_at > coalesce(s.last_delivered_at, r.seen_at) - interval '1 minute'
+        and not exists ( -- back by now, at a bridge that has started since
+            select from public.legacy_listeners n join public.bridge_reports b on b.bridge = n.bridge
+            where n.user_id = l.user_id and n.bridge <> %(bridge)s and n.sockets >= l.sockets and b.started_at > r.seen_at
+        )
 ) as died on true
 left join lateral (
     select coalesce(max(e.seq) filter (where e.id <= died.heard), min(e.seq) - 1) as after_seq,
-        max(e.seq) filter (where e.id <= died.high_water) as told_seq
+        max(e.seq) as told_seq
     from (
         select e.seq, e.id from public.chat_events e
-        where e.conversation_id = c.id and died.heard is not null
+        where e.conversation_id = c.id and e.id <= died.high_water and died.heard is not null
         order by e.seq desc limit 2001
     ) as e
 ) as lost on true

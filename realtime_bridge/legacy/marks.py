@@ -17,9 +17,7 @@ from realtime_bridge.legacy.dialects import Emit, conversation_room
 NOTHING = -1  # below the first event of a conversation, which is 0
 UNTOLD: tuple[int, frozenset[str]] = (NOTHING, frozenset())  # and under which names: one event may be several frames
 TRACKS = 40_000  # the ones told last, some 8 MB: twenty thousand conversations; a repeat is of the last seconds
-REPEATED = (
-    100_000  # events of one conversation: eight minutes of it at 200/s, and no relay is stopped that long unnoticed
-)
+REPEATED = 100_000  # events of one conversation, eight minutes at 200/s: no relay is stopped that long unnoticed
 USERS = 10_000  # whose sockets ended while they were ahead
 
 

@@ -99,7 +99,7 @@ def check_everything_was_heard(name: str, seqs: list[int]) -> None:
 
 def gather(url: str, room: Room, clients: Clients, pythons: PythonClients) -> list[Client]:
     """Connect a socket.io-client for each of nine users, and two of python-socketio."""
-    users = [room.member, room.owner, *(make_user(room.connection) for _ in range(7))]
+    users = [room.member, room.owner, *(make_user(room.connection, accounts=[room.owner]) for _ in range(7))]
     for user in users[2:]:
         room.connection.execute("insert into conversation_participants values (%s, %s, 'agent')", (room.id, user))
     options: dict[str, Any] = {"reconnectionDelay": 1_000, "randomizationFactor": 0.5, "only": "message"}
@@ -110,7 +110,10 @@ def gather(url: str, room: Room, clients: Clients, pythons: PythonClients) -> li
 def wait_for_report(room: Room, seq: int, *, bridges: int) -> None:
     """Wait until the bridges have said who is connected to them, and that they are beyond this event."""
     query = """
-        select count(*) = %s and (select count(distinct user_id) from legacy_listeners where sockets > 0) >= 9
+        select count(*) = %s and (
+            select count(distinct l.user_id) from legacy_listeners l join bridge_reports b on b.bridge = l.bridge
+            where l.sockets > 0 and b.seen_at > now() - interval '3 s'
+        ) >= 9
         from bridge_reports where seen_at > now() - interval '3 s' and heard > (
             select id from chat_events where conversation_id = %s and seq = %s
         )
