@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0025"
-down_revision = "0024"
+revision = "0024"
+down_revision = "0023"
 
 UP = """
 alter table public.rollout_operators add column added_by bigint references public.rollout_operators (id);
@@ -18,7 +18,6 @@ alter table public.rollout_approvals
     add column operator text check ((operator is not null) = (action = 'operator_add'));
 comment on column public.rollout_approvals.stage is 'Where to, if the wish is a stage; else where the dial stood.';
 """
-
 DOWN = """
 alter table public.rollout_approvals drop column action, drop column operator;
 alter table public.rollout_operators drop column added_by;

@@ -2,8 +2,8 @@
 
 from migrations import sql
 
-revision = "0028"
-down_revision = "0027"
+revision = "0025"
+down_revision = "0024"
 
 UP = """
 alter table public.webhook_queues add column account_id uuid;
@@ -17,12 +17,12 @@ begin
     select account_id into strict new.account_id from public.chat_external_webhooks where id = new.webhook_id;
     return new;
 end $$;
+revoke execute on function crossfade.own_webhook_queue() from public;
 create trigger own_webhook_queue before insert on public.webhook_queues
     for each row execute function crossfade.own_webhook_queue();
 alter table public.webhook_queues alter column account_id set not null;
 create index webhook_queues_of_account on public.webhook_queues (account_id, due_at) where due_at < 'infinity';
 """
-
 DOWN = """
 drop index public.webhook_queues_of_account;
 drop trigger own_webhook_queue on public.webhook_queues;
