@@ -12,13 +12,7 @@ from flask import Blueprint, Response, request
 from gateway import rendering
 from gateway.db import Database
 from gateway.ephemeral import Ephemeral
-from gateway.errors import (
-    NotConfigured,
-    PayloadTooLarge,
-    ProviderAccountMismatch,
-    ServiceUnavailable,
-    SignatureInvalid,
-)
+from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
 from gateway.gates.turnstile import TurnstileGate
 from gateway.metrics import Metrics
 from gateway.places import CHANNELS_QUEUED

@@ -4,13 +4,7 @@ import time
 from typing import Any
 
 from ops.local_supabase import payload_size, refusals
-from ops.local_supabase.authorization import (
-    EVERYTHING,
-    Extension,
-    MissingPartitionError,
-    Permissions,
-    PolicyError,
-)
+from ops.local_supabase.authorization import EVERYTHING, Extension, MissingPartitionError, Permissions, PolicyError
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.sessions import DatabaseUnavailableError
 from ops.local_supabase.tokens import Fault, TokenError

@@ -7,14 +7,7 @@ from realtime_bridge.events import Event
 from realtime_bridge.legacy.answers import MAX_BIGINT
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost
-from realtime_bridge.legacy.dialects import (
-    DialectError,
-    Emit,
-    conversation_room,
-    emits_of,
-    is_listed,
-    user_room,
-)
+from realtime_bridge.legacy.dialects import DialectError, Emit, conversation_room, emits_of, is_listed, user_room
 from realtime_bridge.legacy.engine import BoundedEngine
 from realtime_bridge.legacy.marks import NOTHING
 from realtime_bridge.legacy.pace import Pace

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from realtime_bridge.ephemeral.bridge import QUEUE, EphemeralBridge
-from realtime_bridge.ephemeral.leases import MemoryLeases
+from realtime_bridge.ephemeral.crossing import QUEUE, EphemeralBridge
 from realtime_bridge.ephemeral.members import Membership
+from realtime_bridge.ephemeral.presence import MemoryLeases
 from realtime_bridge.legacy.conversations import MAX_CONCURRENT
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sessions import Session

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from realtime_bridge.ephemeral.leases import LEASE_S, Leases, MemoryLeases, RedisLeases
+from realtime_bridge.ephemeral.presence import LEASE_S, Leases, MemoryLeases, RedisLeases
 
 ANN = UUID(int=1)
 

@@ -15,9 +15,9 @@ from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeChannelO
 
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, CLI_SECRET_KEY
 from realtime_bridge.channels.seats import Seats
-from realtime_bridge.ephemeral.bridge import EphemeralBridge
-from realtime_bridge.ephemeral.leases import MemoryLeases
+from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
+from realtime_bridge.ephemeral.presence import MemoryLeases
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.tokens import TokenVerifier, mint_user_token

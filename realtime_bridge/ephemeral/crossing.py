@@ -18,8 +18,8 @@ import structlog
 from realtime_bridge import metrics
 from realtime_bridge.channels.seat import OnPeople, Receive
 from realtime_bridge.ephemeral import signs
-from realtime_bridge.ephemeral.leases import RENEW_S, Leases
 from realtime_bridge.ephemeral.members import Members
+from realtime_bridge.ephemeral.presence import RENEW_S, Leases
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
