@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 PREVIEW_CHARS = 100  # as crossfade.preview cuts
 

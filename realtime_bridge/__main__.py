@@ -17,11 +17,12 @@ from realtime_bridge import db, garbage, jwks, memory, observation
 from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.door import Door, places
 from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.event_log.janitor import Janitor
+from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.feed import Feed
 from realtime_bridge.heard import Echo
 from realtime_bridge.heartbeat import Feeds, Heartbeat
 from realtime_bridge.http_app import create_http_app, create_metrics_app
-from realtime_bridge.janitor import Janitor
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.cards import StoredCards
@@ -56,7 +57,6 @@ from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.transports.rate import Rate
 from realtime_bridge.transports.way import Way
-from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints

@@ -6,7 +6,7 @@ So a side that is switched on again goes on from now, and not from a backlog tha
 from collections.abc import Sequence
 from typing import Protocol
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 
 
 class Feed(Protocol):

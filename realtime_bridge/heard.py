@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.cursor import Cursor
+from realtime_bridge.event_log.cursor import Cursor
 
 
 class Echo(Protocol):

@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection, Error
 
-from realtime_bridge.cursors import LeaseLost
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.leases import LeaseLost
 from realtime_bridge.sinks.base import Delivery, Refusal, Sink, SinkUnavailable
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # 0.5 is the alert's own limit
 

@@ -9,8 +9,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
 
 from realtime_bridge import sql
-from realtime_bridge.events import Event
-from realtime_bridge.log import event_of
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.reading import event_of
 from realtime_bridge.sinks.base import Refusal
 
 _QUERIES = sql.AsyncQueries(__file__)

@@ -7,7 +7,7 @@ way, and for its own. How far ahead: past one account's burst, to those whose ev
 import time
 from collections.abc import Callable
 
-from realtime_bridge.cursor import Cursor
+from realtime_bridge.event_log.cursor import Cursor
 
 PAGE_S = 0.05  # more, and a neighbour of somebody's burst feels it; less, and the rounds cost more than the events
 FIRST = 100  # a page's events before anything is known; three pages later it is as large as it may be

@@ -12,8 +12,9 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge import cursors, metrics
-from realtime_bridge.cursors import Lease
+from realtime_bridge import metrics
+from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log.leases import Lease
 from realtime_bridge.retry import Breaker, BreakerState
 from realtime_bridge.sinks.base import SinkUnavailable
 

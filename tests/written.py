@@ -20,9 +20,10 @@ from psycopg.rows import DictRow
 from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
-from realtime_bridge import db, log
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
+from realtime_bridge import db
+from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.answers import Written as SocketMessage
 from realtime_bridge.legacy.incoming import StoredIncoming
 from tests.factories import claims_of, make_key, make_user

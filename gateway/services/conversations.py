@@ -13,7 +13,7 @@ from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.preconditions import IfMatch
 from gateway.services.account_users import check_users, unknown_user
 from gateway.store import conversations as store
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 NO_SUCH = "There is no such conversation."
 MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`

@@ -16,7 +16,7 @@ from gateway.domain import Direction, MessageStatus
 from gateway.services.conversations import lock
 from gateway.store import conversations
 from gateway.store import imports as store
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 OUTCOMES = ("imported", "duplicate", "invalid")
 

@@ -34,7 +34,7 @@ from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations
 from gateway.store import messages as store
 from gateway.store import search as found
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
 CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"

@@ -11,7 +11,7 @@ from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants
 from gateway.services.account_users import check_users, unknown_user
 from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.store import conversations, participants
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 MAX_PARTICIPANTS = 101  # the owner and a hundred others, as when a conversation is created
 NOT_HERE = "This user takes no part in a conversation of yours."

@@ -9,7 +9,7 @@ from gateway.changes import ConversationState
 from gateway.db import Connection
 from gateway.domain import ConversationFilter, ConversationPage, NewConversation, Position
 from realtime_bridge import sql
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from gateway.event_cursors import MAX_CURSOR_CHARS
 from gateway.v1.fields import Number, Query
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 MAX_WAIT_S = 25  # below the 30 s after which many proxies give up
 MAX_EVENTS = 500

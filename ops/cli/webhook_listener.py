@@ -25,7 +25,7 @@ from gateway.db import Connection
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
 from realtime_bridge import sql
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 from realtime_bridge.webhooks import signing
 
 _QUERIES = sql.Queries(__file__)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.answers import MAX_BIGINT
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost

@@ -12,11 +12,11 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.reading import event_of
 from realtime_bridge.legacy import cards
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.pace import REMEMBERED
-from realtime_bridge.log import event_of
 from realtime_bridge.shares import QueueFull, TaskQueue
 from realtime_bridge.tokens import Claims
 

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from realtime_bridge.content_html import with_html
-from realtime_bridge.events import Event, EventType
+from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card
 
 CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout import latency
 from realtime_bridge.rollout.windows import Sample, Side

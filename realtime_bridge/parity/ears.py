@@ -7,7 +7,7 @@ import socketio
 import structlog
 
 from realtime_bridge.channels.seat import Receive
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import conversation_topic
 

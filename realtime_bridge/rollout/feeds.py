@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.rollout.decision import Reading, Told
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.stages import StageName

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.relay import Pool, Relay

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 
 SINKS = ("supabase", "legacy", "webhooks", "wuzapi")  # each has a row in relay_cursors and a class in this package
 

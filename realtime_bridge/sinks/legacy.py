@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
 from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, is_listed
 from realtime_bridge.legacy.fanout import FanoutUnavailable

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
 from realtime_bridge.transports.way import Way

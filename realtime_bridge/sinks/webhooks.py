@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge import sql
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.sinks.base import Delivery
 
 _QUERIES = sql.AsyncQueries(__file__)

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.events import Event, EventType
+from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.sinks.base import Delivery
 from realtime_bridge.wuzapi import ORIGIN, sends
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import aiohttp
 from psycopg import AsyncConnection
 
-from realtime_bridge.payloads import decode
+from realtime_bridge.shared.payloads import decode
 from realtime_bridge.sinks.base import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.rate import BATCH, Rate

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from realtime_bridge import sql
 from realtime_bridge.content_html import event_with_html
-from realtime_bridge.payloads import is_readable
+from realtime_bridge.shared.payloads import is_readable
 from realtime_bridge.webhooks.catalogue import ALIASES
 
 _QUERIES = sql.AsyncQueries(__file__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 from realtime_bridge.webhooks.health import NoticeType
 
 PING = "webhook.ping"

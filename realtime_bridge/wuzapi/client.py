@@ -8,7 +8,7 @@ WuzapiError
 import aiohttp
 
 from realtime_bridge import outbound
-from realtime_bridge.payloads import Unreadable, decode, storable
+from realtime_bridge.shared.payloads import Unreadable, decode, storable
 from realtime_bridge.wuzapi.sends import SENDS
 
 TIMEOUT_S = 20.0  # WUZAPI waits up to ten seconds for a phone's answer

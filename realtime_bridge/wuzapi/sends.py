@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from realtime_bridge import shares, sql
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.wuzapi import ORIGIN
 
 _QUERIES = sql.AsyncQueries(__file__)

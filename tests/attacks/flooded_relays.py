@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge import db
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.dialects import emits_of
 from realtime_bridge.relay import Relay
 from realtime_bridge.service import RealtimeService

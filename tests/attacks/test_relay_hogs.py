@@ -16,7 +16,7 @@ from gateway.changes import ImportedMessage
 from gateway.db import Database
 from gateway.domain import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.reach import FIRST
 from realtime_bridge.relay import Relay
 from realtime_bridge.sinks.base import Delivery

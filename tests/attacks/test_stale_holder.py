@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.cursors import LEASE_S, LeaseLost
+from realtime_bridge.event_log.leases import LEASE_S, LeaseLost
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.relay import Relay
 from realtime_bridge.sinks.legacy import BATCH_EVENTS

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from gateway.event_cursors import EventCursor
 from gateway.store.events import read_events
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import broadcasts_of, conversation_topic, inbox_topic
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.webhooks.bodies import Bodies

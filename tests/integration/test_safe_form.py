@@ -18,10 +18,11 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge import db, log, parked
+from realtime_bridge import db, parked
 from realtime_bridge.content_html import clean
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
+from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import emits_of

@@ -2,7 +2,7 @@
 
 import re
 
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 from tests.gateway_server import ROOT
 from tests.written import Written
 

@@ -9,7 +9,8 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import cursors, reports
+from realtime_bridge import reports
+from realtime_bridge.event_log import leases as cursors
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
 from realtime_bridge.parity.canary_user import CANARY_ID

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.janitor import Janitor
+from realtime_bridge.event_log.janitor import Janitor
 from tests.conftest import one
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool

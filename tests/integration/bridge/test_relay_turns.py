@@ -6,7 +6,9 @@ import psycopg
 from psycopg.rows import DictRow
 
 from ops.cli import relay as relay_command
-from realtime_bridge import janitor, log, metrics, sql
+from realtime_bridge import metrics, sql
+from realtime_bridge.event_log import janitor
+from realtime_bridge.event_log import reading as log
 from realtime_bridge.lag import Lag
 from realtime_bridge.sinks.base import SinkUnavailable
 from tests.factories import append_message, make_conversation, make_user

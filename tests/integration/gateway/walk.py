@@ -11,7 +11,7 @@ from flask import Flask
 from hypothesis.stateful import RuleBasedStateMachine
 from psycopg.rows import DictRow
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import broadcasts_of, inbox_topic
 from tests.chat_state import ChatState
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data

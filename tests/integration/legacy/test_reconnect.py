@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.conversations import Place, StoredConversations
 from realtime_bridge.tokens import Claims
 from tests.integration.legacy.clients import Client, Clients

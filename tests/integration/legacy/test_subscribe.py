@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialects import typing
 from tests.factories import append_message

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.relay import Relay
 from realtime_bridge.rollout.bucket import bucket_of

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge import cursors
+from realtime_bridge.event_log import leases as cursors
 from realtime_bridge.rollout import judging
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.judgement import evaluate

@@ -1,6 +1,6 @@
 """Up to where listeners have heard: a mark that never passes what is unheard, and remembers two moments."""
 
-from realtime_bridge.cursor import Cursor
+from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.heard import HeardMark
 
 
