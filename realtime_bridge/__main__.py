@@ -14,14 +14,15 @@ import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge import db, garbage, jwks, memory, observation
-from realtime_bridge.database_clock import DatabaseClock
 from realtime_bridge.door import Door, places
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.feed import Feed
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
+from realtime_bridge.fleet.reports import Report
 from realtime_bridge.heard import Echo
-from realtime_bridge.heartbeat import Feeds, Heartbeat
 from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy import socketio_server
@@ -38,7 +39,6 @@ from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink
 from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.reports import Report
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side

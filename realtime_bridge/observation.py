@@ -11,13 +11,13 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from realtime_bridge import reports
 from realtime_bridge.channels.connection import TOKEN_TTL_S
 from realtime_bridge.channels.seats import Seats
 from realtime_bridge.ephemeral.api_signs import ApiSigns
 from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLeases
+from realtime_bridge.fleet import reports
 from realtime_bridge.lag import Lag
 from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.parity.canary import Canary

@@ -12,8 +12,8 @@ from rich.console import Console
 from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, moment, show
 from ops.cli.rollout_options import look, run, watch_options
-from realtime_bridge import reports
-from realtime_bridge.reports import ProcessState, SinkState
+from realtime_bridge.fleet import reports
+from realtime_bridge.fleet.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
 from realtime_bridge.rollout.errors import NotCounted

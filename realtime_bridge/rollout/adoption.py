@@ -14,7 +14,8 @@ from uuid import UUID
 from psycopg import AsyncConnection, errors
 from psycopg.rows import dict_row
 
-from realtime_bridge import reports, sql
+from realtime_bridge import sql
+from realtime_bridge.fleet import reports
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout.decision import Told
 from realtime_bridge.rollout.errors import NotCounted

@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge import reports
-from realtime_bridge.reports import ProcessState
+from realtime_bridge.fleet import reports
+from realtime_bridge.fleet.reports import ProcessState
 from realtime_bridge.rollout import judging
 from realtime_bridge.rollout.errors import NobodyFollows
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from realtime_bridge.reports import SinkState
+from realtime_bridge.fleet.reports import SinkState
 from realtime_bridge.rollout import schedule, stages
 from realtime_bridge.rollout.adoption import Adoption, people, sockets
 from realtime_bridge.rollout.findings import Outcome

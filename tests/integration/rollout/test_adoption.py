@@ -12,10 +12,10 @@ from psycopg.rows import DictRow
 
 from gateway.store.realtime_sessions import note_told
 from realtime_bridge import db
-from realtime_bridge.database_clock import DatabaseClock
-from realtime_bridge.heartbeat import Heartbeat
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.fleet.heartbeat import Heartbeat
+from realtime_bridge.fleet.reports import Report
 from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.reports import Report
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout.metrics import LEFT, USERS
 from realtime_bridge.rollout.operators import Who

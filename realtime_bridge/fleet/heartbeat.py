@@ -11,11 +11,11 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge import reports
-from realtime_bridge.database_clock import DatabaseClock
+from realtime_bridge.fleet import reports
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.fleet.reports import Report
 from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.reports import Report
 from realtime_bridge.sinks.base import SinkNotReady
 
 log = structlog.get_logger(__name__)
