@@ -32,6 +32,7 @@ from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sessions import Sockets
+from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.listening import Address, check_addresses
 from realtime_bridge.logs import configure_logging
@@ -46,7 +47,6 @@ from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared_variables import Provider
 from realtime_bridge.sinks.base import Sink
-from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink

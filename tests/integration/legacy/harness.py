@@ -20,12 +20,12 @@ from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
 from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio_server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.relay import Pool
 from realtime_bridge.sinks.base import Delivery
-from realtime_bridge.sinks.legacy import LegacySink
 from realtime_bridge.tokens import TokenVerifier, mint_user_token
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
