@@ -9,7 +9,7 @@ from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost
 from realtime_bridge.legacy.dialects import DialectError, Emit, conversation_room, emits_of, is_listed, user_room
 from realtime_bridge.legacy.engine import BoundedEngine
-from realtime_bridge.legacy.marks import NOTHING
+from realtime_bridge.legacy.fanout.marks import NOTHING
 from realtime_bridge.legacy.pace import Pace
 from realtime_bridge.legacy.rooms import NAMESPACE, Hold, Rooms
 from realtime_bridge.legacy.sessions import Session

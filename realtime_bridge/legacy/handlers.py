@@ -11,7 +11,7 @@ from realtime_bridge.legacy.catch_up import CatchUp
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
 from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, user_room
 from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
-from realtime_bridge.legacy.fanout import Fanout
+from realtime_bridge.legacy.fanout.stream import Fanout
 from realtime_bridge.legacy.guarded import GuardedSocketServer
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit

@@ -20,7 +20,7 @@ from realtime_bridge.legacy.cards import find_cards
 from realtime_bridge.legacy.catch_up import readable
 from realtime_bridge.legacy.dialects import Emit, is_listed
 from realtime_bridge.legacy.engine import BoundedEngine
-from realtime_bridge.legacy.fanout import Fanout
+from realtime_bridge.legacy.fanout.stream import Fanout
 from realtime_bridge.legacy.rooms import Rooms
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
 from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, is_listed
-from realtime_bridge.legacy.fanout import FanoutUnavailable
+from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
 

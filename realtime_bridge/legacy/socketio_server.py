@@ -19,7 +19,7 @@ from realtime_bridge.legacy.conversations import Conversations
 from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.endings import RESYNC, Endings
 from realtime_bridge.legacy.engine import MAX_QUEUED_PACKETS, BoundedEngine
-from realtime_bridge.legacy.fanout import Fanout, LocalFanout, RedisFanout
+from realtime_bridge.legacy.fanout.stream import Fanout, LocalFanout, RedisFanout
 from realtime_bridge.legacy.frames import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.gate import Gate
 from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.legacy.fanout import STREAM
+from realtime_bridge.legacy.fanout.stream import STREAM
 from realtime_bridge.sinks.base import SinkUnavailable
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.fanout import STREAM, RedisFanout
-from realtime_bridge.legacy.marks import Marks
+from realtime_bridge.legacy.fanout.marks import Marks
+from realtime_bridge.legacy.fanout.stream import STREAM, RedisFanout
 from realtime_bridge.legacy.rooms import Rooms
 from tests.integration.legacy.redis_server import RedisServer
 

@@ -9,7 +9,7 @@ import pytest
 
 from realtime_bridge.legacy.cards import Card, CardsUnavailable
 from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.fanout import FanoutUnavailable
+from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
 from realtime_bridge.legacy.socketio_server import LegacyServer
 from realtime_bridge.sinks.base import Sink, SinkNotReady, SinkUnavailable

@@ -23,8 +23,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from realtime_bridge.legacy import entries
 from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.fanout import entries
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 from realtime_bridge.legacy.rooms import Rooms
 
