@@ -25,7 +25,6 @@ from realtime_bridge.fleet.reports import Report
 from realtime_bridge.heard import Echo
 from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.jwks import ProjectKeys
-from realtime_bridge.legacy import socketio_server
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
@@ -33,6 +32,7 @@ from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.sink import LegacySink
+from realtime_bridge.legacy.socketio import server as socketio_server
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.listening import Address, check_addresses
 from realtime_bridge.logs import configure_logging

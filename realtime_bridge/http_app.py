@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from realtime_bridge import home
 from realtime_bridge.home import JsonLine
-from realtime_bridge.legacy.socketio_server import PATH, LegacyServer
+from realtime_bridge.legacy.socketio.server import PATH, LegacyServer
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.transports.way import Way
 

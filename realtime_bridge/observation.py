@@ -19,7 +19,7 @@ from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLeases
 from realtime_bridge.fleet import reports
 from realtime_bridge.lag import Lag
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counted import CountedSink

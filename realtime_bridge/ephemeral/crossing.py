@@ -24,8 +24,8 @@ from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
-from realtime_bridge.legacy.dialects import Emit, typing
 from realtime_bridge.legacy.sessions import Session
+from realtime_bridge.legacy.socketio.dialect import Emit, typing
 from realtime_bridge.shares import Line, QueueFull
 
 log = structlog.get_logger(__name__)

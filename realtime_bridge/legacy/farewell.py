@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary_user import CANARY_ID
 
 log = structlog.get_logger(__name__)

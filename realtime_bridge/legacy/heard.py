@@ -17,11 +17,11 @@ from realtime_bridge import sql
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.reading import read_page
 from realtime_bridge.legacy.cards import find_cards
-from realtime_bridge.legacy.catch_up import readable
-from realtime_bridge.legacy.dialects import Emit, is_listed
-from realtime_bridge.legacy.engine import BoundedEngine
 from realtime_bridge.legacy.fanout.stream import Fanout
-from realtime_bridge.legacy.rooms import Rooms
+from realtime_bridge.legacy.socketio.catch_up import readable
+from realtime_bridge.legacy.socketio.dialect import Emit, is_listed
+from realtime_bridge.legacy.socketio.engine import BoundedEngine
+from realtime_bridge.legacy.socketio.rooms import Rooms
 
 log = structlog.get_logger(__name__)
 

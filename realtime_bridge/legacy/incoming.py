@@ -17,8 +17,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
-from realtime_bridge.legacy.answers import Mistake, Written, not_found
 from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_WAITING, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.legacy.socketio.arguments import Mistake, Written, not_found
 from realtime_bridge.shares import QueueFull, TaskQueue
 from realtime_bridge.tokens import Claims
 

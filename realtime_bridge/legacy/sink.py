@@ -9,9 +9,9 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
-from realtime_bridge.legacy.dialects import DialectError, Emit, emits_of, is_listed
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.dialect import DialectError, Emit, emits_of, is_listed
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
 
 RECONNECT_GRACE_S = 3.0  # old clients reconnect 1 s after a loss, with up to half a second of jitter

@@ -17,9 +17,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from realtime_bridge import sql
-from realtime_bridge.legacy.dialects import Emit, user_room
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.dialect import Emit, user_room
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay import Pool
 from realtime_bridge.rollout import metrics
 from realtime_bridge.rollout.decision import Reading

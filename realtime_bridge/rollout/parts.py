@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.rollout import announcer, flag_source
 from realtime_bridge.rollout.announcer import Announcer

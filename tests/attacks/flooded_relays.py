@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge import db
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.dialects import emits_of
+from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay import Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.base import Delivery, Sink

@@ -115,7 +115,7 @@ def test_nobody_asks_faster_than_their_pace(
     bridge: Bridge, clients: Clients, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever goes on asking is made to wait first, and then refused with a code; other users are not."""
-    monkeypatch.setattr("realtime_bridge.legacy.handlers.PATIENCE_S", 0.0)
+    monkeypatch.setattr("realtime_bridge.legacy.socketio.handlers.PATIENCE_S", 0.0)
     hasty, calm = clients.connect(bridge.url, room.member), clients.connect(bridge.url, room.owner)
     for _ in range(800):
         hasty.tell("typing", {"conversationId": str(room.id), "isTyping": True})

@@ -25,7 +25,7 @@ from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.dialects import emits_of
+from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.service import broadcasts_of
 from realtime_bridge.sinks.base import Refusal
 from realtime_bridge.webhooks.bodies import Bodies

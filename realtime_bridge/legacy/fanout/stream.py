@@ -23,10 +23,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.fanout import entries
 from realtime_bridge.legacy.redis_client import BROKEN, connect
-from realtime_bridge.legacy.rooms import Rooms
+from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.socketio.rooms import Rooms
 
 log = structlog.get_logger(__name__)
 

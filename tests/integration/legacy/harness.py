@@ -16,12 +16,12 @@ from realtime_bridge import db
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
 from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sink import LegacySink
-from realtime_bridge.legacy.socketio_server import LegacyServer, create
+from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
+from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.relay import Pool

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from realtime_bridge import db
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card, StoredCards, find_cards
-from realtime_bridge.legacy.dialects import CONVERSATION_EVENTS, DialectError, Emit, emits_of, is_listed, typing
+from realtime_bridge.legacy.socketio.dialect import CONVERSATION_EVENTS, DialectError, Emit, emits_of, is_listed, typing
 from tests.written import HTML, Written
 
 

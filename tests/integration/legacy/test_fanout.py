@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.fanout.marks import Marks
 from realtime_bridge.legacy.fanout.stream import STREAM, RedisFanout
-from realtime_bridge.legacy.rooms import Rooms
+from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.socketio.rooms import Rooms
 from tests.integration.legacy.redis_server import RedisServer
 
 

@@ -104,7 +104,7 @@ def test_long_absence_is_truncated(
     bridge: Bridge, clients: Clients, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who missed more than the bound gets that many, and is told to fetch the rest over REST."""
-    monkeypatch.setattr("realtime_bridge.legacy.catch_up.MAX_EVENTS", 3)
+    monkeypatch.setattr("realtime_bridge.legacy.socketio.catch_up.MAX_EVENTS", 3)
     room.append(*"abcde")
     client = clients.connect(bridge.url, room.member)
     answer = client.subscribe(room.id, after_seq=0)

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from realtime_bridge.legacy.cards import Card, CardsUnavailable
-from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
-from realtime_bridge.legacy.socketio_server import LegacyServer
+from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.sinks.base import Sink, SinkNotReady, SinkUnavailable
 from tests.written import Written
 

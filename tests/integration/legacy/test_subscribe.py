@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.dialects import typing
+from realtime_bridge.legacy.socketio.dialect import typing
 from tests.factories import append_message
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room, make_room
@@ -163,7 +163,7 @@ def test_subscriptions_of_a_socket_are_bounded(
     bridge: Bridge, clients: Clients, conn: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One subscription too many is refused; repeating one is not."""
-    monkeypatch.setattr("realtime_bridge.legacy.handlers.MAX_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr("realtime_bridge.legacy.socketio.handlers.MAX_SUBSCRIPTIONS", 1)
     room, other = make_room(conn), make_room(conn)
     conn.execute(
         "insert into conversation_participants (conversation_id, user_id, role) values (%s, %s, 'client')",

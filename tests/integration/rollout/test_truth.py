@@ -18,7 +18,7 @@ from gateway.store.realtime_sessions import note_told
 from ops.cli.main import main
 from realtime_bridge.__main__ import create_heartbeat, create_legacy, create_relays, create_rollout
 from realtime_bridge.fleet.clock import DatabaseClock
-from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.relay import Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings

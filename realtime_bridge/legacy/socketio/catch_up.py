@@ -4,15 +4,22 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.answers import MAX_BIGINT
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost
-from realtime_bridge.legacy.dialects import DialectError, Emit, conversation_room, emits_of, is_listed, user_room
-from realtime_bridge.legacy.engine import BoundedEngine
 from realtime_bridge.legacy.fanout.marks import NOTHING
-from realtime_bridge.legacy.pace import Pace
-from realtime_bridge.legacy.rooms import NAMESPACE, Hold, Rooms
 from realtime_bridge.legacy.sessions import Session
+from realtime_bridge.legacy.socketio.arguments import MAX_BIGINT
+from realtime_bridge.legacy.socketio.dialect import (
+    DialectError,
+    Emit,
+    conversation_room,
+    emits_of,
+    is_listed,
+    user_room,
+)
+from realtime_bridge.legacy.socketio.engine import BoundedEngine
+from realtime_bridge.legacy.socketio.pace import Pace
+from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Hold, Rooms
 
 MAX_EVENTS = (
     2_000  # ten seconds of a conversation at 200/s; more is a REST client's job: `truncated` in the answer says so

@@ -16,19 +16,19 @@ from engineio.payload import Payload
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_bridge.legacy.conversations import Conversations
-from realtime_bridge.legacy.dialects import Emit
 from realtime_bridge.legacy.endings import RESYNC, Endings
-from realtime_bridge.legacy.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.fanout.stream import Fanout, LocalFanout, RedisFanout
-from realtime_bridge.legacy.frames import MAX_FRAME_BYTES, MAX_PACKETS
-from realtime_bridge.legacy.gate import Gate
-from realtime_bridge.legacy.guarded import CONNECT_TIMEOUT_S, GuardedSocketServer
-from realtime_bridge.legacy.handlers import Handlers
 from realtime_bridge.legacy.heard import Heard, Log
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
-from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions
+from realtime_bridge.legacy.socketio.asgi_guard import Gate
+from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.socketio.engine import MAX_QUEUED_PACKETS, BoundedEngine
+from realtime_bridge.legacy.socketio.handlers import Handlers
+from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES, MAX_PACKETS
+from realtime_bridge.legacy.socketio.protocol_guard import CONNECT_TIMEOUT_S, GuardedSocketServer
+from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.legacy.watcher import Watcher
 from realtime_bridge.tokens import TokenVerifier

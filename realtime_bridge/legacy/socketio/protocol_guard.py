@@ -7,8 +7,8 @@ import socketio
 import structlog
 from socketio import packet
 
-from realtime_bridge.legacy.engine import BoundedEngine
-from realtime_bridge.legacy.frames import BadFrame, check_event
+from realtime_bridge.legacy.socketio.engine import BoundedEngine
+from realtime_bridge.legacy.socketio.packets import BadFrame, check_event
 
 log = structlog.get_logger(__name__)
 

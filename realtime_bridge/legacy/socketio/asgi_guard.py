@@ -13,8 +13,8 @@ from urllib.parse import parse_qs
 import structlog
 
 from realtime_bridge import door
-from realtime_bridge.legacy.engine import BoundedEngine
-from realtime_bridge.legacy.frames import (
+from realtime_bridge.legacy.socketio.engine import BoundedEngine
+from realtime_bridge.legacy.socketio.packets import (
     MAX_FRAME_BYTES,
     PROTOCOL_ERROR,
     TOO_LARGE,

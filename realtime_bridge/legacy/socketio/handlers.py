@@ -6,18 +6,18 @@ import structlog
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from realtime_bridge import door
-from realtime_bridge.legacy import answers
-from realtime_bridge.legacy.catch_up import CatchUp
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
-from realtime_bridge.legacy.dialects import Emit, conversation_room, typing, user_room
 from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
 from realtime_bridge.legacy.fanout.stream import Fanout
-from realtime_bridge.legacy.guarded import GuardedSocketServer
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit
-from realtime_bridge.legacy.pace import Pace
-from realtime_bridge.legacy.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
+from realtime_bridge.legacy.socketio import arguments as answers
+from realtime_bridge.legacy.socketio.catch_up import CatchUp
+from realtime_bridge.legacy.socketio.dialect import Emit, conversation_room, typing, user_room
+from realtime_bridge.legacy.socketio.pace import Pace
+from realtime_bridge.legacy.socketio.protocol_guard import GuardedSocketServer
+from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.watcher import Nobody, Watcher
 from realtime_bridge.tokens import TokenError, TokenVerifier
 
