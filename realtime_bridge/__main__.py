@@ -38,7 +38,7 @@ from realtime_bridge.listening import Address, check_addresses
 from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout

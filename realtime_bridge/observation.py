@@ -22,7 +22,7 @@ from realtime_bridge.lag import Lag
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
 from tests.fakes import RecordingSink
 from tests.written import Written

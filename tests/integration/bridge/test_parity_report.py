@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 from ops.cli import parity_plot
 from ops.cli.main import main
 from ops.cli.parity_plot import Mark, PlotError, Stretch
-from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples

@@ -5,7 +5,7 @@ import time
 
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.ledger import Ledger
-from realtime_bridge.parity.schedule import Schedule
+from realtime_bridge.parity.ticks import Schedule
 from realtime_bridge.rollout.windows import Side
 
 
