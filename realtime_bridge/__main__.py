@@ -14,7 +14,6 @@ import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge import db, garbage, jwks, memory, observation
-from realtime_bridge.door import Door, places
 from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
@@ -23,7 +22,6 @@ from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
 from realtime_bridge.fleet.reports import Report
 from realtime_bridge.heard import Echo
-from realtime_bridge.http_app import create_http_app, create_metrics_app
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
@@ -39,6 +37,9 @@ from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counting_sink import CountedSink
+from realtime_bridge.process.door import Door, places
+from realtime_bridge.process.probes import create_http_app, create_metrics_app
+from realtime_bridge.process.web_server import WebServer
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
@@ -57,7 +58,6 @@ from realtime_bridge.transports.fallback import FallbackTransport
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.transports.rate import Rate
 from realtime_bridge.transports.way import Way
-from realtime_bridge.web_server import WebServer
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 
 import structlog
 
-from realtime_bridge import door
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.packets import (
     MAX_FRAME_BYTES,
@@ -22,6 +21,7 @@ from realtime_bridge.legacy.socketio.packets import (
     check_polling_body,
     check_websocket_frame,
 )
+from realtime_bridge.process import door
 
 log = structlog.get_logger(__name__)
 

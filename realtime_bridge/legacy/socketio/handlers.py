@@ -5,7 +5,6 @@ from typing import Any
 import structlog
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from realtime_bridge import door
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
 from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
 from realtime_bridge.legacy.fanout.stream import Fanout
@@ -19,6 +18,7 @@ from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.protocol_guard import GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.watcher import Nobody, Watcher
+from realtime_bridge.process import door
 from realtime_bridge.tokens import TokenError, TokenVerifier
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from realtime_bridge.http_app import create_http_app
+from realtime_bridge.process.probes import create_http_app
 from realtime_bridge.relay import Pool
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from realtime_bridge.door import Door, Guest, Websocket
+from realtime_bridge.process.door import Door, Guest, Websocket
 
 CLOSE_TIMEOUT_S = 5  # clients reconnect to another bridge; those that do not answer are dropped
 FRAME_BYTES = 1_048_576  # above any frame a dialect allows: each dialect refuses larger ones with its own error

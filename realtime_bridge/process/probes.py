@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from realtime_bridge import home
-from realtime_bridge.home import JsonLine
 from realtime_bridge.legacy.socketio.server import PATH, LegacyServer
+from realtime_bridge.process import front_page as home
+from realtime_bridge.process.front_page import JsonLine
 from realtime_bridge.relay import Pool, Relay
 from realtime_bridge.transports.way import Way
 
