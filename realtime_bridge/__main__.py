@@ -21,7 +21,6 @@ from realtime_bridge.feed import Feed
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.heard import Echo
 from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
@@ -40,14 +39,15 @@ from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.process.door import Door, places
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
 from realtime_bridge.process.web_server import WebServer
-from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.relay.heard import Echo
+from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.sink import Sink
 from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared_variables import Provider
-from realtime_bridge.sinks.base import Sink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink

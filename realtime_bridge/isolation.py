@@ -9,7 +9,7 @@ from psycopg import AsyncConnection, Error
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import LeaseLost
-from realtime_bridge.sinks.base import Delivery, Refusal, Sink, SinkUnavailable
+from realtime_bridge.relay.sink import Delivery, Refusal, Sink, SinkUnavailable
 
 log = structlog.get_logger(__name__)
 

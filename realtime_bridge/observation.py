@@ -18,7 +18,6 @@ from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLeases
 from realtime_bridge.fleet import reports
-from realtime_bridge.lag import Lag
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.canary_user import CANARY_ID
@@ -30,7 +29,8 @@ from realtime_bridge.parity.pace import Pace
 from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.parity.samples import Samples
 from realtime_bridge.parity.watch import Watch, topic_of
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.lag import Lag
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName

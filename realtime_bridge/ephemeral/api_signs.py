@@ -18,9 +18,9 @@ from realtime_bridge.db import bounded
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.legacy.socketio.dialect import Emit, typing
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
+from realtime_bridge.relay.sink import SinkError
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.sinks.base import SinkError
 from realtime_bridge.transports.base import Broadcast, Transport
 
 log = structlog.get_logger(__name__)

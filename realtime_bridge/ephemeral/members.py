@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge import sql
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 
 _QUERIES = sql.AsyncQueries(__file__)
 TIMEOUT_S = 2.0

@@ -6,7 +6,7 @@ import psycopg
 import structlog
 
 from realtime_bridge import sql
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.reports import Report
 from realtime_bridge.legacy.sessions import Sockets
-from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.sinks.base import SinkNotReady
+from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.sink import SinkNotReady
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.socketio.dialect import DialectError, Emit, emits_of, is_listed
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.sinks.base import Delivery, Refusal, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import Delivery, Refusal, SinkNotReady, SinkUnavailable
 
 RECONNECT_GRACE_S = 3.0  # old clients reconnect 1 s after a loss, with up to half a second of jitter
 BATCH_EVENTS = 20  # one entry of the fan-out stream: some 60 KB, and one round trip

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkError, SinkNotReady, SinkOverRate
+from realtime_bridge.relay.sink import SinkError, SinkNotReady, SinkOverRate
 
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 DOUBT_AFTER_S = 0.3  # far above the usual few milliseconds: look closer, and conclude nothing yet

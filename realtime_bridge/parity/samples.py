@@ -10,7 +10,7 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout import windows
 from realtime_bridge.rollout.windows import Sample, Side
 

@@ -20,12 +20,12 @@ from realtime_bridge import sql
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.socketio.dialect import Emit, user_room
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
+from realtime_bridge.relay.sink import SinkError
 from realtime_bridge.rollout import metrics
 from realtime_bridge.rollout.decision import Reading
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import inbox_topic
-from realtime_bridge.sinks.base import SinkError
 from realtime_bridge.transports.base import Broadcast, Transport
 
 log = structlog.get_logger(__name__)

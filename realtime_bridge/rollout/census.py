@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import structlog
 
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout import adoption, metrics
 from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.errors import NotCounted

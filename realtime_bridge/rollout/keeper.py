@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.census import Census

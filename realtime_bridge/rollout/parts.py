@@ -9,7 +9,7 @@ from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.rollout import announcer, flag_source
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.decision import Told

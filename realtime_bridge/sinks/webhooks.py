@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge import sql
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.sinks.base import Delivery
+from realtime_bridge.relay.sink import Delivery
 
 _QUERIES = sql.AsyncQueries(__file__)
 

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event, EventType
-from realtime_bridge.sinks.base import Delivery
+from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.wuzapi import ORIGIN, sends
 
 NOT_OURS = frozenset({ORIGIN, "import"})  # came from the phone itself; history, however it was written down

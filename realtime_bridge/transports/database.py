@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
-from realtime_bridge.sinks.base import EventRefused, SinkUnavailable
+from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.way import Way
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import aiohttp
 from psycopg import AsyncConnection
 
+from realtime_bridge.relay.sink import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.sinks.base import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.rate import BATCH, Rate
 

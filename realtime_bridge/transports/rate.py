@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkOverRate
+from realtime_bridge.relay.sink import SinkOverRate
 
 WINDOW_S, TICK_S = 60.0, 5.0  # the server's: twelve ticks, and a verdict that stands for one
 SHARE = 0.8  # of the limit: what is left is for deliveries, probes and what clients send

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from realtime_bridge.sinks.base import EventRefused
+from realtime_bridge.relay.sink import EventRefused
 from realtime_bridge.transports.base import Broadcast
 
 Send = Callable[[Sequence[Broadcast]], Awaitable[None]]

@@ -14,7 +14,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
-from realtime_bridge.sinks.base import SinkNotReady
+from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.transports.rate import Rate
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ import structlog
 
 from realtime_bridge import sql
 from realtime_bridge.event_log.janitor import INTERVAL_S, RETRY_S, WEEKS_AHEAD
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 
 log = structlog.get_logger(__name__)
 

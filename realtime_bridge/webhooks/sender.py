@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.shares import Line
 from realtime_bridge.webhooks import deliveries, metrics
 from realtime_bridge.webhooks.attempts import Attempt

@@ -15,7 +15,7 @@ import psycopg
 import structlog
 
 from realtime_bridge import metrics, shares
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 from realtime_bridge.secrets import SecretBox, SecretsError
 from realtime_bridge.wuzapi import sends, token_context
 from realtime_bridge.wuzapi.client import MessageRefused, ServerUnavailable, WuzapiClient

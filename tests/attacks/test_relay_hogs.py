@@ -17,9 +17,9 @@ from gateway.db import Database
 from gateway.domain import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.reach import FIRST
-from realtime_bridge.relay import Relay
-from realtime_bridge.sinks.base import Delivery
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.reach import FIRST
+from realtime_bridge.relay.sink import Delivery
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

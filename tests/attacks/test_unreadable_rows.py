@@ -13,8 +13,8 @@ from gateway.event_cursors import EventCursor
 from gateway.store import events as catch_up
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.catch_up import readable
+from realtime_bridge.relay.sink import Sink
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import Sink
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink

@@ -20,7 +20,7 @@ from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
 from realtime_bridge import db, sql
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports import database

@@ -36,7 +36,7 @@ from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
 from realtime_bridge import db, garbage
-from realtime_bridge.relay import Pool, Relay
+from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.webhooks import signing

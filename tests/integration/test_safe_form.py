@@ -18,7 +18,7 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge import db, parked
+from realtime_bridge import db
 from realtime_bridge.content_html import clean
 from realtime_bridge.event_log import reading as log
 from realtime_bridge.event_log.cursor import Cursor
@@ -26,8 +26,9 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.dialect import emits_of
+from realtime_bridge.relay import parked
+from realtime_bridge.relay.sink import Refusal
 from realtime_bridge.service import broadcasts_of
-from realtime_bridge.sinks.base import Refusal
 from realtime_bridge.webhooks.bodies import Bodies
 from tests.factories import claims_of, make_conversation, make_key, make_user
 from tests.waiting import wait_for

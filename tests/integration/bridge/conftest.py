@@ -10,8 +10,8 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge import db
-from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.sinks.base import Sink
+from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.sink import Sink
 from tests.factories import make_conversation, make_user
 
 

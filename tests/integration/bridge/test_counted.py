@@ -6,7 +6,7 @@ import pytest
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.parity.counting_sink import CountedSink
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
 from tests.fakes import RecordingSink
 from tests.written import Written
 

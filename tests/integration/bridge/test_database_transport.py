@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.way import Way

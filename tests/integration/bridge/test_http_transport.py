@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
+from realtime_bridge.relay.sink import SinkOverRate, SinkUnavailable
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.base import SinkOverRate, SinkUnavailable
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.http import HttpTransport
 from realtime_bridge.transports.way import Way

@@ -15,7 +15,7 @@ from realtime_bridge.channels.seats import Seats
 from realtime_bridge.parity.pace import Pace
 from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.parity.watch import Watch, topic_of
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport, find_readers

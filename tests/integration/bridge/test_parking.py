@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.relay.sink import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message
 from tests.fakes import RecordingSink

@@ -7,7 +7,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.event_log import leases as cursors
-from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.relay.sink import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.rollout import keeper
 from realtime_bridge.service import RealtimeService, conversation_topic, inbox_topic
 from realtime_bridge.sinks.supabase import SupabaseSink

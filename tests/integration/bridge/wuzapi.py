@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.secrets import SecretBox
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.wuzapi import token_context

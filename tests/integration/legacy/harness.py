@@ -24,8 +24,8 @@ from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
 from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.stalled import StallGuard
 from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.relay import Pool
-from realtime_bridge.sinks.base import Delivery
+from realtime_bridge.relay.loop import Pool
+from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.tokens import TokenVerifier, mint_user_token
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"

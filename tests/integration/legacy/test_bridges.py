@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime_bridge.legacy.fanout.stream import STREAM
-from realtime_bridge.sinks.base import SinkUnavailable
+from realtime_bridge.relay.sink import SinkUnavailable
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token

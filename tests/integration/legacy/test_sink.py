@@ -12,7 +12,7 @@ from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
 from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.sinks.base import Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import Sink, SinkNotReady, SinkUnavailable
 from tests.written import Written
 
 

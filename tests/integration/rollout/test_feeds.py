@@ -12,13 +12,13 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
 from realtime_bridge.rollout.bucket import bucket_of
 from realtime_bridge.rollout.dial import Dial
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
 from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

@@ -19,10 +19,10 @@ from ops.cli.main import main
 from realtime_bridge.__main__ import create_heartbeat, create_legacy, create_relays, create_rollout
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.legacy.socketio.dialect import Emit
-from realtime_bridge.relay import Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import SINKS
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings
-from realtime_bridge.sinks.base import SINKS
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.way import Way
 from tests.factories import append_message, make_conversation, make_user

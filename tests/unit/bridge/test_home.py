@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from realtime_bridge.process.probes import create_http_app
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 
 
 def get(path: str, accept: str) -> httpx.Response:

@@ -11,7 +11,7 @@ from realtime_bridge.parity.pace import Pace
 from realtime_bridge.parity.path_probe import MAX_POSTS, SILENT, PathProbe
 from realtime_bridge.parity.seat_watch import REASON
 from realtime_bridge.parity.watch import HEALTHY_AFTER_S, TICK_S, Watch
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
 from realtime_bridge.transports.way import SILENT as NOTHING_DELIVERED
 from realtime_bridge.transports.way import Way
 

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from realtime_bridge import sql
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.reading import event_of
-from realtime_bridge.sinks.base import Refusal
+from realtime_bridge.relay.sink import Refusal
 
 _QUERIES = sql.AsyncQueries(__file__)
 _COMMANDS = sql.Queries(__file__)

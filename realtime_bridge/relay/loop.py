@@ -19,18 +19,19 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from realtime_bridge import isolation, metrics, parked
+from realtime_bridge import isolation, metrics
 from realtime_bridge.event_log import leases as cursors
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease, LeaseLost
 from realtime_bridge.event_log.reading import Page, read_page
 from realtime_bridge.feed import Everything, Feed
-from realtime_bridge.heard import Echo, HeardMark
-from realtime_bridge.reach import Reach
+from realtime_bridge.relay import parked
+from realtime_bridge.relay.health import SinkHealth
+from realtime_bridge.relay.heard import Echo, HeardMark
+from realtime_bridge.relay.reach import Reach
+from realtime_bridge.relay.sink import Delivery, Sink, SinkNotReady, SinkUnavailable
 from realtime_bridge.retry import BreakerState
-from realtime_bridge.sink_health import SinkHealth
-from realtime_bridge.sinks.base import Delivery, Sink, SinkNotReady, SinkUnavailable
 
 log = structlog.get_logger(__name__)
 

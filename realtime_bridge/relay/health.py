@@ -15,8 +15,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from realtime_bridge import metrics
 from realtime_bridge.event_log import leases as cursors
 from realtime_bridge.event_log.leases import Lease
+from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.retry import Breaker, BreakerState
-from realtime_bridge.sinks.base import SinkUnavailable
 
 log = structlog.get_logger(__name__)
 

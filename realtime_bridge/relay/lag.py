@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge import metrics, sql
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.loop import Pool
 
 log = structlog.get_logger(__name__)
 _QUERIES = sql.AsyncQueries(__file__)
