@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.rollout import adoption, following, operators, schedule, stages, store
+from realtime_bridge.rollout import adoption, following, operators, stages, store
+from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.decision import Kind, Told
 from realtime_bridge.rollout.errors import (

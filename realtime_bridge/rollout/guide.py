@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from realtime_bridge.fleet.reports import SinkState
-from realtime_bridge.rollout import schedule, stages
+from realtime_bridge.rollout import plan as schedule
+from realtime_bridge.rollout import stages
 from realtime_bridge.rollout.adoption import Adoption, people, sockets
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.following import Following

@@ -11,7 +11,8 @@ import psycopg
 import structlog
 
 from realtime_bridge.relay.loop import Pool
-from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import announcer, changes, judging, metrics, store, windows
+from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.census import Census
 from realtime_bridge.rollout.changes import Wish

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from realtime_bridge.rollout import dial, schedule, stages
+from realtime_bridge.rollout import dial, stages
+from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.errors import PlanRefused, StageRefused
 from realtime_bridge.rollout.stages import COMPLETE, LADDER, OFF, SHADOW, ramp
 from realtime_bridge.rollout.windows import Side
