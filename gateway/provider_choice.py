@@ -5,13 +5,13 @@ from uuid import UUID
 
 from gateway.errors import ServiceUnavailable
 from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.rollout import flag_source
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.decision import Source, Told
-from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.dial import flag_source
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.decision import Source, Told
+from realtime_bridge.rollout.dial.errors import FlagProviderError
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.dial_thread import DialThread
-from realtime_bridge.rollout.errors import FlagProviderError
-from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.shared_variables import Provider
 

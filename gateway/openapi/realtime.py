@@ -10,8 +10,8 @@ from gateway import errors
 from gateway.openapi.answers import Answer, Id
 from gateway.openapi.operation import Operation
 from gateway.v1.schemas import CreateRealtimeSession
-from realtime_bridge.rollout.decision import Source, Told
-from realtime_bridge.rollout.stages import StageName
+from realtime_bridge.rollout.dial.decision import Source, Told
+from realtime_bridge.rollout.dial.stages import StageName
 
 _USER = "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"
 

@@ -19,7 +19,7 @@ from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import CreateRealtimeSession
 from gateway.validation import read_body, read_query
-from realtime_bridge.rollout.decision import Told
+from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.service import conversation_topic, inbox_topic
 
 

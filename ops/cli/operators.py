@@ -10,9 +10,9 @@ from ops.cli.output import Column, say, show
 from ops.cli.rollout_options import by_option, identify, run, shown_once, why_option
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout import operators as store
-from realtime_bridge.rollout.errors import ApprovalNeeded
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.operators import Operator
-from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.rollout.store import Connection, get_dial
 
 NOBODY = "There are no operators: whoever has the database may turn the dial, and says who he is."

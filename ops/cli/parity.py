@@ -22,7 +22,7 @@ from realtime_bridge import sql
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout import windows
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.store import Connection
 from realtime_bridge.rollout.windows import SLOT_S
 

@@ -12,14 +12,15 @@ from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, say, show
 from ops.cli.rollout_options import by_option, identify, run, why_option
 from ops.cli.rollout_subjects import find_user
-from realtime_bridge.rollout import changes, stages, store
-from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
+from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.changes import Wish
-from realtime_bridge.rollout.decision import Decision
-from realtime_bridge.rollout.errors import ApprovalNeeded, StageRefused
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
+from realtime_bridge.rollout.dial.decision import Decision
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, StageRefused
+from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.stages import FLAG, StageName
 from realtime_bridge.rollout.store import Connection
 
 GATE_PASSED = "the gate has passed"

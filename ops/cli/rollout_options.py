@@ -15,7 +15,7 @@ import psycopg
 
 from ops.cli.options import database_url
 from realtime_bridge.rollout import operators
-from realtime_bridge.rollout.errors import OperatorRefused
+from realtime_bridge.rollout.dial.errors import OperatorRefused
 from realtime_bridge.rollout.operators import VARIABLE, Who
 from realtime_bridge.rollout.store import Connection
 

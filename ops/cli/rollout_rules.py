@@ -12,11 +12,11 @@ from ops.cli.output import Column, encode, say, show
 from ops.cli.rollout_options import by_option, identify, run, shown_once, why_option
 from ops.cli.rollout_subjects import find_user
 from realtime_bridge.rollout import changes, store
-from realtime_bridge.rollout.decision import Kind, Told
-from realtime_bridge.rollout.errors import ApprovalNeeded, PolicyRefused
+from realtime_bridge.rollout.dial.decision import Kind, Told
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused
+from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.stages import FLAG, StageName
 from realtime_bridge.rollout.store import Connection
 
 OVERRIDE_COLUMNS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from realtime_bridge.rollout.decision import Told
+from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.tokens import Claims
 
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process

@@ -17,8 +17,8 @@ from psycopg.rows import dict_row
 from realtime_bridge import sql
 from realtime_bridge.fleet import reports
 from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.rollout.errors import NotCounted
+from realtime_bridge.rollout.dial.decision import Told
+from realtime_bridge.rollout.dial.errors import NotCounted
 from realtime_bridge.rollout.windows import Side
 
 _QUERIES = sql.AsyncQueries(__file__)

@@ -8,7 +8,7 @@ import structlog
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout import adoption, metrics
 from realtime_bridge.rollout.adoption import Adoption
-from realtime_bridge.rollout.errors import NotCounted
+from realtime_bridge.rollout.dial.errors import NotCounted
 
 log = structlog.get_logger(__name__)
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.rollout import adoption, following, operators, stages, store
+from realtime_bridge.rollout import adoption, following, operators, store
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption
-from realtime_bridge.rollout.decision import Kind, Told
-from realtime_bridge.rollout.errors import (
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.decision import Kind, Told
+from realtime_bridge.rollout.dial.errors import (
     ApprovalNeeded,
     ApprovalRefused,
     GateHolds,
@@ -22,11 +23,11 @@ from realtime_bridge.rollout.errors import (
     UsersLeft,
     VersionConflict,
 )
+from realtime_bridge.rollout.dial.stages import OFF, Stage, StageName
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.stages import OFF, Stage, StageName
 from realtime_bridge.rollout.store import Action, Connection, Dial, Note, Request
 
 APPROVE = "waits for a second operator: crossfade rollout approve"

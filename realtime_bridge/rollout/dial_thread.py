@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 
-from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.dial.follower import Dial
 
 JOIN_S = 3.0  # who leaves waits no longer for this thread
 

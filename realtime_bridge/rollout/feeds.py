@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import SinkNotReady
-from realtime_bridge.rollout.decision import Reading, Told
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.stages import StageName
+from realtime_bridge.rollout.dial.decision import Reading, Told
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.windows import Side
 
 UNKNOWN_RETRY_S = 0.2  # at the start, until the dial was read once

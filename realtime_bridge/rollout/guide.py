@@ -9,14 +9,14 @@ from datetime import datetime
 
 from realtime_bridge.fleet.reports import SinkState
 from realtime_bridge.rollout import plan as schedule
-from realtime_bridge.rollout import stages
 from realtime_bridge.rollout.adoption import Adoption, people, sockets
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.stages import Stage, StageName
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.operators import can_agree
-from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
 from realtime_bridge.rollout.windows import Side
 

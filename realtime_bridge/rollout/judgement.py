@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from realtime_bridge.rollout import judging, store, windows
+from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gate_windows import GateWindow, cut
 from realtime_bridge.rollout.gates import FailureRun, Verdict, judge
 from realtime_bridge.rollout.policy import HORIZON
-from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection, Dial
 from realtime_bridge.rollout.windows import SLOT_S, Side, Window
 

@@ -16,14 +16,14 @@ from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.census import Census
 from realtime_bridge.rollout.changes import Wish
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gates import Verdict
 from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
 from realtime_bridge.rollout.judging import Keeping
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.store import Connection
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ Gateway workers share their figures: of a gauge the most recent value is shown, 
 from prometheus_client import Counter, Gauge
 
 from realtime_bridge.rollout.adoption import Adoption
-from realtime_bridge.rollout.decision import Reading
+from realtime_bridge.rollout.dial.decision import Reading
 from realtime_bridge.rollout.findings import Outcome
 
 STAGES = ("off", "shadow", "ramp", "complete")

@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
 
 from realtime_bridge import sql
-from realtime_bridge.rollout.errors import OperatorRefused
+from realtime_bridge.rollout.dial.errors import OperatorRefused
 
 _QUERIES = sql.AsyncQueries(__file__)
 Connection = AsyncConnection[Any]

@@ -10,14 +10,15 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay.loop import Pool, Relay
-from realtime_bridge.rollout import announcer, flag_source
+from realtime_bridge.rollout import announcer
 from realtime_bridge.rollout.announcer import Announcer
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.errors import FlagProviderError
+from realtime_bridge.rollout.dial import flag_source
+from realtime_bridge.rollout.dial.decision import Told
+from realtime_bridge.rollout.dial.errors import FlagProviderError
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
 from realtime_bridge.rollout.keeper import GateKeeper
-from realtime_bridge.rollout.stages import StageName
 from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import FeedMode, Settings
 from realtime_bridge.transports.base import Transport

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from realtime_bridge.rollout import stages
-from realtime_bridge.rollout.errors import PlanRefused, StageRefused
-from realtime_bridge.rollout.stages import Stage
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
+from realtime_bridge.rollout.dial.stages import Stage
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_HOLD_S = 30 * 24 * 3600  # a plan that waits longer is forgotten, not patient

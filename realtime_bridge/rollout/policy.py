@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.dial.errors import PolicyRefused
 from realtime_bridge.rollout.latency import BOUNDS_MS
 from realtime_bridge.rollout.windows import SLOT_S
 

@@ -12,11 +12,11 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
-from realtime_bridge.rollout.decision import Kind, Overrides, Reading, Told
-from realtime_bridge.rollout.errors import RolloutError
+from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading, Told
+from realtime_bridge.rollout.dial.errors import RolloutError
+from realtime_bridge.rollout.dial.stages import Stage, StageName
 from realtime_bridge.rollout.gates import FailureRun
 from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.windows import Side
 
 _QUERIES = sql.AsyncQueries(__file__)

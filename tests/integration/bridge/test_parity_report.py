@@ -20,7 +20,7 @@ from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples
 from realtime_bridge.rollout import latency
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.windows import Side
 from tests.conftest import one
 from tests.fakes import RecordingSink

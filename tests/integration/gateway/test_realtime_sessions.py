@@ -15,8 +15,8 @@ from gateway.domain import Sides
 from gateway.openapi.realtime import RealtimeSession
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.shared_variables import Provider
 from realtime_bridge.signing_key import SigningKey
 from realtime_bridge.tokens import TokenVerifier

@@ -6,7 +6,7 @@ import contextlib
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.dial.follower import Dial
 from tests.integration.bridge.conftest import run
 from tests.integration.rollout.stages import put_stage
 from tests.waiting import eventually

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import adoption, changes, stages
+from realtime_bridge.rollout import adoption, changes
 from realtime_bridge.rollout.changes import Wish
-from realtime_bridge.rollout.errors import StageRefused
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.errors import StageRefused
 from realtime_bridge.rollout.guide import UNKNOWN
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.metrics import LEFT

@@ -17,11 +17,11 @@ from psycopg.rows import DictRow
 
 from gateway.provider_choice import ProviderChoice
 from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.rollout import flag_source
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.rollout.errors import FlagProviderError
+from realtime_bridge.rollout.dial import flag_source
+from realtime_bridge.rollout.dial.decision import Told
+from realtime_bridge.rollout.dial.errors import FlagProviderError
+from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.openfeature import STAGE_FLAG, CrossfadeProvider
-from realtime_bridge.rollout.stages import FLAG
 from realtime_bridge.settings import Settings
 from realtime_bridge.shared_variables import Provider
 from tests.integration.rollout.stages import put_stage

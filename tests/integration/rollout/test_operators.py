@@ -5,7 +5,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout import changes
-from realtime_bridge.rollout.errors import OperatorRefused
+from realtime_bridge.rollout.dial.errors import OperatorRefused
 from realtime_bridge.rollout.operators import Who
 from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime_bridge.rollout import findings, latency
-from realtime_bridge.rollout.errors import PolicyRefused
+from realtime_bridge.rollout.dial.errors import PolicyRefused
 from realtime_bridge.rollout.findings import Outcome
 from realtime_bridge.rollout.gate_windows import GateWindow, cut
 from realtime_bridge.rollout.gates import FailureRun, Verdict, judge

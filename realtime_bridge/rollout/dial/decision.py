@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.stages import Stage, StageName
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.stages import Stage, StageName
 
 
 class Told(StrEnum):

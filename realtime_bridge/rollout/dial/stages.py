@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from realtime_bridge.rollout.bucket import BUCKETS
-from realtime_bridge.rollout.errors import StageRefused
+from realtime_bridge.rollout.dial.bucket import BUCKETS
+from realtime_bridge.rollout.dial.errors import StageRefused
 from realtime_bridge.rollout.windows import Side
 
 FLAG = "chat_realtime_provider"

@@ -14,9 +14,9 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.db import bounded
 from realtime_bridge.rollout import metrics, store
-from realtime_bridge.rollout.decision import Reading
-from realtime_bridge.rollout.errors import RolloutError
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.decision import Reading
+from realtime_bridge.rollout.dial.errors import RolloutError
+from realtime_bridge.rollout.dial.stages import FLAG
 
 log = structlog.get_logger(__name__)
 
