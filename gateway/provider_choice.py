@@ -12,7 +12,7 @@ from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.dial_thread import DialThread
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.shared_variables import Provider
 
 PINNED = {  # legacy first: feeding both sides moves nobody

@@ -43,8 +43,8 @@ from realtime_bridge.relay.heard import Echo
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.relay.sink import Sink
 from realtime_bridge.rollout import parts
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.parts import Rollout
-from realtime_bridge.rollout.windows import Side
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared_variables import Provider

@@ -32,7 +32,7 @@ from realtime_bridge.parity.watch import Watch, topic_of
 from realtime_bridge.relay.lag import Lag
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.tokens import mint_role_key, mint_user_token
 from realtime_bridge.transports.base import Transport

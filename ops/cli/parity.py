@@ -21,10 +21,10 @@ from ops.cli.rollout_options import run
 from realtime_bridge import sql
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
-from realtime_bridge.rollout import windows
 from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate.slots import SLOT_S
 from realtime_bridge.rollout.store import Connection
-from realtime_bridge.rollout.windows import SLOT_S
 
 COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
 _SQL = sql.AsyncQueries(__file__)

@@ -15,8 +15,8 @@ from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.dial.decision import Kind, Told
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.judgement import evaluate
-from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.store import Connection
 
 OVERRIDE_COLUMNS = (

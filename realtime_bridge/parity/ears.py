@@ -8,7 +8,7 @@ import structlog
 
 from realtime_bridge.channels.seat import Receive
 from realtime_bridge.event_log.event import EventType
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import conversation_topic
 
 log = structlog.get_logger(__name__)

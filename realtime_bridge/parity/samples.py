@@ -11,8 +11,8 @@ from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.relay.loop import Pool
-from realtime_bridge.rollout import windows
-from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate.slots import Sample, Side
 
 log = structlog.get_logger(__name__)
 

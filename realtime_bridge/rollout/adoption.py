@@ -19,7 +19,7 @@ from realtime_bridge.fleet import reports
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import NotCounted
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEFT_FOR_S = 86_400.0  # a phone that was away for a night is still an old client

@@ -24,7 +24,7 @@ from realtime_bridge.relay.loop import Pool
 from realtime_bridge.relay.sink import SinkError
 from realtime_bridge.rollout import metrics
 from realtime_bridge.rollout.dial.decision import Reading
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import inbox_topic
 from realtime_bridge.transports.base import Broadcast, Transport
 

@@ -24,10 +24,10 @@ from realtime_bridge.rollout.dial.errors import (
     VersionConflict,
 )
 from realtime_bridge.rollout.dial.stages import OFF, Stage, StageName
-from realtime_bridge.rollout.findings import Outcome
-from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.policy import Policy
+from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.policy import Policy
 from realtime_bridge.rollout.store import Action, Connection, Dial, Note, Request
 
 APPROVE = "waits for a second operator: crossfade rollout approve"

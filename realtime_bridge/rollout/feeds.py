@@ -7,7 +7,7 @@ from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.rollout.dial.decision import Reading, Told
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import StageName
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 
 UNKNOWN_RETRY_S = 0.2  # at the start, until the dial was read once
 

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge
 
 from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.dial.decision import Reading
-from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gate.findings import Outcome
 
 STAGES = ("off", "shadow", "ramp", "complete")
 STAGE = Gauge(

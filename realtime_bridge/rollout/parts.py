@@ -18,8 +18,8 @@ from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.keeper import GateKeeper
-from realtime_bridge.rollout.windows import Side
 from realtime_bridge.settings import FeedMode, Settings
 from realtime_bridge.transports.base import Transport
 

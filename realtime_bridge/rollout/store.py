@@ -15,9 +15,9 @@ from realtime_bridge import sql
 from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading, Told
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Stage, StageName
-from realtime_bridge.rollout.gates import FailureRun
-from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.policy import Policy
+from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.gate.verdict import FailureRun
 
 _QUERIES = sql.AsyncQueries(__file__)
 

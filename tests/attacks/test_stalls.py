@@ -10,8 +10,8 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from realtime_bridge.rollout.findings import Outcome
-from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.judgement import evaluate
 from tests.attacks import bridge_process
 from tests.integration.rollout.stages import FLAG, dial, put_stage

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from realtime_bridge.rollout.dial.bucket import BUCKETS
 from realtime_bridge.rollout.dial.errors import StageRefused
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 
 FLAG = "chat_realtime_provider"
 PERCENT = BUCKETS // 100

@@ -17,7 +17,7 @@ from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canar
 from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport

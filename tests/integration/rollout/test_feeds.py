@@ -18,7 +18,7 @@ from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import announcer, judging, keeper
+from realtime_bridge.rollout import announcer, keeper
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.gate import store as judging
 from tests.factories import make_user
 from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import RecordingTransport, judge_once, keeping

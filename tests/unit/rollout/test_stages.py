@@ -10,7 +10,7 @@ from realtime_bridge.rollout.dial import follower as dial
 from realtime_bridge.rollout.dial import stages
 from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
 from realtime_bridge.rollout.dial.stages import COMPLETE, LADDER, OFF, SHADOW, ramp
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.slots import Side
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 

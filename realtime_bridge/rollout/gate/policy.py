@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from realtime_bridge.rollout.dial.errors import PolicyRefused
-from realtime_bridge.rollout.latency import BOUNDS_MS
-from realtime_bridge.rollout.windows import SLOT_S
+from realtime_bridge.rollout.gate.latency import BOUNDS_MS
+from realtime_bridge.rollout.gate.slots import SLOT_S
 
 HORIZON = 30  # windows that are judged together: a fault too small for one window shows in half an hour
 

@@ -10,10 +10,10 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge import sql
-from realtime_bridge.rollout import windows
-from realtime_bridge.rollout.gate_windows import GateWindow
-from realtime_bridge.rollout.policy import HORIZON
-from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate.policy import HORIZON
+from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.windows import GateWindow
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life

@@ -15,10 +15,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_bridge.rollout.findings import ALPHA, AT_ONCE, POOL_ALPHA, Finding, Outcome, of_window
-from realtime_bridge.rollout.gate_windows import GateWindow, pooled
-from realtime_bridge.rollout.policy import HORIZON, Policy
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.gate.findings import ALPHA, AT_ONCE, POOL_ALPHA, Finding, Outcome, of_window
+from realtime_bridge.rollout.gate.policy import HORIZON, Policy
+from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.gate.windows import GateWindow, pooled
 
 BOTH = frozenset(Side)
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from realtime_bridge.rollout import chance, latency
-from realtime_bridge.rollout.gate_windows import GateWindow, samples
-from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.rollout.gate import chance, latency
+from realtime_bridge.rollout.gate.policy import Policy
+from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.windows import GateWindow, samples
 
 ALPHA = 0.05  # one window: at 500 samples an error rate of 2 % fails where 1 % is allowed; k of m does the rest
 POOL_ALPHA = 0.001  # windows together are judged anew with each window, so chance gets many tries

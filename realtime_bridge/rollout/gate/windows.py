@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 
-from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window, total
+from realtime_bridge.rollout.gate.policy import Policy
+from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Side, Window, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
