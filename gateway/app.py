@@ -56,7 +56,7 @@ from gateway.v1 import (
 from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
-from realtime_bridge.memory import MemoryKeeper
+from realtime_bridge.shared.memory import MemoryKeeper
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})

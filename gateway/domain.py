@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from realtime_bridge.signing_key import SigningKey
-from realtime_bridge.tokens import NO_RULES, TokenRules
+from realtime_bridge.shared.signing_key import SigningKey
+from realtime_bridge.shared.tokens import NO_RULES, TokenRules
 
 
 class Scope(StrEnum):

@@ -15,7 +15,7 @@ import redis
 import structlog
 
 from gateway.db import Database
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 CHANNEL = "chat_ephemeral"
 EXPIRES_S = 8  # a reader that hears nothing more takes the sign away by itself

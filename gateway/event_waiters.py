@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Gauge
 
 from gateway.db import Connection, connect
-from realtime_bridge.shares import Held
+from realtime_bridge.shared.shares import Held
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
 CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go, and a client that left its place

@@ -8,10 +8,10 @@ import multiprocessing
 from multiprocessing.connection import Connection
 
 from gateway.settings import Settings
-from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.errors import FlagProviderError
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.variables import Provider
 
 TIMEOUT_S = 30.0  # a provider that is not ready by then would hold up every worker
 

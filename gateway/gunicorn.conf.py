@@ -15,8 +15,8 @@ from gateway.flag_check import check_flag_provider
 from gateway.gunicorn_problems import write_problem
 from gateway.gunicorn_worker import Worker
 from gateway.settings import Settings
-from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.listening import Address, check_addresses
+from realtime_bridge.shared.bind_addresses import Address, check_addresses
+from realtime_bridge.shared.environment import ConfigurationError
 
 ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then
 

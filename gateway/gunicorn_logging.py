@@ -6,7 +6,7 @@ from typing import Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from gateway.settings import Settings
-from realtime_bridge.logs import configure_logging
+from realtime_bridge.shared.logging import configure_logging
 
 
 class StructuredLogger(Logger):  # type: ignore[misc]

@@ -10,7 +10,7 @@ import structlog
 from gateway.db import Database
 from gateway.errors import ServiceUnavailable
 from gateway.store import process_reports
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared.variables import Provider
 
 INTERVAL_S = 2.0  # as bridges report; a database that is starting, or is yet to be migrated, is told then
 JOIN_S = 3.0

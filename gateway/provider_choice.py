@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway.errors import ServiceUnavailable
-from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.decision import Source, Told
@@ -13,7 +12,8 @@ from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.dial_thread import DialThread
 from realtime_bridge.rollout.gate.slots import Side
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.variables import Provider
 
 PINNED = {  # legacy first: feeding both sides moves nobody
     Provider.SOCKETIO: Told.SOCKETIO,

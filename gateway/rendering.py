@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from flask import Response, g
 
 from gateway import etags, receipts
-from realtime_bridge.content_html import each_with_html
+from realtime_bridge.shared.content_html import each_with_html
 
 
 def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -13,7 +13,7 @@ from gateway.heartbeat import Heartbeat
 from gateway.key_sync import KeySync
 from gateway.limit_storage import LimitStorage
 from gateway.provider_choice import ProviderChoice
-from realtime_bridge.memory import MemoryKeeper
+from realtime_bridge.shared.memory import MemoryKeeper
 
 NAME = "crossfade"
 

@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from gateway.errors import ServiceUnavailable
 from gateway.gunicorn_connection import is_whole
 from gateway.places import TRANSFERS_MIB, UNPROVEN_MIB
-from realtime_bridge.shares import Held
+from realtime_bridge.shared.shares import Held
 
 MIB = 1_048_576
 LARGEST_MIB = 9  # a webhook of WhatsApp with its photo: whoever has nothing here yet may always bring one

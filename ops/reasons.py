@@ -5,7 +5,7 @@ import re
 import psycopg
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
 
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 DATABASE = "crossfade.database"  # where click's contexts keep which database is worked on
 NO_SCHEMA = (UndefinedTable, UndefinedFunction, InvalidSchemaName, UndefinedColumn)

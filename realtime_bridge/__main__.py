@@ -13,15 +13,13 @@ from uuid import UUID
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, garbage, jwks, memory, observation
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge import garbage, observation
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.feed import Feed
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.jwks import ProjectKeys
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
@@ -31,10 +29,7 @@ from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio import server as socketio_server
 from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.listening import Address, check_addresses
-from realtime_bridge.logs import configure_logging
 from realtime_bridge.observation import Dialled
-from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.process.door import Door, places
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
@@ -47,11 +42,18 @@ from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import jwks, memory
+from realtime_bridge.shared.bind_addresses import Address, check_addresses
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.jwks import ProjectKeys
+from realtime_bridge.shared.logging import configure_logging
+from realtime_bridge.shared.tokens import TokenVerifier
+from realtime_bridge.shared.variables import Provider
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.tokens import TokenVerifier
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.database import DatabaseTransport, find_readers
 from realtime_bridge.transports.fallback import FallbackTransport

@@ -1,6 +1,6 @@
 """The one statement that adds a message. The gateway runs it for REST, the bridge for legacy clients and its canary."""
 
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 APPEND_MESSAGE = sql.Statements(__file__)["append_message"]
 """Takes conversation_id, account_id, event_id, content, message_type, direction, status, client_message_id, sender_id,

@@ -20,7 +20,6 @@ from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLea
 from realtime_bridge.fleet import reports
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
-from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.ledger import Ledger
@@ -34,7 +33,8 @@ from realtime_bridge.relay.loop import Pool
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
-from realtime_bridge.tokens import mint_role_key, mint_user_token
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
 from realtime_bridge.transports.base import Transport
 from realtime_bridge.transports.way import Way
 

@@ -11,8 +11,8 @@ import psycopg
 
 from gateway import api_keys
 from gateway.domain import Scope
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.shared.tokens import Claims
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.sealing import secrets_context
 

@@ -17,7 +17,7 @@ from gateway.key_cache import KeyCache
 from gateway.metrics import Metrics
 from gateway.places import LOOKUPS_QUEUED
 from gateway.store import api_keys as stored
-from realtime_bridge.shares import Queue, QueueFull
+from realtime_bridge.shared.shares import Queue, QueueFull
 
 API = "/api/"
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them

@@ -9,7 +9,7 @@ from gateway.db import Database
 from gateway.domain import Channel, ChannelChange, NewChannel
 from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound, ValidationFailed
 from gateway.store import channels as store
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.wuzapi import hmac_context, token_context
 from realtime_bridge.wuzapi.servers import normalise
 

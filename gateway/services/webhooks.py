@@ -22,8 +22,8 @@ from gateway.errors import (
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
 from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
-from realtime_bridge.content_html import with_html
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.content_html import with_html
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks import catalogue, signing
 from realtime_bridge.webhooks.health import ENABLE_COOLDOWN
 from realtime_bridge.webhooks.sealing import secrets_context

@@ -9,7 +9,7 @@ from psycopg.rows import BaseRowFactory, kwargs_row
 from gateway.api_keys import KeyText
 from gateway.db import Connection
 from gateway.domain import ApiKey
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 
 from gateway.attachments import Attachment, AttachmentState, NewAttachment
 from gateway.db import Connection
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

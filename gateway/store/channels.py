@@ -6,7 +6,7 @@ from psycopg.rows import class_row
 
 from gateway.db import Connection
 from gateway.domain import Channel, ChannelChange, NewChannel
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

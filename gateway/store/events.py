@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from gateway.db import Connection
 from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
 from gateway.page_size import PAGE_BYTES
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 from realtime_bridge.shared.payloads import is_readable
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from gateway.db import Connection
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first
 

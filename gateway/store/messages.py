@@ -11,9 +11,9 @@ from gateway.db import Connection
 from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
 from gateway.page_size import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
-from realtime_bridge import sql
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.event_log.event import EventType
+from realtime_bridge.shared import sql
 
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -(2**63)  # imported history lies below zero

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 from gateway.changes import Participant
 from gateway.db import Connection
 from gateway.domain import Role
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

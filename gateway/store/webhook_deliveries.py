@@ -10,7 +10,7 @@ from gateway.db import Connection
 from gateway.domain import Position
 from gateway.page_size import count_fitting
 from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -8,7 +8,7 @@ from psycopg.rows import class_row, dict_row
 
 from gateway.db import Connection
 from gateway.webhook_domain import WebhookSettings
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -11,7 +11,7 @@ from gateway.services.events import LATEST, CatchUp
 from gateway.v1.event_schemas import ListEvents
 from gateway.v1.paths import PREFIX
 from gateway.validation import read_query
-from realtime_bridge.content_html import event_with_html
+from realtime_bridge.shared.content_html import event_with_html
 
 
 def blueprint(catch_up: CatchUp) -> Blueprint:

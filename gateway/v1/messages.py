@@ -17,7 +17,7 @@ from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
 from gateway.validation import read_body, read_query
-from realtime_bridge.content_html import each_with_html
+from realtime_bridge.shared.content_html import each_with_html
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
 MESSAGE = f"{MESSAGES}/<row_id:message_id>"

@@ -27,7 +27,7 @@ from gateway.v1.webhook_schemas import (
 )
 from gateway.validation import read_body, read_query
 from gateway.webhook_domain import Listing
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks import catalogue
 from realtime_bridge.webhooks.urls import UrlPolicy
 

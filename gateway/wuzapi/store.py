@@ -10,7 +10,7 @@ from psycopg.rows import class_row, tuple_row
 from gateway.db import Connection
 from gateway.domain import Direction, MessageStatus
 from gateway.wuzapi.events import PHONE, Inbound, Receipt
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 from realtime_bridge.wuzapi import ORIGIN
 
 _SQL = sql.Queries(__file__)

@@ -20,8 +20,8 @@ from gateway.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
-from realtime_bridge.secrets import SecretBox, SecretsError
-from realtime_bridge.shares import Queue, QueueFull
+from realtime_bridge.shared.secrets import SecretBox, SecretsError
+from realtime_bridge.shared.shares import Queue, QueueFull
 from realtime_bridge.wuzapi import hmac_context
 
 PREFIX = "/hooks/wuzapi"

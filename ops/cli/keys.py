@@ -15,7 +15,7 @@ from gateway.store import api_keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
-from realtime_bridge import shared_variables
+from realtime_bridge.shared import variables as shared_variables
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_NAME_CHARS = 255  # what the API allows, too

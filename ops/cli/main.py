@@ -10,8 +10,8 @@ import psycopg
 from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 from ops.errors import OpsError
 from ops.reasons import DATABASE, explain
-from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.rollout.dial.errors import RolloutError
+from realtime_bridge.shared.environment import ConfigurationError
 
 COMMANDS = {  # command -> module that holds a click command of the same name
     "up": "ops.cli.up",

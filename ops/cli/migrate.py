@@ -9,8 +9,8 @@ from migrations.upgrade import Step
 from ops import migration
 from ops.cli.options import note_database
 from ops.cli.output import say
-from realtime_bridge.environment import Environment
-from realtime_bridge.shared_variables import database_url
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.variables import database_url
 
 
 @click.command()

@@ -16,8 +16,8 @@ from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
 from ops.reasons import DATABASE
-from realtime_bridge import shared_variables
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
 DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"

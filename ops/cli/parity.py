@@ -18,13 +18,13 @@ from ops.cli.options import database_option, json_option
 from ops.cli.output import Column, encode, tabulated
 from ops.cli.parity_plot import Mark, Stretch
 from ops.cli.rollout_options import run
-from realtime_bridge import sql
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.slots import SLOT_S
 from realtime_bridge.rollout.store import Connection
+from realtime_bridge.shared import sql
 
 COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
 _SQL = sql.AsyncQueries(__file__)

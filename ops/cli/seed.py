@@ -20,7 +20,7 @@ from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, jso
 from ops.cli.output import say
 from ops.embedded.ready import NotReady, read_ready
 from ops.errors import OpsError
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 CONNECT_TIMEOUT_S = 5
 BATCH_MESSAGES = 20_000  # about half a second a transaction: the bar moves, and Ctrl-C is heard

@@ -24,8 +24,8 @@ from psycopg.rows import DictRow, dict_row
 from gateway.db import Connection
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
-from realtime_bridge import sql
 from realtime_bridge.event_log.event import EventType
+from realtime_bridge.shared import sql
 from realtime_bridge.webhooks import signing
 
 _QUERIES = sql.Queries(__file__)

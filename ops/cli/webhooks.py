@@ -20,7 +20,7 @@ from gateway.webhook_domain import Recovered, Recovery
 from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option, open_database
 from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 from realtime_bridge.webhooks import catalogue, signing
 from realtime_bridge.webhooks.outcomes import Outcome
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ops.demo.feeding import Unfed
 from ops.embedded.ready import FILE_NAME, Ready
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared.variables import Provider
 
 PROVIDERS = {
     Provider.DUAL: "both sides are fed, clients are told legacy",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ops.embedded.ready import DemoUser
-from realtime_bridge.tokens import mint_role_key, mint_user_token
+from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
 
 DEVELOPMENT_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105  public on purpose
 ROLE_KEY_TTL_S = 10 * 365 * 86_400  # what the Supabase CLI gives its keys

@@ -23,7 +23,7 @@ from ops.embedded.private_files import write_private
 from ops.embedded.ready import Ready
 from ops.embedded.services import Addresses
 from ops.errors import OpsError
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 AGENT_EMAIL = "agent@example.com"
 CLIENT_EMAIL = "client@example.com"

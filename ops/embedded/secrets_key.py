@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ops.embedded.private_files import write_private
-from realtime_bridge.secrets import new_key
+from realtime_bridge.shared.secrets import new_key
 
 
 def ensure(file: Path) -> str:

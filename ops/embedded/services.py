@@ -19,9 +19,9 @@ from ops.embedded.credentials import Credentials
 from ops.embedded.ports import HOST, Listener, port_of
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.processes import ProcessSpec
-from realtime_bridge import shared_variables
-from realtime_bridge.environment import Environment, reading
 from realtime_bridge.settings import Settings as BridgeSettings
+from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared.environment import Environment, reading
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE_TIMEOUT_S = 2.0

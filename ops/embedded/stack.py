@@ -16,7 +16,7 @@ from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
 from ops.embedded.supervisor import Stopped, Supervisor
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import secrets
+from realtime_bridge.shared import secrets
 
 PROCESSES_FILE = "processes.json"
 

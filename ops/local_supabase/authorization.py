@@ -12,7 +12,7 @@ from psycopg import errors
 
 from ops.local_supabase.sessions import Connection, DatabaseUnavailableError, Sessions
 from ops.local_supabase.tokens import Claims
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ops.local_supabase.join_config import Replay
 from ops.local_supabase.sessions import Sessions
 from ops.local_supabase.wire.frames import Encoding
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 _OLDEST_MS, _NEWEST_MS = 0, 253_402_300_799_000  # years 1970 to 9999: what to_timestamp and a timestamp can hold

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from jwt.algorithms import get_default_algorithms
 
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 _HMAC = {"HS256", "HS384", "HS512"}
 _KEY_TYPES = {"RS": "RSA", "ES": "EC", "Ed": "OKP"}

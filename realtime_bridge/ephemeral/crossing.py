@@ -26,7 +26,7 @@ from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.legacy.socketio.dialect import Emit, typing
-from realtime_bridge.shares import Line, QueueFull
+from realtime_bridge.shared.shares import Line, QueueFull
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
 from realtime_bridge.event_log.cursor import Cursor, Hole
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # a standby takes over this long after its predecessor's last sign of life

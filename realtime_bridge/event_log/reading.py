@@ -8,11 +8,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
-from realtime_bridge.content_html import with_html
 from realtime_bridge.event_log.cursor import Cursor, Snapshot
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.shared import payloads
+from realtime_bridge.shared import payloads, sql
+from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.payloads import Unreadable
 
 _QUERIES = sql.AsyncQueries(__file__)

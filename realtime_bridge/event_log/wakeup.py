@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import structlog
 
-from realtime_bridge.db import bounded
+from realtime_bridge.shared.database import bounded
 
 log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
 from realtime_bridge.legacy.sessions import Sockets
-from realtime_bridge.parity.canary_user import CANARY_ID
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.canary_user import CANARY_ID
 
 _QUERIES = sql.AsyncQueries(__file__)
 ALIVE_S = 10.0  # five heartbeats; by then its leases are others' as well

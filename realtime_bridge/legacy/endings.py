@@ -17,7 +17,7 @@ import structlog
 from realtime_bridge.legacy.sessions import Session, Sessions
 from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.legacy.standing import Closed, Standing
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.tokens import Claims
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,6 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge import sql
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.reading import read_page
 from realtime_bridge.legacy.cards import find_cards
@@ -22,6 +21,7 @@ from realtime_bridge.legacy.socketio.catch_up import readable
 from realtime_bridge.legacy.socketio.dialect import Emit, is_listed
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.rooms import Rooms
+from realtime_bridge.shared import sql
 
 log = structlog.get_logger(__name__)
 

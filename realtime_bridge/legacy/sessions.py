@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from realtime_bridge.rollout.dial.decision import Told
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.tokens import Claims
 
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
 MAX_SUBSCRIPTIONS = 200

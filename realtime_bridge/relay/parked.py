@@ -8,10 +8,10 @@ from uuid import UUID
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
 
-from realtime_bridge import sql
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.reading import event_of
 from realtime_bridge.relay.sink import Refusal
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 _COMMANDS = sql.Queries(__file__)

@@ -16,7 +16,6 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from realtime_bridge import sql
 from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
 from realtime_bridge.legacy.socketio.dialect import Emit, user_room
 from realtime_bridge.legacy.socketio.server import LegacyServer
@@ -26,6 +25,7 @@ from realtime_bridge.rollout import metrics
 from realtime_bridge.rollout.dial.decision import Reading
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import inbox_topic
+from realtime_bridge.shared import sql
 from realtime_bridge.transports.base import Broadcast, Transport
 
 log = structlog.get_logger(__name__)

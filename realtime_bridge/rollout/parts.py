@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.feed import Feed
 from realtime_bridge.legacy.socketio.server import LegacyServer
@@ -21,6 +20,7 @@ from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.keeper import GateKeeper
 from realtime_bridge.settings import FeedMode, Settings
+from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.transports.base import Transport
 
 

@@ -11,13 +11,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
 from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading, Told
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Stage, StageName
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.gate.verdict import FailureRun
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge import sql
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import Delivery
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
 from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
+from realtime_bridge.shared import sql
 from realtime_bridge.transports.base import Broadcast
 from realtime_bridge.transports.way import Way
 

@@ -9,8 +9,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from realtime_bridge import sql
-from realtime_bridge.content_html import event_with_html
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.content_html import event_with_html
 from realtime_bridge.shared.payloads import is_readable
 from realtime_bridge.webhooks.catalogue import ALIASES
 

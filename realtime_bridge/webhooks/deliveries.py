@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.health import SINGLE_AFTER
 

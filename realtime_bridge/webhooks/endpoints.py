@@ -12,8 +12,8 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from realtime_bridge import sql
-from realtime_bridge.secrets import SecretBox, SecretsError
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.secrets import SecretBox, SecretsError
 from realtime_bridge.webhooks import health, metrics
 from realtime_bridge.webhooks.health import Condition, Health, Notice, Result
 from realtime_bridge.webhooks.sealing import secrets_context

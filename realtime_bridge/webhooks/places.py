@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from realtime_bridge import shares
+from realtime_bridge.shared import shares
 from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
 from realtime_bridge.webhooks.schedule import Lane
 

@@ -18,8 +18,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge import sql
 from realtime_bridge.relay.loop import Pool
+from realtime_bridge.shared import sql
 from realtime_bridge.webhooks import metrics
 from realtime_bridge.webhooks.attempts import Attempt
 from realtime_bridge.webhooks.consequences import Settled, note

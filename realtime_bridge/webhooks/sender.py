@@ -15,7 +15,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge.relay.loop import Pool
-from realtime_bridge.shares import Line
+from realtime_bridge.shared.shares import Line
 from realtime_bridge.webhooks import deliveries, metrics
 from realtime_bridge.webhooks.attempts import Attempt
 from realtime_bridge.webhooks.bodies import Bodies

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared.environment import Environment
 from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, Network, parse_networks
 
 MAX_URL_BYTES = 2_048

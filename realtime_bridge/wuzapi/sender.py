@@ -14,9 +14,10 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from realtime_bridge import metrics, shares
+from realtime_bridge import metrics
 from realtime_bridge.relay.loop import Pool
-from realtime_bridge.secrets import SecretBox, SecretsError
+from realtime_bridge.shared import shares
+from realtime_bridge.shared.secrets import SecretBox, SecretsError
 from realtime_bridge.wuzapi import sends, token_context
 from realtime_bridge.wuzapi.client import MessageRefused, ServerUnavailable, WuzapiClient
 from realtime_bridge.wuzapi.sends import Send

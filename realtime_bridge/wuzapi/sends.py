@@ -13,8 +13,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from realtime_bridge import shares, sql
 from realtime_bridge.event_log.event import Event
+from realtime_bridge.shared import shares, sql
 from realtime_bridge.wuzapi import ORIGIN
 
 _QUERIES = sql.AsyncQueries(__file__)

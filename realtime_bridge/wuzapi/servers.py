@@ -6,7 +6,7 @@ the operator lists the servers instead, and nothing else is ever called.
 
 from urllib.parse import urlsplit
 
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared.environment import Environment
 
 VARIABLE = "CROSSFADE_WUZAPI_URLS"
 

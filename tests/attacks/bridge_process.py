@@ -14,7 +14,7 @@ import requests
 
 from ops.embedded.ports import choose_ports
 from ops.local_supabase.settings import CLI_JWT_SECRET
-from realtime_bridge.tokens import mint_role_key
+from realtime_bridge.shared.tokens import mint_role_key
 from tests.waiting import wait_for
 
 START_TIMEOUT_S = 60.0

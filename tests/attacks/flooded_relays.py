@@ -11,12 +11,12 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge import db
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Delivery, Sink
 from realtime_bridge.service import RealtimeService
+from realtime_bridge.shared import database as db
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink

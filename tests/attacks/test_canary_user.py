@@ -11,7 +11,7 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge.parity.canary_user import CANARY_EMAIL, CANARY_ID
+from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID
 from tests.factories import make_key
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.gateway.test_realtime_sessions import SIDES

@@ -7,8 +7,8 @@ import sys
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge import memory
-from realtime_bridge.memory import MemoryKeeper
+from realtime_bridge.shared import memory
+from realtime_bridge.shared.memory import MemoryKeeper
 from tests.factories import append_message, make_conversation, make_user
 
 Conn = psycopg.Connection[DictRow]

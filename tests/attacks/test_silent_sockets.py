@@ -18,7 +18,7 @@ import requests
 from psycopg.rows import DictRow
 
 from ops.local_supabase.settings import CLI_JWT_SECRET
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from tests.attacks import bridge_process
 from tests.attacks.gateway import head
 from tests.factories import append_message, make_conversation, make_user, make_webhook

@@ -8,8 +8,8 @@ import time
 import jwt
 import pytest
 
-from realtime_bridge.jwks import COOLDOWN_S, FRESH_S, ProjectKeys
-from realtime_bridge.tokens import Claims, TokenError, TokenRules, TokenVerifier, mint_user_token
+from realtime_bridge.shared.jwks import COOLDOWN_S, FRESH_S, ProjectKeys
+from realtime_bridge.shared.tokens import Claims, TokenError, TokenRules, TokenVerifier, mint_user_token
 from tests.integration.bridge.test_jwks import USER, Clock, check, project_at
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge import shares
+from realtime_bridge.shared import shares
 from realtime_bridge.webhooks import deliveries
 from realtime_bridge.webhooks.attempts import Attempt, Caller
 from realtime_bridge.webhooks.deliveries import ENDPOINTS_PER_CLAIM, WINDOW

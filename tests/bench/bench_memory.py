@@ -29,7 +29,7 @@ from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from tests.bench.bench_webhooks import receivers
 from tests.factories import make_conversation, make_user, make_webhook
 from tests.waiting import wait_for

@@ -19,9 +19,10 @@ from psycopg.types.json import Jsonb
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import db, sql
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.service import RealtimeService
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import sql
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports import database
 from realtime_bridge.transports.database import MAX_BATCH, DatabaseTransport

@@ -35,9 +35,10 @@ from psycopg import AsyncConnection
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import db, garbage
+from realtime_bridge import garbage
 from realtime_bridge.relay.loop import Pool, Relay
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.addresses import AddressGuard

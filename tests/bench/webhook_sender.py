@@ -9,9 +9,10 @@ import asyncio
 import os
 import sys
 
-from realtime_bridge import db, garbage
-from realtime_bridge.environment import Environment
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge import garbage
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS

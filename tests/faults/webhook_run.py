@@ -28,8 +28,8 @@ import psycopg
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge.environment import Environment
-from realtime_bridge.secrets import SecretBox, new_key
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.secrets import SecretBox, new_key
 from tests.factories import make_conversation, make_user, make_webhook
 from tests.faults.webhook_ledger import TYPES, Ledger, read_ledger
 from tests.faults.webhook_processes import Bridge, free_port, start_receiver

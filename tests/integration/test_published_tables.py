@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from realtime import AsyncRealtimeClient, RealtimePostgresChangesListenEvent, RealtimeSubscribeStates
 
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.live import local_supabase
 from tests.waiting import eventually

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 
 ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {

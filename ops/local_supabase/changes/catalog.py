@@ -11,7 +11,7 @@ from ops.local_supabase.authorization import become
 from ops.local_supabase.pgoutput import Relation
 from ops.local_supabase.sessions import Connection
 from ops.local_supabase.tokens import Claims
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.content_html import with_html
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card
+from realtime_bridge.shared.content_html import with_html
 
 CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
 MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}

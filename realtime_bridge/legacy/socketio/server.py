@@ -31,7 +31,7 @@ from realtime_bridge.legacy.socketio.protocol_guard import CONNECT_TIMEOUT_S, Gu
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.legacy.watcher import Watcher
-from realtime_bridge.tokens import TokenVerifier
+from realtime_bridge.shared.tokens import TokenVerifier
 
 PATH = "api/ws"
 PING_INTERVAL_S = 25  # the library's and the old clients' defaults

@@ -12,11 +12,11 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from realtime_bridge.db import bounded
 from realtime_bridge.rollout import metrics, store
 from realtime_bridge.rollout.dial.decision import Reading
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.shared.database import bounded
 
 log = structlog.get_logger(__name__)
 

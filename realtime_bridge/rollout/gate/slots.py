@@ -9,8 +9,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from realtime_bridge import sql
 from realtime_bridge.rollout.gate import latency
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 SLOT_S = 5  # gates add slots up; shorter ones would be all grace and no samples

@@ -9,11 +9,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.policy import HORIZON
 from realtime_bridge.rollout.gate.slots import Sample, Side
 from realtime_bridge.rollout.gate.windows import GateWindow
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge import db
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.relay.sink import Sink
+from realtime_bridge.shared import database as db
 from tests.factories import make_conversation, make_user
 
 

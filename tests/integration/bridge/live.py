@@ -13,7 +13,7 @@ from ops.embedded.ports import choose_ports
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, Settings, Timings
-from realtime_bridge.tokens import mint_role_key, mint_user_token
+from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
 from tests.waiting import eventually
 
 PRIVATE: RealtimeChannelOptions = {

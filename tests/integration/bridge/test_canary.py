@@ -14,11 +14,11 @@ from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import Report
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
-from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.transports.database import DatabaseTransport
 from realtime_bridge.transports.way import Way

@@ -20,7 +20,7 @@ from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import MemoryLeases
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.legacy.socketio.dialect import Emit
-from realtime_bridge.tokens import TokenVerifier, mint_user_token
+from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool
 from tests.integration.bridge.live import LocalSupabase, local_supabase, service_key

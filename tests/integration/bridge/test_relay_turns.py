@@ -6,11 +6,12 @@ import psycopg
 from psycopg.rows import DictRow
 
 from ops.cli import relay as relay_command
-from realtime_bridge import metrics, sql
+from realtime_bridge import metrics
 from realtime_bridge.event_log import janitor
 from realtime_bridge.event_log import reading as log
 from realtime_bridge.relay.lag import Lag
 from realtime_bridge.relay.sink import SinkUnavailable
+from realtime_bridge.shared import sql
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import held_relay, open_pool, run

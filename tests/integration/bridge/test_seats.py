@@ -16,7 +16,7 @@ import pytest
 
 from ops.embedded.ports import choose_ports
 from realtime_bridge.channels.seats import Seats
-from realtime_bridge.tokens import mint_role_key
+from realtime_bridge.shared.tokens import mint_role_key
 from tests.waiting import eventually, wait_for
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from realtime_bridge import shares
+from realtime_bridge.shared import shares
 from realtime_bridge.wuzapi import sends, token_context
 from realtime_bridge.wuzapi.sends import SENDS
 from tests.conftest import one

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.wuzapi import token_context
 from realtime_bridge.wuzapi.client import WuzapiClient

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.openapi.guide import SHOWING
-from realtime_bridge.content_html import ATTRIBUTES, TAGS
+from realtime_bridge.shared.content_html import ATTRIBUTES, TAGS
 from tests.browser import find_chromium
 from tests.gateway_server import ROOT
 from tests.integration.gateway.conftest import Account, data

@@ -17,9 +17,9 @@ from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.shared_variables import Provider
-from realtime_bridge.signing_key import SigningKey
-from realtime_bridge.tokens import TokenVerifier
+from realtime_bridge.shared.signing_key import SigningKey
+from realtime_bridge.shared.tokens import TokenVerifier
+from realtime_bridge.shared.variables import Provider
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.waiting import wait_for

@@ -12,7 +12,6 @@ from uuid import UUID
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from realtime_bridge import db
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
@@ -26,7 +25,8 @@ from realtime_bridge.legacy.stalled import StallGuard
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.relay.sink import Delivery
-from realtime_bridge.tokens import TokenVerifier, mint_user_token
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 START_TIMEOUT_S = 20.0

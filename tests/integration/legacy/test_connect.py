@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from realtime_bridge.tokens import mint_role_key
+from realtime_bridge.shared.tokens import mint_role_key
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import SECRET, Bridge, token

@@ -13,7 +13,7 @@ from ops.demo.tracker import SideName, Tracker
 from ops.demo.view import JsonView, LineView, View
 from ops.embedded.ready import DemoUser
 from realtime_bridge.legacy.farewell import CHANGED, CLOSED, REASON, Farewell
-from realtime_bridge.parity.canary_user import CANARY_ID
+from realtime_bridge.shared.canary_user import CANARY_ID
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token

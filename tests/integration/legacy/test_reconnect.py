@@ -7,7 +7,7 @@ import pytest
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.conversations import Place, StoredConversations
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.tokens import Claims
 from tests.integration.legacy.clients import Client, Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token

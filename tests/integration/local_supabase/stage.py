@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 from tests.integration.local_supabase.peers import Peer, open_peer
 
 if TYPE_CHECKING:

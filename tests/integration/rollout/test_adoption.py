@@ -11,15 +11,15 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.store.realtime_sessions import note_told
-from realtime_bridge import db
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Heartbeat
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout.metrics import LEFT, USERS
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import run
 from tests.integration.legacy.clients import Client, Clients

@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Pool, Relay
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.webhooks.addresses import AddressGuard
 from realtime_bridge.webhooks.attempts import Caller

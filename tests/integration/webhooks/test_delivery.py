@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one

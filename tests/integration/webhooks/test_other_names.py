@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.catalogue import BY_TYPE
 from realtime_bridge.webhooks.receiver import verify
 from realtime_bridge.webhooks.signing import new_secret

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from gateway.db import Database
 from gateway.errors import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.integration.bridge.conftest import run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_bridge.environment import ConfigurationError, Environment
+from realtime_bridge.shared.environment import ConfigurationError, Environment
 from realtime_bridge.wuzapi.servers import allowed_servers, normalise
 
 

@@ -8,7 +8,7 @@ from ops.local_supabase import batch, payload_size
 from ops.local_supabase.batch import BatchError
 from ops.local_supabase.rates import RateCounter
 from ops.local_supabase.settings import Limits, Plan, Settings
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, CLI_SECRET_KEY, Settings
 from ops.local_supabase.tokens import Fault, TokenError, TokenVerifier
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 SECRET = "a secret of well over sixty-four bytes, so that HS512 is content with it too, 12345"
 RSA_KEY = rsa.generate_private_key(65537, 2048)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from realtime_bridge import shares
+from realtime_bridge.shared import shares
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
 from realtime_bridge.webhooks.schedule import Lane

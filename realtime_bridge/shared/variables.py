@@ -6,7 +6,7 @@ A process's `Settings.from_env` takes them from here; what only one process read
 import re
 from enum import StrEnum
 
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared.environment import Environment
 
 ORIGIN = re.compile(r"https?://[^/?#\s*@]+")
 FD = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 POLL_S = 0.1
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared.environment import Environment
 
 VARIABLE = "CROSSFADE_SECRETS_KEY"
 KEY_BYTES = 32

@@ -12,8 +12,8 @@ from typing import Any
 import jwt
 from jwt import PyJWK
 
-from realtime_bridge.environment import ConfigurationError, Environment
-from realtime_bridge.shared_variables import jwt_secret
+from realtime_bridge.shared.environment import ConfigurationError, Environment
+from realtime_bridge.shared.variables import jwt_secret
 
 SHARED = "HS256"  # signed with the project's JWT secret
 ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "EdDSA")  # verified with a public key

@@ -15,7 +15,7 @@ from jwt import PyJWK
 
 from realtime_bridge import outbound
 from realtime_bridge.shared import payloads
-from realtime_bridge.signing_key import ALGORITHMS
+from realtime_bridge.shared.signing_key import ALGORITHMS
 
 log = structlog.get_logger(__name__)
 

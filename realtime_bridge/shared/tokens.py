@@ -9,8 +9,8 @@ from uuid import UUID
 import jwt
 from jwt import PyJWK
 
-from realtime_bridge.environment import Environment
-from realtime_bridge.signing_key import ALGORITHMS, SHARED, SigningKey
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.signing_key import ALGORITHMS, SHARED, SigningKey
 
 AUDIENCE = "authenticated"
 TOLD = "crossfade_told"  # the claim of a realtime session's token: which provider its answer named
