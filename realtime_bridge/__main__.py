@@ -51,15 +51,15 @@ from realtime_bridge.shared.jwks import ProjectKeys
 from realtime_bridge.shared.logging import configure_logging
 from realtime_bridge.shared.tokens import TokenVerifier
 from realtime_bridge.shared.variables import Provider
-from realtime_bridge.sinks.supabase import SupabaseSink
 from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.database import DatabaseTransport, find_readers
-from realtime_bridge.transports.fallback import FallbackTransport
-from realtime_bridge.transports.http import HttpTransport
-from realtime_bridge.transports.rate import Rate
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.database import DatabaseTransport, find_readers
+from realtime_bridge.supabase.fallback import FallbackTransport
+from realtime_bridge.supabase.http import HttpTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.rate import Rate
+from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.transport import Transport
 from realtime_bridge.webhooks.attempts import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS

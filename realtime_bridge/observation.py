@@ -11,8 +11,6 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from realtime_bridge.channels.connection import TOKEN_TTL_S
-from realtime_bridge.channels.seats import Seats
 from realtime_bridge.ephemeral.api_signs import ApiSigns
 from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
@@ -35,8 +33,10 @@ from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
-from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.connection import TOKEN_TTL_S
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.seats import Seats
+from realtime_bridge.supabase.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport
 from realtime_bridge.transports.refusals import send_all_but_refused
 
 

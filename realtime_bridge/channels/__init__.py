@@ -1,1 +1,0 @@
-"""The bridge's own seats in Supabase's channels: joined by the official client, which needs watching over."""

@@ -21,7 +21,7 @@ from realtime_bridge.relay.loop import Pool
 from realtime_bridge.relay.sink import SinkError
 from realtime_bridge.shared.database import bounded
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 

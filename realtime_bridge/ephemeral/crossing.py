@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 
 from realtime_bridge import metrics
-from realtime_bridge.channels.seat import OnPeople, Receive
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.members import Members
 from realtime_bridge.ephemeral.presence import RENEW_S, Leases
@@ -27,6 +26,7 @@ from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.legacy.socketio.dialect import Emit, typing
 from realtime_bridge.shared.shares import Line, QueueFull
+from realtime_bridge.supabase.seat import OnPeople, Receive
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import socketio
 import structlog
 
-from realtime_bridge.channels.seat import Receive
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import conversation_topic
+from realtime_bridge.supabase.seat import Receive
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from realtime_bridge.parity.path_probe import Send
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.shared import sql
-from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.supabase.transport import Broadcast
 
 _QUERIES = sql.AsyncQueries(__file__)
 EVENT = "probe"

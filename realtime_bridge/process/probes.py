@@ -14,7 +14,7 @@ from realtime_bridge.legacy.socketio.server import PATH, LegacyServer
 from realtime_bridge.process import front_page as home
 from realtime_bridge.process.front_page import JsonLine
 from realtime_bridge.relay.loop import Pool, Relay
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.probe.way import Way
 
 READY_TIMEOUT_S = 1.0
 FRESH_S = 1.0  # gathering takes the loop some milliseconds

@@ -26,7 +26,7 @@ from realtime_bridge.rollout.dial.decision import Reading
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import inbox_topic
 from realtime_bridge.shared import sql
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.keeper import GateKeeper
 from realtime_bridge.settings import FeedMode, Settings
 from realtime_bridge.shared.environment import ConfigurationError
-from realtime_bridge.transports.base import Transport
+from realtime_bridge.supabase.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from realtime_bridge.relay.sink import EventRefused
-from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.supabase.transport import Broadcast
 
 Send = Callable[[Sequence[Broadcast]], Awaitable[None]]
 

@@ -23,10 +23,10 @@ from realtime_bridge.relay.loop import Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared import sql
-from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.transports import database
-from realtime_bridge.transports.database import MAX_BATCH, DatabaseTransport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase import database
+from realtime_bridge.supabase.database import MAX_BATCH, DatabaseTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.sink import SupabaseSink
 from tests.factories import append_message, make_conversation, make_user
 
 CONVERSATIONS = 50

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 from realtime_bridge.ephemeral.api_signs import CHANNEL, ApiSigns
 from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.relay.sink import SinkUnavailable
-from realtime_bridge.transports.base import Broadcast
+from realtime_bridge.supabase.transport import Broadcast
 from tests.integration.bridge.conftest import open_pool
 from tests.waiting import eventually
 

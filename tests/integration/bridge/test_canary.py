@@ -19,9 +19,9 @@ from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
 from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.service import RealtimeService, conversation_topic
 from realtime_bridge.shared.canary_user import CANARY_ID
-from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.transports.database import DatabaseTransport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.database import DatabaseTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.sink import SupabaseSink
 from tests.conftest import one
 from tests.integration.bridge.conftest import held_relay, open_pool
 from tests.waiting import eventually

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.settings import Settings
-from realtime_bridge.channels import connection
-from realtime_bridge.channels.seats import Seats
 from realtime_bridge.shared import logging as logs
 from realtime_bridge.shared.tokens import mint_role_key
+from realtime_bridge.supabase import connection
+from realtime_bridge.supabase.seats import Seats
 from tests.integration.local_supabase.serving import QUICK
 from tests.waiting import eventually
 

@@ -13,9 +13,9 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.relay.sink import SinkOverRate, SinkUnavailable
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.transports.http import HttpTransport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.http import HttpTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.sink import SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message
 from tests.integration.bridge.conftest import held_relay, run

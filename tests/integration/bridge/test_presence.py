@@ -14,13 +14,13 @@ from psycopg.rows import DictRow
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeChannelOptions
 
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, CLI_SECRET_KEY
-from realtime_bridge.channels.seats import Seats
 from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import MemoryLeases
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
+from realtime_bridge.supabase.seats import Seats
 from tests.factories import make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool
 from tests.integration.bridge.live import LocalSupabase, local_supabase, service_key

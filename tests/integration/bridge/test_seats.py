@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ops.embedded.ports import choose_ports
-from realtime_bridge.channels.seats import Seats
 from realtime_bridge.shared.tokens import mint_role_key
+from realtime_bridge.supabase.seats import Seats
 from tests.waiting import eventually, wait_for
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"

@@ -13,7 +13,7 @@ from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.keeper import GateKeeper
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport
 from tests.integration.bridge.conftest import open_pool, run
 
 

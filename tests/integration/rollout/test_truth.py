@@ -23,8 +23,8 @@ from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import SINKS
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import Settings
-from realtime_bridge.transports.database import DatabaseTransport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.database import DatabaseTransport
+from realtime_bridge.supabase.probe.way import Way
 from tests.factories import append_message, make_conversation, make_user
 from tests.gateway_server import serve
 from tests.integration.bridge.conftest import open_pool, run

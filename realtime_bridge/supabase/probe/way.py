@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
 from realtime_bridge.relay.sink import SinkNotReady
-from realtime_bridge.transports.rate import Rate
+from realtime_bridge.supabase.rate import Rate
 
 log = structlog.get_logger(__name__)
 

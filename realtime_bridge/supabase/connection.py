@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeChannelOptions
 
-from realtime_bridge.channels.seat import RETRY_S, Limits, Seat
+from realtime_bridge.supabase.seat import RETRY_S, Limits, Seat
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import Delivery, Refusal, SinkUnavailable
 from realtime_bridge.service import RealtimeService
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.probe.way import Way
 
 BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it
 

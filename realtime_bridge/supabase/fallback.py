@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.transports.base import Broadcast, Transport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 
 class FallbackTransport:

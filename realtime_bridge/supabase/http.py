@@ -15,8 +15,8 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.relay.sink import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.transports.base import Broadcast
-from realtime_bridge.transports.rate import BATCH, Rate
+from realtime_bridge.supabase.rate import BATCH, Rate
+from realtime_bridge.supabase.transport import Broadcast
 
 TIMEOUT_S = 2.0  # a hundred authorizations take a tenth of a second; users wait while a hanging provider is found out
 ERROR_BODY_BYTES = 65_536  # what is wrong with each of a hundred messages

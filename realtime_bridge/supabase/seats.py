@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from realtime_bridge.channels.connection import CHANNELS, Connection
-from realtime_bridge.channels.seat import Limits, OnPeople, Receive, Seat
+from realtime_bridge.supabase.connection import CHANNELS, Connection
+from realtime_bridge.supabase.seat import Limits, OnPeople, Receive, Seat
 
 CHECK_S = 0.1
 

@@ -14,8 +14,8 @@ from psycopg.types.json import Jsonb
 
 from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
 from realtime_bridge.shared import sql
-from realtime_bridge.transports.base import Broadcast
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.transport import Broadcast
 
 _QUERIES = sql.AsyncQueries(__file__)
 MAX_BATCH = 500  # rows a statement: the measured knee
