@@ -7,10 +7,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.parity.path_probe import Send
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.shared import sql
+from realtime_bridge.supabase.probe.path import Send
 from realtime_bridge.supabase.transport import Broadcast
 
 _QUERIES = sql.AsyncQueries(__file__)

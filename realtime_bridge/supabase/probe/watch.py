@@ -15,9 +15,9 @@ import structlog
 
 from realtime_bridge import metrics
 from realtime_bridge.parity.ears import Seated
-from realtime_bridge.parity.pace import DOUBT_S, Pace
-from realtime_bridge.parity.path_probe import PathProbe, Send
-from realtime_bridge.parity.seat_watch import REASON, SeatWatch
+from realtime_bridge.supabase.probe.pace import DOUBT_S, Pace
+from realtime_bridge.supabase.probe.path import PathProbe, Send
+from realtime_bridge.supabase.probe.seat_watch import REASON, SeatWatch
 from realtime_bridge.supabase.probe.way import Way
 
 log = structlog.get_logger(__name__)
