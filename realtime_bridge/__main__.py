@@ -51,7 +51,6 @@ from realtime_bridge.shared.jwks import ProjectKeys
 from realtime_bridge.shared.logging import configure_logging
 from realtime_bridge.shared.tokens import TokenVerifier
 from realtime_bridge.shared.variables import Provider
-from realtime_bridge.sinks.webhooks import WebhookSink
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.supabase.database import DatabaseTransport, find_readers
 from realtime_bridge.supabase.fallback import FallbackTransport
@@ -65,6 +64,7 @@ from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.retention import WebhookJanitor
 from realtime_bridge.webhooks.sender import WebhookSender
+from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 
