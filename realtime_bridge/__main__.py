@@ -59,7 +59,7 @@ from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import SupabaseSink
 from realtime_bridge.supabase.transport import Transport
-from realtime_bridge.webhooks.attempts import Caller
+from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.retention import WebhookJanitor

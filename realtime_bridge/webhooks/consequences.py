@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.webhooks import deliveries, endpoints
-from realtime_bridge.webhooks.attempts import Attempt
+from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.health import Result
 from realtime_bridge.webhooks.outcomes import Outcome

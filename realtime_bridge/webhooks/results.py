@@ -21,7 +21,7 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge.relay.loop import Pool
 from realtime_bridge.shared import sql
 from realtime_bridge.webhooks import metrics
-from realtime_bridge.webhooks.attempts import Attempt
+from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.consequences import Settled, note
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.schedule import Lane

@@ -7,7 +7,7 @@ WuzapiError
 
 import aiohttp
 
-from realtime_bridge import outbound
+from realtime_bridge.shared import outbound
 from realtime_bridge.shared.payloads import Unreadable, decode, storable
 from realtime_bridge.wuzapi.sends import SENDS
 

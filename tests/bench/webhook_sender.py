@@ -13,7 +13,7 @@ from realtime_bridge import garbage
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks.attempts import Caller
+from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.sender import WebhookSender

@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.addresses import AddressGuard
-from realtime_bridge.webhooks.attempts import Caller
+from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.sender import WebhookSender

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from realtime_bridge.webhooks.address_guard import create_connector
 from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, parse_networks
-from realtime_bridge.webhooks.attempts import Attempt, Caller
+from realtime_bridge.webhooks.call.address_guard import create_connector
+from realtime_bridge.webhooks.call.attempt import Attempt, Caller
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint
 from realtime_bridge.webhooks.outcomes import Outcome

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import aiohttp
 from yarl import URL
 
-from realtime_bridge import outbound
+from realtime_bridge.shared import outbound
 from realtime_bridge.webhooks import signing
-from realtime_bridge.webhooks.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
-from realtime_bridge.webhooks.answers import describe_failure, read_answer
+from realtime_bridge.webhooks.call.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
+from realtime_bridge.webhooks.call.answer import describe_failure, read_answer
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint
 from realtime_bridge.webhooks.outcomes import Outcome, Timing
