@@ -10,7 +10,7 @@ from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.signing_key import SigningKey
 from realtime_bridge.shared.tokens import TokenRules
 from realtime_bridge.shared.variables import Provider
-from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.wuzapi.servers import allowed_servers
 
 

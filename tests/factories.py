@@ -13,7 +13,7 @@ from gateway import api_keys
 from gateway.domain import Scope
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.tokens import Claims
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.sealing import secrets_context
 
 ALLOW = """

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.openapi import accounts, conversations, messages, realtime, webhooks
 from gateway.openapi.operation import REF, Operation
 from realtime_bridge.event_log.event import EventType
-from realtime_bridge.webhooks.catalogue import KINDS, Kind
+from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 OPERATIONS: Mapping[str, Operation] = {
     **conversations.OPERATIONS,

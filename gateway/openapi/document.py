@@ -21,7 +21,7 @@ from gateway.openapi import answers, words
 from gateway.openapi.catalogue import component_of, event_components
 from gateway.openapi.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
 from gateway.openapi.operation import REF, Operation
-from realtime_bridge.webhooks.catalogue import KINDS, Kind
+from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 VERSION = "1.0.0"
 INTRODUCTION = """Conversations and messages for your own software.

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from gateway.openapi.answers import Answer, Id
 from gateway.webhook_domain import DeliveryState
-from realtime_bridge.webhooks.health import Health, NoticeType
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.webhooks.contract.health import Health, NoticeType
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 
 Milliseconds = Annotated[float | None, Field(ge=0)]
 

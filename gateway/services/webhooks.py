@@ -24,10 +24,10 @@ from gateway.store import webhooks as store
 from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
 from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks import catalogue, signing
-from realtime_bridge.webhooks.health import ENABLE_COOLDOWN
+from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract.health import ENABLE_COOLDOWN
+from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
 from realtime_bridge.webhooks.sealing import secrets_context
-from realtime_bridge.webhooks.urls import UrlPolicy, UrlRefused
 
 NO_SUCH = "There is no such webhook."
 MAX_WEBHOOKS = 50  # an account: each event costs a request for each of them

@@ -17,8 +17,8 @@ from gateway.webhook_domain import (
     Rotation,
     WebhookSettings,
 )
-from realtime_bridge.webhooks import catalogue, signing
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 
 MAX_HEADERS = 20
 MAX_HEADER_VALUE_CHARS = 1_024

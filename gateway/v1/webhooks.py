@@ -28,8 +28,8 @@ from gateway.v1.webhook_schemas import (
 from gateway.validation import read_body, read_query
 from gateway.webhook_domain import Listing
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks import catalogue
-from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.webhooks.contract import catalogue
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 
 WEBHOOKS = "/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<row_id:webhook_id>"

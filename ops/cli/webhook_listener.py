@@ -26,7 +26,7 @@ from ops.embedded.private_files import write_private
 from ops.errors import OpsError
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 
 _QUERIES = sql.Queries(__file__)
 SECRET_FILE = "webhooks-listen-secret"  # noqa: S105 a name, not a secret; beside what `up` keeps

@@ -21,8 +21,8 @@ from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_u
 from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError
 from realtime_bridge.shared import sql
-from realtime_bridge.webhooks import catalogue, signing
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 
 _QUERIES = sql.Queries(__file__)
 SECRET_VARIABLE = "CROSSFADE_LISTEN_SECRET"  # noqa: S105 a name, not a secret

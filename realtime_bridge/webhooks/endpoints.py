@@ -14,8 +14,9 @@ from psycopg.rows import dict_row
 
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.secrets import SecretBox, SecretsError
-from realtime_bridge.webhooks import health, metrics
-from realtime_bridge.webhooks.health import Condition, Health, Notice, Result
+from realtime_bridge.webhooks import metrics
+from realtime_bridge.webhooks.contract import health
+from realtime_bridge.webhooks.contract.health import Condition, Health, Notice, Result
 from realtime_bridge.webhooks.sealing import secrets_context
 
 log = structlog.get_logger(__name__)

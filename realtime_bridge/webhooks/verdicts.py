@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from realtime_bridge.webhooks.outcomes import RESTS, Outcome
+from realtime_bridge.webhooks.contract.outcomes import RESTS, Outcome
 from realtime_bridge.webhooks.schedule import Lane, delay_after, lane_after
 
 SECRET_RETRY_S = 60.0  # an operator who forgot a key is told by the log; nothing was sent, so nothing is counted

@@ -16,7 +16,7 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import broadcasts_of, conversation_topic, inbox_topic
 from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.webhooks.bodies import Bodies
-from realtime_bridge.webhooks.catalogue import BY_TYPE
+from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
 from tests.written import Written
 
 

@@ -19,7 +19,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
 
 from realtime_bridge.shared.outbound import BoundedConnector
-from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused
+from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused
 
 Lookup = Callable[[str, int, int], list[str]]
 DNS_CACHE_S = 10  # an endpoint that moves is followed soon; the guard looks at every new connection in any case

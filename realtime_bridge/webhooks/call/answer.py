@@ -14,9 +14,9 @@ import aiohttp
 
 from realtime_bridge.shared.outbound import ANSWER_BYTES, TOO_LONG
 from realtime_bridge.shared.payloads import storable
-from realtime_bridge.webhooks.addresses import AddressRefused
-from realtime_bridge.webhooks.outcomes import Outcome, outcome_of_status, wish_of
-from realtime_bridge.webhooks.urls import UrlRefused
+from realtime_bridge.webhooks.contract.addresses import AddressRefused
+from realtime_bridge.webhooks.contract.outcomes import Outcome, outcome_of_status, wish_of
+from realtime_bridge.webhooks.contract.urls import UrlRefused
 
 BODY_TIMEOUT_S = 2.0  # an answer is a status; its body is only kept for people to look at
 MAX_RESPONSE_BYTES = 16_384

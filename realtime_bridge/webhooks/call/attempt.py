@@ -10,13 +10,13 @@ import aiohttp
 from yarl import URL
 
 from realtime_bridge.shared import outbound
-from realtime_bridge.webhooks import signing
 from realtime_bridge.webhooks.call.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
 from realtime_bridge.webhooks.call.answer import describe_failure, read_answer
+from realtime_bridge.webhooks.contract import signing
+from realtime_bridge.webhooks.contract.outcomes import Outcome, Timing
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint
-from realtime_bridge.webhooks.outcomes import Outcome, Timing
-from realtime_bridge.webhooks.urls import UrlPolicy
 
 TIMEOUT_S = 15.0  # in all; a receiver that does its work before it answers is told not to
 CONNECT_TIMEOUT_S = 5.0

@@ -20,7 +20,7 @@ from gateway.openapi.catalogue import OPERATIONS
 from gateway.openapi.document import build, routes
 from gateway.openapi.pages.site import Site
 from gateway.openapi.problem_table import ADVICE, problem_types
-from realtime_bridge.webhooks.catalogue import KINDS
+from realtime_bridge.webhooks.contract.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
 TESTS = Path(__file__).parents[2]

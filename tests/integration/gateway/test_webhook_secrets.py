@@ -1,7 +1,7 @@
 """A webhook's secrets: rotated with an overlap, bounded in number."""
 
 from gateway.services import webhooks as service
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.webhooks import delete, make
 

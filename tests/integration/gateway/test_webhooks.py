@@ -9,7 +9,7 @@ from gateway.app import create_app
 from gateway.runtime import running
 from gateway.services import webhooks as service
 from gateway.settings import Settings
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from tests.conftest import one
 from tests.factories import make_key
 from tests.integration.gateway.conftest import WEBHOOK_SCOPES, Account, data, problem

@@ -18,7 +18,7 @@ from ops.cli.main import COMMANDS, main
 from ops.cli.output import Column, encode, show
 from ops.demo.tracker import Arrival, SideName, Tracker
 from ops.demo.view import JsonView, LineView
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import held_relay

@@ -21,7 +21,7 @@ from ops.cli.output import moment
 from ops.cli.webhook_listener import SECRET_FILE, ApiSource, Listener, ListenError
 from ops.embedded.data_dir import DataDir
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_key, make_user, make_webhook

@@ -9,7 +9,7 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from realtime_bridge.shared.outbound import ANSWER_BYTES
 from realtime_bridge.webhooks.call.answer import MAX_RESPONSE_BYTES
 from realtime_bridge.webhooks.call.attempt import Attempt, Caller
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.integration.webhooks.conftest import LOOPBACK
 from tests.integration.webhooks.test_ssrf import delivery, endpoint
 

@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, parse_networks
 from realtime_bridge.webhooks.call.address_guard import create_connector
 from realtime_bridge.webhooks.call.attempt import Attempt, Caller
+from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused, parse_networks
+from realtime_bridge.webhooks.contract.outcomes import Outcome
+from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
 from realtime_bridge.webhooks.deliveries import Claimed
 from realtime_bridge.webhooks.endpoints import Endpoint
-from realtime_bridge.webhooks.outcomes import Outcome
-from realtime_bridge.webhooks.urls import UrlPolicy, UrlRefused
 from tests.integration.webhooks.corpus import ADDRESSES, PUBLIC, refused_urls
 from tests.receivers import receiver
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.webhooks import health, outcomes, schedule
-from realtime_bridge.webhooks.health import Condition, Health, NoticeType, Result
-from realtime_bridge.webhooks.outcomes import Outcome, outcome_of_status, wish_of
+from realtime_bridge.webhooks import schedule
+from realtime_bridge.webhooks.contract import health, outcomes
+from realtime_bridge.webhooks.contract.health import Condition, Health, NoticeType, Result
+from realtime_bridge.webhooks.contract.outcomes import Outcome, outcome_of_status, wish_of
 from realtime_bridge.webhooks.schedule import Lane, delay_after, lane_after
 from realtime_bridge.webhooks.verdicts import judge
 

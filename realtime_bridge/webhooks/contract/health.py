@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from realtime_bridge.webhooks.outcomes import RESTS, Outcome
+from realtime_bridge.webhooks.contract.outcomes import RESTS, Outcome
 from realtime_bridge.webhooks.schedule import LONGEST_WISH_S
 
 DEGRADED_AFTER = 5  # failures in a row: a deployment of the receiver is shorter than that

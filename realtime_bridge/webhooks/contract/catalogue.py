@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime_bridge.event_log.event import EventType
-from realtime_bridge.webhooks.health import NoticeType
+from realtime_bridge.webhooks.contract.health import NoticeType
 
 PING = "webhook.ping"
 ALIASES: Mapping[str, str] = {"message.received": "incoming", "message.sent": "outgoing"}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from realtime_bridge.shared.environment import Environment
-from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, Network, parse_networks
+from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused, Network, parse_networks
 
 MAX_URL_BYTES = 2_048
 MAX_HOST_CHARS = 253  # RFC 1035 §2.3.4
