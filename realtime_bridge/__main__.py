@@ -60,9 +60,9 @@ from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import SupabaseSink
 from realtime_bridge.supabase.transport import Transport
 from realtime_bridge.webhooks.call.attempt import Caller
-from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
-from realtime_bridge.webhooks.retention import WebhookJanitor
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
+from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wuzapi.client import WuzapiClient

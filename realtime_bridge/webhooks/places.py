@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from realtime_bridge.shared import shares
-from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
+from realtime_bridge.webhooks.queue.deliveries import Claimed, Room, Share
 from realtime_bridge.webhooks.schedule import Lane
 
 REQUESTS = shares.room_for(500)  # under way at once; one account alone, with fifty endpoints of ten slots, has 500

@@ -23,7 +23,7 @@ from realtime_bridge.shared import sql
 from realtime_bridge.webhooks import metrics
 from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.consequences import Settled, note
-from realtime_bridge.webhooks.deliveries import Claimed
+from realtime_bridge.webhooks.queue.deliveries import Claimed
 from realtime_bridge.webhooks.schedule import Lane
 from realtime_bridge.webhooks.verdicts import Verdict, judge
 

@@ -14,11 +14,11 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.shared import shares
-from realtime_bridge.webhooks import deliveries
 from realtime_bridge.webhooks.call.attempt import Attempt, Caller
 from realtime_bridge.webhooks.contract.outcomes import Outcome
-from realtime_bridge.webhooks.deliveries import ENDPOINTS_PER_CLAIM, WINDOW
 from realtime_bridge.webhooks.places import IN_HAND, Places
+from realtime_bridge.webhooks.queue import deliveries
+from realtime_bridge.webhooks.queue.deliveries import ENDPOINTS_PER_CLAIM, WINDOW
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.flooding_receiver import FLOODS

@@ -39,13 +39,13 @@ from realtime_bridge import garbage
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.addresses import AddressGuard
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
-from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.bodies import Bodies
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
 from tests.factories import append_message, make_conversation, make_user, make_webhook

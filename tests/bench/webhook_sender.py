@@ -14,8 +14,8 @@ from realtime_bridge.shared import database as db
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
-from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from tests.bench.bench_webhooks import POLICY
 

@@ -15,8 +15,8 @@ from gateway.store.events import read_events
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import broadcasts_of, conversation_topic, inbox_topic
 from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
+from realtime_bridge.webhooks.queue.bodies import Bodies
 from tests.written import Written
 
 

@@ -29,7 +29,7 @@ from realtime_bridge.relay.sink import Refusal
 from realtime_bridge.service import broadcasts_of
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.content_html import clean
-from realtime_bridge.webhooks.bodies import Bodies
+from realtime_bridge.webhooks.queue.bodies import Bodies
 from tests.factories import claims_of, make_conversation, make_key, make_user
 from tests.waiting import wait_for
 from tests.written import API, SETTINGS, Written, write_everything

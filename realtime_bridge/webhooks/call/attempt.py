@@ -15,8 +15,8 @@ from realtime_bridge.webhooks.call.answer import describe_failure, read_answer
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome, Timing
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.endpoints import Endpoint
+from realtime_bridge.webhooks.queue.deliveries import Claimed
+from realtime_bridge.webhooks.queue.endpoints import Endpoint
 
 TIMEOUT_S = 15.0  # in all; a receiver that does its work before it answers is told not to
 CONNECT_TIMEOUT_S = 5.0

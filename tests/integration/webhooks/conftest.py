@@ -17,8 +17,8 @@ from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.contract.addresses import AddressGuard
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
-from realtime_bridge.webhooks.endpoints import Endpoints
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
 from tests.integration.bridge.conftest import open_pool

@@ -10,7 +10,7 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks.retention import WebhookJanitor
+from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.integration.bridge.conftest import open_pool, run

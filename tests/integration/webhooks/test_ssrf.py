@@ -17,8 +17,8 @@ from realtime_bridge.webhooks.call.attempt import Attempt, Caller
 from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused, parse_networks
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.endpoints import Endpoint
+from realtime_bridge.webhooks.queue.deliveries import Claimed
+from realtime_bridge.webhooks.queue.endpoints import Endpoint
 from tests.integration.webhooks.corpus import ADDRESSES, PUBLIC, refused_urls
 from tests.receivers import receiver
 

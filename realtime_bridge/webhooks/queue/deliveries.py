@@ -13,8 +13,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from realtime_bridge.shared import sql
-from realtime_bridge.webhooks.bodies import Bodies
 from realtime_bridge.webhooks.contract.health import SINGLE_AFTER
+from realtime_bridge.webhooks.queue.bodies import Bodies
 
 _QUERIES = sql.AsyncQueries(__file__)
 ENDPOINTS_PER_CLAIM = 100  # a claim stays a statement of milliseconds however many endpoints have work
