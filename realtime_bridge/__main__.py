@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import garbage, observation
+from realtime_bridge import garbage
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.feed import Feed
@@ -29,7 +29,6 @@ from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio import server as socketio_server
 from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.observation import Dialled
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.process.door import Door, places
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
@@ -37,9 +36,7 @@ from realtime_bridge.process.web_server import WebServer
 from realtime_bridge.relay.heard import Echo
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.relay.sink import Sink
-from realtime_bridge.rollout import parts
 from realtime_bridge.rollout.gate.slots import Side
-from realtime_bridge.rollout.parts import Rollout
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared import database as db
@@ -65,6 +62,10 @@ from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
+from realtime_bridge.wiring import observers as observation
+from realtime_bridge.wiring import rollout as parts
+from realtime_bridge.wiring.observers import Dialled
+from realtime_bridge.wiring.rollout import Rollout
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 
