@@ -14,7 +14,7 @@ from realtime_bridge.shared.signing_key import SigningKey
 from realtime_bridge.shared.tokens import TokenRules
 from realtime_bridge.shared.variables import Provider
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
-from realtime_bridge.wuzapi.servers import allowed_servers
+from realtime_bridge.wuzapi.channels import allowed_servers
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis

@@ -48,7 +48,6 @@ from realtime_bridge.shared.jwks import ProjectKeys
 from realtime_bridge.shared.logging import configure_logging
 from realtime_bridge.shared.tokens import TokenVerifier
 from realtime_bridge.shared.variables import Provider
-from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.supabase.database import DatabaseTransport, find_readers
 from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
@@ -68,6 +67,7 @@ from realtime_bridge.wiring.observers import Dialled
 from realtime_bridge.wiring.rollout import Rollout
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
+from realtime_bridge.wuzapi.sink import WuzapiSink
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from realtime_bridge.shared.signing_key import SigningKey
 from realtime_bridge.shared.tokens import TokenRules
 from realtime_bridge.shared.variables import Provider
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
-from realtime_bridge.wuzapi.servers import allowed_servers
+from realtime_bridge.wuzapi.channels import allowed_servers
 
 
 class TransportName(StrEnum):

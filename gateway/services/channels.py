@@ -11,7 +11,7 @@ from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.wuzapi import hmac_context, token_context
-from realtime_bridge.wuzapi.servers import normalise
+from realtime_bridge.wuzapi.channels import normalise
 
 NO_SUCH = "There is no such channel."
 HMAC_KEY_BYTES = 32  # 43 characters; WUZAPI asks for at least 32

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from realtime_bridge.wuzapi.sends import LEASE_S
+from realtime_bridge.wuzapi.queue import LEASE_S
 from tests.acceptance.stack import Stack, running
 from tests.waiting import wait_for
 from tests.wuzapi_server import HMAC_KEY, TOKEN, WuzapiServer, form_body, message, receipt, sign

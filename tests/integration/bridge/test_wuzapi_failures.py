@@ -8,8 +8,9 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.shared import shares
-from realtime_bridge.wuzapi import sends, token_context
-from realtime_bridge.wuzapi.sends import SENDS
+from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi import token_context
+from realtime_bridge.wuzapi.queue import SENDS
 from tests.conftest import one
 from tests.factories import append_message, make_user
 from tests.integration.bridge.conftest import open_pool, run

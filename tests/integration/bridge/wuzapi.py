@@ -10,10 +10,10 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.sinks.wuzapi import WuzapiSink
 from realtime_bridge.wuzapi import token_context
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
+from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.factories import make_conversation
 from tests.integration.bridge.conftest import held_relay, open_pool
 from tests.wuzapi_server import TOKEN
