@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health, problems
-from gateway.db import Database
+from gateway.database import Database
 from gateway.ephemeral import Ephemeral
 from gateway.event_waiters import EventWaiters
 from gateway.gates.api_key import ApiKeyGate

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import redis
 import structlog
 
-from gateway.db import Database
+from gateway.database import Database
 from realtime_bridge.shared import sql
 
 CHANNEL = "chat_ephemeral"

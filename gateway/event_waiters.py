@@ -17,7 +17,7 @@ import psycopg
 import structlog
 from prometheus_client import Gauge
 
-from gateway.db import Connection, connect
+from gateway.database import Connection, connect
 from realtime_bridge.shared.shares import Held
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id

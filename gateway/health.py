@@ -11,7 +11,7 @@ import psycopg
 from flask import Blueprint, Response
 
 import migrations.versions
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import ServiceUnavailable
 from gateway.limit_storage import LimitStorage
 from gateway.metrics import CONTENT_TYPE, Metrics

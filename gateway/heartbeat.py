@@ -7,7 +7,7 @@ import threading
 import psycopg
 import structlog
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import ServiceUnavailable
 from gateway.store import process_reports
 from realtime_bridge.shared.variables import Provider

@@ -23,7 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, Response, current_app, g, request
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.errors import (
     IdempotencyInFlight,
     IdempotencyKeyInvalid,

@@ -8,7 +8,7 @@ from time import monotonic
 import psycopg
 import structlog
 
-from gateway.db import Connection, connect
+from gateway.database import Connection, connect
 from gateway.key_cache import KeyCache
 from gateway.store import api_keys
 

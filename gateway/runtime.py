@@ -7,7 +7,7 @@ from typing import Self
 
 from flask import Flask
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.event_waiters import EventWaiters
 from gateway.heartbeat import Heartbeat
 from gateway.key_sync import KeySync

@@ -10,7 +10,7 @@ from flask import Flask, g, request
 
 from gateway import api_keys, errors
 from gateway.api_keys import KeyText, MalformedKeyError
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import ApiKey
 from gateway.gates.failed_keys import FailedKeys
 from gateway.key_cache import KeyCache

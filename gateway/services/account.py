@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import AccountSettings
 from gateway.errors import NotFound
 from gateway.store import account as store

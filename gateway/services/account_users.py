@@ -7,7 +7,7 @@ one owner, `crossfade users scope everybody` lets each name every user of the pr
 from collections.abc import Sequence
 from uuid import UUID
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.errors import FieldError, ValidationFailed
 from gateway.store import users
 

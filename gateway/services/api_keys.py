@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway import api_keys
 from gateway.api_keys import KeyText
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
 from gateway.store import api_keys as store

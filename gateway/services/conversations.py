@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation
 
 from gateway.changes import UNSET, Assignment, ConversationPatch, ConversationState, Shown, conversation_etag
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.preconditions import IfMatch

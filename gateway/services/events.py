@@ -5,7 +5,7 @@ from time import monotonic
 from uuid import UUID
 
 from gateway import event_cursors
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import CursorExpired
 from gateway.event_cursors import EventCursor, EventPage
 from gateway.event_waiters import Client, EventWaiters

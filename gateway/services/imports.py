@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from gateway.changes import ConversationState, ImportedMessage
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import Direction, MessageStatus
 from gateway.services.conversations import lock
 from gateway.store import conversations

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from gateway.changes import ConversationState, Edit, Rewrite, Shown, StoredMessage, message_etag
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import (
     Appended,
     MessagePage,

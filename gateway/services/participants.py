@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation
 
 from gateway.changes import ConversationState, Participant, Shown, conversation_etag
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
 from gateway.services.account_users import check_users, unknown_user

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import Sides
 from gateway.errors import NotFound, RealtimeNotConfigured
 from gateway.provider_choice import Choice, ProviderChoice

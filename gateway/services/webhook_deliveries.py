@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import Position
 from gateway.errors import AlreadyDelivered, NotFound, WebhookDisabled
 from gateway.services.webhooks import NO_SUCH

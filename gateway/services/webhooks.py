@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.errors import (
     EnabledTooSoon,
     FieldError,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import AccountSettings
 from realtime_bridge.shared import sql
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import BaseRowFactory, kwargs_row
 
 from gateway.api_keys import KeyText
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import ApiKey
 from realtime_bridge.shared import sql
 

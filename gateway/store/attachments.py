@@ -6,7 +6,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.attachments import Attachment, AttachmentState, NewAttachment
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
 from gateway.page_size import PAGE_BYTES
 from realtime_bridge.shared import sql

@@ -2,7 +2,7 @@
 
 from os import urandom
 
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 PAGE_BYTES = 7_000  # of a page's 8,192: no other row fits beside it

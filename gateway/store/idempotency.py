@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first

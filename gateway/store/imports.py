@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.changes import ConversationState, ImportedMessage
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.changes import Rewrite, StoredMessage
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
 from gateway.page_size import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST

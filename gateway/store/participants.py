@@ -5,7 +5,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.changes import Participant
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import Role
 from realtime_bridge.shared import sql
 

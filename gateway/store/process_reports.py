@@ -1,6 +1,6 @@
 """Rows of `bridge_reports` that are gateways'. Bridges write theirs in realtime_bridge/reports.py, which reads all."""
 
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

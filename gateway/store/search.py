@@ -5,7 +5,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import Position, SearchFilter, SearchPage
 from gateway.page_size import count_fitting
 from realtime_bridge.shared import sql

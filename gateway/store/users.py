@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import UserScope
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_ID

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import Position
 from gateway.page_size import count_fitting
 from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.webhook_domain import WebhookSettings
 from realtime_bridge.shared import sql
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g
 from pydantic import Field
 
 from gateway import rendering
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import AccountSettings
 from gateway.services import account as service
 from gateway.v1.fields import Changes, NoQuery

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g
 
 from gateway import rendering
 from gateway.attachments import Attachment
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import NotConfigured
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
 from gateway.changes import Shown, conversation_etag
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import ConversationFilter
 from gateway.errors import FieldError, ValidationFailed
 from gateway.services import conversations as service

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gateway import rendering
 from gateway.changes import ImportedMessage
-from gateway.db import Database
+from gateway.database import Database
 from gateway.faults import body_errors
 from gateway.idempotency import is_repeat
 from gateway.services import imports as service

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
 from gateway.changes import Shown
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import MessagePage, SearchFilter
 from gateway.services import messages as service
 from gateway.v1.etags import read_if_match

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g
 
 from gateway import rendering
 from gateway.changes import Shown
-from gateway.db import Database
+from gateway.database import Database
 from gateway.ephemeral import Ephemeral
 from gateway.services import participants as service
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Blueprint, Response, g
 
 from gateway import rendering
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import Sides
 from gateway.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, g
 
 from gateway import positions, rendering
-from gateway.db import Database
+from gateway.database import Database
 from gateway.services import webhook_deliveries as deliveries
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 
 from gateway.changes import Edit
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.domain import ConversationStatus, NewConversation
 from gateway.ephemeral import Ephemeral
 from gateway.preconditions import IfMatch

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from gateway import rendering
-from gateway.db import Database
+from gateway.database import Database
 from gateway.ephemeral import Ephemeral
 from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
 from gateway.gates.turnstile import TurnstileGate

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import AccountSettings
 from gateway.store import account as store
 from ops.cli.options import database_option, json_option, open_database

@@ -10,7 +10,7 @@ import click
 import psycopg
 from click.core import ParameterSource
 
-from gateway.db import Connection
+from gateway.database import Connection
 from ops.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT

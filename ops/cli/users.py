@@ -12,7 +12,7 @@ from uuid import UUID
 
 import click
 
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import UserScope
 from gateway.store import users as store
 from ops.auth_admin import AuthAdminError

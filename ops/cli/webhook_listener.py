@@ -21,7 +21,7 @@ import requests
 import urllib3.exceptions
 from psycopg.rows import DictRow, dict_row
 
-from gateway.db import Connection
+from gateway.database import Connection
 from ops.embedded.private_files import write_private
 from ops.errors import OpsError
 from realtime_bridge.event_log.event import EventType

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
 from gateway.errors import AlreadyDelivered, ProblemError, WebhookDisabled
 from gateway.services import webhook_deliveries as service
 from gateway.services import webhooks as endpoints

@@ -14,7 +14,7 @@ import psycopg
 import requests
 
 from gateway import api_keys
-from gateway.db import Connection
+from gateway.database import Connection
 from gateway.domain import Scope, UserScope
 from gateway.store import api_keys as key_store
 from gateway.store import users

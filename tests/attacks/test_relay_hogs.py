@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from gateway.changes import ImportedMessage
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from realtime_bridge.event_log.event import Event

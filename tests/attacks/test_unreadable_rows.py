@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.event_cursors import EventCursor
 from gateway.store import events as catch_up
 from realtime_bridge.legacy.conversations import StoredConversations

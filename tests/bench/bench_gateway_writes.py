@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 import psycopg
 from rich.console import Console
 
-from gateway.db import connect
+from gateway.database import connect
 from gateway.domain import Direction, MessageType, NewMessage
 from gateway.store import messages as store
 from migrations.upgrade import upgrade

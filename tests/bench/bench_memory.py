@@ -23,7 +23,7 @@ import psutil
 import psycopg
 
 from gateway.changes import ImportedMessage
-from gateway.db import Database
+from gateway.database import Database
 from gateway.domain import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade

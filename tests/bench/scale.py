@@ -19,7 +19,7 @@ import structlog
 
 from gateway import event_cursors
 from gateway.app import create_app
-from gateway.db import SESSION
+from gateway.database import SESSION
 from gateway.event_cursors import EventCursor
 from gateway.runtime import running
 from gateway.settings import Settings

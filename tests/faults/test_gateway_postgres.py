@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
-from gateway.db import ANSWER_TIMEOUT_S
+from gateway.database import ANSWER_TIMEOUT_S
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape

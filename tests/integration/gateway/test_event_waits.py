@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
 from gateway import event_waiters
-from gateway.db import connect
+from gateway.database import connect
 from gateway.runtime import Runtime
 from gateway.store import events as store
 from tests.factories import append_message, make_conversation, make_user

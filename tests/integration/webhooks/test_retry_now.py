@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
 from realtime_bridge.shared.secrets import SecretBox
