@@ -6,7 +6,7 @@ import hashlib
 import struct
 from uuid import UUID
 
-from gateway.domain import ConversationFilter, Position, SearchFilter
+from gateway.domain.messages import ConversationFilter, Position, SearchFilter
 from gateway.errors import FieldError, ValidationFailed
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope

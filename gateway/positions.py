@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import struct
 
-from gateway.domain import Position
+from gateway.domain.messages import Position
 from gateway.errors import FieldError, ValidationFailed
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, time in microseconds, id, scope

@@ -8,7 +8,7 @@ import json
 
 from flask import g, request
 
-from gateway.domain import Scope
+from gateway.domain.messages import Scope
 from gateway.gates.scope import scope_of
 
 NAMED = frozenset(

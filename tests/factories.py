@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from gateway import api_keys
-from gateway.domain import Scope
+from gateway.domain import key_text as api_keys
+from gateway.domain.messages import Scope
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.tokens import Claims
 from realtime_bridge.webhooks.contract import signing

@@ -8,10 +8,11 @@ from typing import NoReturn
 
 from flask import Flask, g, request
 
-from gateway import api_keys, errors
-from gateway.api_keys import KeyText, MalformedKeyError
+from gateway import errors
 from gateway.database import Database
-from gateway.domain import ApiKey
+from gateway.domain import key_text as api_keys
+from gateway.domain.key_text import KeyText, MalformedKeyError
+from gateway.domain.messages import ApiKey
 from gateway.gates.failed_keys import FailedKeys
 from gateway.key_cache import KeyCache
 from gateway.metrics import Metrics

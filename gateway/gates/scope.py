@@ -2,7 +2,7 @@
 
 from flask import Flask, g, request
 
-from gateway.domain import Scope
+from gateway.domain.messages import Scope
 from gateway.errors import ScopeMissing
 
 READING = frozenset({"GET", "HEAD"})

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType, Scope
+from gateway.domain.messages import ConversationStatus, Direction, MessageStatus, MessageType, Scope
 
 Id = Annotated[int, Field(ge=1)]
 ContentHtml = Annotated[

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway import errors
-from gateway.domain import Scope
+from gateway.domain.messages import Scope
 from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from gateway.domain.webhooks import DeliveryState
 from gateway.openapi.answers import Answer, Id
-from gateway.webhook_domain import DeliveryState
 from realtime_bridge.webhooks.contract.health import Health, NoticeType
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 

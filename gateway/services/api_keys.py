@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from gateway import api_keys
-from gateway.api_keys import KeyText
 from gateway.database import Connection, Database
-from gateway.domain import ApiKey, KeyPage
+from gateway.domain import key_text as api_keys
+from gateway.domain.key_text import KeyText
+from gateway.domain.messages import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
 from gateway.store import api_keys as store
 

@@ -6,11 +6,18 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
-from gateway.changes import UNSET, Assignment, ConversationPatch, ConversationState, Shown, conversation_etag
 from gateway.database import Connection, Database
-from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
+from gateway.domain.conversations import (
+    UNSET,
+    Assignment,
+    ConversationPatch,
+    ConversationState,
+    Shown,
+    conversation_etag,
+)
+from gateway.domain.messages import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
+from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, NotFound, ValidationFailed
-from gateway.preconditions import IfMatch
 from gateway.services.account_users import check_users, unknown_user
 from gateway.store import conversations as store
 from realtime_bridge.event_log.event import EventType

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from gateway.changes import ConversationState, ImportedMessage
 from gateway.database import Connection, Database
-from gateway.domain import Direction, MessageStatus
+from gateway.domain.conversations import ConversationState, ImportedMessage
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.services.conversations import lock
 from gateway.store import conversations
 from gateway.store import imports as store

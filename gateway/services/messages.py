@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
-from gateway.changes import ConversationState, Edit, Rewrite, Shown, StoredMessage, message_etag
 from gateway.database import Connection, Database
-from gateway.domain import (
+from gateway.domain.conversations import ConversationState, Edit, Rewrite, Shown, StoredMessage, message_etag
+from gateway.domain.messages import (
     Appended,
     MessagePage,
     MessageStatus,
@@ -19,6 +19,7 @@ from gateway.domain import (
     StatusChange,
     VersionPage,
 )
+from gateway.domain.versions import IfMatch
 from gateway.errors import (
     ClientMessageIdReused,
     FieldError,
@@ -28,7 +29,6 @@ from gateway.errors import (
     StatusConflict,
     ValidationFailed,
 )
-from gateway.preconditions import IfMatch
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations

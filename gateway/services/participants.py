@@ -4,9 +4,9 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
-from gateway.changes import ConversationState, Participant, Shown, conversation_etag
 from gateway.database import Connection, Database
-from gateway.domain import Role
+from gateway.domain.conversations import ConversationState, Participant, Shown, conversation_etag
+from gateway.domain.messages import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
 from gateway.services.account_users import check_users, unknown_user
 from gateway.services.conversations import NO_SUCH, append_difference, lock

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
+from gateway.domain.webhooks import NewWebhook, Rotation, WebhookSettings
 from gateway.errors import (
     EnabledTooSoon,
     FieldError,
@@ -21,7 +22,6 @@ from gateway.errors import (
 )
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
-from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
 from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.contract import catalogue, signing

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from psycopg.rows import BaseRowFactory, kwargs_row
 
-from gateway.api_keys import KeyText
 from gateway.database import Connection
-from gateway.domain import ApiKey
+from gateway.domain.key_text import KeyText
+from gateway.domain.messages import ApiKey
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.attachments import Attachment, AttachmentState, NewAttachment
 from gateway.database import Connection
+from gateway.domain.attachments import Attachment, AttachmentState, NewAttachment
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

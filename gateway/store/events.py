@@ -8,8 +8,8 @@ import structlog
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
-from gateway.page_size import PAGE_BYTES
+from gateway.domain.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
+from gateway.domain.pages import PAGE_BYTES
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.payloads import is_readable
 

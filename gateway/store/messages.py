@@ -6,10 +6,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.changes import Rewrite, StoredMessage
 from gateway.database import Connection
-from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
-from gateway.page_size import count_fitting
+from gateway.domain.conversations import Rewrite, StoredMessage
+from gateway.domain.messages import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
+from gateway.domain.pages import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge.append import APPEND_MESSAGE
 from realtime_bridge.event_log.event import EventType

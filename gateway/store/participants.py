@@ -4,9 +4,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.changes import Participant
 from gateway.database import Connection
-from gateway.domain import Role
+from gateway.domain.conversations import Participant
+from gateway.domain.messages import Role
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

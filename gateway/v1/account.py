@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gateway import rendering
 from gateway.database import Database
-from gateway.domain import AccountSettings
+from gateway.domain.messages import AccountSettings
 from gateway.services import account as service
 from gateway.v1.fields import Changes, NoQuery
 from gateway.v1.paths import PREFIX

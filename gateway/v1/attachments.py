@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Blueprint, Response, g
 
 from gateway import rendering
-from gateway.attachments import Attachment
 from gateway.database import Database
+from gateway.domain.attachments import Attachment
 from gateway.errors import NotConfigured
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore

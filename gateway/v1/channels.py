@@ -13,7 +13,7 @@ from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway import rendering
-from gateway.domain import Channel, ChannelChange, NewChannel
+from gateway.domain.messages import Channel, ChannelChange, NewChannel
 from gateway.services.channels import Channels, spelled
 from gateway.v1.fields import Body, Changes, NoQuery, Text128, Text255
 from gateway.v1.paths import PREFIX

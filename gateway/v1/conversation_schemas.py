@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gateway.changes import UNSET, Assignment, ConversationPatch
-from gateway.domain import ConversationStatus, Role
+from gateway.domain.conversations import UNSET, Assignment, ConversationPatch
+from gateway.domain.messages import ConversationStatus, Role
 from gateway.v1.fields import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
 
 

@@ -7,9 +7,9 @@ a state and not an event; alone (not in lists) also with its `participants`.
 from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
-from gateway.changes import Shown, conversation_etag
 from gateway.database import Database
-from gateway.domain import ConversationFilter
+from gateway.domain.conversations import Shown, conversation_etag
+from gateway.domain.messages import ConversationFilter
 from gateway.errors import FieldError, ValidationFailed
 from gateway.services import conversations as service
 from gateway.v1.conversation_schemas import AssignConversation, PatchConversation

@@ -2,9 +2,9 @@
 
 from flask import request
 
+from gateway.domain.versions import ANY, IfMatch
 from gateway.errors import PreconditionRequired
 from gateway.etags import version_of
-from gateway.preconditions import ANY, IfMatch
 
 NEVER = ""  # no ETag is empty: what cannot be read matches nothing
 

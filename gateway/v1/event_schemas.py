@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gateway.event_cursors import MAX_CURSOR_CHARS
+from gateway.domain.event_cursors import MAX_CURSOR_CHARS
 from gateway.v1.fields import Number, Query
 from realtime_bridge.event_log.event import EventType
 

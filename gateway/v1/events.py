@@ -5,8 +5,9 @@ An event is shown with the body that webhooks send, so a consumer may use either
 
 from flask import Blueprint, Response, g, request
 
-from gateway import event_cursors, rendering
-from gateway.event_cursors import EventCursor, EventPage
+from gateway import rendering
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor, EventPage
 from gateway.services.events import LATEST, CatchUp
 from gateway.v1.event_schemas import ListEvents
 from gateway.v1.paths import PREFIX

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, g, request
 from pydantic import ValidationError
 
 from gateway import rendering
-from gateway.changes import ImportedMessage
 from gateway.database import Database
+from gateway.domain.conversations import ImportedMessage
 from gateway.faults import body_errors
 from gateway.idempotency import is_repeat
 from gateway.services import imports as service

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, Response, g
 
 from gateway import rendering
-from gateway.domain import ApiKey
+from gateway.domain.messages import ApiKey
 from gateway.services.api_keys import Keys
 from gateway.v1.fields import NoQuery
 from gateway.v1.key_schemas import CreateKey, ListKeys, RotateKey

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.attachments import MAX_BYTES, NewAttachment
-from gateway.changes import Edit, ImportedMessage
-from gateway.domain import Direction, MessageStatus
+from gateway.domain.attachments import MAX_BYTES, NewAttachment
+from gateway.domain.conversations import Edit, ImportedMessage
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.v1.fields import (
     MAX_BIGINT,
     Body,

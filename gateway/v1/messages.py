@@ -7,9 +7,9 @@ equal: `eventId` is that event's id and `seq` its number.
 from flask import Blueprint, Response, g
 
 from gateway import cursors, rendering
-from gateway.changes import Shown
 from gateway.database import Database
-from gateway.domain import MessagePage, SearchFilter
+from gateway.domain.conversations import Shown
+from gateway.domain.messages import MessagePage, SearchFilter
 from gateway.services import messages as service
 from gateway.v1.etags import read_if_match
 from gateway.v1.fields import NoQuery

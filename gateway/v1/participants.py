@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Blueprint, Response, g
 
 from gateway import rendering
-from gateway.changes import Shown
 from gateway.database import Database
+from gateway.domain.conversations import Shown
 from gateway.ephemeral import Ephemeral
 from gateway.services import participants as service
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing

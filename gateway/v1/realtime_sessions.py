@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g
 
 from gateway import rendering
 from gateway.database import Database
-from gateway.domain import Sides
+from gateway.domain.messages import Sides
 from gateway.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession

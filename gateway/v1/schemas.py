@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.domain import (
+from gateway.domain.messages import (
     ConversationStatus,
     Direction,
     MessageStatus,

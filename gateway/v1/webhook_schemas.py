@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.v1.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
-from gateway.webhook_domain import (
+from gateway.domain.webhooks import (
     AttemptFilter,
     DeliveryFilter,
     DeliveryState,
@@ -17,6 +16,7 @@ from gateway.webhook_domain import (
     Rotation,
     WebhookSettings,
 )
+from gateway.v1.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
 from realtime_bridge.webhooks.contract import catalogue, signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 

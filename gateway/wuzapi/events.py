@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.domain.messages import Direction, MessageStatus, MessageType
 from realtime_bridge.shared.payloads import storable
 
 PHONE, LID, GROUP = "@s.whatsapp.net", "@lid", "@g.us"

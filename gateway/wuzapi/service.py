@@ -9,11 +9,11 @@ from uuid import UUID, uuid4, uuid5
 
 import structlog
 
-from gateway.changes import Edit
 from gateway.database import Connection, Database
-from gateway.domain import ConversationStatus, NewConversation
+from gateway.domain.conversations import Edit
+from gateway.domain.messages import ConversationStatus, NewConversation
+from gateway.domain.versions import IfMatch
 from gateway.ephemeral import Ephemeral
-from gateway.preconditions import IfMatch
 from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain import Direction, MessageStatus
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.wuzapi.events import PHONE, Inbound, Receipt
 from realtime_bridge.shared import sql
 from realtime_bridge.wuzapi import ORIGIN

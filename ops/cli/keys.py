@@ -9,8 +9,8 @@ import click
 import psycopg
 from rich.console import Console
 
-from gateway import api_keys
-from gateway.domain import ApiKey, Scope
+from gateway.domain import key_text as api_keys
+from gateway.domain.messages import ApiKey, Scope
 from gateway.store import api_keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
 from ops.cli.output import Column, encode, say, show

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.database import Connection, Database
+from gateway.domain.webhooks import Recovered, Recovery
 from gateway.errors import AlreadyDelivered, ProblemError, WebhookDisabled
 from gateway.services import webhook_deliveries as service
 from gateway.services import webhooks as endpoints
-from gateway.webhook_domain import Recovered, Recovery
 from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option, open_database
 from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError

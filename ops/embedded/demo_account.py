@@ -13,9 +13,9 @@ from uuid import UUID
 import psycopg
 import requests
 
-from gateway import api_keys
 from gateway.database import Connection
-from gateway.domain import Scope, UserScope
+from gateway.domain import key_text as api_keys
+from gateway.domain.messages import Scope, UserScope
 from gateway.store import api_keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway import api_keys
+from gateway.domain import key_text as api_keys
 from gateway.gates.api_key import LOOKUP_WAIT_S
 from ops.embedded.postgres import EmbeddedPostgres
 from tests.attacks.gateway import LIST, Attacked, answer, attacked, head

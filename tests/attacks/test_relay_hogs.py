@@ -12,9 +12,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from gateway.changes import ImportedMessage
 from gateway.database import Database
-from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.domain.conversations import ImportedMessage
+from gateway.domain.messages import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.loop import Relay

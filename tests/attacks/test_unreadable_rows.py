@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.database import Database
-from gateway.event_cursors import EventCursor
+from gateway.domain.event_cursors import EventCursor
 from gateway.store import events as catch_up
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.catch_up import readable

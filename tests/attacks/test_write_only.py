@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from gateway.domain import Scope
+from gateway.domain.messages import Scope
 from gateway.gates.api_key import needs_key
 from gateway.gates.scope import scope_of
 from tests.factories import make_key

@@ -22,7 +22,7 @@ import psycopg
 from rich.console import Console
 
 from gateway.database import connect
-from gateway.domain import Direction, MessageType, NewMessage
+from gateway.domain.messages import Direction, MessageType, NewMessage
 from gateway.store import messages as store
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres

@@ -22,9 +22,9 @@ from uuid import UUID
 import psutil
 import psycopg
 
-from gateway.changes import ImportedMessage
 from gateway.database import Database
-from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.domain.conversations import ImportedMessage
+from gateway.domain.messages import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade
 from ops.embedded.postgres import EmbeddedPostgres

@@ -17,10 +17,10 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from gateway import event_cursors
 from gateway.app import create_app
 from gateway.database import SESSION
-from gateway.event_cursors import EventCursor
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor
 from gateway.runtime import running
 from gateway.settings import Settings
 from ops.cli.seed import Plan, refresh_statistics, write

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway import api_keys
+from gateway.domain import key_text as api_keys
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.gateway_server import ROOT, serve
 

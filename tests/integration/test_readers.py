@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from gateway.event_cursors import EventCursor
+from gateway.domain.event_cursors import EventCursor
 from gateway.store.events import read_events
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.service import broadcasts_of, conversation_topic, inbox_topic

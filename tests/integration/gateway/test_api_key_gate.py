@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from psycopg.rows import DictRow
 
-from gateway import api_keys
+from gateway.domain import key_text as api_keys
 from gateway.gates.api_key import OPEN_BLUEPRINTS, OPEN_PATHS, SIGNED_BLUEPRINTS
 from tests.conftest import one
 from tests.factories import make_key

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.attachments import MIB
+from gateway.domain.attachments import MIB
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.test_races import at_once
 

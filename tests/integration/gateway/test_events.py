@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway import event_cursors
-from gateway.event_cursors import EventCursor
-from gateway.page_size import PAGE_BYTES
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor
+from gateway.domain.pages import PAGE_BYTES
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.gateway.event_pages import contents, drain, read

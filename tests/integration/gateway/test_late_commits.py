@@ -9,7 +9,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from psycopg.rows import DictRow
 
-from gateway.page_size import PAGE_BYTES
+from gateway.domain.pages import PAGE_BYTES
 from gateway.store import events
 from tests.factories import append_message, make_conversation
 from tests.integration.gateway.conftest import Account

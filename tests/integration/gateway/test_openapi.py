@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from flask import Flask
 
-from gateway.domain import Scope
+from gateway.domain.messages import Scope
 from gateway.gates.deprecation import Deprecation
 from gateway.gates.scope import OWN_SCOPES
 from gateway.openapi import words

@@ -11,7 +11,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.domain import Sides
+from gateway.domain.messages import Sides
 from gateway.openapi.realtime import RealtimeSession
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.domain import SearchFilter
+from gateway.domain.messages import SearchFilter
 from gateway.store import search
 from tests.integration.gateway.conftest import Account, data
 

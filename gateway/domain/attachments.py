@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from gateway.domain import MessageType
+from gateway.domain.messages import MessageType
 
 MIB = 1024 * 1024
 HEAD_BYTES = 512  # every mark below lies within it

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from gateway.domain import ConversationStatus, Direction, MessageStatus, MessageType
+from gateway.domain.messages import ConversationStatus, Direction, MessageStatus, MessageType
 from realtime_bridge.event_log.event import EventType
 
 PREVIEW_CHARS = 100  # as crossfade.preview cuts
