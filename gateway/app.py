@@ -9,6 +9,7 @@ from gateway import health, problems
 from gateway.database import Database
 from gateway.ephemeral import Ephemeral
 from gateway.event_waiters import EventWaiters
+from gateway.fairness.transfers import Transfers
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body import BodyGate
 from gateway.gates.body_size import BodySizeGate
@@ -38,7 +39,6 @@ from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
-from gateway.transfers import Transfers
 from gateway.v1 import (
     account,
     attachments,

@@ -10,7 +10,8 @@ from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
 
-from gateway import metrics_files, places
+from gateway import metrics_files
+from gateway.fairness import places
 from gateway.flag_check import check_flag_provider
 from gateway.gunicorn_problems import write_problem
 from gateway.gunicorn_worker import Worker

@@ -5,8 +5,8 @@ Whoever proves itself by a signature, of the URL or of the body, reads in the vi
 
 from flask import Flask, g, request
 
+from gateway.fairness.transfers import Transfers, may_be_slow
 from gateway.gates.turnstile import TurnstileGate
-from gateway.transfers import Transfers, may_be_slow
 
 
 class BodyGate:

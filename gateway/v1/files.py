@@ -6,8 +6,8 @@ from flask import Blueprint, Response, request, send_file
 
 from gateway.domain.attachments import LARGEST_BYTES
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
+from gateway.fairness.transfers import Transfers
 from gateway.storage.directory import PATH, AlreadyUploaded, DirectoryStore, Ticket, TicketInvalid, TooLarge
-from gateway.transfers import Transfers
 
 ENDPOINT = "files.put_file"
 MAX_BODY_BYTES = LARGEST_BYTES

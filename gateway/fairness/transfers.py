@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterator
 from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
+from gateway.fairness.places import TRANSFERS_MIB, UNPROVEN_MIB
 from gateway.gunicorn_connection import is_whole
-from gateway.places import TRANSFERS_MIB, UNPROVEN_MIB
 from realtime_bridge.shared.shares import Held
 
 MIB = 1_048_576
