@@ -15,7 +15,7 @@ from limits import RateLimitItemPerSecond
 
 from gateway.domain.messages import ApiKey
 from gateway.errors import RateLimited
-from gateway.limit_storage import SCHEME_PREFIX, LimitStorage
+from gateway.gates.limit_storage import SCHEME_PREFIX, LimitStorage
 from gateway.problems import respond
 
 WINDOW_S = 60
