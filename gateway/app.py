@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway import health, problems
+from gateway import health
 from gateway.database import Database
 from gateway.ephemeral import Ephemeral
 from gateway.event_waiters import EventWaiters
@@ -27,7 +27,8 @@ from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
 from gateway.heartbeat import Heartbeat
-from gateway.idempotency import Idempotency
+from gateway.http import problems
+from gateway.http.idempotency import Idempotency
 from gateway.key_cache import KeyCache
 from gateway.key_sync import KeySync
 from gateway.metrics import Metrics

@@ -5,7 +5,7 @@ from secrets import token_hex
 
 from gunicorn import util  # type: ignore[import-untyped]
 
-from gateway.problems import body
+from gateway.http.problems import body
 
 DETAILS = {
     400: ("bad_request", "Send a well-formed HTTP/1.1 request."),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import Flask, request
 
 from gateway.errors import PayloadTooLarge
-from gateway.validation import MAX_BODY_BYTES
+from gateway.http.validation import MAX_BODY_BYTES
 
 
 class BodySizeGate:

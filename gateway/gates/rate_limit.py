@@ -16,7 +16,7 @@ from limits import RateLimitItemPerSecond
 from gateway.domain.messages import ApiKey
 from gateway.errors import RateLimited
 from gateway.gates.limit_storage import SCHEME_PREFIX, LimitStorage
-from gateway.problems import respond
+from gateway.http.problems import respond
 
 WINDOW_S = 60
 HOUR_S = 3_600

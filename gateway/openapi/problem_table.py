@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.errors import ProblemError
 from gateway.gunicorn_problems import DETAILS
-from gateway.problems import WORDS
+from gateway.http.problems import WORDS
 
 ADVICE = {
     "malformed_json": "The body is not JSON; the detail says where. Duplicate names and NaN are refused, too.",

@@ -6,13 +6,13 @@ from datetime import UTC
 from flask import Blueprint, Response, g
 from pydantic import Field
 
-from gateway import rendering
 from gateway.database import Database
 from gateway.domain.messages import AccountSettings
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import account as service
 from gateway.v1.fields import Changes, NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
 
 
 class ChangeAccount(Changes):

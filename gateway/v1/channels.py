@@ -12,12 +12,12 @@ from flask import Blueprint, Response, g
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from gateway import rendering
 from gateway.domain.messages import Channel, ChannelChange, NewChannel
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services.channels import Channels, spelled
 from gateway.v1.fields import Body, Changes, NoQuery, Text128, Text255
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
 from gateway.wuzapi.views import PREFIX as HOOKS
 
 CHANNEL = "/channels/<uuid:channel_id>"

@@ -5,15 +5,15 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
 from gateway.database import Database
 from gateway.domain.conversations import Shown
 from gateway.ephemeral import Ephemeral
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import participants as service
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
 from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
 
 CONVERSATION = "/conversations/<row_id:conversation_id>"
 

@@ -9,16 +9,16 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
 from gateway.database import Database
 from gateway.domain.messages import Sides
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
 from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import CreateRealtimeSession
-from gateway.validation import read_body, read_query
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.service import conversation_topic, inbox_topic
 

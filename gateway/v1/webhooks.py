@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, g
 
-from gateway import positions, rendering
+from gateway import positions
 from gateway.database import Database
 from gateway.domain.webhooks import Listing
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import webhook_deliveries as deliveries
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing
@@ -26,7 +28,6 @@ from gateway.v1.webhook_schemas import (
     RotateSecret,
     SendTest,
 )
-from gateway.validation import read_body, read_query
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.contract import catalogue
 from realtime_bridge.webhooks.contract.urls import UrlPolicy

@@ -8,8 +8,8 @@ from uuid import uuid4
 import schemathesis
 from hypothesis import strategies as st
 
-from gateway import idempotency
 from gateway.errors import IdempotencyKeyInvalid
+from gateway.http import idempotency
 from gateway.v1.event_schemas import MAX_WAIT_S
 
 MOMENTS = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1970)

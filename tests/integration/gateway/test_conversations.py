@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway import cursors
 from gateway.domain.messages import ConversationFilter, Position
+from gateway.http import page_cursors as cursors
 from tests.conftest import one
 from tests.factories import make_user
 from tests.integration.gateway.conftest import Account, data, problem

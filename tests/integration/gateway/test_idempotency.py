@@ -8,7 +8,7 @@ from flask import Flask
 from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
-from gateway.idempotency import KEPT_STATUSES
+from gateway.http.idempotency import KEPT_STATUSES
 from tests.conftest import one
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.test_races import at_once
