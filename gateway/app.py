@@ -29,8 +29,8 @@ from gateway.gates.turnstile import TurnstileGate
 from gateway.heartbeat import Heartbeat
 from gateway.http import problems
 from gateway.http.idempotency import Idempotency
-from gateway.key_cache import KeyCache
-from gateway.key_sync import KeySync
+from gateway.keys.cache import KeyCache
+from gateway.keys.sync import KeySync
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
 from gateway.provider_choice import ProviderChoice

@@ -11,7 +11,7 @@ from gateway.database import Database
 from gateway.event_waiters import EventWaiters
 from gateway.gates.limit_storage import LimitStorage
 from gateway.heartbeat import Heartbeat
-from gateway.key_sync import KeySync
+from gateway.keys.sync import KeySync
 from gateway.provider_choice import ProviderChoice
 from realtime_bridge.shared.memory import MemoryKeeper
 

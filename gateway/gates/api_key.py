@@ -15,7 +15,7 @@ from gateway.domain.key_text import KeyText, MalformedKeyError
 from gateway.domain.messages import ApiKey
 from gateway.fairness.places import LOOKUPS_QUEUED
 from gateway.gates.failed_keys import FailedKeys
-from gateway.key_cache import KeyCache
+from gateway.keys.cache import KeyCache
 from gateway.metrics import Metrics
 from gateway.store import api_keys as stored
 from realtime_bridge.shared.shares import Queue, QueueFull

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from gateway.domain.messages import ApiKey
-from gateway.key_cache import IDLE_S, TRUST_S, KeyCache
+from gateway.keys.cache import IDLE_S, TRUST_S, KeyCache
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

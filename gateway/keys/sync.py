@@ -9,7 +9,7 @@ import psycopg
 import structlog
 
 from gateway.database import Connection, connect
-from gateway.key_cache import KeyCache
+from gateway.keys.cache import KeyCache
 from gateway.store import api_keys
 
 CHANNEL = "chat_api_keys"  # the trigger on chat_api_keys notifies it
