@@ -7,8 +7,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import health
 from gateway.database import Database
-from gateway.ephemeral import Ephemeral
-from gateway.event_waiters import EventWaiters
 from gateway.fairness.transfers import Transfers
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body import BodyGate
@@ -31,9 +29,11 @@ from gateway.http import problems
 from gateway.http.idempotency import Idempotency
 from gateway.keys.cache import KeyCache
 from gateway.keys.sync import KeySync
+from gateway.live.event_waiters import EventWaiters
+from gateway.live.provider_choice import ProviderChoice
+from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
-from gateway.provider_choice import ProviderChoice
 from gateway.runtime import NAME, Runtime
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels

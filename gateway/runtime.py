@@ -8,11 +8,11 @@ from typing import Self
 from flask import Flask
 
 from gateway.database import Database
-from gateway.event_waiters import EventWaiters
 from gateway.gates.limit_storage import LimitStorage
 from gateway.heartbeat import Heartbeat
 from gateway.keys.sync import KeySync
-from gateway.provider_choice import ProviderChoice
+from gateway.live.event_waiters import EventWaiters
+from gateway.live.provider_choice import ProviderChoice
 from realtime_bridge.shared.memory import MemoryKeeper
 
 NAME = "crossfade"

@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.database import Database
 from gateway.domain.messages import Sides
 from gateway.errors import NotFound, RealtimeNotConfigured
-from gateway.provider_choice import Choice, ProviderChoice
+from gateway.live.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH
 from gateway.store import realtime_sessions as store
 from gateway.store.realtime_sessions import Place

@@ -7,9 +7,9 @@ from flask import Blueprint, Response, g
 
 from gateway.database import Database
 from gateway.domain.conversations import Shown
-from gateway.ephemeral import Ephemeral
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
+from gateway.live.typing import Ephemeral
 from gateway.services import participants as service
 from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
 from gateway.v1.fields import NoQuery

@@ -13,7 +13,7 @@ from gateway.database import Database
 from gateway.domain.messages import Sides
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
-from gateway.provider_choice import ProviderChoice
+from gateway.live.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
 from gateway.v1.fields import NoQuery

@@ -13,7 +13,7 @@ from gateway.database import Connection, Database
 from gateway.domain.conversations import Edit
 from gateway.domain.messages import ConversationStatus, NewConversation
 from gateway.domain.versions import IfMatch
-from gateway.ephemeral import Ephemeral
+from gateway.live.typing import Ephemeral
 from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store

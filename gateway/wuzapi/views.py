@@ -10,12 +10,12 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from gateway.database import Database
-from gateway.ephemeral import Ephemeral
 from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
 from gateway.fairness.places import CHANNELS_QUEUED
 from gateway.fairness.transfers import Transfers
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import rendering
+from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature

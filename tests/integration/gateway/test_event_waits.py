@@ -10,8 +10,8 @@ from flask import Flask
 from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
-from gateway import event_waiters
 from gateway.database import connect
+from gateway.live import event_waiters
 from gateway.runtime import Runtime
 from gateway.store import events as store
 from tests.factories import append_message, make_conversation, make_user

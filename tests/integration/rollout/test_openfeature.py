@@ -15,7 +15,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 from psycopg.rows import DictRow
 
-from gateway.provider_choice import ProviderChoice
+from gateway.live.provider_choice import ProviderChoice
 from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
