@@ -15,9 +15,9 @@ from flask import Flask
 from gateway.domain.messages import Scope
 from gateway.gates.deprecation import Deprecation
 from gateway.gates.scope import OWN_SCOPES
-from gateway.openapi import words
-from gateway.openapi.catalogue import OPERATIONS
 from gateway.openapi.document import build, routes
+from gateway.openapi.operations import words
+from gateway.openapi.operations.catalogue import OPERATIONS
 from gateway.openapi.pages.site import Site
 from gateway.openapi.problem_table import ADVICE, problem_types
 from realtime_bridge.webhooks.contract.catalogue import KINDS

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.faults import NATIVE, UNFORESEEN, WORDS, body_errors, query_errors
-from gateway.openapi.catalogue import OPERATIONS
+from gateway.openapi.operations.catalogue import OPERATIONS
 from gateway.v1.conversation_schemas import MarkRead, PatchConversation
 from gateway.v1.event_schemas import ListEvents
 from gateway.v1.fields import Body

@@ -1,8 +1,8 @@
 """Events, keys and channels of an account, described."""
 
 from gateway import errors
-from gateway.openapi import answers
-from gateway.openapi.operation import Operation, from_body
+from gateway.openapi.operations import answers
+from gateway.openapi.operations.operation import Operation, from_body
 from gateway.v1 import account, channels, event_schemas, key_schemas
 
 CATCH_UP = """Every event of the account in the order of the log, from a cursor on. `nextCursor` is always there: keep

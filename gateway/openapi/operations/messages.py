@@ -1,8 +1,8 @@
 """Messages and their files, described."""
 
 from gateway import errors
-from gateway.openapi import answers
-from gateway.openapi.operation import Operation, from_body
+from gateway.openapi.operations import answers
+from gateway.openapi.operations.operation import Operation, from_body
 from gateway.v1 import message_schemas as changes
 from gateway.v1 import schemas
 

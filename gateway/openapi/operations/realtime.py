@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from gateway import errors
-from gateway.openapi.answers import Answer, Id
-from gateway.openapi.operation import Operation
+from gateway.openapi.operations.answers import Answer, Id
+from gateway.openapi.operations.operation import Operation
 from gateway.v1.schemas import CreateRealtimeSession
 from realtime_bridge.rollout.dial.decision import Source, Told
 from realtime_bridge.rollout.dial.stages import StageName

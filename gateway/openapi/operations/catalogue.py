@@ -6,8 +6,8 @@ A new area adds its module here; tests say which route was forgotten.
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.openapi import accounts, conversations, messages, realtime, webhooks
-from gateway.openapi.operation import REF, Operation
+from gateway.openapi.operations import accounts, conversations, messages, realtime, webhooks
+from gateway.openapi.operations.operation import REF, Operation
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 

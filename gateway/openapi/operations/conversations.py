@@ -1,8 +1,8 @@
 """Conversations and who takes part in them, described."""
 
 from gateway import errors
-from gateway.openapi import answers
-from gateway.openapi.operation import Operation, from_body
+from gateway.openapi.operations import answers
+from gateway.openapi.operations.operation import Operation, from_body
 from gateway.v1 import conversation_schemas as changes
 from gateway.v1 import schemas
 

@@ -1,8 +1,8 @@
 """Webhooks, their secrets and what became of their deliveries, described."""
 
 from gateway import errors
-from gateway.openapi import webhook_answers as answers
-from gateway.openapi.operation import Operation, from_body
+from gateway.openapi.operations import webhook_answers as answers
+from gateway.openapi.operations.operation import Operation, from_body
 from gateway.v1 import webhook_schemas as bodies
 
 TAG = "Webhooks"
