@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.openapi.guide import SHOWING
+from gateway.openapi.pages.guide import SHOWING
 from realtime_bridge.shared.content_html import ATTRIBUTES, TAGS
 from tests.browser import find_chromium
 from tests.gateway_server import ROOT

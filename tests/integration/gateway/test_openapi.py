@@ -18,8 +18,8 @@ from gateway.gates.scope import OWN_SCOPES
 from gateway.openapi.document import build, routes
 from gateway.openapi.operations import words
 from gateway.openapi.operations.catalogue import OPERATIONS
+from gateway.openapi.pages.problems import ADVICE, problem_types
 from gateway.openapi.pages.site import Site
-from gateway.openapi.problem_table import ADVICE, problem_types
 from realtime_bridge.webhooks.contract.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
