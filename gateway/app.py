@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway import health
 from gateway.database import Database
 from gateway.fairness.transfers import Transfers
 from gateway.gates.api_key import ApiKeyGate
@@ -24,7 +23,6 @@ from gateway.gates.rate_limit import Limits, RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
-from gateway.heartbeat import Heartbeat
 from gateway.http import problems
 from gateway.http.idempotency import Idempotency
 from gateway.keys.cache import KeyCache
@@ -34,7 +32,9 @@ from gateway.live.provider_choice import ProviderChoice
 from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
-from gateway.runtime import NAME, Runtime
+from gateway.process import health
+from gateway.process.heartbeat import Heartbeat
+from gateway.process.runtime import NAME, Runtime
 from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp

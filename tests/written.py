@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from realtime_bridge.event_log import reading as log
 from realtime_bridge.event_log.cursor import Cursor

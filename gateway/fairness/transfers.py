@@ -10,7 +10,7 @@ from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
 from gateway.fairness.places import TRANSFERS_MIB, UNPROVEN_MIB
-from gateway.gunicorn_connection import is_whole
+from gateway.process.connection import is_whole
 from realtime_bridge.shared.shares import Held
 
 MIB = 1_048_576

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from gateway.flag_check import check_flag_provider
+from gateway.process.flag_check import check_flag_provider
 from gateway.settings import Settings as GatewaySettings
 from ops.embedded import redis
 from ops.embedded.credentials import Credentials

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
 from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
 from tests.conftest import one

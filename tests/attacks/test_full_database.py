@@ -7,7 +7,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from tests.conftest import one
 

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from tests.factories import make_key
 from tests.integration.gateway.conftest import Account, data, problem

@@ -21,7 +21,7 @@ from gateway.app import create_app
 from gateway.database import SESSION
 from gateway.domain import event_cursors
 from gateway.domain.event_cursors import EventCursor
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.seed import Plan, refresh_statistics, write
 from tests.bench import event_log

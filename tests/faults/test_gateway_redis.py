@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 
 from gateway.app import create_app
 from gateway.gates.limit_storage import BREAKER_S, TIMEOUT_S
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from tests.factories import make_key, make_user
 from tests.redis_server import RedisServer

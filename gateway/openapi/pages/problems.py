@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.errors import ProblemError
-from gateway.gunicorn_problems import DETAILS
 from gateway.http.problems import WORDS
+from gateway.process.refusals import DETAILS
 
 ADVICE = {
     "malformed_json": "The body is not JSON; the detail says where. Duplicate names and NaN are refused, too.",

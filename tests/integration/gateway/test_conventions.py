@@ -12,7 +12,7 @@ from flask import Flask, Response
 
 from gateway.app import create_app
 from gateway.gates.deprecation import Deprecation, DeprecationGate
-from gateway.runtime import Runtime
+from gateway.process.runtime import Runtime
 from gateway.settings import Settings
 from tests.integration.gateway.conftest import Account, data
 

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from gateway.database import connect
 from gateway.live import event_waiters
-from gateway.runtime import Runtime
+from gateway.process.runtime import Runtime
 from gateway.store import events as store
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.gateway.conftest import Account, data

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from gateway.app import create_app
-from gateway.gunicorn_problems import write_problem
-from gateway.runtime import Runtime
+from gateway.process.refusals import write_problem
+from gateway.process.runtime import Runtime
 from gateway.settings import Settings
 from gateway.storage.settings import StorageSettings
 from tests.gateway_server import GatewayServer, serve

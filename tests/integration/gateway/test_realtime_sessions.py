@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 from gateway.app import create_app
 from gateway.domain.messages import Sides
 from gateway.openapi.operations.realtime import RealtimeSession
-from gateway.runtime import Runtime, running
+from gateway.process.runtime import Runtime, running
 from gateway.settings import Settings
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.stages import FLAG

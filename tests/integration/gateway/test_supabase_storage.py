@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from gateway.app import create_app
 from gateway.errors import ServiceUnavailable
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from gateway.storage.base import REJECTED
 from gateway.storage.settings import StorageKind, StorageSettings

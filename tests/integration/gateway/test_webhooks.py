@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.services import webhooks as service
 from gateway.settings import Settings
 from realtime_bridge.webhooks.contract import signing

@@ -14,9 +14,9 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from gateway.gunicorn_connection import Connection
-from gateway.gunicorn_held import UNSENT_BYTES, Held
-from gateway.gunicorn_problems import write_problem
+from gateway.process.connection import Connection
+from gateway.process.held_bytes import UNSENT_BYTES, Held
+from gateway.process.refusals import write_problem
 
 LINGER_S = 2.0  # RFC 9112 §9.6: so long a closing connection is read on, or the client may lose the end of its answer
 SWEEP_S = 0.5  # how often those that send are looked through; each has a deadline of its own

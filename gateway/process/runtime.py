@@ -9,10 +9,10 @@ from flask import Flask
 
 from gateway.database import Database
 from gateway.gates.limit_storage import LimitStorage
-from gateway.heartbeat import Heartbeat
 from gateway.keys.sync import KeySync
 from gateway.live.event_waiters import EventWaiters
 from gateway.live.provider_choice import ProviderChoice
+from gateway.process.heartbeat import Heartbeat
 from realtime_bridge.shared.memory import MemoryKeeper
 
 NAME = "crossfade"

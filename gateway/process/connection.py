@@ -12,7 +12,7 @@ from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from gateway.errors import RequestTimeout
-from gateway.gunicorn_held import Held
+from gateway.process.held_bytes import Held
 
 HEAD_BYTES = 16_384  # as much as Node's server takes; gunicorn itself would take 100 fields of 8 KB
 PACE_BYTES_S = 8_192  # past its first seconds a body, or an answer, moves so fast: a quarter of a bad phone line

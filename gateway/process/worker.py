@@ -14,8 +14,8 @@ from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.gunicorn_connection import PACE_BYTES_S, Connection, HeadTooLarge, Outlet, is_whole, send_now
-from gateway.gunicorn_parking import LINGER_S, ParkingWorker
+from gateway.process.connection import PACE_BYTES_S, Connection, HeadTooLarge, Outlet, is_whole, send_now
+from gateway.process.parking import LINGER_S, ParkingWorker
 
 NOBODY_THERE = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
