@@ -35,9 +35,9 @@ from gateway.openapi import views as documents
 from gateway.process import health
 from gateway.process.heartbeat import Heartbeat
 from gateway.process.runtime import NAME, Runtime
-from gateway.services.api_keys import Keys
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
+from gateway.services.keys import Keys
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (

@@ -18,7 +18,7 @@ from gateway.domain.conversations import (
 from gateway.domain.messages import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, NotFound, ValidationFailed
-from gateway.services.account_users import check_users, unknown_user
+from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations as store
 from realtime_bridge.event_log.event import EventType
 

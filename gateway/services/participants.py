@@ -8,8 +8,8 @@ from gateway.database import Connection, Database
 from gateway.domain.conversations import ConversationState, Participant, Shown, conversation_etag
 from gateway.domain.messages import Role
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
-from gateway.services.account_users import check_users, unknown_user
 from gateway.services.conversations import NO_SUCH, append_difference, lock
+from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations, participants
 from realtime_bridge.event_log.event import EventType
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 from gateway.domain.messages import ApiKey
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
-from gateway.services.api_keys import Keys
+from gateway.services.keys import Keys
 from gateway.v1.fields import NoQuery
 from gateway.v1.key_schemas import CreateKey, ListKeys, RotateKey
 from gateway.v1.paths import PREFIX
