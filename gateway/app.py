@@ -39,6 +39,7 @@ from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.services.keys import Keys
 from gateway.settings import Settings
+from gateway.storage import views as files
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (
     account,
@@ -46,7 +47,6 @@ from gateway.v1 import (
     channels,
     conversations,
     events,
-    files,
     imports,
     keys,
     messages,
