@@ -17,7 +17,7 @@ from gateway.fairness.places import LOOKUPS_QUEUED
 from gateway.gates.failed_keys import FailedKeys
 from gateway.keys.cache import KeyCache
 from gateway.metrics import Metrics
-from gateway.store import api_keys as stored
+from gateway.store import keys as stored
 from realtime_bridge.shared.shares import Queue, QueueFull
 
 API = "/api/"

@@ -10,7 +10,7 @@ import structlog
 
 from gateway.database import Connection, connect
 from gateway.keys.cache import KeyCache
-from gateway.store import api_keys
+from gateway.store import keys as api_keys
 
 CHANNEL = "chat_api_keys"  # the trigger on chat_api_keys notifies it
 POLL_S = 0.4  # the truth; NOTIFY only makes it faster, and may be missing behind a pooler. Two fit into TRUST_S

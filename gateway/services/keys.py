@@ -8,7 +8,7 @@ from gateway.domain import key_text as api_keys
 from gateway.domain.key_text import KeyText
 from gateway.domain.messages import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
-from gateway.store import api_keys as store
+from gateway.store import keys as store
 
 MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used
 NO_SUCH = "There is no such API key."

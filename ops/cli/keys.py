@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gateway.domain import key_text as api_keys
 from gateway.domain.messages import ApiKey, Scope
-from gateway.store import api_keys as store
+from gateway.store import keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
 from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError

@@ -16,7 +16,7 @@ import requests
 from gateway.database import Connection
 from gateway.domain import key_text as api_keys
 from gateway.domain.messages import Scope, UserScope
-from gateway.store import api_keys as key_store
+from gateway.store import keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials
 from ops.embedded.private_files import write_private
