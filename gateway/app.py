@@ -54,8 +54,8 @@ from gateway.v1 import (
     realtime_sessions,
     webhooks,
 )
-from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
+from gateway.v1.schemas.imports import MAX_IMPORT_BYTES
 from gateway.wuzapi import views as wuzapi
 from realtime_bridge.shared.memory import MemoryKeeper
 

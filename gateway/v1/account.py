@@ -11,8 +11,8 @@ from gateway.domain.messages import AccountSettings
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.services import account as service
-from gateway.v1.fields import Changes, NoQuery
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.fields import Changes, NoQuery
 
 
 class ChangeAccount(Changes):

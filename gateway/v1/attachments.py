@@ -12,9 +12,9 @@ from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import CreateAttachment
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.imports import CreateAttachment
 
 ATTACHMENT = "/attachments/<uuid:attachment_id>"
 OFF = "Ask the operator to configure a file store (CROSSFADE_STORAGE)."

@@ -16,8 +16,8 @@ from gateway.domain.messages import Channel, ChannelChange, NewChannel
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.services.channels import Channels, spelled
-from gateway.v1.fields import Body, Changes, NoQuery, Text128, Text255
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.fields import Body, Changes, NoQuery, Text128, Text255
 from gateway.wuzapi.views import PREFIX as HOOKS
 
 CHANNEL = "/channels/<uuid:channel_id>"

@@ -15,10 +15,10 @@ from gateway.http import rendering
 from gateway.http.if_match import read_if_match
 from gateway.http.validation import read_body, read_query
 from gateway.services import conversations as service
-from gateway.v1.conversation_schemas import AssignConversation, PatchConversation
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateConversation, ListConversations
+from gateway.v1.schemas.conversations import AssignConversation, PatchConversation
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.messages import CreateConversation, ListConversations
 
 
 def blueprint(database: Database) -> Blueprint:

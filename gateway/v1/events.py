@@ -10,8 +10,8 @@ from gateway.domain.event_cursors import EventCursor, EventPage
 from gateway.http import rendering
 from gateway.http.validation import read_query
 from gateway.services.events import LATEST, CatchUp
-from gateway.v1.event_schemas import ListEvents
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.events import ListEvents
 from realtime_bridge.shared.content_html import event_with_html
 
 

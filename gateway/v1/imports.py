@@ -16,10 +16,10 @@ from gateway.http.idempotency import is_repeat
 from gateway.http.validation import read_body, read_query
 from gateway.services import imports as service
 from gateway.services.imports import Imported
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import MAX_IMPORT, ImportMessage, ImportMessages
 from gateway.v1.messages import MESSAGES
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.imports import MAX_IMPORT, ImportMessage, ImportMessages
 
 ENDPOINT = "imports.import_messages"
 

@@ -9,9 +9,9 @@ from gateway.domain.messages import ApiKey
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.services.keys import Keys
-from gateway.v1.fields import NoQuery
-from gateway.v1.key_schemas import CreateKey, ListKeys, RotateKey
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.keys import CreateKey, ListKeys, RotateKey
 
 KEY = "/keys/<key_id:key_id>"
 

@@ -14,10 +14,10 @@ from gateway.http import rendering
 from gateway.http.if_match import read_if_match
 from gateway.http.validation import read_body, read_query
 from gateway.services import messages as service
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.imports import EditMessage, SearchMessages
+from gateway.v1.schemas.messages import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
 from realtime_bridge.shared.content_html import each_with_html
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"

@@ -11,9 +11,9 @@ from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.live.typing import Ephemeral
 from gateway.services import participants as service
-from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.conversations import MarkRead, PutParticipant, Typing
+from gateway.v1.schemas.fields import NoQuery
 
 CONVERSATION = "/conversations/<row_id:conversation_id>"
 

@@ -16,9 +16,9 @@ from gateway.http.validation import read_body, read_query
 from gateway.live.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateRealtimeSession
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.messages import CreateRealtimeSession
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.service import conversation_topic, inbox_topic
 

@@ -16,9 +16,9 @@ from gateway.http.validation import read_body, read_query
 from gateway.services import webhook_deliveries as deliveries
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.webhook_schemas import (
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.webhooks import (
     ChangeWebhook,
     CreateWebhook,
     FilterAttempts,

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import DictRow
 
-from gateway.json_size import stored_bytes
-from gateway.v1.fields import MAX_METADATA_BYTES
+from gateway.v1.schemas.fields import MAX_METADATA_BYTES
+from gateway.v1.schemas.json_size import stored_bytes
 from tests.integration.gateway.conftest import Account, data, problem
 
 HUGE = {"n": [1e308] * 13}  # 80 bytes in the request, 4,046 in every answer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import IdempotencyKeyInvalid
 from gateway.http import idempotency
-from gateway.v1.event_schemas import MAX_WAIT_S
+from gateway.v1.schemas.events import MAX_WAIT_S
 
 MOMENTS = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1970)
 

@@ -3,7 +3,9 @@
 from gateway import errors
 from gateway.openapi.operations import answers
 from gateway.openapi.operations.operation import Operation, from_body
-from gateway.v1 import account, channels, event_schemas, key_schemas
+from gateway.v1 import account, channels
+from gateway.v1.schemas import events as event_schemas
+from gateway.v1.schemas import keys as key_schemas
 
 CATCH_UP = """Every event of the account in the order of the log, from a cursor on. `nextCursor` is always there: keep
 it, and go on with it for as long as events are kept. An event that commits late comes with a later page, and does come;

@@ -3,8 +3,8 @@
 from gateway import errors
 from gateway.openapi.operations import answers
 from gateway.openapi.operations.operation import Operation, from_body
-from gateway.v1 import message_schemas as changes
-from gateway.v1 import schemas
+from gateway.v1.schemas import imports as changes
+from gateway.v1.schemas import messages as schemas
 
 TAG = "Messages"
 FILES = "Attachments"

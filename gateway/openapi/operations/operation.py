@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.errors import ProblemError
-from gateway.v1.fields import NoQuery
+from gateway.v1.schemas.fields import NoQuery
 
 Example = Mapping[str, Any]
 REF = "#/components/schemas/{model}"

@@ -3,7 +3,7 @@
 from gateway import errors
 from gateway.openapi.operations import webhook_answers as answers
 from gateway.openapi.operations.operation import Operation, from_body
-from gateway.v1 import webhook_schemas as bodies
+from gateway.v1.schemas import webhooks as bodies
 
 TAG = "Webhooks"
 LOG = "Webhook deliveries"

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from gateway.domain.event_cursors import MAX_CURSOR_CHARS
-from gateway.v1.fields import Number, Query
+from gateway.v1.schemas.fields import Number, Query
 from realtime_bridge.event_log.event import EventType
 
 MAX_WAIT_S = 25  # below the 30 s after which many proxies give up

@@ -16,7 +16,7 @@ from gateway.domain.webhooks import (
     Rotation,
     WebhookSettings,
 )
-from gateway.v1.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
+from gateway.v1.schemas.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
 from realtime_bridge.webhooks.contract import catalogue, signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from gateway.domain.conversations import UNSET, Assignment, ConversationPatch
 from gateway.domain.messages import ConversationStatus, Role
-from gateway.v1.fields import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
+from gateway.v1.schemas.fields import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
 
 
 class PatchConversation(Changes):

@@ -23,7 +23,7 @@ from gateway.domain.messages import (
     Role,
     StatusChange,
 )
-from gateway.v1.fields import (
+from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MAX_PAGE,
     MIN_BIGINT,

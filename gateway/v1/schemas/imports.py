@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from gateway.domain.attachments import MAX_BYTES, NewAttachment
 from gateway.domain.conversations import Edit, ImportedMessage
 from gateway.domain.messages import Direction, MessageStatus
-from gateway.v1.fields import (
+from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     Body,
     Content,

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.messages import MessageType
-from gateway.json_size import stored_bytes
+from gateway.v1.schemas.json_size import stored_bytes
 
 MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
 MAX_METADATA_BYTES = 4_096

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.messages import Scope
-from gateway.v1.fields import Body, Moment, Number, Query, Text255, Whole, Word
+from gateway.v1.schemas.fields import Body, Moment, Number, Query, Text255, Whole, Word
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_OVERLAP_S = 30 * 86_400  # a month is enough to redeploy anything
