@@ -11,7 +11,7 @@ import psycopg
 from click.core import ParameterSource
 
 from gateway.database import Connection
-from ops.auth_admin import AuthAdmin
+from ops.cli.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.cli import banner
 from ops.cli.options import DEFAULT_DATA_DIR, stack_option
 from ops.demo.feeding import unfed
-from ops.embedded import banner
 from ops.embedded.progress import Progress
 from ops.embedded.ready import Ready
 from ops.embedded.stack import Stack, StackOptions

@@ -15,7 +15,7 @@ import click
 from gateway.database import Connection
 from gateway.domain.messages import UserScope
 from gateway.store import users as store
-from ops.auth_admin import AuthAdminError
+from ops.cli.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, json_option, open_database
 from ops.cli.output import count, encode, moment, say
 from ops.errors import OpsError
