@@ -22,7 +22,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "relay": "ops.cli.relay",
     "rollout": "ops.cli.rollout",
     "operators": "ops.cli.operators",
-    "parity": "ops.cli.parity",
+    "parity": "ops.cli.parity.command",
     "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
     "users": "ops.cli.users",

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg.rows import DictRow
 
-from ops.cli import parity_plot
 from ops.cli.main import main
-from ops.cli.parity_plot import Mark, PlotError, Stretch
+from ops.cli.parity import plot as parity_plot
+from ops.cli.parity.plot import Mark, PlotError, Stretch
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag

@@ -13,10 +13,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from ops.cli import parity_plot
 from ops.cli.options import database_option, json_option
 from ops.cli.output import Column, encode, tabulated
-from ops.cli.parity_plot import Mark, Stretch
+from ops.cli.parity import plot as parity_plot
+from ops.cli.parity.plot import Mark, Stretch
 from ops.cli.rollout_options import run
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
