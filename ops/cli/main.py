@@ -20,7 +20,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "accounts": "ops.cli.accounts",
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
-    "rollout": "ops.cli.rollout",
+    "rollout": "ops.cli.rollout.command",
     "operators": "ops.cli.operators",
     "parity": "ops.cli.parity.command",
     "seed": "ops.cli.seed",

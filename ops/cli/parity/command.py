@@ -17,7 +17,7 @@ from ops.cli.options import database_option, json_option
 from ops.cli.output import Column, encode, tabulated
 from ops.cli.parity import plot as parity_plot
 from ops.cli.parity.plot import Mark, Stretch
-from ops.cli.rollout_options import run
+from ops.cli.rollout.options import run
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout.dial.stages import FLAG

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, moment, show
-from ops.cli.rollout_options import look, run, watch_options
+from ops.cli.rollout.options import look, run, watch_options
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import click
 
-from ops.cli import rollout_looks as looks
-from ops.cli import rollout_rules as rules
 from ops.cli.options import again, database_option, json_option
 from ops.cli.output import Column, encode, say, show
-from ops.cli.rollout_options import by_option, identify, run, why_option
-from ops.cli.rollout_subjects import find_user
+from ops.cli.rollout import rules
+from ops.cli.rollout import status as looks
+from ops.cli.rollout.options import by_option, identify, run, why_option
+from ops.cli.rollout.subjects import find_user
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import stages
