@@ -26,7 +26,7 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
     "users": "ops.cli.users",
-    "webhooks": "ops.cli.webhooks",
+    "webhooks": "ops.cli.webhooks.command",
     "version": "ops.cli.version",
 }
 EXPLAINED = (OpsError, ConfigurationError, RolloutError, psycopg.Error)  # their text says all there is to know

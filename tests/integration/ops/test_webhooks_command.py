@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
 
-from ops.cli import webhooks as webhooks_command
 from ops.cli.main import main
 from ops.cli.output import moment
-from ops.cli.webhook_listener import SECRET_FILE, ApiSource, Listener, ListenError
+from ops.cli.webhooks import command as webhooks_command
+from ops.cli.webhooks.listener import SECRET_FILE, ApiSource, Listener, ListenError
 from ops.embedded.data_dir import DataDir
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.contract import signing
@@ -262,7 +262,7 @@ def test_listen_says_once_that_the_api_does_not_answer(monkeypatch: pytest.Monke
         if len(tries) == 3:
             raise Enough
 
-    monkeypatch.setattr("ops.cli.webhook_listener.time.sleep", sleep)
+    monkeypatch.setattr("ops.cli.webhooks.command.listener.time.sleep", sleep)
     with pytest.raises(Enough):
         next(ApiSource(gone, "cf_live_x", ["*"], say=said.append).events())
     assert said == [f"No answer from {gone}, trying again."]

@@ -292,7 +292,7 @@ def listen(
     stored: what your receiver refuses is shown and not tried again. The secret is made once and kept in the data
     directory, so your receiver's settings hold over runs; delete the file for another one.
     """
-    from ops.cli.webhook_listener import ApiSource, Listener, LogSource, Source, is_http, kept_secret
+    from ops.cli.webhooks.listener import ApiSource, Listener, LogSource, Source, is_http, kept_secret
 
     if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
         raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
