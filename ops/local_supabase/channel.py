@@ -6,12 +6,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ops.local_supabase import refusals
-from ops.local_supabase.authorization import EVERYTHING, Permissions
+from ops.local_supabase.access import refusals
+from ops.local_supabase.access.authorization import EVERYTHING, Permissions
+from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.hub import Listener
 from ops.local_supabase.join_config import JoinConfig
 from ops.local_supabase.presence import PresenceFanout
-from ops.local_supabase.tokens import Claims
 from ops.local_supabase.wire.frames import Frame, Version
 from ops.local_supabase.wire.messages import Fanout
 

@@ -3,11 +3,18 @@
 import time
 from typing import Any
 
-from ops.local_supabase import payload_size, refusals
-from ops.local_supabase.authorization import EVERYTHING, Extension, MissingPartitionError, Permissions, PolicyError
+from ops.local_supabase import payload_size
+from ops.local_supabase.access import refusals
+from ops.local_supabase.access.authorization import (
+    EVERYTHING,
+    Extension,
+    MissingPartitionError,
+    Permissions,
+    PolicyError,
+)
+from ops.local_supabase.access.tokens import Fault, TokenError
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.sessions import DatabaseUnavailableError
-from ops.local_supabase.tokens import Fault, TokenError
 from ops.local_supabase.wire.frames import Frame, UserBroadcastPush, Version
 from ops.local_supabase.wire.messages import BinaryFanout, Fanout, TextFanout, UserFanout
 

@@ -5,12 +5,12 @@ import re
 
 from aiohttp import web
 
-from ops.local_supabase import refusals
+from ops.local_supabase.access import refusals
+from ops.local_supabase.access.refusals import HandshakeRefusedError
+from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.http_api import PROJECT
 from ops.local_supabase.project import Project
-from ops.local_supabase.refusals import HandshakeRefusedError
 from ops.local_supabase.socket import Socket
-from ops.local_supabase.tokens import TokenError
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Version
 from ops.local_supabase.wire.serializer import Serializer

@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from ops.local_supabase.refusals import JoinRefusedError
+from ops.local_supabase.access.refusals import JoinRefusedError
 
 LATEST_MS = 253_402_300_799_999  # the end of the year 9999, which is as far as Elixir's calendar reaches
 MOST_REPLAYED = 25  # Supabase's limit per request

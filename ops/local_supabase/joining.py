@@ -2,20 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from ops.local_supabase import join_config, refusals
-from ops.local_supabase.authorization import (
+from ops.local_supabase import join_config
+from ops.local_supabase.access import refusals
+from ops.local_supabase.access.authorization import (
     Extension,
     MissingPartitionError,
     Permissions,
     PolicyError,
     PolicyTimeoutError,
 )
+from ops.local_supabase.access.refusals import JoinRefusedError
+from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.join_config import JoinConfig
-from ops.local_supabase.refusals import JoinRefusedError
 from ops.local_supabase.replay import StoredMessage, recent_messages
 from ops.local_supabase.sessions import DatabaseUnavailableError
-from ops.local_supabase.tokens import TokenError
 from ops.local_supabase.wire.frames import Frame
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from ops.embedded.data_dir import DataDir
 from ops.embedded.ports import held_ports, port_of
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.errors import OpsError
+from ops.local_supabase.access.keys import ApiKeys
 from ops.local_supabase.database import apply_shape
-from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.options import process_options
 from ops.local_supabase.settings import Plan, Settings
 

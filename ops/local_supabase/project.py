@@ -9,11 +9,12 @@ import psycopg
 import structlog
 
 from ops.local_supabase import stored_messages
-from ops.local_supabase.authorization import Authorizer
+from ops.local_supabase.access.authorization import Authorizer
+from ops.local_supabase.access.keys import ApiKeys
+from ops.local_supabase.access.tokens import TokenVerifier
 from ops.local_supabase.changes.subscriptions import Subscriptions
 from ops.local_supabase.channel import Channel
 from ops.local_supabase.hub import Hub
-from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.presence import Presence
 from ops.local_supabase.rates import Rates
 from ops.local_supabase.replication import ReplicationStream
@@ -21,7 +22,6 @@ from ops.local_supabase.sessions import DatabaseUnavailableError, Sessions
 from ops.local_supabase.settings import Settings
 from ops.local_supabase.socket import RESTART, Socket
 from ops.local_supabase.stored_messages import StoredMessages
-from ops.local_supabase.tokens import TokenVerifier
 from ops.local_supabase.upkeep import Upkeep
 from ops.local_supabase.wire.messages import TextFanout
 

@@ -1,6 +1,6 @@
 """The real server's words for what it refuses. One token fault reads differently at handshake, join and refresh."""
 
-from ops.local_supabase.tokens import Fault, TokenError
+from ops.local_supabase.access.tokens import Fault, TokenError
 
 _REQUIRED = "Fields `role` and `exp` are required in JWT"
 _MALFORMED = "The token provided is not a valid JWT"

@@ -10,8 +10,8 @@ from enum import StrEnum
 import psycopg
 from psycopg import errors
 
+from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.sessions import Connection, DatabaseUnavailableError, Sessions
-from ops.local_supabase.tokens import Claims
 from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
