@@ -13,10 +13,10 @@ from ops.local_supabase import batch, http_body, payload_size
 from ops.local_supabase.access.authorization import Extension, MissingPartitionError, PolicyError
 from ops.local_supabase.access.tokens import Claims, TokenError
 from ops.local_supabase.batch import BatchError, BatchMessage
+from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.http_body import BodyError
 from ops.local_supabase.project import Project
 from ops.local_supabase.rates import OVER
-from ops.local_supabase.sessions import DatabaseUnavailableError
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Encoding
 from ops.local_supabase.wire.messages import TextFanout, UserFanout

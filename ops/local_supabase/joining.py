@@ -14,9 +14,9 @@ from ops.local_supabase.access.authorization import (
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.channel import Channel
+from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.join_config import JoinConfig
 from ops.local_supabase.replay import StoredMessage, recent_messages
-from ops.local_supabase.sessions import DatabaseUnavailableError
 from ops.local_supabase.wire.frames import Frame
 
 if TYPE_CHECKING:

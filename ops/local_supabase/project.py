@@ -14,11 +14,11 @@ from ops.local_supabase.access.keys import ApiKeys
 from ops.local_supabase.access.tokens import TokenVerifier
 from ops.local_supabase.changes.subscriptions import Subscriptions
 from ops.local_supabase.channel import Channel
+from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
 from ops.local_supabase.hub import Hub
 from ops.local_supabase.presence import Presence
 from ops.local_supabase.rates import Rates
 from ops.local_supabase.replication import ReplicationStream
-from ops.local_supabase.sessions import DatabaseUnavailableError, Sessions
 from ops.local_supabase.settings import Settings
 from ops.local_supabase.socket import RESTART, Socket
 from ops.local_supabase.stored_messages import StoredMessages

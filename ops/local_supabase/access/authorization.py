@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 
 from ops.local_supabase.access.tokens import Claims
-from ops.local_supabase.sessions import Connection, DatabaseUnavailableError, Sessions
+from ops.local_supabase.database.connections import Connection, DatabaseUnavailableError, Sessions
 from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)

@@ -19,7 +19,7 @@ from ops.local_supabase.auth.errors import (
 )
 from ops.local_supabase.auth.refresh_tokens import Grant
 from ops.local_supabase.auth.users import User
-from ops.local_supabase.sessions import Connection, Sessions
+from ops.local_supabase.database.connections import Connection, Sessions
 
 ACCESS_TTL_S = 3600  # Supabase's default
 

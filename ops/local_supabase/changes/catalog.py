@@ -9,8 +9,8 @@ from psycopg import sql
 
 from ops.local_supabase.access.authorization import become
 from ops.local_supabase.access.tokens import Claims
+from ops.local_supabase.database.connections import Connection
 from ops.local_supabase.pgoutput import Relation
-from ops.local_supabase.sessions import Connection
 from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
