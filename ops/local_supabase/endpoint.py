@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from ops.local_supabase import handshake, http_api
 from ops.local_supabase.auth import api as auth_api
 from ops.local_supabase.auth.service import AuthService
-from ops.local_supabase.http_api import PROJECT, text_answer
-from ops.local_supabase.http_body import MOST_BODY_BYTES
+from ops.local_supabase.http import broadcast as http_api
+from ops.local_supabase.http import handshake
+from ops.local_supabase.http.body import MOST_BODY_BYTES
+from ops.local_supabase.http.broadcast import PROJECT, text_answer
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import Settings
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ops.local_supabase import http_body
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.errors import BAD_JWT, NO_AUTHORIZATION, NOT_ADMIN, AuthError, invalid
 from ops.local_supabase.auth.service import AuthService, Caller
 from ops.local_supabase.database.connections import DatabaseUnavailableError
-from ops.local_supabase.http_api import PROJECT
-from ops.local_supabase.http_body import BodyError
+from ops.local_supabase.http import body as http_body
+from ops.local_supabase.http.body import BodyError
+from ops.local_supabase.http.broadcast import PROJECT
 from ops.local_supabase.wire import json_text
 
 API_VERSION = "2024-01-01"  # clients that name it get errors as {code, message}

@@ -4,8 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from ops.local_supabase import batch, payload_size
-from ops.local_supabase.batch import BatchError
+from ops.local_supabase import payload_size
+from ops.local_supabase.http import batch
+from ops.local_supabase.http.batch import BatchError
 from ops.local_supabase.rates import RateCounter
 from ops.local_supabase.settings import Limits, Plan, Settings
 from realtime_bridge.shared.environment import ConfigurationError

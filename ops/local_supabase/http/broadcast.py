@@ -9,12 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
-from ops.local_supabase import batch, http_body, payload_size
+from ops.local_supabase import payload_size
 from ops.local_supabase.access.authorization import Extension, MissingPartitionError, PolicyError
 from ops.local_supabase.access.tokens import Claims, TokenError
-from ops.local_supabase.batch import BatchError, BatchMessage
 from ops.local_supabase.database.connections import DatabaseUnavailableError
-from ops.local_supabase.http_body import BodyError
+from ops.local_supabase.http import batch
+from ops.local_supabase.http import body as http_body
+from ops.local_supabase.http.batch import BatchError, BatchMessage
+from ops.local_supabase.http.body import BodyError
 from ops.local_supabase.project import Project
 from ops.local_supabase.rates import OVER
 from ops.local_supabase.wire import json_text

@@ -8,7 +8,7 @@ from aiohttp import web
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.refusals import HandshakeRefusedError
 from ops.local_supabase.access.tokens import TokenError
-from ops.local_supabase.http_api import PROJECT
+from ops.local_supabase.http.broadcast import PROJECT
 from ops.local_supabase.project import Project
 from ops.local_supabase.socket import Socket
 from ops.local_supabase.wire import json_text
