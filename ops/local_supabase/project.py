@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import structlog
 
-from ops.local_supabase import stored_messages
 from ops.local_supabase.access.authorization import Authorizer
 from ops.local_supabase.access.keys import ApiKeys
 from ops.local_supabase.access.tokens import TokenVerifier
@@ -18,10 +17,11 @@ from ops.local_supabase.database.connections import DatabaseUnavailableError, Se
 from ops.local_supabase.hub import Hub
 from ops.local_supabase.presence import Presence
 from ops.local_supabase.rates import Rates
-from ops.local_supabase.replication import ReplicationStream
+from ops.local_supabase.replication import stored_messages
+from ops.local_supabase.replication.stored_messages import StoredMessages
+from ops.local_supabase.replication.stream import ReplicationStream
 from ops.local_supabase.settings import Settings
 from ops.local_supabase.socket import RESTART, Socket
-from ops.local_supabase.stored_messages import StoredMessages
 from ops.local_supabase.upkeep import Upkeep
 from ops.local_supabase.wire.messages import TextFanout
 

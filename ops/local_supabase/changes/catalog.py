@@ -10,7 +10,7 @@ from psycopg import sql
 from ops.local_supabase.access.authorization import become
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.database.connections import Connection
-from ops.local_supabase.pgoutput import Relation
+from ops.local_supabase.replication.pgoutput import Relation
 from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)

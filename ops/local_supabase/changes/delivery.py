@@ -8,7 +8,7 @@ from ops.local_supabase.changes import catalog
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.matching import matching
 from ops.local_supabase.database.connections import Connection, Sessions
-from ops.local_supabase.pgoutput import Change, Operation, Relation, Unchanged
+from ops.local_supabase.replication.pgoutput import Change, Operation, Relation, Unchanged
 from ops.local_supabase.wire.messages import TextFanout
 
 if TYPE_CHECKING:

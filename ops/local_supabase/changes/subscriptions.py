@@ -12,8 +12,8 @@ from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.changes.delivery import Delivery
 from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.join_config import binding_id
-from ops.local_supabase.pgoutput import Change
-from ops.local_supabase.replication import ReplicationStream
+from ops.local_supabase.replication.pgoutput import Change
+from ops.local_supabase.replication.stream import ReplicationStream
 
 if TYPE_CHECKING:
     from ops.local_supabase.channel import Channel

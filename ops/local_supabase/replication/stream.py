@@ -16,7 +16,7 @@ import structlog
 from psycopg import pq, sql
 from psycopg.rows import tuple_row
 
-from ops.local_supabase.pgoutput import Change, Decoder
+from ops.local_supabase.replication.pgoutput import Change, Decoder
 from ops.local_supabase.settings import Timings
 
 _EPOCH_S = 946_684_800  # PostgreSQL counts from 2000-01-01

@@ -4,8 +4,8 @@ import structlog
 
 from ops.local_supabase import payload_size
 from ops.local_supabase.hub import Hub
-from ops.local_supabase.pgoutput import Change, Operation, Value
 from ops.local_supabase.rates import Rates
+from ops.local_supabase.replication.pgoutput import Change, Operation, Value
 from ops.local_supabase.settings import Limits
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Encoding
