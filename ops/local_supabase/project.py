@@ -12,16 +12,16 @@ from ops.local_supabase.access.authorization import Authorizer
 from ops.local_supabase.access.keys import ApiKeys
 from ops.local_supabase.access.tokens import TokenVerifier
 from ops.local_supabase.changes.subscriptions import Subscriptions
-from ops.local_supabase.channel import Channel
 from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
-from ops.local_supabase.hub import Hub
-from ops.local_supabase.presence import Presence
-from ops.local_supabase.rates import Rates
 from ops.local_supabase.replication import stored_messages
 from ops.local_supabase.replication.stored_messages import StoredMessages
 from ops.local_supabase.replication.stream import ReplicationStream
 from ops.local_supabase.settings import Settings
-from ops.local_supabase.socket import RESTART, Socket
+from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.hub import Hub
+from ops.local_supabase.sockets.presence import Presence
+from ops.local_supabase.sockets.rates import Rates
+from ops.local_supabase.sockets.socket import RESTART, Socket
 from ops.local_supabase.upkeep import Upkeep
 from ops.local_supabase.wire.messages import TextFanout
 

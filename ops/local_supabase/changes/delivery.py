@@ -13,7 +13,7 @@ from ops.local_supabase.wire.messages import TextFanout
 
 if TYPE_CHECKING:
     from ops.local_supabase.changes.subscriptions import Subscription
-    from ops.local_supabase.channel import Channel
+    from ops.local_supabase.sockets.channel import Channel
 
 MOST_RECORD_BYTES = 1_048_576  # Supabase: records over 1 MiB lose their long values
 MOST_KEPT_BYTES = 64  # values up to this length stay even then

@@ -11,13 +11,13 @@ from ops.local_supabase.changes import bindings, checks
 from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.changes.delivery import Delivery
 from ops.local_supabase.database.connections import DatabaseUnavailableError
-from ops.local_supabase.join_config import binding_id
 from ops.local_supabase.replication.pgoutput import Change
 from ops.local_supabase.replication.stream import ReplicationStream
+from ops.local_supabase.sockets.join_config import binding_id
 
 if TYPE_CHECKING:
-    from ops.local_supabase.channel import Channel
     from ops.local_supabase.project import Project
+    from ops.local_supabase.sockets.channel import Channel
 
 SLOT_PREFIX = "supabase_realtime_replication_slot"
 PUBLICATION = "supabase_realtime"

@@ -18,7 +18,7 @@ from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.batch import BatchError, BatchMessage
 from ops.local_supabase.http.body import BodyError
 from ops.local_supabase.project import Project
-from ops.local_supabase.rates import OVER
+from ops.local_supabase.sockets.rates import OVER
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Encoding
 from ops.local_supabase.wire.messages import TextFanout, UserFanout

@@ -10,7 +10,7 @@ from ops.local_supabase.access.refusals import HandshakeRefusedError
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.http.broadcast import PROJECT
 from ops.local_supabase.project import Project
-from ops.local_supabase.socket import Socket
+from ops.local_supabase.sockets.socket import Socket
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Version
 from ops.local_supabase.wire.serializer import Serializer

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection
 
 from ops.local_supabase.endpoint import Endpoint
-from ops.local_supabase.rates import RateCounter
 from ops.local_supabase.settings import Limits, Timings
+from ops.local_supabase.sockets.rates import RateCounter
 from tests.integration.local_supabase.scenarios import load_all
 from tests.integration.local_supabase.serving import eventually, join, serving, socket_to, token
 

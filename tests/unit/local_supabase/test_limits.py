@@ -7,8 +7,8 @@ import pytest
 from ops.local_supabase import payload_size
 from ops.local_supabase.http import batch
 from ops.local_supabase.http.batch import BatchError
-from ops.local_supabase.rates import RateCounter
 from ops.local_supabase.settings import Limits, Plan, Settings
+from ops.local_supabase.sockets.rates import RateCounter
 from realtime_bridge.shared.environment import ConfigurationError
 
 

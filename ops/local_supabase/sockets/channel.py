@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.authorization import EVERYTHING, Permissions
 from ops.local_supabase.access.tokens import Claims
-from ops.local_supabase.hub import Listener
-from ops.local_supabase.join_config import JoinConfig
-from ops.local_supabase.presence import PresenceFanout
+from ops.local_supabase.sockets.hub import Listener
+from ops.local_supabase.sockets.join_config import JoinConfig
+from ops.local_supabase.sockets.presence import PresenceFanout
 from ops.local_supabase.wire.frames import Frame, Version
 from ops.local_supabase.wire.messages import Fanout
 
 if TYPE_CHECKING:
     from ops.local_supabase.changes.subscriptions import Subscription
     from ops.local_supabase.project import Project
-    from ops.local_supabase.replay import StoredMessage
-    from ops.local_supabase.socket import Socket
+    from ops.local_supabase.sockets.replay import StoredMessage
+    from ops.local_supabase.sockets.socket import Socket
 
 
 class Channel:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import WSMsgType, web
 
-from ops.local_supabase import channel_events, joining
 from ops.local_supabase.access.refusals import JoinRefusedError
-from ops.local_supabase.channel import Channel
-from ops.local_supabase.mailbox import Mailbox, MailboxFullError
+from ops.local_supabase.sockets import client_events as channel_events
+from ops.local_supabase.sockets import joining
+from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.mailbox import Mailbox, MailboxFullError
 from ops.local_supabase.wire.frames import Frame, MalformedFrameError, Outgoing
 from ops.local_supabase.wire.serializer import Serializer
 

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from ops.local_supabase import join_config
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.authorization import (
     Extension,
@@ -13,14 +12,15 @@ from ops.local_supabase.access.authorization import (
 )
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.access.tokens import TokenError
-from ops.local_supabase.channel import Channel
 from ops.local_supabase.database.connections import DatabaseUnavailableError
-from ops.local_supabase.join_config import JoinConfig
-from ops.local_supabase.replay import StoredMessage, recent_messages
+from ops.local_supabase.sockets import join_config
+from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.join_config import JoinConfig
+from ops.local_supabase.sockets.replay import StoredMessage, recent_messages
 from ops.local_supabase.wire.frames import Frame
 
 if TYPE_CHECKING:
-    from ops.local_supabase.socket import Socket
+    from ops.local_supabase.sockets.socket import Socket
 
 
 class Admission:

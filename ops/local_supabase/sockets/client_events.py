@@ -13,8 +13,8 @@ from ops.local_supabase.access.authorization import (
     PolicyError,
 )
 from ops.local_supabase.access.tokens import Fault, TokenError
-from ops.local_supabase.channel import Channel
 from ops.local_supabase.database.connections import DatabaseUnavailableError
+from ops.local_supabase.sockets.channel import Channel
 from ops.local_supabase.wire.frames import Frame, UserBroadcastPush, Version
 from ops.local_supabase.wire.messages import BinaryFanout, Fanout, TextFanout, UserFanout
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from ops.local_supabase.hub import Hub, Key, Listener
+from ops.local_supabase.sockets.hub import Hub, Key, Listener
 from ops.local_supabase.wire.messages import TextFanout
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ops.local_supabase.database.connections import Sessions
-from ops.local_supabase.join_config import Replay
+from ops.local_supabase.sockets.join_config import Replay
 from ops.local_supabase.wire.frames import Encoding
 from realtime_bridge.shared.sql import Statements
 
