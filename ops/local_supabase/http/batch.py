@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ops.local_supabase import payload_size
-from ops.local_supabase.wire import json_text
+from ops.local_supabase.wire import json_text, payload_size
 
 _BLANK = "can't be blank"
 _INVALID = "is invalid"

@@ -9,7 +9,6 @@ from typing import Any
 
 from aiohttp import web
 
-from ops.local_supabase import payload_size
 from ops.local_supabase.access.authorization import Extension, MissingPartitionError, PolicyError
 from ops.local_supabase.access.tokens import Claims, TokenError
 from ops.local_supabase.database.connections import DatabaseUnavailableError
@@ -19,7 +18,7 @@ from ops.local_supabase.http.batch import BatchError, BatchMessage
 from ops.local_supabase.http.body import BodyError
 from ops.local_supabase.project import Project
 from ops.local_supabase.sockets.rates import OVER
-from ops.local_supabase.wire import json_text
+from ops.local_supabase.wire import json_text, payload_size
 from ops.local_supabase.wire.frames import Encoding
 from ops.local_supabase.wire.messages import TextFanout, UserFanout
 

@@ -2,12 +2,11 @@
 
 import structlog
 
-from ops.local_supabase import payload_size
 from ops.local_supabase.replication.pgoutput import Change, Operation, Value
 from ops.local_supabase.settings import Limits
 from ops.local_supabase.sockets.hub import Hub
 from ops.local_supabase.sockets.rates import Rates
-from ops.local_supabase.wire import json_text
+from ops.local_supabase.wire import json_text, payload_size
 from ops.local_supabase.wire.frames import Encoding
 from ops.local_supabase.wire.messages import UserFanout
 

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-from ops.local_supabase import payload_size
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.authorization import (
     EVERYTHING,
@@ -15,6 +14,7 @@ from ops.local_supabase.access.authorization import (
 from ops.local_supabase.access.tokens import Fault, TokenError
 from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.wire import payload_size
 from ops.local_supabase.wire.frames import Frame, UserBroadcastPush, Version
 from ops.local_supabase.wire.messages import BinaryFanout, Fanout, TextFanout, UserFanout
 
