@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.embedded.ports import choose_ports
+from ops.machine.ports import choose_ports
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 30.0

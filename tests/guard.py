@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
-from ops.embedded import parent_death
+from ops.machine import parent_death
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 GRACE_S = float(os.environ.get("CROSSFADE_TEST_GRACE_S", "30"))  # beyond a test's time-out: for its fixtures to end

@@ -11,7 +11,7 @@ from typing import Self
 
 import redis
 
-from ops.embedded import parent_death
+from ops.machine import parent_death
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0

@@ -16,8 +16,8 @@ from ops.embedded.progress import Progress
 from ops.embedded.ready import Ready
 from ops.embedded.stack import Stack, StackOptions
 from ops.embedded.stop_signals import StopSignals
-from ops.embedded.supervisor import Stopped
 from ops.local_supabase.options import behaviour_options, process_options
+from ops.machine.supervisor import Stopped
 
 PORT = click.IntRange(0, 65535)
 

@@ -19,10 +19,10 @@ from gateway.domain.messages import Scope, UserScope
 from gateway.store import keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials
-from ops.embedded.private_files import write_private
 from ops.embedded.ready import Ready
 from ops.embedded.services import Addresses
 from ops.errors import OpsError
+from ops.machine.private_files import write_private
 from realtime_bridge.shared import sql
 
 AGENT_EMAIL = "agent@example.com"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ops.embedded.private_files import write_private
+from ops.machine.private_files import write_private
 from realtime_bridge.shared.secrets import new_key
 
 

@@ -14,11 +14,11 @@ import requests
 
 from gateway.process.flag_check import check_flag_provider
 from gateway.settings import Settings as GatewaySettings
-from ops.embedded import redis
 from ops.embedded.credentials import Credentials
-from ops.embedded.ports import HOST, Listener, port_of
-from ops.embedded.postgres import EmbeddedPostgres
-from ops.embedded.processes import ProcessSpec
+from ops.machine import redis
+from ops.machine.child import ProcessSpec
+from ops.machine.ports import HOST, Listener, port_of
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.settings import Settings as BridgeSettings
 from realtime_bridge.shared import variables as shared_variables
 from realtime_bridge.shared.environment import Environment, reading

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import migration
-from ops.embedded import demo_account, leftovers, redis, secrets_key, services
+from ops.embedded import demo_account, secrets_key, services
 from ops.embedded.credentials import Credentials
-from ops.embedded.data_dir import DataDir
-from ops.embedded.ports import Listener, held_ports, port_of
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.progress import Progress
 from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
-from ops.embedded.supervisor import Stopped, Supervisor
 from ops.local_supabase.database import apply_shape
+from ops.machine import leftovers, redis
+from ops.machine.data_dir import DataDir
+from ops.machine.ports import Listener, held_ports, port_of
+from ops.machine.postgres import EmbeddedPostgres
+from ops.machine.supervisor import Stopped, Supervisor
 from realtime_bridge.shared import secrets
 
 PROCESSES_FILE = "processes.json"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import requests
 
-from ops.embedded.ports import choose_ports
 from ops.local_supabase.settings import CLI_JWT_SECRET
+from ops.machine.ports import choose_ports
 from realtime_bridge.shared.tokens import mint_role_key
 from tests.waiting import wait_for
 

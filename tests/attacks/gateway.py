@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import make_key, make_user
 from tests.gateway_server import GatewayServer, serve
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain import key_text as api_keys
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway import LIST, Attacked, attacked, head
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.waiting import wait_for

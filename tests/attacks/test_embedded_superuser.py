@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
-from ops.embedded.postgres_access import SUPERUSER
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
+from ops.machine.postgres_access import SUPERUSER
 
 OF_EARLIER_RELEASES = "local all all trust\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
 PASSWORDS = ["", "postgres", "supabase_admin"]

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain import key_text as api_keys
 from gateway.gates.api_key import LOOKUP_WAIT_S
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway import LIST, Attacked, answer, attacked, head
 from tests.factories import make_conversation, make_key, make_user
 from tests.wuzapi_server import HMAC_KEY

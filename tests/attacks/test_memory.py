@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway import LIST, Attacked, attacked, head
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.waiting import wait_for

@@ -15,8 +15,8 @@ from psycopg.rows import dict_row
 
 from migrations import lock
 from migrations.upgrade import downgrade, upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import append_message, make_conversation, make_user
 from tests.waiting import wait_for
 

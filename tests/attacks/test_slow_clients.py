@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway import LIST, Attacked, answer, attacked, head, path_of
 from tests.waiting import wait_for
 

@@ -21,8 +21,8 @@ import psycopg
 from rich.progress import Progress
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.bench.scale import PROBES, Account, Size, ensure_seeded, in_process, over_http, p95, plans
 from tests.redis_server import RedisServer
 

@@ -25,8 +25,8 @@ from gateway.database import connect
 from gateway.domain.messages import Direction, MessageType, NewMessage
 from gateway.store import messages as store
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import make_conversation, make_key, make_user
 from tests.gateway_server import serve
 from tests.redis_server import RedisServer

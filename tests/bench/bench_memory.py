@@ -27,8 +27,8 @@ from gateway.domain.conversations import ImportedMessage
 from gateway.domain.messages import Direction, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.shared.secrets import SecretBox
 from tests.bench.bench_webhooks import receivers
 from tests.factories import make_conversation, make_user, make_webhook

@@ -17,8 +17,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.service import RealtimeService
 from realtime_bridge.shared import database as db

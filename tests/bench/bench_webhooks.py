@@ -33,8 +33,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge import garbage
 from realtime_bridge.relay.loop import Pool, Relay
 from realtime_bridge.shared import database as db

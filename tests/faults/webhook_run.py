@@ -26,8 +26,8 @@ from typing import Any
 import psycopg
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.secrets import SecretBox, new_key
 from tests.factories import make_conversation, make_user, make_webhook

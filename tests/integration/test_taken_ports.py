@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.embedded.ports import choose_ports
+from ops.machine.ports import choose_ports
 from tests.gateway_server import ROOT
 
 GATEWAY = ("gunicorn", "-c", "gateway/gunicorn.conf.py", "gateway.wsgi:application")

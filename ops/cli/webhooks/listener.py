@@ -22,8 +22,8 @@ import urllib3.exceptions
 from psycopg.rows import DictRow, dict_row
 
 from gateway.database import Connection
-from ops.embedded.private_files import write_private
 from ops.errors import OpsError
+from ops.machine.private_files import write_private
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 from realtime_bridge.webhooks.contract import signing

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from realtime import AsyncRealtimeClient, RealtimeChannelOptions
 
-from ops.embedded.ports import choose_ports
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, Settings, Timings
+from ops.machine.ports import choose_ports
 from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
 from tests.waiting import eventually
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ops.embedded.ports import choose_ports
+from ops.machine.ports import choose_ports
 from realtime_bridge.shared.tokens import mint_role_key
 from realtime_bridge.supabase.seats import Seats
 from tests.waiting import eventually, wait_for

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.reading import event_of
 from tests.factories import append_message, make_conversation, make_user

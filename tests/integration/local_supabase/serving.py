@@ -15,10 +15,10 @@ import psycopg
 from psycopg import sql
 from websockets.asyncio.client import ClientConnection, connect
 
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.settings import Settings, Timings
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.placeholders import SECRET
 
 WAIT_S = 10.0

@@ -11,7 +11,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.serving import (
     eventually,
     heartbeat,

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.checks import Outcome
 from tests.integration.local_supabase.differences import DIFFERENCES
 from tests.integration.local_supabase.replay import Replay

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from ops.embedded import killed_postgres, parent_death, postgres_access
-from ops.embedded.ports import choose_ports
-from ops.embedded.postgres_access import SUPERUSER
 from ops.errors import OpsError
+from ops.machine import killed_postgres, parent_death, postgres_access
+from ops.machine.ports import choose_ports
+from ops.machine.postgres_access import SUPERUSER
 
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it

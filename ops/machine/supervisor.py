@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.embedded.processes import Process, ProcessSpec
 from ops.errors import OpsError
+from ops.machine.child import Process, ProcessSpec
 
 POLL_S = 0.1  # how soon a death is noticed
 FIRST_BACKOFF_S = 0.2  # a crashed Postgres needs about this long until its backends are gone

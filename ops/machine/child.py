@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ops.embedded.log_file import LogFile
+from ops.machine.log_file import LogFile
 
 KILL_TIMEOUT_S = 5.0  # a killed process is gone at once unless the kernel is stuck
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from ops.embedded.private_files import write_private
+from ops.machine.private_files import write_private
 
 SAME_START_S = 0.5  # start times are exact to a clock tick; a pid is not used twice within it
 STOP_TIMEOUT_S = 15.0  # as long as a stop of ours may take
