@@ -9,8 +9,8 @@ from gateway.database import Connection
 from gateway.domain.messages import AccountSettings
 from gateway.store import account as store
 from ops.cli.options import database_option, json_option, open_database
-from ops.cli.output import say
 from ops.errors import OpsError
+from ops.terminal.output import say
 
 
 class AccountsError(OpsError):

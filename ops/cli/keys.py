@@ -13,8 +13,8 @@ from gateway.domain import key_text as api_keys
 from gateway.domain.messages import ApiKey, Scope
 from gateway.store import keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
-from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
+from ops.terminal.output import Column, encode, say, show
 from realtime_bridge.shared import variables as shared_variables
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis

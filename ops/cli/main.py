@@ -7,9 +7,9 @@ import sys
 import click
 import psycopg
 
-from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 from ops.errors import OpsError
-from ops.reasons import DATABASE, explain
+from ops.terminal.reasons import DATABASE, explain
+from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.shared.environment import ConfigurationError
 

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, say, show
 from ops.cli.rollout.options import by_option, identify, run, shown_once, why_option
+from ops.terminal.output import Column, say, show
 from realtime_bridge.rollout import changes
 from realtime_bridge.rollout import operators as store
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded

@@ -15,7 +15,7 @@ from ops.cli.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
-from ops.reasons import DATABASE
+from ops.terminal.reasons import DATABASE
 from realtime_bridge.shared import variables as shared_variables
 from realtime_bridge.shared.environment import Environment
 

@@ -7,7 +7,7 @@ import click
 from psycopg.rows import DictRow, dict_row
 
 from ops.cli.options import again, database_option, json_option, open_database
-from ops.cli.output import Column, count, moment, say, show
+from ops.terminal.output import Column, count, moment, say, show
 from realtime_bridge.fleet import reports
 from realtime_bridge.relay import parked
 from realtime_bridge.relay.sink import SINKS

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
-from ops.cli.output import say
 from ops.embedded.ready import NotReady, read_ready
 from ops.errors import OpsError
+from ops.terminal.output import say
 from realtime_bridge.shared import sql
 
 CONNECT_TIMEOUT_S = 5

@@ -8,7 +8,6 @@ from pathlib import Path
 from ops import migration
 from ops.embedded import demo_account, secrets_key, services
 from ops.embedded.credentials import Credentials
-from ops.embedded.progress import Progress
 from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
 from ops.local_supabase.database import apply_shape
@@ -17,6 +16,7 @@ from ops.machine.data_dir import DataDir
 from ops.machine.ports import Listener, held_ports, port_of
 from ops.machine.postgres import EmbeddedPostgres
 from ops.machine.supervisor import Stopped, Supervisor
+from ops.terminal.progress import Progress
 from realtime_bridge.shared import secrets
 
 PROCESSES_FILE = "processes.json"

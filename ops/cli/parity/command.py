@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from ops.cli.options import database_option, json_option
-from ops.cli.output import Column, encode, tabulated
 from ops.cli.parity import plot as parity_plot
 from ops.cli.parity.plot import Mark, Stretch
 from ops.cli.rollout.options import run
+from ops.terminal.output import Column, encode, tabulated
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout.dial.stages import FLAG

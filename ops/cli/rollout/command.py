@@ -7,11 +7,11 @@ from uuid import UUID
 import click
 
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, encode, say, show
 from ops.cli.rollout import rules
 from ops.cli.rollout import status as looks
 from ops.cli.rollout.options import by_option, identify, run, why_option
 from ops.cli.rollout.subjects import find_user
+from ops.terminal.output import Column, encode, say, show
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import stages

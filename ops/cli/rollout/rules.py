@@ -8,9 +8,9 @@ from uuid import UUID
 import click
 
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, encode, say, show
 from ops.cli.rollout.options import by_option, identify, run, shown_once, why_option
 from ops.cli.rollout.subjects import find_user
+from ops.terminal.output import Column, encode, say, show
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.dial.decision import Kind, Told
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused

@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, encode, moment, show
 from ops.cli.rollout.options import look, run, watch_options
+from ops.terminal.output import Column, encode, moment, show
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store

@@ -18,8 +18,8 @@ from gateway.errors import AlreadyDelivered, ProblemError, WebhookDisabled
 from gateway.services import webhook_deliveries as service
 from gateway.services import webhooks as endpoints
 from ops.cli.options import DEFAULT_DATA_DIR, again, database_option, database_url, json_option, open_database
-from ops.cli.output import Column, count, encode, moment, say, show
 from ops.errors import OpsError
+from ops.terminal.output import Column, count, encode, moment, say, show
 from realtime_bridge.shared import sql
 from realtime_bridge.webhooks.contract import catalogue, signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome

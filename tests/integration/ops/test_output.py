@@ -15,9 +15,9 @@ from psycopg.rows import DictRow
 from rich.console import Console
 
 from ops.cli.main import COMMANDS, main
-from ops.cli.output import Column, encode, show
 from ops.demo.tracker import Arrival, SideName, Tracker
 from ops.demo.view import JsonView, LineView
+from ops.terminal.output import Column, encode, show
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink

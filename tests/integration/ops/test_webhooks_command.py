@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
-from ops.cli.output import moment
 from ops.cli.webhooks import command as webhooks_command
 from ops.cli.webhooks.listener import SECRET_FILE, ApiSource, Listener, ListenError
 from ops.machine.data_dir import DataDir
+from ops.terminal.output import moment
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
