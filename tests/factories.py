@@ -14,7 +14,7 @@ from gateway.domain.messages import Scope
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.tokens import Claims
 from realtime_bridge.webhooks.contract import signing
-from realtime_bridge.webhooks.sealing import secrets_context
+from realtime_bridge.webhooks.contract.signing import secrets_context
 
 ALLOW = """
     update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || jsonb_build_object(

@@ -8,10 +8,8 @@ from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.decision import Source, Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
-from realtime_bridge.rollout.dial.follower import Dial
-from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.rollout.dial_thread import DialThread
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.dial.follower import Dial, DialThread
+from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.shared.variables import Provider
 

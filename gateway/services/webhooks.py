@@ -26,8 +26,8 @@ from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.contract import catalogue, signing
 from realtime_bridge.webhooks.contract.health import ENABLE_COOLDOWN
+from realtime_bridge.webhooks.contract.signing import secrets_context
 from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
-from realtime_bridge.webhooks.sealing import secrets_context
 
 NO_SUCH = "There is no such webhook."
 MAX_WEBHOOKS = 50  # an account: each event costs a request for each of them

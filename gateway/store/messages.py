@@ -11,7 +11,7 @@ from gateway.domain.conversations import Rewrite, StoredMessage
 from gateway.domain.messages import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
 from gateway.domain.pages import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
-from realtime_bridge.append import APPEND_MESSAGE
+from realtime_bridge.event_log.append import APPEND_MESSAGE
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 

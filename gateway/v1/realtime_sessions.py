@@ -20,7 +20,7 @@ from gateway.v1.paths import PREFIX
 from gateway.v1.schemas.fields import NoQuery
 from gateway.v1.schemas.messages import CreateRealtimeSession
 from realtime_bridge.rollout.dial.decision import Told
-from realtime_bridge.service import conversation_topic, inbox_topic
+from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 
 
 def blueprint(database: Database, choices: ProviderChoice, sides: Sides) -> Blueprint:

@@ -19,7 +19,7 @@ from gateway.store import conversations
 from gateway.wuzapi import store
 from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Rewritten, Typing, Understood
 from gateway.wuzapi.store import Channel
-from realtime_bridge.wuzapi import ORIGIN
+from realtime_bridge.wuzapi.channels import ORIGIN
 
 _log = structlog.get_logger(__name__)
 

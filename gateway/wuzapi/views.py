@@ -22,7 +22,7 @@ from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
 from realtime_bridge.shared.secrets import SecretBox, SecretsError
 from realtime_bridge.shared.shares import Queue, QueueFull
-from realtime_bridge.wuzapi import hmac_context
+from realtime_bridge.wuzapi.channels import hmac_context
 
 PREFIX = "/hooks/wuzapi"
 ENDPOINT = "wuzapi.receive_event"

@@ -16,10 +16,10 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge import metrics
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
-from realtime_bridge.legacy.socketio.dialect import Emit, typing
-from realtime_bridge.relay.loop import Pool
+from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.relay.sink import SinkError
-from realtime_bridge.shared.database import bounded
+from realtime_bridge.shared.database import Pool, bounded
 from realtime_bridge.shared.payloads import decode
 from realtime_bridge.supabase.transport import Broadcast, Transport
 

@@ -23,8 +23,9 @@ from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session
-from realtime_bridge.legacy.socketio.dialect import Emit, typing
+from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.shared.shares import Line, QueueFull
 from realtime_bridge.supabase.seat import OnPeople, Receive
 

@@ -5,8 +5,8 @@ import asyncio
 import psycopg
 import structlog
 
-from realtime_bridge.relay.loop import Pool
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,9 @@ from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.reports import Report
 from realtime_bridge.legacy.sessions import Sockets
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import SinkNotReady
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

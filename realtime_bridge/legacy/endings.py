@@ -14,8 +14,8 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session, Sessions
-from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.legacy.standing import Closed, Standing
 from realtime_bridge.shared.tokens import Claims
 

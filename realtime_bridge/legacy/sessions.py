@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from realtime_bridge.rollout.dial.decision import Told
@@ -112,3 +112,24 @@ class Sessions:
         started[conversation_id] = now
         session.typing.add(conversation_id)
         return True
+
+
+class Watcher(Protocol):
+    """Every method returns at once: what takes time is queued by the watcher."""
+
+    def joined(self, session: Session, conversation_id: int) -> None: ...
+
+    def left(self, session: Session, conversation_id: int) -> None: ...
+
+    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
+        """A sign that passed the limit of one start a second, or a stop."""
+
+
+class Nobody:
+    """For a bridge without another side."""
+
+    def joined(self, session: Session, conversation_id: int) -> None: ...
+
+    def left(self, session: Session, conversation_id: int) -> None: ...
+
+    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None: ...

@@ -9,8 +9,10 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
-from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
-from realtime_bridge.legacy.socketio.dialect import DialectError, Emit, emits_of, is_listed
+from realtime_bridge.legacy.dialect import DialectError, is_listed
+from realtime_bridge.legacy.fanout.local import FanoutUnavailable
+from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay.sink import Delivery, Refusal, SinkNotReady, SinkUnavailable
 

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from realtime_bridge.append import APPEND_MESSAGE
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID
 

@@ -10,8 +10,9 @@ from psycopg import AsyncConnection
 from realtime_bridge import metrics
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import Delivery, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import latency
-from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.shared.canary_user import CANARY_ID
 
 FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was not fed meanwhile, and a run ends

@@ -15,7 +15,7 @@ import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime_bridge import metrics
-from realtime_bridge.legacy.stalled import StallGuard
+from realtime_bridge.process.web_server import StallGuard
 from realtime_bridge.webhooks.places import REQUESTS
 
 log = structlog.get_logger(__name__)

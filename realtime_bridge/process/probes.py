@@ -13,7 +13,8 @@ from starlette.routing import Route
 from realtime_bridge.legacy.socketio.server import PATH, LegacyServer
 from realtime_bridge.process import front_page as home
 from realtime_bridge.process.front_page import JsonLine
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.supabase.probe.way import Way
 
 READY_TIMEOUT_S = 1.0

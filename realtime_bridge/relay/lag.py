@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge import metrics
-from realtime_bridge.relay.loop import Pool
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 _QUERIES = sql.AsyncQueries(__file__)

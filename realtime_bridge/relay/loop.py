@@ -17,21 +17,20 @@ from typing import Any
 import psycopg
 import structlog
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
-from realtime_bridge import isolation, metrics
+from realtime_bridge import metrics
 from realtime_bridge.event_log import leases as cursors
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease, LeaseLost
 from realtime_bridge.event_log.reading import Page, read_page
-from realtime_bridge.feed import Everything, Feed
 from realtime_bridge.relay import parked
-from realtime_bridge.relay.health import SinkHealth
+from realtime_bridge.relay import sink as relay_sink
+from realtime_bridge.relay.health import BreakerState, SinkHealth
 from realtime_bridge.relay.heard import Echo, HeardMark
 from realtime_bridge.relay.reach import Reach
-from realtime_bridge.relay.sink import Delivery, Sink, SinkNotReady, SinkUnavailable
-from realtime_bridge.retry import BreakerState
+from realtime_bridge.relay.sink import Delivery, Everything, Feed, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +41,6 @@ ROUND_S = 120.0  # a page over the slowest transport that still works; past this
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
 RENEWAL_END_S = 2.0  # a renewal caught half way gives up with its statement; the release does not wait for more
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
-
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +229,9 @@ class Relay:
                 yield Delivery(settled=0)
         elif self.sink.transactional:
             async with connection.transaction():
-                yield await isolation.deliver(self.sink, events, connection)
+                yield await relay_sink.deliver(self.sink, events, connection)
         else:
-            delivery = await isolation.deliver(self.sink, events, None)
+            delivery = await relay_sink.deliver(self.sink, events, None)
             async with connection.transaction():
                 yield delivery
 

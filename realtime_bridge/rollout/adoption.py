@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from realtime_bridge.fleet import reports
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import NotCounted
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_ID
 

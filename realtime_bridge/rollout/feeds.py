@@ -6,8 +6,7 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.rollout.dial.decision import Reading, Told
 from realtime_bridge.rollout.dial.follower import Dial
-from realtime_bridge.rollout.dial.stages import StageName
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.dial.stages import Side, StageName
 
 UNKNOWN_RETRY_S = 0.2  # at the start, until the dial was read once
 

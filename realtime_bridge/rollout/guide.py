@@ -11,10 +11,9 @@ from realtime_bridge.fleet.reports import SinkState
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption, people, sockets
 from realtime_bridge.rollout.dial import stages
-from realtime_bridge.rollout.dial.stages import Stage, StageName
+from realtime_bridge.rollout.dial.stages import Side, Stage, StageName
 from realtime_bridge.rollout.following import Following
 from realtime_bridge.rollout.gate.findings import Outcome
-from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.gate.windows import GateWindow, fewest_samples
 from realtime_bridge.rollout.operators import can_agree

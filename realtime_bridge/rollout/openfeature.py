@@ -27,9 +27,8 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Re
 from openfeature.provider import AbstractProvider, Metadata
 
 from realtime_bridge.rollout.dial.decision import Decision, Reading, Source, Told
-from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.follower import Dial, DialThread
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
-from realtime_bridge.rollout.dial_thread import DialThread
 
 STAGE_FLAG = "chat_realtime_stage"
 READY_TIMEOUT_S = 5.0

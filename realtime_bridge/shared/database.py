@@ -6,6 +6,9 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
 CONNECT_TIMEOUT_S = 5  # a restarting Postgres refuses at once; only a dead network takes longer
 POOL_TIMEOUT_S = 5.0  # a relay that gets no connection backs off and says so
 MAX_IDLE_S = 20.0  # a connection keeps buffers as large as its largest answer: after a burst they go one by one

@@ -1,12 +1,30 @@
 """A channel that somebody wants to sit in, and how often a bridge may knock. Kept by a connection."""
 
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from realtime import AsyncRealtimeChannel
 
-from realtime_bridge.channels.allowance import Allowance
+
+class Allowance:
+    """At most `most` times within any `window_s` seconds."""
+
+    def __init__(self, most: int, window_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._window_s = window_s
+        self._clock = clock
+        self._taken: deque[float] = deque(maxlen=most)
+
+    def take(self) -> bool:
+        """Return whether it may be done now, and count it if so."""
+        now = self._clock()
+        if len(self._taken) == self._taken.maxlen and now - self._taken[0] < self._window_s:
+            return False
+        self._taken.append(now)
+        return True
+
 
 RETRY_S = (0.25, 0.5, 1.0, 2.0)  # the last one repeats: who is back must not be taken for away
 JOINS_PER_S = 20  # a fifth of the smallest plan's, for users reconnect at the same moment
@@ -68,3 +86,13 @@ class Seat:
 
     def lost(self) -> None:
         self.channel, self.was_joined, self.not_before, self.tracked = None, False, 0.0, None
+
+
+class Seated(Protocol):
+    """What is needed of `channels.seats.Seats`."""
+
+    def take(self, topic: str, receive: Receive) -> None: ...
+
+    def leave(self, topic: str) -> None: ...
+
+    def is_joined(self, topic: str) -> bool: ...

@@ -13,10 +13,9 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.contract.health import Result
-from realtime_bridge.webhooks.contract.outcomes import Outcome
+from realtime_bridge.webhooks.contract.outcomes import Outcome, Verdict
 from realtime_bridge.webhooks.queue import deliveries, endpoints
 from realtime_bridge.webhooks.queue.deliveries import Claimed
-from realtime_bridge.webhooks.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.relay.loop import Pool
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.shares import Line
 from realtime_bridge.webhooks import metrics
 from realtime_bridge.webhooks.call.attempt import Attempt

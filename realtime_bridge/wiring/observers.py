@@ -22,17 +22,16 @@ from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
-from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.parity.samples import Samples
 from realtime_bridge.relay.lag import Lag
-from realtime_bridge.relay.loop import Pool
-from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
 from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
 from realtime_bridge.supabase.connection import TOKEN_TTL_S
 from realtime_bridge.supabase.probe.pace import Pace
+from realtime_bridge.supabase.probe.path import over_http, through_database
 from realtime_bridge.supabase.probe.watch import Watch, topic_of
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.seats import Seats

@@ -6,22 +6,26 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.feed import Feed
+from realtime_bridge.legacy.socketio import server as socketio_server
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import Feed
 from realtime_bridge.rollout import announcer
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.follower import Dial
-from realtime_bridge.rollout.dial.stages import StageName
+from realtime_bridge.rollout.dial.stages import Side, StageName
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
-from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.keeper import GateKeeper
 from realtime_bridge.settings import FeedMode, Settings
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.variables import Provider
 from realtime_bridge.supabase.transport import Transport
+from realtime_bridge.wiring.observers import Dialled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +98,26 @@ def _ask(spec: str | None) -> flag_source.Ask | None:
         return flag_source.load(spec) if spec else None
     except FlagProviderError as error:
         raise ConfigurationError(str(error)) from error
+
+
+def create_rollout(
+    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None, name: str
+) -> Rollout | None:
+    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
+    if settings.provider is not Provider.ROLLOUT:
+        return None
+    return create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
+
+
+def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
+    """Return what the observers ask: a pinned provider answers once and for all."""
+    if rollout:
+        return Dialled(
+            feeds=rollout.fed, is_rolling_out=rollout.is_rolling_out, may_be_on_supabase=rollout.may_be_on_supabase
+        )
+    fed = {Side.LEGACY: settings.feeds_legacy, Side.SUPABASE: settings.feeds_supabase}
+    return Dialled(
+        feeds=lambda: [side for side in Side if fed[side]],
+        is_rolling_out=lambda: False,
+        may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
+    )

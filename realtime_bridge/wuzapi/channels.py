@@ -8,6 +8,19 @@ from urllib.parse import urlsplit
 
 from realtime_bridge.shared.environment import Environment
 
+ORIGIN = "wuzapi"  # of events that came from there: they are not sent back
+
+
+def token_context(channel_id: object) -> str:
+    """What a sealed token is bound to."""
+    return f"channel:{channel_id}:token"
+
+
+def hmac_context(channel_id: object) -> str:
+    """What a sealed HMAC key is bound to."""
+    return f"channel:{channel_id}:hmac"
+
+
 VARIABLE = "CROSSFADE_WUZAPI_URLS"
 
 

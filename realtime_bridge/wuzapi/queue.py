@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.shared import shares, sql
-from realtime_bridge.wuzapi import ORIGIN
+from realtime_bridge.wuzapi.channels import ORIGIN
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait no longer than this

@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.relay.sink import Delivery
-from realtime_bridge.wuzapi import ORIGIN
 from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi.channels import ORIGIN
 
 NOT_OURS = frozenset({ORIGIN, "import"})  # came from the phone itself; history, however it was written down
 

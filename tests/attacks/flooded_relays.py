@@ -15,11 +15,10 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Delivery, Sink
-from realtime_bridge.service import RealtimeService
 from realtime_bridge.shared import database as db
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wuzapi.sink import WuzapiSink
 

@@ -9,8 +9,8 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.event_log.leases import LEASE_S, LeaseLost
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sink import BATCH_EVENTS
-from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.relay.loop import Relay
 from tests.factories import append_message
 from tests.integration.legacy.clients import Client, Clients

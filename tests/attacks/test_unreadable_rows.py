@@ -14,10 +14,9 @@ from gateway.store import events as catch_up
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.catch_up import readable
 from realtime_bridge.relay.sink import Sink
-from realtime_bridge.service import RealtimeService
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.conftest import (  # noqa: F401 - a clone of its own: its cursors count

@@ -35,9 +35,10 @@ from psycopg import AsyncConnection
 from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
-from realtime_bridge import garbage
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.shared import database as db
+from realtime_bridge.shared import memory
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.contract import signing
@@ -195,7 +196,7 @@ def main() -> None:
     parser.add_argument("--bridges", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    garbage.collect_less()  # as the bridge does, for both sides
+    memory.collect_less()  # as the bridge does, for both sides
     with tempfile.TemporaryDirectory(prefix="bench-webhooks-") as directory, receivers() as url:
         Path(directory).chmod(0o711)
         server = EmbeddedPostgres(Path(directory) / "data")

@@ -9,8 +9,8 @@ import asyncio
 import os
 import sys
 
-from realtime_bridge import garbage
 from realtime_bridge.shared import database as db
+from realtime_bridge.shared import memory
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
@@ -40,5 +40,5 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    garbage.collect_less()
+    memory.collect_less()
     asyncio.run(run())

@@ -26,9 +26,9 @@ from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay import parked
 from realtime_bridge.relay.sink import Refusal
-from realtime_bridge.service import broadcasts_of
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.content_html import clean
+from realtime_bridge.supabase.sink import broadcasts_of
 from realtime_bridge.webhooks.queue.bodies import Bodies
 from tests.factories import claims_of, make_conversation, make_key, make_user
 from tests.waiting import wait_for

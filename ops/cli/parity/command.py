@@ -21,9 +21,9 @@ from ops.terminal.output import Column, encode, tabulated
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.slots import SLOT_S
-from realtime_bridge.rollout.store import Connection
 from realtime_bridge.shared import sql
 
 COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)

@@ -10,7 +10,8 @@ from typing import Any
 
 from ops.errors import OpsError
 from realtime_bridge.parity.report import Point, SideReport, course, sentence, summarize
-from realtime_bridge.rollout.gate.slots import SLOT_S, Side, Window
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate.slots import SLOT_S, Window
 
 HEADS = ("side", "sent", "seen", "lost", "repeated", "reordered", "errors", "p50, ms", "p95, ms", "p99, ms")
 LIMIT_MS = 500  # the gate's

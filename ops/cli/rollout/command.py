@@ -15,13 +15,14 @@ from ops.terminal.output import Column, encode, say, show
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial import store as dial_store
 from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
 from realtime_bridge.rollout.dial.decision import Decision
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, StageRefused
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.store import Connection
 
 GATE_PASSED = "the gate has passed"
 version_option = click.option(
@@ -200,7 +201,7 @@ def bucket(*, name: str, account: str | None, data_dir: Path | None, as_json: bo
     async def read(connection: Connection) -> tuple[UUID, Decision]:
         user = await find_user(connection, name)
         chats_in = await find_user(connection, account) if account else UUID(int=0)
-        return user, (await store.get_reading(connection, FLAG)).decide(user, chats_in)
+        return user, (await dial_store.get_reading(connection, FLAG)).decide(user, chats_in)
 
     user, decision = run(data_dir, read)
     number = bucket_of(FLAG, user)

@@ -16,8 +16,8 @@ import psycopg
 from ops.cli.options import database_url
 from realtime_bridge.rollout import operators
 from realtime_bridge.rollout.dial.errors import OperatorRefused
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.operators import VARIABLE, Who
-from realtime_bridge.rollout.store import Connection
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000  # a change waits at most 3 s for another operator's

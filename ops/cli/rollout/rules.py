@@ -11,13 +11,13 @@ from ops.cli.options import again, database_option, json_option
 from ops.cli.rollout.options import by_option, identify, run, shown_once, why_option
 from ops.cli.rollout.subjects import find_user
 from ops.terminal.output import Column, encode, say, show
-from realtime_bridge.rollout import changes, store
+from realtime_bridge.rollout import changes, rules, store
 from realtime_bridge.rollout.dial.decision import Kind, Told
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.judgement import evaluate
-from realtime_bridge.rollout.store import Connection
 
 OVERRIDE_COLUMNS = (
     Column("kind", "kind"),
@@ -45,7 +45,7 @@ def policy(*, settings: tuple[str, ...], why: str, actor: str | None, data_dir: 
     async def act(connection: Connection) -> Policy:
         if wanted:
             who = await identify(connection, actor)
-            return await changes.set_policy(connection, FLAG, wanted, by=who, why=why)
+            return await rules.set_policy(connection, FLAG, wanted, by=who, why=why)
         return (await store.get_dial(connection, FLAG)).policy
 
     values = asdict(run(data_dir, act))
@@ -76,10 +76,10 @@ def plan(
     async def act(connection: Connection) -> store.Plan | None:
         if steps:
             who = await identify(connection, actor)
-            await changes.start_plan(connection, FLAG, list(steps), by=who, why=why)
+            await rules.start_plan(connection, FLAG, list(steps), by=who, why=why)
         elif state:
             who = await identify(connection, actor, is_needed=state == "running")
-            await changes.set_plan_state(connection, FLAG, state, by=who, why=why)
+            await rules.set_plan_state(connection, FLAG, state, by=who, why=why)
         return await store.find_plan(connection, FLAG)
 
     found = run(data_dir, act)
@@ -114,7 +114,7 @@ def approve(
         who = await identify(connection, actor)
         if needed is not None:
             try:
-                await changes.set_needs_approval(connection, FLAG, needed=needed, why=why, by=who)
+                await rules.set_needs_approval(connection, FLAG, needed=needed, why=why, by=who)
             except ApprovalNeeded as reason:
                 return {"needsApproval": True, "waits": str(reason)}
             return {"needsApproval": needed}
@@ -176,7 +176,7 @@ def add_override(
     async def act(connection: Connection) -> tuple[UUID, StageName]:
         who = await identify(connection, actor)
         found = await find_user(connection, name)
-        await changes.put_override(connection, FLAG, Kind(kind), found, Told(provider), by=who, why=why)
+        await rules.put_override(connection, FLAG, Kind(kind), found, Told(provider), by=who, why=why)
         return found, (await store.get_dial(connection, FLAG)).stage.name
 
     subject, stage = run(data_dir, act)
@@ -200,7 +200,7 @@ def remove_override(*, kind: str, name: str, why: str, actor: str | None, data_d
     async def act(connection: Connection) -> tuple[UUID, bool]:
         who = await identify(connection, actor)
         found = await find_user(connection, name)
-        was_there = await changes.delete_override(connection, FLAG, Kind(kind), found, by=who, why=why)
+        was_there = await rules.delete_override(connection, FLAG, Kind(kind), found, by=who, why=why)
         return found, was_there
 
     subject, was_there = run(data_dir, act)

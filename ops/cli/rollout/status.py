@@ -17,12 +17,12 @@ from realtime_bridge.fleet.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
 from realtime_bridge.rollout.adoption import Adoption, SideFigures
 from realtime_bridge.rollout.dial.errors import NotCounted
-from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.rollout.dial.stages import FLAG, Side, StageName
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.findings import shown_values
-from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.guide import Situation
 from realtime_bridge.rollout.judgement import evaluate
-from realtime_bridge.rollout.store import Connection, Dial
+from realtime_bridge.rollout.store import Dial
 
 NAMED = 10  # of those who are left; `left` has them all
 NOBODY_LEFT = "Nobody is left on legacy."

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from ops.errors import OpsError
-from realtime_bridge.rollout.store import Connection
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.legacy.socketio.dialect import Emit, conversation_room
+from realtime_bridge.legacy.frame import Emit, conversation_room
 
 NOTHING = -1  # below the first event of a conversation, which is 0
 UNTOLD: tuple[int, frozenset[str]] = (NOTHING, frozenset())  # and under which names: one event may be several frames

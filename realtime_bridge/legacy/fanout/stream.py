@@ -16,7 +16,7 @@ An entry that is not ours is skipped with one log line.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import structlog
@@ -24,8 +24,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime_bridge.legacy.fanout import entries
+from realtime_bridge.legacy.fanout.local import FanoutUnavailable
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.redis_client import BROKEN, connect
-from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.legacy.socketio.rooms import Rooms
 
 log = structlog.get_logger(__name__)
@@ -52,52 +53,6 @@ return add()
 """
 """Atomic: of two bridges that find the stream unusable, the second adds to what the first began."""
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
-
-
-class FanoutUnavailable(Exception):
-    """The batch was not published, or it is not known that it was; nothing of it was sent from this process."""
-
-
-class Fanout(Protocol):
-    is_ready: bool
-    """Whether frames published from now on will reach this process's sockets; none are accepted before."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-
-    async def publish(self, emits: Sequence[Emit]) -> None:
-        """Send stored events' frames to every bridge's sockets, in order. Raises FanoutUnavailable."""
-
-    async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
-        """Send a frame that may be lost (typing), to all but one socket of this process. Raises nothing."""
-
-    async def catch_up(self) -> bool:
-        """Return when this process has sent on what was published before the call; False: not within CATCH_UP_S."""
-
-
-class LocalFanout:
-    """For a bridge that is alone."""
-
-    is_ready = True
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-
-    async def start(self) -> None:
-        return None
-
-    async def stop(self) -> None:
-        return None
-
-    async def publish(self, emits: Sequence[Emit]) -> None:
-        for emit in emits:
-            await self._rooms.deliver(emit)
-
-    async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
-        await self._rooms.deliver(emit, skip_sid=skip_sid)
-
-    async def catch_up(self) -> bool:
-        return True
 
 
 class RedisFanout:

@@ -1,8 +1,8 @@
 """What old clients say, read strictly, and what they are answered. Pure; used by the server's event handlers."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from realtime_bridge.legacy.requests import Mistake, Written, not_found
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS
 
 MAX_ID_CHARS = 64  # longer is no id of ours; 2^63 has 19 digits
@@ -12,21 +12,8 @@ MAX_CLIENT_ID_CHARS = 128
 TYPES = {name: name for name in ("text", "image", "audio", "video", "document")} | {"file": "document"}
 
 
-class Mistake(Exception):
-    """The client asked for something it cannot have; `code` is for its program, the text for its author."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message}}
-
-
-def not_found() -> Mistake:
-    """The one answer for an unknown conversation and for somebody else's."""
-    return Mistake("not_found", "There is no such conversation.")
 
 
 def conversation_id(arguments: tuple[object, ...]) -> int:
@@ -71,16 +58,6 @@ def typing(arguments: tuple[object, ...]) -> tuple[int, bool]:
     if not isinstance(value, dict) or not isinstance(value.get("isTyping"), bool):
         raise Mistake("invalid", "Send {conversationId, isTyping}.")
     return conversation_id((value.get("conversationId"),)), value["isTyping"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A message as a legacy client sends it."""
-
-    conversation_id: int
-    content: str
-    message_type: str
-    client_message_id: str | None
 
 
 def message(arguments: tuple[object, ...]) -> Written:

@@ -6,17 +6,12 @@ from uuid import UUID
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost
+from realtime_bridge.legacy.dialect import DialectError, is_listed
 from realtime_bridge.legacy.fanout.marks import NOTHING
+from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.legacy.socketio.arguments import MAX_BIGINT
-from realtime_bridge.legacy.socketio.dialect import (
-    DialectError,
-    Emit,
-    conversation_room,
-    emits_of,
-    is_listed,
-    user_room,
-)
+from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Hold, Rooms

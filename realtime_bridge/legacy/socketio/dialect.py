@@ -15,54 +15,22 @@ have no event for it, and drop repeats by replacing a message of the same id.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card
+from realtime_bridge.legacy.dialect import CONVERSATION_EVENTS, DialectError
+from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.shared.content_html import with_html
 
 CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
 MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}
 STATUSES = frozenset({"pending", "sent", "delivered", "read", "failed"})
-CONVERSATION_EVENTS = frozenset(
-    {EventType.CONVERSATION_NEW, EventType.CONVERSATION_UPDATED, EventType.CONVERSATION_ASSIGNED}
-)
 SHOWN = (
     "status", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview", "lastMessagePreviewHtml",
     "unreadCount",
 )  # fmt: skip
-
-
-class DialectError(ValueError):
-    """The event's payload cannot be said in this dialect; the text names the field."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emit:
-    """One Socket.IO event for everybody in any of `rooms`; `seq` places it in its conversation (None: not stored)."""
-
-    event: str
-    data: dict[str, Any]
-    rooms: tuple[str, ...]
-    conversation_id: int
-    seq: int | None = None
-    members: tuple[str, ...] | None = None
-    """Who takes part as of this event, by id: nobody else may stay in the conversation's room. None: not known."""
-
-
-def conversation_room(conversation_id: int) -> str:
-    return f"conversation:{conversation_id}"
-
-
-def user_room(user_id: UUID) -> str:
-    return f"user:{user_id}"
-
-
-def is_listed(event: Event) -> bool:
-    """Whether an event shows in the list of conversations, and so needs a card."""
-    return event.type == EventType.MESSAGE_NEW or event.type in CONVERSATION_EVENTS
 
 
 def emits_of(event: Event, card: Card | None) -> tuple[Emit, ...]:

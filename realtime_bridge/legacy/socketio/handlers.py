@@ -5,19 +5,20 @@ from typing import Any
 import structlog
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from realtime_bridge.legacy import requests
 from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
 from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
-from realtime_bridge.legacy.fanout.stream import Fanout
+from realtime_bridge.legacy.fanout.local import Fanout
+from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit
-from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Nobody, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio import arguments as answers
 from realtime_bridge.legacy.socketio.catch_up import CatchUp
-from realtime_bridge.legacy.socketio.dialect import Emit, conversation_room, typing, user_room
+from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.protocol_guard import GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
-from realtime_bridge.legacy.watcher import Nobody, Watcher
 from realtime_bridge.process import door
 from realtime_bridge.shared.tokens import TokenError, TokenVerifier
 
@@ -70,7 +71,7 @@ class Handlers:
             raise Refused(str(error), {"code": error.code}) from None
         try:
             heard = answers.heard(auth)
-        except answers.Mistake as mistake:
+        except requests.Mistake as mistake:
             raise Refused(str(mistake), {"code": mistake.code}) from None
         if self._endings.is_evicted(claims):
             raise Refused(EVICTED.reason, {"code": EVICTED.code})
@@ -106,7 +107,7 @@ class Handlers:
         try:
             await self._pace(session)
             answer = await self._dispatch(event, session, arguments)
-        except answers.Mistake as mistake:
+        except requests.Mistake as mistake:
             answer = answers.error(mistake.code, str(mistake))
         except ConversationsUnavailable as error:
             log.warning("legacy request not answered", event_name=event, error=str(error))
@@ -119,7 +120,7 @@ class Handlers:
     async def _pace(self, session: Session) -> None:
         """Let a user's requests pass at their pace, whatever the socket; one that would wait too long is refused."""
         if not await self._verbs.take(session.claims.user_id, 1, within_s=PATIENCE_S):
-            raise answers.Mistake("rate_limited", f"At most {VERBS_PER_S:.0f} requests a second; wait a moment.")
+            raise requests.Mistake("rate_limited", f"At most {VERBS_PER_S:.0f} requests a second; wait a moment.")
 
     async def _dispatch(self, event: str, session: Session, arguments: tuple[object, ...]) -> dict[str, Any]:
         match event:
@@ -136,18 +137,18 @@ class Handlers:
             case "token":
                 return await self._token(session, arguments)
             case _:
-                raise answers.Mistake("unknown_event", "There is no such event.")
+                raise requests.Mistake("unknown_event", "There is no such event.")
 
     async def _subscribe(self, session: Session, conversation_id: int, after_seq: int | None) -> dict[str, Any]:
         if self._sessions.has_expired(session):
-            raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
+            raise requests.Mistake("token_expired", "The token has expired; connect again with a new one.")
         if conversation_id not in session.subscriptions and len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
-            raise answers.Mistake("too_many_subscriptions", f"At most {MAX_SUBSCRIPTIONS} conversations for a socket.")
+            raise requests.Mistake("too_many_subscriptions", f"At most {MAX_SUBSCRIPTIONS} conversations for a socket.")
         await self._fanout.catch_up()
         place = await self._conversations.find_place(conversation_id, session.claims)
         if place is None:
             await self._unsubscribe(session, conversation_id)
-            raise answers.not_found()
+            raise requests.not_found()
         if after_seq is None:
             after_seq = session.heard.pop(conversation_id, None)
         before = session.subscriptions.get(conversation_id)
@@ -161,7 +162,7 @@ class Handlers:
             raise
         if caught_up is None or conversation_id not in session.subscriptions:
             await self._unsubscribe(session, conversation_id)
-            raise answers.not_found()
+            raise requests.not_found()
         self.watcher.joined(session, conversation_id)
         last_seq = max(place.last_seq, caught_up.last_seq)
         answer = {"ok": True, "conversationId": str(conversation_id), "lastSeq": last_seq}
@@ -189,14 +190,14 @@ class Handlers:
 
     async def _typing(self, session: Session, conversation_id: int, is_typing: bool) -> dict[str, Any]:
         if conversation_id not in session.subscriptions:
-            raise answers.Mistake("not_subscribed", "Subscribe to the conversation first.")
+            raise requests.Mistake("not_subscribed", "Subscribe to the conversation first.")
         if self._sessions.take_typing(session, conversation_id, is_typing=is_typing):
             sign = typing(conversation_id, session.claims.user_id, is_typing=is_typing)
             await self._fanout.publish_unstored(sign, skip_sid=session.sid)
             self.watcher.typed(session, conversation_id, is_typing=is_typing)
         return {"ok": True}
 
-    async def _message(self, session: Session, written: answers.Written) -> dict[str, Any]:
+    async def _message(self, session: Session, written: requests.Written) -> dict[str, Any]:
         receipt = await (await self._allowed(session)).append_message(session.claims, written)
         return {"ok": True, "id": str(receipt.id), "seq": receipt.seq, "eventId": receipt.event_id}
 
@@ -209,11 +210,11 @@ class Handlers:
         try:
             claims = await self._verifier.check(answers.token(arguments))
         except TokenError as error:
-            raise answers.Mistake(error.code, str(error)) from None
+            raise requests.Mistake(error.code, str(error)) from None
         if claims.user_id != session.claims.user_id:
-            raise answers.Mistake("token_subject", "The token is another user's; connect anew with it.")
+            raise requests.Mistake("token_subject", "The token is another user's; connect anew with it.")
         if self._endings.is_evicted(claims):
-            raise answers.Mistake(EVICTED.code, EVICTED.reason)
+            raise requests.Mistake(EVICTED.code, EVICTED.reason)
         session.claims = claims
         return {"ok": True, "expiresAt": claims.expires_at}
 
@@ -225,9 +226,9 @@ class Handlers:
     async def _allowed(self, session: Session) -> Incoming:
         """Return where to write, for a user whose token is valid and who does not flood."""
         if self._incoming is None:
-            raise answers.Mistake("unknown_event", "This server takes no messages; send them over REST.")
+            raise requests.Mistake("unknown_event", "This server takes no messages; send them over REST.")
         if self._sessions.has_expired(session):
-            raise answers.Mistake("token_expired", "The token has expired; connect again with a new one.")
+            raise requests.Mistake("token_expired", "The token has expired; connect again with a new one.")
         if not await self._limit.take(session.claims.user_id):
-            raise answers.Mistake("rate_limited", f"At most {MESSAGES} messages a second; send it again in a moment.")
+            raise requests.Mistake("rate_limited", f"At most {MESSAGES} messages a second; send it again in a moment.")
         return self._incoming

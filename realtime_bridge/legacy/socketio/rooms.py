@@ -12,7 +12,7 @@ from socketio.async_manager import AsyncManager
 
 from realtime_bridge import metrics
 from realtime_bridge.legacy.fanout.marks import NOTHING, Marks, track_of
-from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.frame import Emit
 
 NAMESPACE = "/"
 MAX_HELD = 2_000  # live frames during one catch-up; more and the socket is dropped, to begin again

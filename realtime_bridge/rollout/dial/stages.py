@@ -11,7 +11,12 @@ from enum import StrEnum
 
 from realtime_bridge.rollout.dial.bucket import BUCKETS
 from realtime_bridge.rollout.dial.errors import StageRefused
-from realtime_bridge.rollout.gate.slots import Side
+
+
+class Side(StrEnum):
+    LEGACY = "legacy"
+    SUPABASE = "supabase"
+
 
 FLAG = "chat_realtime_provider"
 PERCENT = BUCKETS // 100

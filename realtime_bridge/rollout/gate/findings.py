@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import chance, latency
 from realtime_bridge.rollout.gate.policy import Policy
-from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.rollout.gate.windows import GateWindow, samples
 
 ALPHA = 0.05  # one window: at 500 samples an error rate of 2 % fails where 1 % is allowed; k of m does the rest

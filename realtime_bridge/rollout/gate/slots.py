@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import latency
 from realtime_bridge.shared import sql
 
@@ -16,11 +16,6 @@ _QUERIES = sql.AsyncQueries(__file__)
 SLOT_S = 5  # gates add slots up; shorter ones would be all grace and no samples
 GRACE_S = 1.0  # a writer's transaction takes milliseconds; a slot is read this much after its end
 KEEP_DAYS = 30  # as long as the log: a report may compare a month
-
-
-class Side(StrEnum):
-    LEGACY = "legacy"
-    SUPABASE = "supabase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.policy import HORIZON
-from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.rollout.gate.windows import GateWindow
 from realtime_bridge.shared import sql
 

@@ -15,9 +15,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.findings import ALPHA, AT_ONCE, POOL_ALPHA, Finding, Outcome, of_window
 from realtime_bridge.rollout.gate.policy import HORIZON, Policy
-from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.rollout.gate.windows import GateWindow, pooled
 
 BOTH = frozenset(Side)

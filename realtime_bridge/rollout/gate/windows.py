@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.policy import Policy
-from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Side, Window, total
+from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Window, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

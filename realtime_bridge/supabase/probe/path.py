@@ -6,11 +6,18 @@ accepts and drops. What is heard late ends a run of failures: a slow side is not
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
 
 from realtime_bridge import metrics
 from realtime_bridge.relay.sink import SinkError, SinkNotReady, SinkOverRate
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.supabase.transport import Broadcast
 
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 DOUBT_AFTER_S = 0.3  # far above the usual few milliseconds: look closer, and conclude nothing yet
@@ -130,3 +137,32 @@ class PathProbe:
             self.failures += 1
             self.reason = reason
             self.well_since = None
+
+
+_QUERIES = sql.AsyncQueries(__file__)
+
+
+EVENT = "probe"
+
+
+def through_database(pool: Pool, topic: str) -> Send:
+    """Write a row as the transport does; a database that is away says nothing of what is behind it."""
+
+    async def send(name: str) -> None:
+        values = {"payload": Jsonb({"probe": name}), "event": EVENT, "topic": topic}
+        try:
+            async with pool.connection() as connection:
+                await _QUERIES.run(connection, "send", **values)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            raise SinkNotReady(f"The database is away: {error}".strip()) from error
+
+    return send
+
+
+def over_http(post: Callable[[Sequence[Broadcast]], Awaitable[None]], topic: str) -> Send:
+    """`post` sends at once, whatever else waits to be sent: a probe that queues measures the queue."""
+
+    async def send(name: str) -> None:
+        await post([Broadcast(topic=topic, event=EVENT, payload={"probe": name}, id=uuid4())])
+
+    return send

@@ -14,11 +14,11 @@ from typing import Any
 import structlog
 
 from realtime_bridge import metrics
-from realtime_bridge.parity.ears import Seated
 from realtime_bridge.supabase.probe.pace import DOUBT_S, Pace
 from realtime_bridge.supabase.probe.path import PathProbe, Send
 from realtime_bridge.supabase.probe.seat_watch import REASON, SeatWatch
 from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.seat import Seated
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from realtime_bridge.webhooks.contract.outcomes import RESTS, Outcome
-from realtime_bridge.webhooks.schedule import LONGEST_WISH_S
+from realtime_bridge.webhooks.contract.outcomes import LONGEST_WISH_S, RESTS, Outcome
 
 DEGRADED_AFTER = 5  # failures in a row: a deployment of the receiver is shorter than that
 SINGLE_AFTER = 2  # from here on one request at a time: a hanging endpoint must not hold many of our slots

@@ -17,7 +17,7 @@ from realtime_bridge.shared.secrets import SecretBox, SecretsError
 from realtime_bridge.webhooks import metrics
 from realtime_bridge.webhooks.contract import health
 from realtime_bridge.webhooks.contract.health import Condition, Health, Notice, Result
-from realtime_bridge.webhooks.sealing import secrets_context
+from realtime_bridge.webhooks.contract.signing import secrets_context
 
 log = structlog.get_logger(__name__)
 _QUERIES = sql.AsyncQueries(__file__)

@@ -9,8 +9,8 @@ import psycopg
 import structlog
 
 from realtime_bridge.event_log.janitor import INTERVAL_S, RETRY_S, WEEKS_AHEAD
-from realtime_bridge.relay.loop import Pool
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

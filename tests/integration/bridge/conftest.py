@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Sink
 from realtime_bridge.shared import database as db
+from realtime_bridge.shared.database import Pool
 from tests.factories import make_conversation, make_user
 
 

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from realtime_bridge.ephemeral.api_signs import CHANNEL, ApiSigns
-from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.supabase.transport import Broadcast
 from tests.integration.bridge.conftest import open_pool

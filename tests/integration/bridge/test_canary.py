@@ -16,12 +16,12 @@ from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.canary import LOOK_EVERY_S, WARM_UP_TIMEOUT_S, Canary
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger
-from realtime_bridge.rollout.gate.slots import Side
-from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.topics import conversation_topic
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.integration.bridge.conftest import held_relay, open_pool
 from tests.waiting import eventually

@@ -9,10 +9,9 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
-from realtime_bridge.service import RealtimeService
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

@@ -7,12 +7,12 @@ import psycopg
 from psycopg.rows import DictRow
 
 from ops.local_supabase.settings import CLI_SECRET_KEY
-from realtime_bridge.service import RealtimeService, conversation_topic, inbox_topic
+from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import held_relay

@@ -12,10 +12,9 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay.sink import SinkOverRate, SinkUnavailable
-from realtime_bridge.service import RealtimeService
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message
 from tests.integration.bridge.conftest import held_relay, run

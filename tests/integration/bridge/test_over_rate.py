@@ -11,17 +11,17 @@ import pytest
 from psycopg.rows import DictRow
 
 from ops.local_supabase.settings import CLI_SECRET_KEY
-from realtime_bridge.parity.probes import over_http, through_database
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.service import RealtimeService, conversation_topic
+from realtime_bridge.shared.topics import conversation_topic
 from realtime_bridge.supabase.database import DatabaseTransport, find_readers
 from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.pace import Pace
+from realtime_bridge.supabase.probe.path import over_http, through_database
 from realtime_bridge.supabase.probe.watch import Watch, topic_of
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.seats import Seats
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool, running

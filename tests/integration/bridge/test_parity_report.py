@@ -19,9 +19,8 @@ from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples
-from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.rollout.gate import latency
-from realtime_bridge.rollout.gate.slots import Side
 from tests.conftest import one
 from tests.fakes import RecordingSink
 from tests.integration.bridge.conftest import open_pool

@@ -17,8 +17,8 @@ from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, CLI
 from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import MemoryLeases
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session
-from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 from realtime_bridge.supabase.seats import Seats
 from tests.factories import make_conversation, make_user

@@ -13,11 +13,11 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.rollout import keeper
-from realtime_bridge.service import RealtimeService, conversation_topic, inbox_topic
+from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.database import DatabaseTransport, find_readers
 from realtime_bridge.supabase.probe import way
 from realtime_bridge.supabase.probe.way import AWAY, BACK, HOLD_S, Way
-from realtime_bridge.supabase.sink import SupabaseSink
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.bridge.conftest import open_pool, running

@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.shared import shares
 from realtime_bridge.wuzapi import queue as sends
-from realtime_bridge.wuzapi import token_context
+from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.queue import SENDS
 from tests.conftest import one
 from tests.factories import append_message, make_user

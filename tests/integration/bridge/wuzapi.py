@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.wuzapi import token_context
+from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 from realtime_bridge.wuzapi.sink import WuzapiSink

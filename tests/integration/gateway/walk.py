@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 from psycopg.rows import DictRow
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.service import broadcasts_of, inbox_topic
+from realtime_bridge.shared.topics import inbox_topic
+from realtime_bridge.supabase.sink import broadcasts_of
 from tests.chat_state import ChatState
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data
 from tests.wuzapi_server import HMAC_KEY, json_body, sign

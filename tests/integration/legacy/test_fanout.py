@@ -12,7 +12,7 @@ import pytest
 
 from realtime_bridge.legacy.fanout.marks import Marks
 from realtime_bridge.legacy.fanout.stream import STREAM, RedisFanout
-from realtime_bridge.legacy.socketio.dialect import Emit
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.rooms import Rooms
 from tests.integration.legacy.redis_server import RedisServer
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from realtime_bridge.legacy.cards import Card, CardsUnavailable
-from realtime_bridge.legacy.fanout.stream import FanoutUnavailable
+from realtime_bridge.legacy.fanout.local import FanoutUnavailable
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
-from realtime_bridge.legacy.socketio.dialect import Emit
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay.sink import Sink, SinkNotReady, SinkUnavailable
 from tests.written import Written

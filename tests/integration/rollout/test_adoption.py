@@ -14,7 +14,7 @@ from gateway.store.realtime_sessions import note_told
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Heartbeat
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.rollout import changes
+from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.metrics import LEFT, USERS
 from realtime_bridge.rollout.operators import Who
 from realtime_bridge.shared import database as db
@@ -247,7 +247,7 @@ def test_a_plan_waits_for_who_is_left(
 
     async def plan() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-            await changes.start_plan(connection, FLAG, ["complete"], by=Who(actor="alice"), why="spring")
+            await rules.start_plan(connection, FLAG, ["complete"], by=Who(actor="alice"), why="spring")
 
     run(plan)
     assert judge_once(database_url) == 0

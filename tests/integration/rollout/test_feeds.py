@@ -11,14 +11,12 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.feed import Feed
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import Feed, SinkNotReady, SinkUnavailable
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.follower import Dial
-from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
-from realtime_bridge.rollout.gate.slots import Side
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink

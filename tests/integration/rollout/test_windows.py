@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.rows import DictRow
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import latency
 from realtime_bridge.rollout.gate import slots as windows
-from realtime_bridge.rollout.gate.slots import Sample, Side
+from realtime_bridge.rollout.gate.slots import Sample
 from tests.integration.bridge.conftest import run
 
 FLAG = "chat_realtime_provider"

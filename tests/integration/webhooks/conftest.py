@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay.loop import Pool, Relay
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.contract.addresses import AddressGuard

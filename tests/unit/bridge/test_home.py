@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from realtime_bridge.process.probes import create_http_app
-from realtime_bridge.relay.loop import Pool
+from realtime_bridge.shared.database import Pool
 
 
 def get(path: str, accept: str) -> httpx.Response:

@@ -5,8 +5,8 @@ import pytest
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.ticks import MAX_MISSED, Schedule
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.latency import percentile_ms, share_above
-from realtime_bridge.rollout.gate.slots import Side
 from realtime_bridge.shared.canary_user import CANARY_ID
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from realtime_bridge.rollout.dial.errors import PolicyRefused
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import findings, latency
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.policy import HORIZON, Policy
-from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Side, Window
+from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Window
 from realtime_bridge.rollout.gate.verdict import FailureRun, Verdict, judge
 from realtime_bridge.rollout.gate.windows import GateWindow, cut
 

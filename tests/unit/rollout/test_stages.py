@@ -9,8 +9,7 @@ from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.dial import follower as dial
 from realtime_bridge.rollout.dial import stages
 from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
-from realtime_bridge.rollout.dial.stages import COMPLETE, LADDER, OFF, SHADOW, ramp
-from realtime_bridge.rollout.gate.slots import Side
+from realtime_bridge.rollout.dial.stages import COMPLETE, LADDER, OFF, SHADOW, Side, ramp
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from realtime_bridge.shared import shares
+from realtime_bridge.webhooks.contract.outcomes import Lane
 from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
 from realtime_bridge.webhooks.queue.deliveries import Claimed
-from realtime_bridge.webhooks.schedule import Lane
 from tests.integration.webhooks.test_ssrf import ACCOUNT, delivery
 
 
