@@ -8,8 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway.database import Database
 from gateway.fairness.transfers import Transfers
 from gateway.gates.api_key import ApiKeyGate
-from gateway.gates.body import BodyGate
-from gateway.gates.body_size import BodySizeGate
+from gateway.gates.body import BodyGate, BodySizeGate
 from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.domain.messages import Sides
+from gateway.domain.sessions import Sides
 from gateway.storage.settings import StorageKind, StorageSettings
 from realtime_bridge.shared import variables as shared
 from realtime_bridge.shared.environment import Environment, reading

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from gateway.domain import key_text as api_keys
-from gateway.domain.messages import Scope
+from gateway.domain.keys import Scope
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.tokens import Claims
 from realtime_bridge.webhooks.contract import signing

@@ -1,15 +1,57 @@
-"""What can be changed in a conversation and its messages, as frozen values: no HTTP, no SQL. Beside `domain`."""
+"""Conversations and what changes in them. Plain frozen values: no HTTP, no SQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from gateway.domain.messages import ConversationStatus, Direction, MessageStatus, MessageType
-from realtime_bridge.event_log.event import EventType
+from gateway.domain.pages import Page, Position
 
-PREVIEW_CHARS = 100  # as crossfade.preview cuts
+
+class ConversationStatus(StrEnum):
+    OPEN = "open"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    SNOOZED = "snoozed"
+
+
+class Role(StrEnum):
+    """What a participant other than the owner may be; the owner is the account itself."""
+
+    AGENT = "agent"
+    CLIENT = "client"
+    SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewParticipant:
+    user_id: UUID
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConversation:
+    contact_jid: str
+    contact_name: str | None
+    channel: str
+    status: ConversationStatus
+    assigned_agent_id: UUID | None
+    assigned_bot_id: str | None
+    participants: tuple[NewParticipant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationFilter:
+    status: ConversationStatus | None = None
+    assigned_to: UUID | None = None
+    channel: str | None = None
+    unread: bool | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationPage(Page):
+    last: Position | None
 
 
 class Unset(StrEnum):
@@ -67,76 +109,6 @@ class Participant:
         return self.role == "owner"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredMessage:
-    """A message under its conversation's lock. `is_unread` and `is_newest` say what the conversation shows of it."""
-
-    id: int
-    seq: int
-    version: int
-    status: str
-    provider_message_id: str | None
-    direction: str
-    content: str
-    message_type: str
-    metadata: dict[str, Any]
-    attachments: list[dict[str, Any]]
-    is_deleted: bool
-    is_unread: bool
-    representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """`metadata` is a JSON object's text, or left as it is."""
-
-    content: str
-    metadata: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
-    """What an edit or a deletion leaves of a message."""
-
-    event_type: EventType
-    content: str
-    metadata: str
-    attachments: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedMessage:
-    """One message of somewhere else, with the time it had there. `index` is its place in the request."""
-
-    index: int
-    content: str
-    message_type: MessageType
-    direction: Direction
-    status: MessageStatus
-    created_at: datetime
-    client_message_id: str | None
-    provider_message_id: str | None
-    sender_id: str | None
-    reply_to_id: int | None
-    metadata: str
-
-    @property
-    def preview(self) -> str:
-        return self.content[:PREVIEW_CHARS] or f"[{self.message_type}]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A representation as JSON text, and the strong ETag of the row behind it."""
-
-    representation: str
-    etag: str
-
-
 def conversation_etag(conversation_id: int, last_seq: int) -> str:
     """Every change of a conversation takes a number, so the number names its state."""
     return f'"c{conversation_id}-{last_seq}"'
-
-
-def message_etag(message_id: int, version: int) -> str:
-    return f'"m{message_id}-{version}"'

@@ -1,43 +1,13 @@
-"""What the gateway talks about. Plain frozen values: no HTTP, no SQL."""
+"""Messages and what changes in them. Plain frozen values: no HTTP, no SQL."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from realtime_bridge.shared.signing_key import SigningKey
-from realtime_bridge.shared.tokens import NO_RULES, TokenRules
-
-
-class Scope(StrEnum):
-    READ = "chat:read"
-    WRITE = "chat:write"
-    KEYS = "keys:manage"
-    WEBHOOKS = "webhooks:manage"
-    SESSION = "realtime:session"
-    """Make tokens in the name of users: for a backend that knows who is signed in."""
-
-
-class ConversationStatus(StrEnum):
-    OPEN = "open"
-    PENDING = "pending"
-    RESOLVED = "resolved"
-    SNOOZED = "snoozed"
-
-
-class UserScope(StrEnum):
-    """Whom accounts may name: `crossfade users scope`."""
-
-    LISTED = "listed"
-    EVERYBODY = "everybody"
-
-
-class Role(StrEnum):
-    """What a participant other than the owner may be; the owner is the account itself."""
-
-    AGENT = "agent"
-    CLIENT = "client"
-    SUPERVISOR = "supervisor"
+from gateway.domain.pages import Page, Position
+from realtime_bridge.event_log.event import EventType
 
 
 class Direction(StrEnum):
@@ -71,66 +41,6 @@ _PROGRESS = (MessageStatus.PENDING, MessageStatus.SENT, MessageStatus.DELIVERED,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """One row of `chat_api_keys`: whose data it opens, and how often per minute (None = the deployment's default)."""
-
-    id: str
-    account_id: UUID
-    name: str
-    env: str
-    prefix: str
-    secret_hash: bytes = field(repr=False)
-    scopes: tuple[str, ...]
-    rate_limit: int | None
-    send_rate_limit: int | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    replaced_by: str | None = None
-    account_rate_limit: int | None = None
-    """The highest limit that a working key of the account was given; None when none has one of its own."""
-    account_send_rate_limit: int | None = None
-    wants_html: bool = False
-    """Whether the account asked for the safe form of content."""
-
-    def has_expired(self, now: datetime) -> bool:
-        return self.expires_at is not None and self.expires_at <= now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSettings:
-    """`content_html`: whether content goes out with its safe form. `updated_at` is None for who never chose."""
-
-    id: UUID
-    content_html: bool
-    updated_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPage:
-    items: tuple[ApiKey, ...]
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewParticipant:
-    user_id: UUID
-    role: Role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewConversation:
-    contact_jid: str
-    contact_name: str | None
-    channel: str
-    status: ConversationStatus
-    assigned_agent_id: UUID | None
-    assigned_bot_id: str | None
-    participants: tuple[NewParticipant, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
     """`metadata` is a JSON object's text, because Postgres is the next to read it."""
 
@@ -156,42 +66,11 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """Where a page of conversations ended: the sort time in microseconds since 1970, and the id."""
-
-    sort_us: int
-    id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationFilter:
-    status: ConversationStatus | None = None
-    assigned_to: UUID | None = None
-    channel: str | None = None
-    unread: bool | None = None
-    updated_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFilter:
     """Messages with all of these words; the last one may be only the beginning of a word."""
 
     words: str
     conversation_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Representations as JSON text, straight from the database. `last` is the position of the last one shown."""
-
-    items: tuple[str, ...]
-    total: int
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPage(Page):
-    last: Position | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,55 +107,66 @@ class Appended:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Where clients reach the two sides, and how their tokens are signed; what is None is not configured."""
-
-    supabase_url: str | None = None
-    supabase_public_key: str | None = None
-    legacy_url: str | None = None
-    signing_key: SigningKey | None = None
-    token_rules: TokenRules = NO_RULES
-    session_ttl_s: int = 900
+PREVIEW_CHARS = 100  # as crossfade.preview cuts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewChannel:
-    """A messenger's server that is to speak for the account. Without `hmac_key` one is made."""
+class StoredMessage:
+    """A message under its conversation's lock. `is_unread` and `is_newest` say what the conversation shows of it."""
 
-    kind: str
-    name: str
-    base_url: str
-    token: str = field(repr=False)
-    hmac_key: str | None = field(repr=False)
-    provider_user_id: str | None
-    enabled: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelChange:
-    """What is None stays as it is."""
-
-    base_url: str | None
-    token: str | None = field(repr=False)
-    hmac_key: str | None = field(repr=False)
-    provider_user_id: str | None
-    clears_provider_user_id: bool
-    enabled: bool | None
+    id: int
+    seq: int
+    version: int
+    status: str
+    provider_message_id: str | None
+    direction: str
+    content: str
+    message_type: str
+    metadata: dict[str, Any]
+    attachments: list[dict[str, Any]]
+    is_deleted: bool
+    is_unread: bool
+    representation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """What may be shown of a channel; its secrets are not among it."""
+class Edit:
+    """`metadata` is a JSON object's text, or left as it is."""
 
-    id: UUID
-    kind: str
-    name: str
-    base_url: str
-    provider_user_id: str | None
-    enabled: bool
-    consecutive_failures: int
-    last_error: str | None
-    last_error_at: datetime | None
+    content: str
+    metadata: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """What an edit or a deletion leaves of a message."""
+
+    event_type: EventType
+    content: str
+    metadata: str
+    attachments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedMessage:
+    """One message of somewhere else, with the time it had there. `index` is its place in the request."""
+
+    index: int
+    content: str
+    message_type: MessageType
+    direction: Direction
+    status: MessageStatus
     created_at: datetime
-    updated_at: datetime
+    client_message_id: str | None
+    provider_message_id: str | None
+    sender_id: str | None
+    reply_to_id: int | None
+    metadata: str
+
+    @property
+    def preview(self) -> str:
+        return self.content[:PREVIEW_CHARS] or f"[{self.message_type}]"
+
+
+def message_etag(message_id: int, version: int) -> str:
+    return f'"m{message_id}-{version}"'

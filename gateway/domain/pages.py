@@ -1,6 +1,25 @@
 """How much one page may hold, whatever number of rows it may have. Pure; asked by what reads lists."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a page of conversations ended: the sort time in microseconds since 1970, and the id."""
+
+    sort_us: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Representations as JSON text, straight from the database. `last` is the position of the last one shown."""
+
+    items: tuple[str, ...]
+    total: int
+    has_more: bool
+
 
 PAGE_BYTES = 1_048_576  # 500 events of two kilobytes; eight threads of a worker making such pages hold some 30 MB
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.domain.messages import Position
+from gateway.domain.pages import Position
 
 
 class DeliveryState(StrEnum):

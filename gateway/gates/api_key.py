@@ -12,7 +12,7 @@ from gateway import errors
 from gateway.database import Database
 from gateway.domain import key_text as api_keys
 from gateway.domain.key_text import KeyText, MalformedKeyError
-from gateway.domain.messages import ApiKey
+from gateway.domain.keys import ApiKey
 from gateway.fairness.places import LOOKUPS_QUEUED
 from gateway.gates.failed_keys import FailedKeys
 from gateway.keys.cache import KeyCache

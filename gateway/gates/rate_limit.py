@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
 from limits import RateLimitItemPerSecond
 
-from gateway.domain.messages import ApiKey
+from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
 from gateway.gates.limit_storage import SCHEME_PREFIX, LimitStorage
 from gateway.http.problems import respond

@@ -2,9 +2,8 @@
 
 from flask import request
 
-from gateway.domain.versions import ANY, IfMatch
+from gateway.domain.versions import ANY, IfMatch, version_of
 from gateway.errors import PreconditionRequired
-from gateway.etags import version_of
 
 NEVER = ""  # no ETag is empty: what cannot be read matches nothing
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from uuid import UUID
 
-from gateway.domain.messages import ApiKey
+from gateway.domain.keys import ApiKey
 
 TRUST_S = 0.9  # below the promised second, by what a request may take from here to its statement
 CAPACITY = 5_000  # keys; re-reading that many takes about 20 ms

@@ -12,11 +12,11 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway import errors
-from gateway.domain.messages import Scope
+from gateway.domain.keys import Scope
 from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
-from gateway.gates.scope import scope_of
+from gateway.http.scopes import scope_of
 from gateway.openapi.operations import answers, words
 from gateway.openapi.operations.catalogue import component_of, event_components
 from gateway.openapi.operations.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from gateway.database import Connection, Database
-from gateway.domain.messages import AccountSettings
+from gateway.domain.accounts import AccountSettings
 from gateway.errors import NotFound
 from gateway.store import account as store
 

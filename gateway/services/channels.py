@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import UniqueViolation
 
 from gateway.database import Database
-from gateway.domain.messages import Channel, ChannelChange, NewChannel
+from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound, ValidationFailed
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox

@@ -10,13 +10,16 @@ from gateway.database import Connection, Database
 from gateway.domain.conversations import (
     UNSET,
     Assignment,
+    ConversationFilter,
+    ConversationPage,
     ConversationPatch,
     ConversationState,
-    Shown,
+    ConversationStatus,
+    NewConversation,
     conversation_etag,
 )
-from gateway.domain.messages import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
-from gateway.domain.versions import IfMatch
+from gateway.domain.pages import Position
+from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations as store

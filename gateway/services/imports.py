@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
-from gateway.domain.conversations import ConversationState, ImportedMessage
-from gateway.domain.messages import Direction, MessageStatus
+from gateway.domain.conversations import ConversationState
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus
 from gateway.services.conversations import lock
 from gateway.store import conversations
 from gateway.store import imports as store

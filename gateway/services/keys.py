@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.database import Connection, Database
 from gateway.domain import key_text as api_keys
 from gateway.domain.key_text import KeyText
-from gateway.domain.messages import ApiKey, KeyPage
+from gateway.domain.keys import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
 from gateway.store import keys as store
 

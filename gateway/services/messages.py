@@ -7,19 +7,23 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
-from gateway.domain.conversations import ConversationState, Edit, Rewrite, Shown, StoredMessage, message_etag
+from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
+    Edit,
     MessagePage,
     MessageStatus,
     NewMessage,
-    Position,
+    Rewrite,
     SearchFilter,
     SearchPage,
     StatusChange,
+    StoredMessage,
     VersionPage,
+    message_etag,
 )
-from gateway.domain.versions import IfMatch
+from gateway.domain.pages import Position
+from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import (
     ClientMessageIdReused,
     FieldError,

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation
 
 from gateway.database import Connection, Database
-from gateway.domain.conversations import ConversationState, Participant, Shown, conversation_etag
-from gateway.domain.messages import Role
+from gateway.domain.conversations import ConversationState, Participant, Role, conversation_etag
+from gateway.domain.versions import Shown
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
 from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.services.users import check_users, unknown_user

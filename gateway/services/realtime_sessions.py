@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway.database import Database
-from gateway.domain.messages import Sides
+from gateway.domain.sessions import Sides
 from gateway.errors import NotFound, RealtimeNotConfigured
 from gateway.live.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH

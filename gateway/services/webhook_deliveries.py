@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from gateway.database import Connection, Database
-from gateway.domain.messages import Position
+from gateway.domain.pages import Position
 from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
 from gateway.errors import AlreadyDelivered, NotFound, WebhookDisabled
 from gateway.services.webhooks import NO_SUCH

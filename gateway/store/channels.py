@@ -5,7 +5,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import Channel, ChannelChange, NewChannel
+from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

@@ -6,8 +6,8 @@ from uuid import UUID
 from psycopg.rows import class_row, scalar_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import ConversationState
-from gateway.domain.messages import ConversationFilter, ConversationPage, NewConversation, Position
+from gateway.domain.conversations import ConversationFilter, ConversationPage, ConversationState, NewConversation
+from gateway.domain.pages import Position
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import ConversationState, ImportedMessage
+from gateway.domain.conversations import ConversationState
+from gateway.domain.messages import ImportedMessage
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

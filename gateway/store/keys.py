@@ -8,7 +8,7 @@ from psycopg.rows import BaseRowFactory, kwargs_row
 
 from gateway.database import Connection
 from gateway.domain.key_text import KeyText
-from gateway.domain.messages import ApiKey
+from gateway.domain.keys import ApiKey
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

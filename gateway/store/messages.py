@@ -7,8 +7,16 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import Rewrite, StoredMessage
-from gateway.domain.messages import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
+from gateway.domain.messages import (
+    Direction,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
+    Rewrite,
+    StatusChange,
+    StoredMessage,
+    VersionPage,
+)
 from gateway.domain.pages import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge.event_log.append import APPEND_MESSAGE

@@ -5,8 +5,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import Participant
-from gateway.domain.messages import Role
+from gateway.domain.conversations import Participant, Role
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)

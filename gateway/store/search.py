@@ -6,8 +6,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import Position, SearchFilter, SearchPage
-from gateway.domain.pages import count_fitting
+from gateway.domain.messages import SearchFilter, SearchPage
+from gateway.domain.pages import Position, count_fitting
 from realtime_bridge.shared import sql
 
 NEWEST = 2**63 - 1

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import UserScope
+from gateway.domain.accounts import UserScope
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_ID
 

@@ -7,8 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import Position
-from gateway.domain.pages import count_fitting
+from gateway.domain.pages import Position, count_fitting
 from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovery
 from realtime_bridge.shared import sql
 

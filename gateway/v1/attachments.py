@@ -13,8 +13,8 @@ from gateway.http.validation import read_body, read_query
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas.attachments import CreateAttachment
 from gateway.v1.schemas.fields import NoQuery
-from gateway.v1.schemas.imports import CreateAttachment
 
 ATTACHMENT = "/attachments/<uuid:attachment_id>"
 OFF = "Ask the operator to configure a file store (CROSSFADE_STORAGE)."

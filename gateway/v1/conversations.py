@@ -7,8 +7,8 @@ a state and not an event; alone (not in lists) also with its `participants`.
 from flask import Blueprint, Response, g
 
 from gateway.database import Database
-from gateway.domain.conversations import Shown, conversation_etag
-from gateway.domain.messages import ConversationFilter
+from gateway.domain.conversations import ConversationFilter, conversation_etag
+from gateway.domain.versions import Shown
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors as cursors
 from gateway.http import rendering
@@ -16,9 +16,13 @@ from gateway.http.if_match import read_if_match
 from gateway.http.validation import read_body, read_query
 from gateway.services import conversations as service
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas.conversations import AssignConversation, PatchConversation
+from gateway.v1.schemas.conversations import (
+    AssignConversation,
+    CreateConversation,
+    ListConversations,
+    PatchConversation,
+)
 from gateway.v1.schemas.fields import NoQuery
-from gateway.v1.schemas.messages import CreateConversation, ListConversations
 
 
 def blueprint(database: Database) -> Blueprint:

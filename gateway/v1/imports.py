@@ -9,11 +9,10 @@ from flask import Blueprint, Response, g, request
 from pydantic import ValidationError
 
 from gateway.database import Database
-from gateway.domain.conversations import ImportedMessage
-from gateway.faults import body_errors
+from gateway.domain.messages import ImportedMessage
 from gateway.http import rendering
 from gateway.http.idempotency import is_repeat
-from gateway.http.validation import read_body, read_query
+from gateway.http.validation import body_errors, read_body, read_query
 from gateway.services import imports as service
 from gateway.services.imports import Imported
 from gateway.v1.messages import MESSAGES

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, g
 
-from gateway.domain.messages import ApiKey
+from gateway.domain.keys import ApiKey
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.services.keys import Keys

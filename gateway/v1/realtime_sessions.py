@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Blueprint, Response, g
 
 from gateway.database import Database
-from gateway.domain.messages import Sides
+from gateway.domain.sessions import Sides
 from gateway.http import rendering
 from gateway.http.validation import read_body, read_query
 from gateway.live.provider_choice import ProviderChoice
@@ -18,7 +18,7 @@ from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas.fields import NoQuery
-from gateway.v1.schemas.messages import CreateRealtimeSession
+from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
 from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 
 from gateway.database import Connection, Database
-from gateway.domain.conversations import Edit
-from gateway.domain.messages import ConversationStatus, NewConversation
+from gateway.domain.conversations import ConversationStatus, NewConversation
+from gateway.domain.messages import Edit
 from gateway.domain.versions import IfMatch
 from gateway.live.typing import Ephemeral
 from gateway.services import messages

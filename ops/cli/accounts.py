@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from gateway.database import Connection
-from gateway.domain.messages import AccountSettings
+from gateway.domain.accounts import AccountSettings
 from gateway.store import account as store
 from ops.cli.options import database_option, json_option, open_database
 from ops.errors import OpsError

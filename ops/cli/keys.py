@@ -10,7 +10,7 @@ import psycopg
 from rich.console import Console
 
 from gateway.domain import key_text as api_keys
-from gateway.domain.messages import ApiKey, Scope
+from gateway.domain.keys import ApiKey, Scope
 from gateway.store import keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
 from ops.errors import OpsError

@@ -13,7 +13,7 @@ from uuid import UUID
 import click
 
 from gateway.database import Connection
-from gateway.domain.messages import UserScope
+from gateway.domain.accounts import UserScope
 from gateway.store import users as store
 from ops.cli.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, json_option, open_database

@@ -15,7 +15,8 @@ import requests
 
 from gateway.database import Connection
 from gateway.domain import key_text as api_keys
-from gateway.domain.messages import Scope, UserScope
+from gateway.domain.accounts import UserScope
+from gateway.domain.keys import Scope
 from gateway.store import keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials

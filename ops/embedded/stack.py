@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import migration
-from ops.embedded import demo_account, secrets_key, services
+from ops.embedded import credentials, demo_account, services
 from ops.embedded.credentials import Credentials
 from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
@@ -99,7 +99,7 @@ class Stack:
         if self._options.fresh:
             with self._progress.step("Old data removed"):
                 self._data_dir.wipe()
-        environment.setdefault(secrets.VARIABLE, secrets_key.ensure(self._data_dir / "secrets.key"))
+        environment.setdefault(secrets.VARIABLE, credentials.ensure(self._data_dir / "secrets.key"))
         with self._step(f"Postgres on port {server.port}, Redis on a socket"):
             self._supervisor.start(
                 services.postgres_spec(server, listeners["postgres"]),

@@ -13,8 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from gateway.database import Database
-from gateway.domain.conversations import ImportedMessage
-from gateway.domain.messages import Direction, MessageStatus, MessageType
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.loop import Relay

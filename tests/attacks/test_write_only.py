@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from gateway.domain.messages import Scope
+from gateway.domain.keys import Scope
 from gateway.gates.api_key import needs_key
-from gateway.gates.scope import scope_of
+from gateway.http.scopes import scope_of
 from tests.factories import make_key
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.test_attachments import PNG, _ready

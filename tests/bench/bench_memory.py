@@ -23,8 +23,7 @@ import psutil
 import psycopg
 
 from gateway.database import Database
-from gateway.domain.conversations import ImportedMessage
-from gateway.domain.messages import Direction, MessageStatus, MessageType
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape

@@ -3,7 +3,7 @@
 from gateway import errors
 from gateway.openapi.operations import answers
 from gateway.openapi.operations.operation import Operation, from_body
-from gateway.v1 import account, channels
+from gateway.v1.schemas import account, channels
 from gateway.v1.schemas import events as event_schemas
 from gateway.v1.schemas import keys as key_schemas
 

@@ -7,7 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.messages import ConversationStatus, Direction, MessageStatus, MessageType, Scope
+from gateway.domain.conversations import ConversationStatus
+from gateway.domain.keys import Scope
+from gateway.domain.messages import Direction, MessageStatus, MessageType
 
 Id = Annotated[int, Field(ge=1)]
 ContentHtml = Annotated[

@@ -3,8 +3,8 @@
 from gateway import errors
 from gateway.openapi.operations import answers
 from gateway.openapi.operations.operation import Operation, from_body
+from gateway.v1.schemas import conversations, participants
 from gateway.v1.schemas import conversations as changes
-from gateway.v1.schemas import messages as schemas
 
 TAG = "Conversations"
 PEOPLE = "Participants"
@@ -25,7 +25,7 @@ OPERATIONS = {
         summary="Create a conversation",
         tag=TAG,
         status=201,
-        body=schemas.CreateConversation,
+        body=conversations.CreateConversation,
         answer=answers.Conversation,
         example={"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana"},
         follows=_FOLLOWS,
@@ -35,7 +35,7 @@ OPERATIONS = {
         summary="List conversations",
         tag=TAG,
         is_list=True,
-        query=schemas.ListConversations,
+        query=conversations.ListConversations,
         answer=answers.ListedConversation,
         description="Latest activity first. Go on with `cursor`, or with `page` if you count pages.",
     ),
@@ -66,7 +66,7 @@ OPERATIONS = {
     "participants.put_participant": Operation(
         summary="Add a participant, or change a role",
         tag=PEOPLE,
-        body=changes.PutParticipant,
+        body=participants.PutParticipant,
         answer=answers.Conversation,
         example={"userId": _PERSON, "role": "agent"},
         description="The project's operator says which users an account may name; any other id is `unknown_user`.",
@@ -78,7 +78,7 @@ OPERATIONS = {
     "participants.mark_read": Operation(
         summary="Mark as read up to a seq",
         tag=PEOPLE,
-        body=changes.MarkRead,
+        body=participants.MarkRead,
         answer=answers.Conversation,
         example={"seq": 12},
         description="Never backwards; the unread count follows.",
@@ -87,7 +87,7 @@ OPERATIONS = {
         summary="Tell that somebody types",
         tag=PEOPLE,
         status=202,
-        body=changes.Typing,
+        body=participants.Typing,
         answer=answers.TypingTold,
         example={"isTyping": True, "username": "Ana"},
         description="Reaches who is connected and is never stored; at most one a second and user.",

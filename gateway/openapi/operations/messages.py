@@ -3,6 +3,7 @@
 from gateway import errors
 from gateway.openapi.operations import answers
 from gateway.openapi.operations.operation import Operation, from_body
+from gateway.v1.schemas import attachments, messages
 from gateway.v1.schemas import imports as changes
 from gateway.v1.schemas import messages as schemas
 
@@ -51,7 +52,7 @@ OPERATIONS = {
     "messages.edit_message": Operation(
         summary="Edit a message",
         tag=TAG,
-        body=changes.EditMessage,
+        body=messages.EditMessage,
         answer=answers.Message,
         if_match="required",
         example={"content": "Hello again"},
@@ -86,7 +87,7 @@ OPERATIONS = {
         summary="Search messages",
         tag=TAG,
         is_list=True,
-        query=changes.SearchMessages,
+        query=messages.SearchMessages,
         answer=answers.FoundMessage,
         description="All words must occur, each as the beginning of a word. Newest first.",
     ),
@@ -109,7 +110,7 @@ OPERATIONS = {
         summary="Announce a file",
         tag=FILES,
         status=201,
-        body=changes.CreateAttachment,
+        body=attachments.CreateAttachment,
         answer=answers.NewAttachment,
         example={"fileName": "invoice.pdf", "contentType": "application/pdf", "sizeBytes": 52311},
         problems=(errors.NotConfigured,),

@@ -9,7 +9,7 @@ from pydantic import Field
 from gateway import errors
 from gateway.openapi.operations.answers import Answer, Id
 from gateway.openapi.operations.operation import Operation
-from gateway.v1.schemas.messages import CreateRealtimeSession
+from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
 from realtime_bridge.rollout.dial.decision import Source, Told
 from realtime_bridge.rollout.dial.stages import StageName
 

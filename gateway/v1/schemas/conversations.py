@@ -1,12 +1,91 @@
-"""What requests may change in a conversation: fields, assignment, participants, reading marks, signs of typing."""
+"""What requests may say about conversations."""
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+)
 
-from gateway.domain.conversations import UNSET, Assignment, ConversationPatch
-from gateway.domain.messages import ConversationStatus, Role
-from gateway.v1.schemas.fields import MAX_BIGINT, Body, Changes, Moment, Text128, Text255, Uuid, Whole, Word
+from gateway.domain.conversations import (
+    UNSET,
+    Assignment,
+    ConversationPatch,
+    ConversationStatus,
+    NewConversation,
+    NewParticipant,
+    Role,
+)
+from gateway.v1.schemas.fields import (
+    MAX_BIGINT,
+    MAX_PAGE,
+    Body,
+    Changes,
+    Cursor,
+    Moment,
+    Number,
+    Query,
+    Text255,
+    Uuid,
+    Word,
+    YesOrNo,
+)
+
+MAX_PARTICIPANTS = 100
+
+
+MAX_LIMIT = 100
+
+
+class ParticipantBody(Body):
+    user_id: Uuid
+    role: Annotated[Role, Word] = Role.CLIENT
+
+
+class CreateConversation(Body):
+    contact_jid: Text255
+    contact_name: Text255 | None = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
+    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    assigned_agent_id: Uuid | None = None
+    assigned_bot_id: Text255 | None = None
+    participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
+
+    def to_domain(self) -> NewConversation:
+        return NewConversation(
+            contact_jid=self.contact_jid,
+            contact_name=self.contact_name,
+            channel=self.channel,
+            status=self.status,
+            assigned_agent_id=self.assigned_agent_id,
+            assigned_bot_id=self.assigned_bot_id,
+            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
+        )
+
+
+def _at_most_100(limit: int) -> int:
+    """As in the first design, of which this was the one list: who asks for more is given what there is at most."""
+    return min(limit, MAX_LIMIT)
+
+
+class ListConversations(Query):
+    status: ConversationStatus | None = None
+    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
+    unread: Annotated[bool | None, YesOrNo] = None
+    updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
+    limit: Annotated[
+        int,
+        Field(ge=1, le=MAX_BIGINT, description="How many at most; more than 100 is 100."),
+        Number,
+        AfterValidator(_at_most_100),
+    ] = 20
+    page: (
+        Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
+        | None
+    ) = None
+    cursor: Cursor | None = None
 
 
 class PatchConversation(Changes):
@@ -34,21 +113,3 @@ class AssignConversation(Changes):
             agent_id=self.agent_id if "agent_id" in named else UNSET,
             bot_id=self.bot_id if "bot_id" in named else UNSET,
         )
-
-
-class PutParticipant(Body):
-    user_id: Uuid
-    role: Annotated[Role, Word] = Role.CLIENT
-
-
-class MarkRead(Body):
-    """Everything up to `seq`, by `userId`; by the account's own user when that is left out."""
-
-    seq: Annotated[int, Field(ge=0, le=MAX_BIGINT, description="Read up to here."), Whole]
-    user_id: Annotated[Uuid | None, Field(description="Who has read; left out, the account's own user.")] = None
-
-
-class Typing(Body):
-    user_id: Annotated[Uuid | None, Field(description="Who types; left out, the account's own user.")] = None
-    is_typing: Annotated[bool, Field(description="False when they have stopped.")] = True
-    username: Annotated[Text128 | None, Field(description="A name to show beside the sign.")] = None

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.messages import Scope
+from gateway.domain.keys import Scope
 from gateway.v1.schemas.fields import Body, Moment, Number, Query, Text255, Whole, Word
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis

@@ -1,4 +1,4 @@
-"""What requests may say about conversations, messages and sessions: field by field. Used by the views only."""
+"""What requests may say about messages."""
 
 import json
 from typing import Annotated, Literal
@@ -13,25 +13,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.messages import (
-    ConversationStatus,
-    Direction,
-    MessageStatus,
-    NewConversation,
-    NewMessage,
-    NewParticipant,
-    Role,
-    StatusChange,
-)
+from gateway.domain.messages import Direction, Edit, MessageStatus, NewMessage, StatusChange
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
-    MAX_PAGE,
     MIN_BIGINT,
     Body,
     Content,
     Cursor,
     Metadata,
-    Moment,
     Number,
     OfMessageType,
     Query,
@@ -41,40 +30,41 @@ from gateway.v1.schemas.fields import (
     Uuid,
     Whole,
     Word,
-    YesOrNo,
     not_blank,
 )
 
-MAX_PARTICIPANTS = 100
-MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
+
+class EditMessage(Body):
+    """Other words; `metadata` stays when it is left out. Empty content is for messages with attachments."""
+
+    content: Content
+    metadata: Metadata | None = None
+
+    def to_domain(self) -> Edit:
+        return Edit(content=self.content, metadata=None if self.metadata is None else json.dumps(self.metadata))
+
+
+def _storable(words: str) -> str:
+    if "\0" in words:
+        raise PydanticCustomError("nul_character", "Remove the NUL character.")
+    return not_blank(words)
+
+
+class SearchMessages(Query):
+    q: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        AfterValidator(_storable),
+        Field(description="All of these words must occur, each as the beginning of one."),
+    ]
+    conversation_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
+    cursor: Cursor | None = None
+
+
 MAX_ATTACHMENTS = 10
-MAX_LIMIT = 100
-
-
-class ParticipantBody(Body):
-    user_id: Uuid
-    role: Annotated[Role, Word] = Role.CLIENT
-
-
-class CreateConversation(Body):
-    contact_jid: Text255
-    contact_name: Text255 | None = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
-    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
-    assigned_agent_id: Uuid | None = None
-    assigned_bot_id: Text255 | None = None
-    participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
-
-    def to_domain(self) -> NewConversation:
-        return NewConversation(
-            contact_jid=self.contact_jid,
-            contact_name=self.contact_name,
-            channel=self.channel,
-            status=self.status,
-            assigned_agent_id=self.assigned_agent_id,
-            assigned_bot_id=self.assigned_bot_id,
-            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
-        )
 
 
 class SendMessage(OfMessageType):
@@ -119,40 +109,6 @@ class ChangeStatus(Body):
 
     def to_domain(self) -> StatusChange:
         return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
-
-
-class CreateRealtimeSession(Body):
-    """`conversationIds` are those the client shows; left out, its latest ones."""
-
-    user_id: Annotated[Uuid, Field(description="The signed-in user whom the session is for.")]
-    conversation_ids: (
-        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
-        | None
-    ) = None
-
-
-def _at_most_100(limit: int) -> int:
-    """As in the first design, of which this was the one list: who asks for more is given what there is at most."""
-    return min(limit, MAX_LIMIT)
-
-
-class ListConversations(Query):
-    status: ConversationStatus | None = None
-    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
-    unread: Annotated[bool | None, YesOrNo] = None
-    updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
-    limit: Annotated[
-        int,
-        Field(ge=1, le=MAX_BIGINT, description="How many at most; more than 100 is 100."),
-        Number,
-        AfterValidator(_at_most_100),
-    ] = 20
-    page: (
-        Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
-        | None
-    ) = None
-    cursor: Cursor | None = None
 
 
 class ShowMessages(Query):

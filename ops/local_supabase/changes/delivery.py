@@ -12,7 +12,7 @@ from ops.local_supabase.replication.pgoutput import Change, Operation, Relation,
 from ops.local_supabase.wire.messages import TextFanout
 
 if TYPE_CHECKING:
-    from ops.local_supabase.changes.subscriptions import Subscription
+    from ops.local_supabase.changes.subscription import Subscription
     from ops.local_supabase.sockets.channel import Channel
 
 MOST_RECORD_BYTES = 1_048_576  # Supabase: records over 1 MiB lose their long values

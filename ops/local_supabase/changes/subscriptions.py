@@ -1,15 +1,15 @@
 """Who has subscribed to what; takes changes from the log and hands each to its subscribers, in log order."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
 
 from ops.local_supabase.changes import bindings, checks
-from ops.local_supabase.changes.bindings import Binding, BindingError
+from ops.local_supabase.changes.bindings import BindingError
 from ops.local_supabase.changes.delivery import Delivery
+from ops.local_supabase.changes.subscription import Subscription
 from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.replication.pgoutput import Change
 from ops.local_supabase.replication.stream import ReplicationStream
@@ -25,22 +25,6 @@ MOST_WAITING = 10_000  # changes; past it they are dropped with a log line, as t
 EXTENSION = "postgres_changes"
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Subscription:
-    """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
-
-    channel: "Channel"
-    id: int
-    binding: Binding
-    tables: frozenset[int]
-
-    def wants(self, change: Change) -> bool:
-        relation = change.relation
-        if relation.oid in self.tables:
-            return self.binding.wants_event(change.operation)
-        return self.binding.wants(change.operation, relation.schema, relation.table)  # made since, or a partition
 
 
 class Subscriptions:

@@ -16,7 +16,7 @@ from ops.local_supabase.wire.frames import Frame, Version
 from ops.local_supabase.wire.messages import Fanout
 
 if TYPE_CHECKING:
-    from ops.local_supabase.changes.subscriptions import Subscription
+    from ops.local_supabase.changes.subscription import Subscription
     from ops.local_supabase.project import Project
     from ops.local_supabase.sockets.replay import StoredMessage
     from ops.local_supabase.sockets.socket import Socket

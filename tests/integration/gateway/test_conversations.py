@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.domain.messages import ConversationFilter, Position
+from gateway.domain.conversations import ConversationFilter
+from gateway.domain.pages import Position
 from gateway.http import page_cursors as cursors
 from tests.conftest import one
 from tests.factories import make_user

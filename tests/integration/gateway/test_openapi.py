@@ -12,9 +12,9 @@ import jsonschema_rs
 import pytest
 from flask import Flask
 
-from gateway.domain.messages import Scope
+from gateway.domain.keys import Scope
 from gateway.gates.deprecation import Deprecation
-from gateway.gates.scope import OWN_SCOPES
+from gateway.http.scopes import OWN_SCOPES
 from gateway.openapi.document import build, routes
 from gateway.openapi.operations import words
 from gateway.openapi.operations.catalogue import OPERATIONS

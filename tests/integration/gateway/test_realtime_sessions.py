@@ -11,7 +11,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.domain.messages import Sides
+from gateway.domain.sessions import Sides
 from gateway.openapi.operations.realtime import RealtimeSession
 from gateway.process.runtime import Runtime, running
 from gateway.settings import Settings

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.messages import ConversationFilter, ConversationStatus, Position
+from gateway.domain.conversations import ConversationFilter, ConversationStatus
+from gateway.domain.pages import Position
 from gateway.errors import ValidationFailed
 from gateway.http import page_cursors as cursors
 
