@@ -16,7 +16,7 @@ from gateway.process.flag_check import check_flag_provider
 from gateway.process.refusals import write_problem
 from gateway.process.worker import Worker
 from gateway.settings import Settings
-from realtime_bridge.shared.bind_addresses import Address, check_addresses
+from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.shared.environment import ConfigurationError
 
 ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then

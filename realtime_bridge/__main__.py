@@ -15,14 +15,14 @@ from starlette.types import ASGIApp
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.network.bind_addresses import Address, check_addresses
+from realtime_bridge.network.door import Door, places
+from realtime_bridge.network.web_server import WebServer
 from realtime_bridge.parity.counting_sink import CountedSink
-from realtime_bridge.process.door import Door, places
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
-from realtime_bridge.process.web_server import WebServer
 from realtime_bridge.settings import Settings, TransportName
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared import memory
-from realtime_bridge.shared.bind_addresses import Address, check_addresses
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.shared.logging import configure_logging

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import psutil
 
 from ops.errors import OpsError
-from realtime_bridge.shared.bind_addresses import listen, reason
+from realtime_bridge.network.bind_addresses import listen, reason
 
 HOST = "127.0.0.1"
 Listener = socket.socket

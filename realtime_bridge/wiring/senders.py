@@ -1,6 +1,7 @@
 """What sends webhooks and WhatsApp messages, where it is switched on."""
 
-from realtime_bridge.__main__ import log
+import structlog
+
 from realtime_bridge.settings import Settings
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.webhooks.call.attempt import Caller
@@ -9,6 +10,8 @@ from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
+
+log = structlog.get_logger(__name__)
 
 
 def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:

@@ -6,11 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.attachments import MAX_BYTES, NewAttachment
-from gateway.v1.schemas.fields import (
-    Body,
-    Whole,
-    not_blank,
-)
+from gateway.v1.schemas.fields import Body, Whole, not_blank
 
 
 def _content_type(value: object) -> object:

@@ -7,14 +7,7 @@ from pydantic import (
 )
 
 from gateway.domain.conversations import Role
-from gateway.v1.schemas.fields import (
-    MAX_BIGINT,
-    Body,
-    Text128,
-    Uuid,
-    Whole,
-    Word,
-)
+from gateway.v1.schemas.fields import MAX_BIGINT, Body, Text128, Uuid, Whole, Word
 
 
 class PutParticipant(Body):

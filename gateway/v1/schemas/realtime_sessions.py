@@ -6,12 +6,7 @@ from pydantic import (
     Field,
 )
 
-from gateway.v1.schemas.fields import (
-    MAX_BIGINT,
-    Body,
-    Uuid,
-    Whole,
-)
+from gateway.v1.schemas.fields import MAX_BIGINT, Body, Uuid, Whole
 
 MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
 

@@ -21,7 +21,7 @@ from realtime_bridge.legacy.socketio.packets import (
     check_polling_body,
     check_websocket_frame,
 )
-from realtime_bridge.process import door
+from realtime_bridge.network import door
 
 log = structlog.get_logger(__name__)
 

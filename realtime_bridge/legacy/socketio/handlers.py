@@ -19,7 +19,7 @@ from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.protocol_guard import GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
-from realtime_bridge.process import door
+from realtime_bridge.network import door
 from realtime_bridge.shared.tokens import TokenError, TokenVerifier
 
 log = structlog.get_logger(__name__)

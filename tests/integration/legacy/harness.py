@@ -22,7 +22,7 @@ from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
 from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.process.web_server import StallGuard
+from realtime_bridge.network.door import StallGuard
 from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.database import Pool

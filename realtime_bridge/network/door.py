@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime_bridge import metrics
-from realtime_bridge.process.web_server import StallGuard
 from realtime_bridge.webhooks.places import REQUESTS
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,7 @@ MOST = 20_000  # connections; one process has no processor for more sockets, wha
 OURS = REQUESTS + 275  # descriptors of our own: webhooks, WUZAPI, Postgres, Redis, files; and who is on the way out
 KNOWN_AT_MOST = 15 / 16  # of the places: probes, and whoever comes to say who they are, find the rest
 GUEST = "guest"
+STALL_TIMEOUT_S = 10.0  # the kernel's and our write buffers are full all this time; half of a ping's patience
 
 
 def places() -> int:
@@ -120,6 +121,35 @@ class Guest(H11Protocol):
     def on_response_complete(self) -> None:
         self.door.answered(self)
         super().on_response_complete()
+
+
+class StallGuard(WebSocketsSansIOProtocol):
+    """Aborts the connection when nothing could be written for `stall_timeout_s`."""
+
+    stall_timeout_s = STALL_TIMEOUT_S
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Have a frame count as sent when the system has taken it: what is left in this process dies with it."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(0)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self._stalled or self.loop.call_later(self.stall_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _forget(self) -> None:
+        if self._stalled:
+            self._stalled.cancel()
+            self._stalled = None
 
 
 class Websocket(StallGuard):
