@@ -6,7 +6,6 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.database import Database
-from gateway.fairness.transfers import Transfers
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body import BodyGate, BodySizeGate
 from gateway.gates.compression import CompressionGate
@@ -34,11 +33,11 @@ from gateway.openapi import views as documents
 from gateway.process import health
 from gateway.process.heartbeat import Heartbeat
 from gateway.process.runtime import NAME, Runtime
+from gateway.process.transfers import Transfers
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.services.keys import Keys
 from gateway.settings import Settings
-from gateway.storage import views as files
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (
     account,
@@ -46,6 +45,7 @@ from gateway.v1 import (
     channels,
     conversations,
     events,
+    files,
     imports,
     keys,
     messages,

@@ -30,6 +30,7 @@ from realtime_bridge.supabase.database import find_readers
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import RealtimeService
+from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from realtime_bridge.wiring import observers as observation
 from realtime_bridge.wiring.legacy import create_farewell, create_legacy
@@ -78,7 +79,7 @@ async def run(settings: Settings) -> None:
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy, way=way)
-    door = Door(places())
+    door = Door(places(calls=REQUESTS))
     apps = [legacy.around(app) if legacy else app, create_metrics_app()]
     servers = [
         WebServer(app, door, host=address.host, port=address.port, fd=settings.listen_fds.get(address.port))

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from flask import Flask, g, request
 
 from gateway.errors import PayloadTooLarge
-from gateway.fairness.transfers import Transfers, may_be_slow
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http.validation import MAX_BODY_BYTES
+from gateway.process.transfers import Transfers, may_be_slow
 
 
 class BodySizeGate:

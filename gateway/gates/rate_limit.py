@@ -15,7 +15,7 @@ from limits import RateLimitItemPerSecond
 
 from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
-from gateway.gates.limit_storage import SCHEME_PREFIX, LimitStorage
+from gateway.fairness.limit_storage import SCHEME_PREFIX, LimitStorage
 from gateway.http.problems import respond
 
 WINDOW_S = 60

@@ -6,12 +6,12 @@ from uuid import UUID
 from gateway.errors import ServiceUnavailable
 from realtime_bridge.rollout.dial import flag_source
 from realtime_bridge.rollout.dial.bucket import bucket_of
-from realtime_bridge.rollout.dial.decision import Source, Told
+from realtime_bridge.rollout.dial.decision import Source
 from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.follower import Dial, DialThread
 from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.shared.environment import ConfigurationError
-from realtime_bridge.shared.variables import Provider
+from realtime_bridge.shared.variables import Provider, Told
 
 PINNED = {  # legacy first: feeding both sides moves nobody
     Provider.SOCKETIO: Told.SOCKETIO,

@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 import migrations.versions
 from gateway.database import Database
 from gateway.errors import ServiceUnavailable
-from gateway.gates.limit_storage import LimitStorage
+from gateway.fairness.limit_storage import LimitStorage
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.store import health as store
 

@@ -8,7 +8,7 @@ from typing import Self
 from flask import Flask
 
 from gateway.database import Database
-from gateway.gates.limit_storage import LimitStorage
+from gateway.fairness.limit_storage import LimitStorage
 from gateway.keys.sync import KeySync
 from gateway.live.event_waiters import EventWaiters
 from gateway.live.provider_choice import ProviderChoice

@@ -12,9 +12,9 @@ from gateway.live.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH
 from gateway.store import realtime_sessions as store
 from gateway.store.realtime_sessions import Place
-from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.tokens import mint_user_token
+from realtime_bridge.shared.variables import Told
 
 LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio_server.py
 LATEST = 33  # conversations when none are named: with inbox and presence they fit Supabase's 100 channels of a socket

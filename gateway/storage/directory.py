@@ -1,4 +1,4 @@
-"""The embedded file store: a directory, for one machine. Its signed URLs lead to `gateway/storage/views.py`.
+"""The embedded file store: a directory, for one machine. Its signed URLs lead to `gateway/v1/files.py`.
 
 The contract is Supabase Storage's: a signed URL takes one PUT, a second one is refused, and what was put there stays.
 """

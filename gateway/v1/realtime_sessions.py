@@ -19,8 +19,8 @@ from gateway.services.realtime_sessions import RealtimeSession
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas.fields import NoQuery
 from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
-from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
+from realtime_bridge.shared.variables import Told
 
 
 def blueprint(database: Database, choices: ProviderChoice, sides: Sides) -> Blueprint:

@@ -12,11 +12,11 @@ from flask import Blueprint, Response, request
 from gateway.database import Database
 from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
 from gateway.fairness.places import CHANNELS_QUEUED
-from gateway.fairness.transfers import Transfers
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import rendering
 from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
+from gateway.process.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel

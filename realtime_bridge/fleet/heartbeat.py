@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.legacy.sessions import Sockets
+from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import SinkNotReady
 from realtime_bridge.shared.database import Pool

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge.legacy.sessions import Sockets
+from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_ID
 

@@ -15,7 +15,7 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.reading import event_of
 from realtime_bridge.legacy import cards
 from realtime_bridge.legacy.cards import Card
-from realtime_bridge.legacy.socketio.pace import REMEMBERED
+from realtime_bridge.legacy.pace import REMEMBERED
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.shares import QueueFull, TaskQueue
 from realtime_bridge.shared.tokens import Claims

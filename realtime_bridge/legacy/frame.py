@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+MAX_BIGINT = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emit:

@@ -16,7 +16,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime_bridge import metrics
-from realtime_bridge.webhooks.places import REQUESTS
 
 log = structlog.get_logger(__name__)
 
@@ -24,19 +23,22 @@ PATIENCE_S = 30.0  # for a head, a handshake and a token: the handshake's own 20
 SWEEP_S = 1.0
 CALM_S = 60.0  # without anybody sent away: what comes then is told of again
 MOST = 20_000  # connections; one process has no processor for more sockets, whatever descriptors it may have
-OURS = REQUESTS + 275  # descriptors of our own: webhooks, WUZAPI, Postgres, Redis, files; and who is on the way out
+OURS = 275  # descriptors of our own: WUZAPI, Postgres, Redis, files; and who is on the way out
 KNOWN_AT_MOST = 15 / 16  # of the places: probes, and whoever comes to say who they are, find the rest
 GUEST = "guest"
 STALL_TIMEOUT_S = 10.0  # the kernel's and our write buffers are full all this time; half of a ping's patience
 
 
-def places() -> int:
-    """Return how many connections this process can have, after asking for all the descriptors that it may get."""
+def places(calls: int) -> int:
+    """Return how many connections this process can have, after asking for all the descriptors that it may get.
+
+    `calls` goes to those that it makes itself.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     descriptors = 2 * MOST if hard == resource.RLIM_INFINITY else hard
-    return min(MOST, descriptors - min(OURS, descriptors // 2))
+    return min(MOST, descriptors - min(OURS + calls, descriptors // 2))
 
 
 class Door:

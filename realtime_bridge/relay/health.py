@@ -6,7 +6,9 @@ dial's gate turns back when it is too long.
 
 import contextlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -17,8 +19,25 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import metrics
 from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease
+from realtime_bridge.metrics import DELIVERED, HIGH_WATER, HOLES, LATENCY, PARKED
 from realtime_bridge.relay.sink import SinkUnavailable
+
+
+def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -> None:
+    """Note what one page did."""
+    now = datetime.now(UTC)
+    for event in settled:
+        if event.unreadable:
+            continue  # its time may be anything
+        LATENCY.labels(sink).observe(max(0.0, (now - event.created_at).total_seconds()))
+    DELIVERED.labels(sink).inc(len(settled) - refused)
+    PARKED.labels(sink).inc(refused)
+    HIGH_WATER.labels(sink).set(cursor.high_water)
+    HOLES.labels(sink).set(cursor.hole_count)
+
 
 FIRST_DELAY_S = 0.2  # a provider's restart behind a load balancer is often over after one retry
 

@@ -24,7 +24,7 @@ from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease, LeaseLost
 from realtime_bridge.event_log.reading import Page, read_page
-from realtime_bridge.relay import parked
+from realtime_bridge.relay import health, parked
 from realtime_bridge.relay import sink as relay_sink
 from realtime_bridge.relay.health import BreakerState, SinkHealth
 from realtime_bridge.relay.heard import Echo, HeardMark
@@ -200,7 +200,7 @@ class Relay:
             self._mark.sent(lease.cursor, time.monotonic())
         else:
             self._mark.follow(lease.cursor)
-        metrics.observe(self.sink.name, lease.cursor, first, refused)
+        health.observe(self.sink.name, lease.cursor, first, refused)
         metrics.SENT_AGAIN.inc(len(done) - len(first))
         self.tell_passed(first)
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.relay.sink import SinkNotReady
-from realtime_bridge.rollout.dial.decision import Reading, Told
+from realtime_bridge.rollout.dial.decision import Reading
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import Side, StageName
+from realtime_bridge.shared.variables import Told
 
 UNKNOWN_RETRY_S = 0.2  # at the start, until the dial was read once
 

@@ -7,12 +7,13 @@ from uuid import UUID
 from realtime_bridge.rollout import operators, store
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.changes import APPROVE, Wish, _add, _check_operators, _note, _request
-from realtime_bridge.rollout.dial.decision import Kind, Told
+from realtime_bridge.rollout.dial.decision import Kind
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, OperatorRefused, PlanRefused
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.store import Action
+from realtime_bridge.shared.variables import Told
 
 
 async def put_override(

@@ -10,13 +10,14 @@ from uuid import UUID
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge.rollout.dial.decision import Kind, Told
+from realtime_bridge.rollout.dial.decision import Kind
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Side, Stage
 from realtime_bridge.rollout.dial.store import Connection, _stage
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.gate.verdict import FailureRun
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.variables import Told
 
 _QUERIES = sql.AsyncQueries(__file__)
 

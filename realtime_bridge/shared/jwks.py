@@ -13,8 +13,7 @@ import aiohttp
 import structlog
 from jwt import PyJWK
 
-from realtime_bridge.network import outbound
-from realtime_bridge.shared import payloads
+from realtime_bridge.shared import outbound, payloads
 from realtime_bridge.shared.signing_key import ALGORITHMS
 
 log = structlog.get_logger(__name__)

@@ -8,6 +8,14 @@ from enum import StrEnum
 
 from realtime_bridge.shared.environment import Environment
 
+
+class Told(StrEnum):
+    """The provider a client is told to use."""
+
+    SOCKETIO = "socketio"
+    SUPABASE = "supabase"
+
+
 ORIGIN = re.compile(r"https?://[^/?#\s*@]+")
 FD = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")
 KEY_ENV = re.compile(r"[a-z]{1,16}")

@@ -2,9 +2,9 @@
 
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
-from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio.heard import StoredLog
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.settings import Settings
 from realtime_bridge.shared import jwks

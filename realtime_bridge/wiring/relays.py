@@ -6,8 +6,8 @@ from uuid import UUID
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
 from realtime_bridge.fleet.reports import Report
+from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.legacy.cards import StoredCards
-from realtime_bridge.legacy.sessions import Sockets
 from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio import server as socketio_server
 from realtime_bridge.parity.counting_sink import CountedSink

@@ -13,7 +13,6 @@ from realtime_bridge.relay.sink import Feed
 from realtime_bridge.rollout import announcer
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial import flag_source
-from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import Side, StageName
@@ -23,7 +22,7 @@ from realtime_bridge.settings import FeedMode, Settings
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.environment import ConfigurationError
-from realtime_bridge.shared.variables import Provider
+from realtime_bridge.shared.variables import Provider, Told
 from realtime_bridge.supabase.transport import Transport
 from realtime_bridge.wiring.observers import Dialled
 

@@ -7,7 +7,7 @@ WuzapiError
 
 import aiohttp
 
-from realtime_bridge.network import outbound
+from realtime_bridge.shared import outbound
 from realtime_bridge.shared.payloads import Unreadable, decode, storable
 from realtime_bridge.wuzapi.queue import SENDS
 

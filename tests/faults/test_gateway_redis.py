@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.gates.limit_storage import BREAKER_S, TIMEOUT_S
+from gateway.fairness.limit_storage import BREAKER_S, TIMEOUT_S
 from gateway.process.runtime import running
 from gateway.settings import Settings
 from tests.factories import make_key, make_user

@@ -10,8 +10,9 @@ from gateway import errors
 from gateway.openapi.operations.answers import Answer, Id
 from gateway.openapi.operations.operation import Operation
 from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
-from realtime_bridge.rollout.dial.decision import Source, Told
+from realtime_bridge.rollout.dial.decision import Source
 from realtime_bridge.rollout.dial.stages import StageName
+from realtime_bridge.shared.variables import Told
 
 _USER = "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"
 

@@ -12,12 +12,13 @@ from ops.cli.rollout.options import by_option, identify, run, shown_once, why_op
 from ops.cli.rollout.subjects import find_user
 from ops.terminal.output import Column, encode, say, show
 from realtime_bridge.rollout import changes, rules, store
-from realtime_bridge.rollout.dial.decision import Kind, Told
+from realtime_bridge.rollout.dial.decision import Kind
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.judgement import evaluate
+from realtime_bridge.shared.variables import Told
 
 OVERRIDE_COLUMNS = (
     Column("kind", "kind"),

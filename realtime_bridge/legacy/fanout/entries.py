@@ -8,8 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.socketio.arguments import MAX_BIGINT
+from realtime_bridge.legacy.frame import MAX_BIGINT, Emit
 
 
 def fields_of(emits: Sequence[Emit]) -> dict[str, str]:

@@ -3,8 +3,16 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from realtime_bridge.legacy.fanout.marks import Marks
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.socketio.rooms import Rooms
+
+
+class Here(Protocol):
+    """The rooms of this process."""
+
+    marks: Marks
+
+    async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None: ...
 
 
 class FanoutUnavailable(Exception):
@@ -33,7 +41,7 @@ class LocalFanout:
 
     is_ready = True
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Here) -> None:
         self._rooms = rooms
 
     async def start(self) -> None:

@@ -24,10 +24,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime_bridge.legacy.fanout import entries
-from realtime_bridge.legacy.fanout.local import FanoutUnavailable
+from realtime_bridge.legacy.fanout.local import FanoutUnavailable, Here
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.redis_client import BROKEN, connect
-from realtime_bridge.legacy.socketio.rooms import Rooms
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +57,7 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 class RedisFanout:
     """For bridges that share a Redis."""
 
-    def __init__(self, rooms: Rooms, redis_url: str, on_gap: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, rooms: Here, redis_url: str, on_gap: Callable[[], Awaitable[None]]) -> None:
         self.is_ready = False
         self._rooms = rooms
         self._on_gap = on_gap

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from realtime_bridge.legacy.frame import MAX_BIGINT
 from realtime_bridge.legacy.requests import Mistake, Written, not_found
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS
 
 MAX_ID_CHARS = 64  # longer is no id of ours; 2^63 has 19 digits
-MAX_BIGINT = 2**63 - 1
 MAX_CONTENT_BYTES = 4_096  # the same as over REST
 MAX_CLIENT_ID_CHARS = 128
 TYPES = {name: name for name in ("text", "image", "audio", "video", "document")} | {"file": "document"}

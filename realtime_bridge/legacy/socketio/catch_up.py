@@ -8,12 +8,11 @@ from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.conversations import Conversations, Lost
 from realtime_bridge.legacy.dialect import DialectError, is_listed
 from realtime_bridge.legacy.fanout.marks import NOTHING
-from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
+from realtime_bridge.legacy.frame import MAX_BIGINT, Emit, conversation_room, user_room
+from realtime_bridge.legacy.pace import Pace
 from realtime_bridge.legacy.sessions import Session
-from realtime_bridge.legacy.socketio.arguments import MAX_BIGINT
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
-from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Hold, Rooms
 
 MAX_EVENTS = (

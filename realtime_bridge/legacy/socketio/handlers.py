@@ -12,11 +12,11 @@ from realtime_bridge.legacy.fanout.local import Fanout
 from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit
+from realtime_bridge.legacy.pace import Pace
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Nobody, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio import arguments as answers
 from realtime_bridge.legacy.socketio.catch_up import CatchUp
 from realtime_bridge.legacy.socketio.dialect import typing
-from realtime_bridge.legacy.socketio.pace import Pace
 from realtime_bridge.legacy.socketio.protocol_guard import GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.network import door

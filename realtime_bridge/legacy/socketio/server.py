@@ -20,13 +20,13 @@ from realtime_bridge.legacy.endings import RESYNC, Endings
 from realtime_bridge.legacy.fanout.local import Fanout, LocalFanout
 from realtime_bridge.legacy.fanout.stream import RedisFanout
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.heard import Heard, Log
 from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio.asgi_guard import Gate
 from realtime_bridge.legacy.socketio.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.socketio.handlers import Handlers
+from realtime_bridge.legacy.socketio.heard import Heard, Log
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.socketio.protocol_guard import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms

@@ -8,13 +8,7 @@ from uuid import UUID
 
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.stages import Stage, StageName
-
-
-class Told(StrEnum):
-    """The provider a client is told to use."""
-
-    SOCKETIO = "socketio"
-    SUPABASE = "supabase"
+from realtime_bridge.shared.variables import Told
 
 
 class Source(StrEnum):

@@ -14,9 +14,9 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
-from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.shared.variables import Told
 
 log = structlog.get_logger(__name__)
 

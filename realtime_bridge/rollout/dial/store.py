@@ -5,10 +5,11 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading, Told
+from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Stage, StageName
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.variables import Told
 
 Connection = AsyncConnection[Any]
 _QUERIES = sql.AsyncQueries(__file__)

@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
 
-from realtime_bridge.network.outbound import BoundedConnector
+from realtime_bridge.shared.outbound import BoundedConnector
 from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused
 
 Lookup = Callable[[str, int, int], list[str]]

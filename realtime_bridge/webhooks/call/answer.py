@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from realtime_bridge.network.outbound import ANSWER_BYTES, TOO_LONG
+from realtime_bridge.shared.outbound import ANSWER_BYTES, TOO_LONG
 from realtime_bridge.shared.payloads import storable
 from realtime_bridge.webhooks.contract.addresses import AddressRefused
 from realtime_bridge.webhooks.contract.outcomes import Outcome, outcome_of_status, wish_of

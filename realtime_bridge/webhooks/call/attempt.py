@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import aiohttp
 from yarl import URL
 
-from realtime_bridge.network import outbound
+from realtime_bridge.shared import outbound
 from realtime_bridge.webhooks.call.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
 from realtime_bridge.webhooks.call.answer import describe_failure, read_answer
 from realtime_bridge.webhooks.contract import signing

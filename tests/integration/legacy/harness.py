@@ -16,9 +16,9 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.heard import StoredLog
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sink import LegacySink
+from realtime_bridge.legacy.socketio.heard import StoredLog
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
 from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.standing import StoredStanding

@@ -17,13 +17,12 @@ from psycopg.rows import DictRow
 
 from gateway.live.provider_choice import ProviderChoice
 from realtime_bridge.rollout.dial import flag_source
-from realtime_bridge.rollout.dial.decision import Told
 from realtime_bridge.rollout.dial.errors import FlagProviderError
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.rollout.openfeature import STAGE_FLAG, CrossfadeProvider
 from realtime_bridge.settings import Settings
 from realtime_bridge.shared.environment import ConfigurationError
-from realtime_bridge.shared.variables import Provider
+from realtime_bridge.shared.variables import Provider, Told
 from tests.integration.rollout.stages import put_stage
 from tests.waiting import wait_for
 

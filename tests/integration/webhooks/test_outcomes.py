@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from realtime_bridge.network.outbound import ANSWER_BYTES
+from realtime_bridge.shared.outbound import ANSWER_BYTES
 from realtime_bridge.webhooks.call.answer import MAX_RESPONSE_BYTES
 from realtime_bridge.webhooks.call.attempt import Attempt, Caller
 from realtime_bridge.webhooks.contract.outcomes import Outcome

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable
 
-from realtime_bridge.legacy.socketio.pace import REMEMBERED, Pace
+from realtime_bridge.legacy.pace import REMEMBERED, Pace
 
 
 async def takes(pace: Pace, key: Hashable, amount: float, within_s: float = 0.0) -> bool:

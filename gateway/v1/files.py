@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request, send_file
 
 from gateway.domain.attachments import LARGEST_BYTES
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
-from gateway.fairness.transfers import Transfers
+from gateway.process.transfers import Transfers
 from gateway.storage.directory import PATH, AlreadyUploaded, DirectoryStore, Ticket, TicketInvalid, TooLarge
 
 ENDPOINT = "files.put_file"
