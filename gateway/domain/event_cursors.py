@@ -2,7 +2,7 @@
 
 A cursor is `(high_water, unfinished)`: everything up to `high_water` was shown, except what transactions in
 `unfinished` wrote. Ids are taken before their transaction commits, so a lower id can appear after a higher one; `id >
-last` would lose it. The relay's cursor (realtime_bridge/cursor.py) remembers missing ids. Here most ids are missing
+last` would lose it. The relay's cursor (event_log/cursor.py) remembers missing ids. Here most ids are missing
 for good, because they are other accounts', so the writers are remembered instead: the statement that reads
 (store/events.sql) also tells which transaction ids had been given out and not ended when its snapshot was taken.
 Every event below the mark that it could not see was written by one of those, because a writer owns its transaction id

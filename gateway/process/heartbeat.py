@@ -9,7 +9,7 @@ import structlog
 
 from gateway.database import Database
 from gateway.errors import ServiceUnavailable
-from gateway.store import process_reports
+from gateway.store import health
 from realtime_bridge.shared.variables import Provider
 
 INTERVAL_S = 2.0  # as bridges report; a database that is starting, or is yet to be migrated, is told then
@@ -41,7 +41,7 @@ class Heartbeat:
         """Write what the database does not know; False when it did not take it. A failure that lasts is one line."""
         try:
             with self._database.connection() as connection:
-                process_reports.report(connection, name(), self._provider.value)
+                health.report(connection, name(), self._provider.value)
         except (ServiceUnavailable, psycopg.Error) as error:
             if not self._failing:
                 _log.warning("not_reported", error=f"{type(error).__name__}: {error}".strip())

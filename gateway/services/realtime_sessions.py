@@ -16,7 +16,7 @@ from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.tokens import mint_user_token
 from realtime_bridge.shared.variables import Told
 
-LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio_server.py
+LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio/server.py
 LATEST = 33  # conversations when none are named: with inbox and presence they fit Supabase's 100 channels of a socket
 NO_SUCH_USER = "There is no such user in a conversation of yours."
 

@@ -1,4 +1,4 @@
-"""Rows of `idempotency_records`. Called by gateway/idempotency.py only."""
+"""Rows of `idempotency_records`. Called by gateway/http/idempotency.py only."""
 
 import contextlib
 from collections.abc import Iterator

@@ -25,7 +25,7 @@ from realtime_bridge.supabase.transport import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "chat_ephemeral"  # gateway/ephemeral.py notifies it
+CHANNEL = "chat_ephemeral"  # gateway/live/typing.py notifies it
 FROM_GATEWAY = frozenset({Origin.API, Origin.WUZAPI})
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost meanwhile, as they may be
 RECONNECT_S = 0.5

@@ -42,7 +42,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessState(Report):
-    """A living process, as others see it: a bridge, or a gateway (gateway/heartbeat.py), which feeds nothing."""
+    """A living process, as others see it: a bridge, or a gateway (process/heartbeat.py there), which feeds nothing."""
 
     is_gateway: bool
     started_at: datetime

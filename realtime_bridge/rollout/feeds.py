@@ -1,4 +1,4 @@
-"""What each side is fed at each stage of the dial. Asked by the relay for every page (realtime_bridge/feed.py)."""
+"""What each side is fed at each stage of the dial. Asked by the relay for every page (relay/sink.py)."""
 
 from collections.abc import Callable, Sequence
 

@@ -33,7 +33,7 @@ def broadcasts_of(event: Event, *, without_inbox: Collection[UUID] = ()) -> tupl
 
 
 class RealtimeService:
-    """Broadcasts to Supabase Realtime over one transport. Raises SinkUnavailable (sinks/base.py)."""
+    """Broadcasts to Supabase Realtime over one transport. Raises SinkUnavailable (relay/sink.py)."""
 
     def __init__(self, transport: Transport, *, without_inbox: Collection[UUID] = ()) -> None:
         """`without_inbox`: who listens to conversations only, so that nobody pays for broadcasts to nobody."""

@@ -2,7 +2,7 @@
 select coalesce(max(id), 0) as id from chat_events
 
 -- name: read
--- Past the mark, and what was missing below it: ids are taken before they are committed (see realtime_bridge/cursor.py).
+-- Past the mark, and what was missing below it: ids are taken before they are committed (see realtime_bridge/event_log/cursor.py).
 select e.id, e.event_id, e.type, e.seq, json_build_object(
     'type', e.type,
     'timestamp', crossfade.iso8601(e.created_at),

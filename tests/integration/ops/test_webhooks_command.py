@@ -262,7 +262,7 @@ def test_listen_says_once_that_the_api_does_not_answer(monkeypatch: pytest.Monke
         if len(tries) == 3:
             raise Enough
 
-    monkeypatch.setattr("ops.cli.webhooks.command.listener.time.sleep", sleep)
+    monkeypatch.setattr("ops.cli.webhooks.listener.time.sleep", sleep)
     with pytest.raises(Enough):
         next(ApiSource(gone, "cf_live_x", ["*"], say=said.append).events())
     assert said == [f"No answer from {gone}, trying again."]

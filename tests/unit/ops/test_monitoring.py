@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 
 from gateway.metrics import Metrics
 from realtime_bridge import metrics
+from realtime_bridge.rollout import metrics as rollout_metrics
 from realtime_bridge.rollout.dial import metrics as dial_metrics
 
 OPS = Path(__file__).resolve().parents[3] / "ops"
@@ -30,6 +31,7 @@ def exported() -> set[str]:
     """Every series name that gateway and bridge can show."""
     assert metrics.LATENCY
     assert dial_metrics.STAGE
+    assert rollout_metrics.__doc__
     found: set[str] = set()
     for registry in (REGISTRY, Metrics()._registry):
         found |= {name for metric in _collected(registry) for name in _names(metric)}
