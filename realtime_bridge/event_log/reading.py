@@ -34,6 +34,13 @@ class Page:
     is_shared: bool
     """Whether more than one account has events in what was looked at."""
 
+    def advance(self, cursor: Cursor, settled: int) -> Cursor:
+        """Return the cursor after the first `settled` events."""
+        left = [event.id for event in self.events[settled:]]
+        left += [] if self.first_left is None else [self.first_left]
+        ids = sorted(event.id for event in self.events[:settled])
+        return cursor.advance(ids, self.snapshot, up_to=min(left) - 1 if left else None)
+
 
 async def read_page(
     connection: AsyncConnection[Any], sink: str, cursor: Cursor, limit: int, look_ahead: int | None = None

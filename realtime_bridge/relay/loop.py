@@ -10,7 +10,7 @@ goes back to where they were known to have heard.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from realtime_bridge import metrics
-from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log import leases
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease, LeaseLost
@@ -29,7 +29,8 @@ from realtime_bridge.relay import sink as relay_sink
 from realtime_bridge.relay.health import BreakerState, SinkHealth
 from realtime_bridge.relay.heard import Echo, HeardMark
 from realtime_bridge.relay.reach import Reach
-from realtime_bridge.relay.sink import Delivery, Everything, Feed, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import Everything, Feed, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.tenure import Tenure
 from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,6 @@ PROBE = 10  # events tried while the breaker is open: enough to tell a bad event
 POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
 ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
-RENEWAL_END_S = 2.0  # a renewal caught half way gives up with its statement; the release does not wait for more
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
 
 
@@ -69,18 +69,22 @@ class Relay:
         self._mark = HeardMark(Cursor(high_water=0))
         self._newest = 0
         """Id up to which everything was delivered before the cursor went back."""
-        self.lease: Lease | None = None
         self.health = SinkHealth(sink.name, pool)
         self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
         """Called with what was delivered for the first time, and not with what is replayed."""
         self._pool = pool
-        self._owner = owner
+        self._tenure = Tenure(sink.name, pool, owner)
         self._reach = Reach(page)
         self._is_behind = False
         self._last_token = -1
         self._news = asyncio.Event()
         self._again = asyncio.Event()
         self._stopping = asyncio.Event()
+
+    @property
+    def lease(self) -> Lease | None:
+        """None while another bridge has it."""
+        return self._tenure.lease
 
     def wake(self) -> None:
         """Say that there may be events."""
@@ -97,21 +101,16 @@ class Relay:
 
     async def run(self) -> None:
         """Hold the lease and deliver until `stop()`; survives every failure of the database and of the sink."""
-        renewal = asyncio.create_task(self._keep_lease())
-        try:
+        async with self._tenure.kept():
             while not self._stopping.is_set():
                 await self._wait(await self._step())
-        finally:
-            renewal.cancel()
-            await asyncio.wait([renewal], timeout=RENEWAL_END_S)
-            await self._release()
 
     async def run_once(self) -> int:
         """Deliver one page and move the cursor; return how many events were settled.
 
         Raises SinkUnavailable or LeaseLost; the cursor then stands behind what was settled before.
         """
-        lease = self._held()
+        lease = self._tenure.held
         is_fed = self.feed.is_open
         is_probe = self.health.breaker.state is BreakerState.OPEN and is_fed
         limit, began = PROBE if is_probe else self._reach.limit, time.monotonic()
@@ -130,22 +129,19 @@ class Relay:
 
     async def acquire(self) -> bool:
         """Take the lease and load the cursor; False while another bridge holds it."""
-        async with self._pool.connection() as connection:
-            self.lease = await cursors.claim(connection, self.sink.name, self._owner)
-        metrics.LEASE_HELD.labels(self.sink.name).set(self.lease is not None)
-        if self.lease is None:
+        lease = await self._tenure.take()
+        if lease is None:
             return False
-        log.info("lease taken", sink=self.sink.name, lease_token=self.lease.token)
-        if self.lease.token != self._last_token + 1:
+        if lease.token != self._last_token + 1:
             self.health.forget()
-            self._mark.follow(self.lease.heard or self.lease.cursor)
+            self._mark.follow(lease.heard or lease.cursor)
             if self._echo:
-                self._echo.take_over(self.lease.readers, has_unheard=self.lease.heard is not None)
-            if self.lease.delivered_count:
+                self._echo.take_over(lease.readers, has_unheard=lease.heard is not None)
+            if lease.delivered_count:
                 self.sink.resume()
-        if self._mark.cursor != self.lease.cursor:
-            self._mark.sent(self.lease.cursor, time.monotonic())
-        self._last_token = self.lease.token
+        if self._mark.cursor != lease.cursor:
+            self._mark.sent(lease.cursor, time.monotonic())
+        self._last_token = lease.token
         return True
 
     async def _listen(self, echo: Echo, connection: AsyncConnection[Any], lease: Lease, *, is_fed: bool) -> Lease:
@@ -163,8 +159,8 @@ class Relay:
             mark.follow(mark.cursor)
         if mark.cursor != lease.cursor if must_go_back else lease.heard and mark.cursor == lease.cursor:
             lease = replace(lease, cursor=mark.cursor, heard=None)
-            await cursors.move(connection, lease)
-            self.lease = lease
+            await leases.move(connection, lease)
+            self._tenure.lease = lease
         if must_go_back:
             echo.went_back()
         return lease
@@ -178,24 +174,24 @@ class Relay:
 
     async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page, chosen: Sequence[Event]) -> int:
         """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""
-        if not page.events and _advanced(lease, page, settled=0) == lease.cursor:
+        if not page.events and page.advance(lease.cursor, 0) == lease.cursor:
             return 0
-        async with self._delivery(connection, chosen) as delivery:
-            settled = _settled(page.events, chosen, delivery)
+        async with relay_sink.delivered(self.sink, connection, chosen) as delivery:
+            settled = delivery.passed(page.events, chosen)
             done = chosen[: delivery.settled]
             first = [event for event in done if event.id > self._newest]
             refused = sum(refusal.event.id > self._newest for refusal in delivery.refused)
             delivered = len(first) - refused
             lease = replace(
                 lease,
-                cursor=_advanced(lease, page, settled),
+                cursor=page.advance(lease.cursor, settled),
                 delivered_count=lease.delivered_count + delivered,
                 heard=self._mark.cursor if self._echo and (done or lease.heard) else None,
                 readers=tuple(self._echo.readers) if self._echo else (),
             )
             await parked.park(connection, self.sink.name, delivery.refused)
-            await cursors.move(connection, lease, delivered, len(done) - len(first))
-        self.lease = lease
+            await leases.move(connection, lease, delivered, len(done) - len(first))
+        self._tenure.lease = lease
         if lease.heard:
             self._mark.sent(lease.cursor, time.monotonic())
         else:
@@ -211,29 +207,15 @@ class Relay:
     async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
         """Deliver again what an operator asked for; what is refused again is parked again."""
         events = await parked.take_requested(connection, self.sink.name, limit)
-        async with self._delivery(connection, events) as delivery:
+        async with relay_sink.delivered(self.sink, connection, events) as delivery:
             refused = {refusal.event.event_id for refusal in delivery.refused}
             done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
-            await cursors.renew(connection, lease)
+            await leases.renew(connection, lease)
             await parked.unpark(connection, self.sink.name, done)
             await parked.park(connection, self.sink.name, delivery.refused)
         log.info("parked events replayed", sink=self.sink.name, delivered=len(done), refused=len(refused))
         if delivery.unavailable:
             raise delivery.unavailable
-
-    @contextlib.asynccontextmanager
-    async def _delivery(self, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
-        """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
-        if not events:
-            async with connection.transaction():
-                yield Delivery(settled=0)
-        elif self.sink.transactional:
-            async with connection.transaction():
-                yield await relay_sink.deliver(self.sink, events, connection)
-        else:
-            delivery = await relay_sink.deliver(self.sink, events, None)
-            async with connection.transaction():
-                yield delivery
 
     async def _step(self) -> Pause:
         """Do one round; return how long to pause before the next."""
@@ -249,10 +231,10 @@ class Relay:
             return Pause(await self.health.failed(self.lease, reason), until_woken=False)
         except LeaseLost as reason:
             log.warning("lease lost", sink=self.sink.name, reason=str(reason))
-            self._forget_lease()
+            self._tenure.forget()
             return Pause(STANDBY_POLL_S)
         except (psycopg.Error, TimeoutError) as error:
-            self._forget_lease()  # whether the last commit went through is only known to the database: read it again
+            self._tenure.forget()  # whether the last commit went through is only known to the database: read it again
             log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
             return Pause(DATABASE_RETRY_S, until_woken=False)
         return Pause(0.0 if settled and self._is_behind else POLL_S)
@@ -263,48 +245,3 @@ class Relay:
             await asyncio.wait_for(waiter.wait(), pause.seconds)
         self._news.clear()
         self._again.clear()
-
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(cursors.RENEW_S)
-            lease = self.lease
-            if lease is None:
-                continue
-            try:
-                async with self._pool.connection() as connection:
-                    await cursors.renew(connection, lease)
-            except LeaseLost:
-                if self.lease and self.lease.token == lease.token:
-                    self._forget_lease()
-            except psycopg.Error as error:
-                log.warning("lease not renewed", sink=self.sink.name, error=str(error).strip())
-
-    async def _release(self) -> None:
-        if self.lease:
-            with contextlib.suppress(psycopg.Error):
-                async with self._pool.connection() as connection:
-                    await cursors.release(connection, self.lease)
-        self._forget_lease()
-
-    def _held(self) -> Lease:
-        if self.lease is None:
-            raise LeaseLost(f"No lease on sink {self.sink.name}.")
-        return self.lease
-
-    def _forget_lease(self) -> None:
-        self.lease = None
-        metrics.LEASE_HELD.labels(self.sink.name).set(0)
-
-
-def _settled(events: Sequence[Event], chosen: Sequence[Event], delivery: Delivery) -> int:
-    """Return how many of the page are dealt with: all up to the first chosen event that was not tried."""
-    if delivery.settled == len(chosen):
-        return len(events)
-    return next(place for place, event in enumerate(events) if event.id == chosen[delivery.settled].id)
-
-
-def _advanced(lease: Lease, page: Page, settled: int) -> Cursor:
-    """Return the cursor after the first `settled` events of the page."""
-    left = [event.id for event in page.events[settled:]] + ([page.first_left] if page.first_left is not None else [])
-    ids = sorted(event.id for event in page.events[:settled])
-    return lease.cursor.advance(ids, page.snapshot, up_to=min(left) - 1 if left else None)

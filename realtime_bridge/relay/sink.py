@@ -7,7 +7,8 @@ SinkError
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -90,6 +91,12 @@ class Delivery:
     refused: tuple[Refusal, ...] = ()
     unavailable: SinkUnavailable | None = None
 
+    def passed(self, events: Sequence[Event], chosen: Sequence[Event]) -> int:
+        """Return how many of `events` are dealt with: all up to the first of those `chosen` that was not tried."""
+        if self.settled == len(chosen):
+            return len(events)
+        return next(place for place, event in enumerate(events) if event.id == chosen[self.settled].id)
+
 
 class Sink(Protocol):
     """Delivers batches in order. Raises SinkUnavailable, before anything was delivered."""
@@ -171,3 +178,15 @@ async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConn
 def _savepoint(connection: AsyncConnection[Any] | None) -> AbstractAsyncContextManager[Any]:
     """Undo what a failed try wrote; without a connection there is nothing to undo."""
     return connection.transaction() if connection else nullcontext()
+
+
+@contextlib.asynccontextmanager
+async def delivered(sink: Sink, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
+    """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
+    delivery = Delivery(settled=0)
+    if events and not sink.transactional:
+        delivery = await deliver(sink, events, None)
+    async with connection.transaction():
+        if events and sink.transactional:
+            delivery = await deliver(sink, events, connection)
+        yield delivery
