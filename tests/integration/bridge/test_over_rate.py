@@ -88,8 +88,8 @@ def test_what_realtime_drops_over_its_rate_is_heard_later_and_in_order(
         await supabase.start()
         try:
             async with bridge(database_url, supabase) as way, listening(supabase, account, topic) as listener:
-                events = supabase.project.rates.events
-                events.limit_per_s = supabase.project.rates.requests.limit_per_s = LIMIT_PER_S
+                events = supabase.project.context.rates.events
+                events.limit_per_s = supabase.project.context.rates.requests.limit_per_s = LIMIT_PER_S
                 while not (events.over and count > 500):
                     append_message(conn, conversation_id, str(count))
                     count += 1

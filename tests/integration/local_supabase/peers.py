@@ -152,3 +152,12 @@ def _cut(data: bytes, start: int, lengths: Any) -> list[bytes]:
         parts.append(data[start : start + length])
         start += length
     return [*parts, data[start:]]
+
+
+def encode_frame(version: str, topic: str, event: str, payload: object, join_ref: str, ref: str) -> str:
+    """A client's text frame in either version."""
+    if version.startswith("1"):
+        frame: object = {"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": join_ref}
+    else:
+        frame = [join_ref, ref, topic, event, payload]
+    return json.dumps(frame)

@@ -13,9 +13,9 @@ import psycopg
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import Limits, Settings, Timings
-from tests.integration.local_supabase import bodies, stage
+from tests.integration.local_supabase import bodies
 from tests.integration.local_supabase.checks import FRAME_TIMEOUT_S, Checks, Outcome
-from tests.integration.local_supabase.peers import Peer, open_peer, request
+from tests.integration.local_supabase.peers import Peer, encode_frame, open_peer, request
 from tests.integration.local_supabase.placeholders import SECRET, Values
 from tests.integration.local_supabase.scenarios import Scenario, Step
 from tests.waiting import eventually
@@ -37,15 +37,19 @@ join pg_replication_slots s on s.active_pid = r.pid where s.database = current_d
 _LIMITS = set(Limits.__dataclass_fields__)
 
 
-class Replay:
-    """One scenario on its own endpoint and database."""
+Hook = Callable[["Replay"], Awaitable[None]]
 
-    def __init__(self, scenario: Scenario, database_url: str) -> None:
+
+class Replay:
+    """One scenario on its own endpoint and database; `find_hook` finds what a note of it stands for."""
+
+    def __init__(self, scenario: Scenario, database_url: str, find_hook: Callable[[str, str], Hook | None]) -> None:
         self.scenario = scenario
         self.values = Values()
         self.peers: dict[str, Peer] = {}
         self.outcome = Outcome(scenario.name)
         self._database_url = database_url
+        self._find_hook = find_hook
         self._settings = _settings(scenario, database_url)
         self._endpoint = Endpoint(self._settings)
         self._versions: dict[str, str] = {}
@@ -111,7 +115,7 @@ class Replay:
         await handler(step)
 
     async def _send_note(self, step: Step) -> None:
-        hook = stage.hook_for(self.scenario.name, step.text)
+        hook = self._find_hook(self.scenario.name, step.text)
         if hook is not None:
             await hook(self)
 
@@ -221,7 +225,7 @@ class Replay:
         return self._versions[label]
 
     def frame(self, label: str, topic: str, event: str, payload: object, join_ref: str, ref: str) -> str:
-        return stage.encode_frame(self._versions[label], topic, event, payload, join_ref, ref)
+        return encode_frame(self._versions[label], topic, event, payload, join_ref, ref)
 
     def forget_received(self, label: str) -> None:
         received = self.peers[label].received

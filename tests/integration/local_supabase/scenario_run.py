@@ -9,7 +9,7 @@ import aiohttp
 import psycopg
 
 from ops.local_supabase.endpoint import Endpoint
-from tests.integration.local_supabase.peers import Peer, Received, open_peer, request
+from tests.integration.local_supabase.peers import Peer, Received, encode_frame, open_peer, request
 from tests.integration.local_supabase.recorded_scenarios import (
     DIRECTORY,
     USER,
@@ -20,7 +20,6 @@ from tests.integration.local_supabase.recorded_scenarios import (
     load,
 )
 from tests.integration.local_supabase.serving import join, socket_to, token
-from tests.integration.local_supabase.stage import encode_frame
 
 FRAMES_WITHIN_S = 8.0
 SETTLE_S = 0.3  # after the last step: what should not come would have come

@@ -1,37 +1,31 @@
 """What a recording says in words only: tables and policies made on the way, and bursts that were left out."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from realtime_bridge.shared.sql import Statements
 from tests.integration.local_supabase.peers import Peer, open_peer
-
-if TYPE_CHECKING:
-    from tests.integration.local_supabase.replay import Replay
+from tests.integration.local_supabase.replay import Hook, Replay
 
 _EXTRAS = Statements(__file__.replace("stage.py", "project_extras.py"))
 _TICKS_OF_EIGHTY_SECONDS = 16
-Hook = Callable[["Replay"], Awaitable[None]]
 
 
 def _run(name: str) -> Hook:
-    async def hook(replay: "Replay") -> None:
+    async def hook(replay: Replay) -> None:
         await replay.execute(_EXTRAS[name])
 
     return hook
 
 
-async def _drop_write_policy(replay: "Replay") -> None:
+async def _drop_write_policy(replay: Replay) -> None:
     await replay.execute("drop policy part_write on realtime.messages")
 
 
-async def _drop_read_policy(replay: "Replay") -> None:
+async def _drop_read_policy(replay: Replay) -> None:
     await replay.execute("drop policy part_read on realtime.messages")
 
 
-async def _burst_of_broadcasts(replay: "Replay") -> None:
+async def _burst_of_broadcasts(replay: Replay) -> None:
     """B sends 150 broadcasts: 150 acks for b, 150 messages for a; then the counters are evaluated."""
     payload = {"type": "broadcast", "event": "burst", "payload": {}}
     for number in range(150):
@@ -41,23 +35,23 @@ async def _burst_of_broadcasts(replay: "Replay") -> None:
     for label in ("a", "b"):
         for _ in range(150):
             await asyncio.wait_for(replay.peers[label].received.get(), 10)
-    replay.project.rates.tick()
+    replay.project.context.rates.tick()
 
 
-async def _long_pause(replay: "Replay") -> None:
+async def _long_pause(replay: Replay) -> None:
     await replay.read_up()
     for _ in range(_TICKS_OF_EIGHTY_SECONDS):
-        replay.project.rates.tick()
+        replay.project.context.rates.tick()
 
 
-async def _burst_of_requests(replay: "Replay") -> None:
+async def _burst_of_requests(replay: Replay) -> None:
     for _ in range(150):
         data = {"method": "POST", "path": "/realtime/v1/api/broadcast", "headers": {"Content-Type": "application/json"}}
         await replay.request(data, b"{}")
-    replay.project.rates.tick()
+    replay.project.context.rates.tick()
 
 
-async def _burst_of_joins(replay: "Replay") -> None:
+async def _burst_of_joins(replay: Replay) -> None:
     for number in range(40):
         ref = f"burst{number}"
         await replay.peers["a"].send(
@@ -65,10 +59,10 @@ async def _burst_of_joins(replay: "Replay") -> None:
         )
     for _ in range(40):
         await asyncio.wait_for(replay.peers["a"].received.get(), 10)
-    replay.project.rates.tick()
+    replay.project.context.rates.tick()
 
 
-async def _presence_crowd(replay: "Replay") -> None:
+async def _presence_crowd(replay: Replay) -> None:
     """Eight connections join with presence and track four times each; the second is called e and x1 later."""
     labels = ["a", *(f"x{number}" for number in range(1, 8))]
     topic = "realtime:room-11f"
@@ -86,7 +80,7 @@ async def _presence_crowd(replay: "Replay") -> None:
     await asyncio.sleep(1)  # the recording left these frames out: wait until they are all here, then forget them
     for label in [*labels, "b"]:
         replay.forget_received(label)
-    replay.project.rates.tick()
+    replay.project.context.rates.tick()
     replay.alias("e", "x1")
 
 
@@ -113,12 +107,3 @@ def hook_for(scenario: str, text: str) -> Hook | None:
         if scenario.startswith(number) and text.startswith(start):
             return hook
     return None
-
-
-def encode_frame(version: str, topic: str, event: str, payload: object, join_ref: str, ref: str) -> str:
-    """A client's text frame in either version."""
-    if version.startswith("1"):
-        frame: object = {"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": join_ref}
-    else:
-        frame = [join_ref, ref, topic, event, payload]
-    return json.dumps(frame)

@@ -72,7 +72,7 @@ def test_over_the_rate_rows_are_dropped_and_only_the_servers_log_knows(project_u
 
     async def play() -> None:
         async with serving(project_url, **LIMITED) as endpoint, socket_to(endpoint) as connection:
-            events = endpoint.project.rates.events
+            events = endpoint.project.context.rates.events
             await join(connection, "room")
             await asyncio.to_thread(write, project_url, 1)
             assert await hear(connection) == 1
@@ -98,12 +98,13 @@ def test_a_row_counts_like_a_batch_of_one(project_url: str) -> None:
     async def play() -> None:
         async with serving(project_url, **LIMITED) as endpoint, socket_to(endpoint) as connection:
             await join(connection, "room")
-            measure(endpoint.project.rates.events, LIMIT - 0.9)
+            events = endpoint.project.context.rates.events
+            measure(events, LIMIT - 0.9)
             with capture_logs() as log:
                 assert await asyncio.to_thread(write, project_url, 1) == []
                 await eventually(lambda: bool(log))
             assert log[0]["reason"].endswith(REDUCE)
-            endpoint.project.rates.events.tick()
+            events.tick()
             await asyncio.to_thread(write, project_url, 2)
             assert await hear(connection) == 2
 
@@ -115,16 +116,16 @@ def test_a_batch_that_would_pass_the_limit_is_refused_whole(project_url: str) ->
 
     async def play() -> None:
         async with serving(project_url, **LIMITED) as endpoint, socket_to(endpoint) as connection:
-            events = endpoint.project.rates.events
+            events = endpoint.project.context.rates.events
             await join(connection, "room")
             assert await post(endpoint, LIMIT + 1) == recorded(REDUCE)
             assert (await post(endpoint, LIMIT))["status"] == 202
             events.tick()
             assert events.average_per_s * 2 * TICK_S == 2 * LIMIT
-            endpoint.project.rates.events.average_per_s = 2.0
+            events.average_per_s = 2.0
             assert await post(endpoint, LIMIT - 1) == recorded(REDUCE)
             assert (await post(endpoint, LIMIT - 2))["status"] == 202
-            endpoint.project.rates.events.average_per_s = LIMIT + 0.1
+            events.average_per_s = LIMIT + 0.1
             assert await post(endpoint, 1) == recorded(OVER)
 
     asyncio.run(play())
@@ -138,8 +139,8 @@ def test_a_slot_that_comes_late_has_missed_what_was_written_before(project_url: 
         async with serving(project_url, timings=timings) as endpoint, socket_to(endpoint) as connection:
             await join(connection, "room")
             await asyncio.to_thread(write, project_url, 1)
-            assert not endpoint.project.healthy
-            await eventually(lambda: endpoint.project.healthy)
+            assert not endpoint.project.stream.connected.is_set()
+            await eventually(endpoint.project.stream.connected.is_set)
             await asyncio.to_thread(write, project_url, 2)
             assert await hear(connection) == 2
 

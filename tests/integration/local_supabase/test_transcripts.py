@@ -16,6 +16,7 @@ from tests.integration.local_supabase.checks import Outcome
 from tests.integration.local_supabase.differences import DIFFERENCES
 from tests.integration.local_supabase.replay import Replay
 from tests.integration.local_supabase.scenarios import Scenario, load_all
+from tests.integration.local_supabase.stage import hook_for
 
 SCENARIOS = load_all()
 AT_ONCE = 4  # each holds up to two of the server's ten replication slots
@@ -77,7 +78,7 @@ async def _replay_one(server: EmbeddedPostgres, scenario: Scenario) -> Outcome:
     name = f"replay_{next(_numbers)}"
     await asyncio.to_thread(_clone, server, name)
     try:
-        return await asyncio.wait_for(Replay(scenario, server.admin_url(name)).run(), SCENARIO_TIMEOUT_S)
+        return await asyncio.wait_for(Replay(scenario, server.admin_url(name), hook_for).run(), SCENARIO_TIMEOUT_S)
     except Exception as error:  # noqa: BLE001 - it belongs to this scenario's test
         return Outcome(scenario.name, problems=[f"{type(error).__name__}: {error}"])
     finally:
