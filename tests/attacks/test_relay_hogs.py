@@ -22,7 +22,7 @@ from realtime_bridge.relay.sink import Delivery
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, run, running
+from tests.relays import held_relay, run, running
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]

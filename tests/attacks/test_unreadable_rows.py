@@ -25,8 +25,8 @@ from tests.conftest import (  # noqa: F401 - a clone of its own: its cursors cou
 )
 from tests.factories import append_message, claims_of, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, open_pool, run
 from tests.integration.webhooks.conftest import BOX
+from tests.relays import held_relay, open_pool, run
 
 Conn = psycopg.Connection[DictRow]
 # ruff: noqa: F811 - what is imported above is named as an argument below

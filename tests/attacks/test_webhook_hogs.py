@@ -22,10 +22,10 @@ from realtime_bridge.webhooks.queue.deliveries import ENDPOINTS_PER_CLAIM, WINDO
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.flooding_receiver import FLOODS
-from tests.integration.bridge.conftest import run
 from tests.integration.webhooks.conftest import BOX, LOOPBACK, Webhooks, webhooks
-from tests.integration.webhooks.test_ssrf import delivery, endpoint
 from tests.receivers import receiver
+from tests.relays import run
+from tests.taken_deliveries import delivery, endpoint
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]

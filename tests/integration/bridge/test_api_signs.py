@@ -15,7 +15,7 @@ from realtime_bridge.ephemeral.api_signs import CHANNEL, ApiSigns
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.supabase.transport import Broadcast
-from tests.integration.bridge.conftest import open_pool
+from tests.relays import open_pool
 from tests.waiting import eventually
 
 USER = UUID(int=5)

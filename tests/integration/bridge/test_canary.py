@@ -23,7 +23,7 @@ from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
-from tests.integration.bridge.conftest import held_relay, open_pool
+from tests.relays import held_relay, open_pool
 from tests.waiting import eventually
 
 

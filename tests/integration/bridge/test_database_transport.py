@@ -15,8 +15,8 @@ from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, open_pool, run, running
 from tests.proxy import Cut, CuttingProxy
+from tests.relays import held_relay, open_pool, run, running
 from tests.waiting import eventually
 
 

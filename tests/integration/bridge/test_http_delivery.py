@@ -15,8 +15,8 @@ from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.conftest import held_relay
 from tests.integration.bridge.live import all_heard, listening, local_supabase
+from tests.relays import held_relay
 
 MESSAGES = 120  # two batches for two topics each
 

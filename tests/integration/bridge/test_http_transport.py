@@ -17,7 +17,7 @@ from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message
-from tests.integration.bridge.conftest import held_relay, run
+from tests.relays import held_relay, run
 
 Answer = Callable[[list[dict[str, Any]]], web.Response]
 

@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 from realtime_bridge.event_log.janitor import Janitor
 from tests.conftest import one
 from tests.factories import make_conversation, make_user
-from tests.integration.bridge.conftest import open_pool
+from tests.relays import open_pool
 
 
 def test_many_bridges_wake_each_conversation_once(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

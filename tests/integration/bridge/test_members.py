@@ -7,7 +7,7 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.ephemeral.members import Membership, StoredMembers
 from tests.factories import make_conversation, make_user
-from tests.integration.bridge.conftest import open_pool
+from tests.relays import open_pool
 
 
 def test_what_is_no_text_is_no_name(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

@@ -24,8 +24,8 @@ from realtime_bridge.supabase.seats import Seats
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.conftest import open_pool, running
 from tests.integration.bridge.live import LocalSupabase, listening, service_key
+from tests.relays import open_pool, running
 from tests.waiting import eventually
 
 LIMIT_PER_S = 30

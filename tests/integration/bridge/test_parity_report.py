@@ -23,7 +23,7 @@ from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.rollout.gate import latency
 from tests.conftest import one
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import open_pool
+from tests.relays import open_pool
 from tests.written import Written
 
 

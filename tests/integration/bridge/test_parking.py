@@ -8,7 +8,7 @@ from realtime_bridge.relay.sink import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, run
+from tests.relays import held_relay, run
 
 
 def test_a_refused_event_is_parked_and_its_neighbours_go_on(

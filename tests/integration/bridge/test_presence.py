@@ -22,8 +22,8 @@ from realtime_bridge.legacy.sessions import Session
 from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 from realtime_bridge.supabase.seats import Seats
 from tests.factories import make_conversation, make_user
-from tests.integration.bridge.conftest import open_pool
 from tests.integration.bridge.live import LocalSupabase, local_supabase, service_key
+from tests.relays import open_pool
 from tests.waiting import eventually
 
 

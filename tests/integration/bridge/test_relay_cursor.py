@@ -11,7 +11,7 @@ from realtime_bridge.relay.sink import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, run, running, standby_relay
+from tests.relays import held_relay, run, running, standby_relay
 from tests.waiting import eventually
 
 

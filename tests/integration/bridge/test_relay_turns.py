@@ -14,7 +14,7 @@ from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.shared import sql
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, open_pool, run
+from tests.relays import held_relay, open_pool, run
 
 Conn = psycopg.Connection[DictRow]
 

@@ -20,11 +20,11 @@ from realtime_bridge.supabase.probe.way import AWAY, BACK, HOLD_S, Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.conftest import open_pool, running
 from tests.integration.bridge.live import LocalSupabase, all_heard, listening
 from tests.integration.rollout.keeping import keeping
 from tests.integration.rollout.stages import put_stage
 from tests.integration.rollout.test_notices import told
+from tests.relays import open_pool, running
 from tests.waiting import eventually
 
 SLOT_DELAY_S = 1.5  # hosted it is some ten; what is written meanwhile is never broadcast, however long it takes

@@ -6,7 +6,6 @@ from psycopg.rows import DictRow
 
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.conftest import run
 from tests.integration.bridge.wuzapi import (
     ANA,
     BOB,
@@ -17,6 +16,7 @@ from tests.integration.bridge.wuzapi import (
     statuses,
     whatsapp_conversation,
 )
+from tests.relays import run
 from tests.wuzapi_server import WuzapiServer
 
 

@@ -13,7 +13,6 @@ from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.queue import SENDS
 from tests.conftest import one
 from tests.factories import append_message, make_user
-from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.bridge.wuzapi import (
     ANA,
     BOB,
@@ -24,6 +23,7 @@ from tests.integration.bridge.wuzapi import (
     statuses,
     whatsapp_conversation,
 )
+from tests.relays import open_pool, run
 from tests.waiting import eventually
 from tests.wuzapi_server import WuzapiServer
 

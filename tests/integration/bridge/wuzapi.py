@@ -15,7 +15,7 @@ from realtime_bridge.wuzapi.client import WuzapiClient
 from realtime_bridge.wuzapi.sender import Sender
 from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.factories import make_conversation
-from tests.integration.bridge.conftest import held_relay, open_pool
+from tests.relays import held_relay, open_pool
 from tests.wuzapi_server import TOKEN
 
 ANA, BOB = "5491155553934@s.whatsapp.net", "5491100000000@s.whatsapp.net"

@@ -7,8 +7,8 @@ import psycopg
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout.dial.follower import Dial
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.stages import put_stage
+from tests.relays import run
 from tests.waiting import eventually
 
 

@@ -16,10 +16,10 @@ from realtime_bridge.rollout.guide import UNKNOWN
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.metrics import LEFT
 from realtime_bridge.rollout.operators import Who
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 from tests.waiting import wait_for
 
 BOUND_S = 20.0  # where nothing is waited for

@@ -5,21 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-import psycopg
-import pytest
-from psycopg.rows import DictRow
-
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Sink
 from realtime_bridge.shared import database as db
 from realtime_bridge.shared.database import Pool
-from tests.factories import make_conversation, make_user
-
-
-@pytest.fixture
-def conversation(conn: psycopg.Connection[DictRow]) -> int:
-    """A conversation of an account with one more member."""
-    return make_conversation(conn, make_user(conn), make_user(conn))
 
 
 @contextlib.asynccontextmanager
