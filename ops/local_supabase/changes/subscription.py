@@ -1,20 +1,17 @@
 """One binding of one channel's `postgres_changes`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ops.local_supabase.changes.bindings import Binding
 from ops.local_supabase.replication.pgoutput import Change
-
-if TYPE_CHECKING:
-    from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.context import Subscriber
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
     """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
 
-    channel: "Channel"
+    channel: Subscriber
     id: int
     binding: Binding
     tables: frozenset[int]

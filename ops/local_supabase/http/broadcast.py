@@ -16,7 +16,7 @@ from ops.local_supabase.http import batch
 from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.batch import BatchError, BatchMessage
 from ops.local_supabase.http.body import BodyError
-from ops.local_supabase.project import Project
+from ops.local_supabase.sockets.context import Context
 from ops.local_supabase.sockets.rates import OVER
 from ops.local_supabase.wire import json_text, payload_size
 from ops.local_supabase.wire.frames import Encoding
@@ -25,7 +25,7 @@ from ops.local_supabase.wire.messages import TextFanout, UserFanout
 _BYTES = "application/octet-stream"
 _AUTHORIZATION_PARTS = 2
 
-PROJECT = web.AppKey("project", Project)
+CONTEXT = web.AppKey("context", Context)
 
 
 class AnswerError(Exception):
@@ -58,7 +58,7 @@ async def _broadcast_batch(request: web.Request) -> web.Response:
 async def _broadcast_one(request: web.Request) -> web.Response:
     if http_body.media_type(request) not in ("application/json", _BYTES, ""):
         text = "Unsupported Media Type. Use application/json or application/octet-stream"
-        return _plain_answer(415, {"error": text}, request_id=True)
+        return _plain_answer(415, {"error": text})
     return await _guarded(request, _send_one)
 
 
@@ -67,29 +67,29 @@ Sender = Callable[[web.Request, Claims, bytes, dict[str, Any]], Awaitable[None]]
 
 async def _guarded(request: web.Request, send: Sender) -> web.Response:
     """Ask everything that both endpoints ask, then send."""
-    project = request.app[PROJECT]
+    context = request.app[CONTEXT]
     try:
         data = await http_body.read_bytes(request)
         body = http_body.parse(http_body.media_type(request), data)
     except BodyError as error:
         return text_answer(error.status, error.text)
-    project.rates.requests.add()
+    context.rates.requests.add()
     try:
-        _check_open(project)
-        await send(request, _claims(project, request), data, body)
+        _check_open(context)
+        await send(request, _claims(context, request), data, body)
     except AnswerError as error:
         return _answer(request, error.status, error.body)
     return _answer(request, 202, None)
 
 
-def _check_open(project: Project) -> None:
-    if project.rates.requests.over:
+def _check_open(context: Context) -> None:
+    if context.rates.requests.over:
         raise AnswerError(429, {"message": "Too many requests"})
-    if project.settings.suspended:
+    if context.settings.suspended:
         raise AnswerError(403, {"message": "Tenant is suspended"})
 
 
-def _claims(project: Project, request: web.Request) -> Claims:
+def _claims(context: Context, request: web.Request) -> Claims:
     """Verify the bearer token, else the apikey header; opaque keys are exchanged first."""
     authorization = request.headers.get("Authorization")
     token = request.headers.get("apikey")
@@ -102,75 +102,75 @@ def _claims(project: Project, request: web.Request) -> Claims:
     if not token:
         raise AnswerError(401, {"message": "Unauthorized"})
     try:
-        return project.verifier.verify(project.keys.exchange(token))
+        return context.verifier.verify(context.keys.exchange(token))
     except TokenError:
         raise AnswerError(401, {"message": "Unauthorized"}) from None
 
 
 async def _send_batch(request: web.Request, claims: Claims, _data: bytes, body: dict[str, Any]) -> None:
-    project = request.app[PROJECT]
+    context = request.app[CONTEXT]
     try:
-        messages = batch.read(body, project.settings.limits.max_payload_size_kb)
+        messages = batch.read(body, context.settings.limits.max_payload_size_kb)
     except BatchError as error:
         raise AnswerError(422, {"errors": {"messages": error.errors}}) from None
-    if refusal := project.rates.refusal(len(messages)):
+    if refusal := context.rates.refusal(len(messages)):
         raise AnswerError(429, {"message": refusal})
     for message in messages:
         if not message.private:
-            _publish(project, message)
-    await _publish_private(project, claims, [message for message in messages if message.private])
+            _publish(context, message)
+    await _publish_private(context, claims, [message for message in messages if message.private])
 
 
-async def _publish_private(project: Project, claims: Claims, messages: list[BatchMessage]) -> None:
+async def _publish_private(context: Context, claims: Claims, messages: list[BatchMessage]) -> None:
     """Ask once per topic; what may not be written is dropped without a word."""
     allowed: dict[str, bool] = {}
     for message in messages:
         if message.topic not in allowed:
-            allowed[message.topic] = await _may_write(project, claims, message.topic)
+            allowed[message.topic] = await _may_write(context, claims, message.topic)
         if allowed[message.topic]:
-            _publish(project, message)
+            _publish(context, message)
 
 
-async def _may_write(project: Project, claims: Claims, topic: str) -> bool:
+async def _may_write(context: Context, claims: Claims, topic: str) -> bool:
     try:
-        return (await project.authorizer.writable(topic, claims, [Extension.BROADCAST])).broadcast
+        return (await context.authorizer.writable(topic, claims, [Extension.BROADCAST])).broadcast
     except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
         return False
 
 
-def _publish(project: Project, message: BatchMessage) -> None:
+def _publish(context: Context, message: BatchMessage) -> None:
     body: dict[str, Any] = {"event": message.event, "payload": message.payload, "type": "broadcast"}
     if message.id is not None:
         body["meta"] = {"id": message.id}
-    project.rates.events.add()
+    context.rates.events.add()
     fanout = TextFanout(f"realtime:{message.topic}", "broadcast", body)
-    project.hub.publish(message.private, message.topic, fanout)
+    context.hub.publish(message.private, message.topic, fanout)
 
 
 async def _send_one(request: web.Request, claims: Claims, data: bytes, body: dict[str, Any]) -> None:
-    project = request.app[PROJECT]
+    context = request.app[CONTEXT]
     topic, event = request.match_info["topic"], request.match_info["event"]
     raw = http_body.media_type(request) == _BYTES
     if not topic.strip():
         raise AnswerError(422, {"errors": {"topic": ["can't be blank"]}})
-    if payload_size.exceeds(data if raw else body, len(data), project.settings.limits.max_payload_size_kb):
+    if payload_size.exceeds(data if raw else body, len(data), context.settings.limits.max_payload_size_kb):
         raise AnswerError(422, {"errors": {"payload": ["Payload size exceeds tenant limit"]}})
-    if project.rates.events.over:
+    if context.rates.events.over:
         raise AnswerError(429, {"message": OVER})
     private = request.query.get("private") == "true"
     if private:
-        await _check_write(project, claims, topic)
-    project.rates.events.add()
+        await _check_write(context, claims, topic)
+    context.rates.events.add()
     content, encoding = (data, Encoding.RAW) if raw else (json_text.encode(body), Encoding.JSON)
     try:
-        project.hub.publish(private, topic, UserFanout(f"realtime:{topic}", event, content, encoding))
+        context.hub.publish(private, topic, UserFanout(f"realtime:{topic}", event, content, encoding))
     except ValueError:
         raise AnswerError(500, "Internal Server Error") from None
 
 
-async def _check_write(project: Project, claims: Claims, topic: str) -> None:
+async def _check_write(context: Context, claims: Claims, topic: str) -> None:
     try:
-        permissions = await project.authorizer.writable(topic, claims, [Extension.BROADCAST])
+        permissions = await context.authorizer.writable(topic, claims, [Extension.BROADCAST])
     except PolicyError:
         raise AnswerError(422, {"message": "RLS policy error"}) from None
     except MissingPartitionError:
@@ -183,21 +183,19 @@ async def _check_write(project: Project, claims: Claims, topic: str) -> None:
 
 def _answer(request: web.Request, status: int, body: Any) -> web.Response:
     """A response with the rate headers every answer past the body parser carries."""
-    requests = request.app[PROJECT].rates.requests
+    requests = request.app[CONTEXT].rates.requests
     rolling = int(requests.average_per_s)
-    response = _plain_answer(status, body, request_id=True)
+    response = _plain_answer(status, body)
     response.headers["x-rate-rolling"] = str(rolling)
     response.headers["x-rate-limit"] = str(requests.limit_per_s)
     response.headers["x-rate-limit-remaining"] = str(max(requests.limit_per_s - rolling, 0))
     return response
 
 
-def _plain_answer(status: int, body: Any, *, request_id: bool) -> web.Response:
-    headers = {"x-request-id": uuid.uuid4().hex} if request_id else {}
+def _plain_answer(status: int, body: Any) -> web.Response:
+    headers = {"x-request-id": uuid.uuid4().hex}
     if body is None:
-        response = web.Response(status=status, headers=headers)
-        response.headers["Content-Length"] = "0"
-        return response
+        return web.Response(status=status, headers={**headers, "Content-Length": "0"})
     headers["Content-Type"] = "application/json; charset=utf-8"
     return web.Response(status=status, body=json_text.encode(body), headers=headers)
 

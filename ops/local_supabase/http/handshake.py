@@ -8,21 +8,22 @@ from aiohttp import web
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.refusals import HandshakeRefusedError
 from ops.local_supabase.access.tokens import TokenError
-from ops.local_supabase.http.broadcast import PROJECT
 from ops.local_supabase.project import Project
-from ops.local_supabase.sockets.socket import Socket
+from ops.local_supabase.sockets.context import Context
+from ops.local_supabase.sockets.socket import CLOSE_TIMEOUT_S, Socket
 from ops.local_supabase.wire import json_text
 from ops.local_supabase.wire.frames import Version
 from ops.local_supabase.wire.serializer import Serializer
 
 MOST_FRAME_BYTES = 5_000_000  # a longer frame closes with 1009
-CLOSE_TIMEOUT_S = 2.0
+PROJECT = web.AppKey("project", Project)
 _VERSION = re.compile(r"^([12])\.0\.\d+$")
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
     """Open a socket and serve it to its end, or say in HTTP why not."""
     project = request.app[PROJECT]
+    context = project.context
     if project.stopping:
         return web.Response(status=503, headers={"Connection": "close"})
     if "upgrade" not in request.headers.get("Connection", "").lower():
@@ -32,9 +33,9 @@ async def serve(request: web.Request) -> web.StreamResponse:
     if version is None:
         return web.Response(status=403, body=b"")
     try:
-        token = _checked_token(project, request)
+        token = _checked_token(context, request)
     except HandshakeRefusedError as refusal:
-        await asyncio.sleep(project.settings.timings.connect_error_backoff_s)
+        await asyncio.sleep(context.settings.timings.connect_error_backoff_s)
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return web.Response(status=refusal.status, body=json_text.encode({"error": refusal.text}), headers=headers)
     websocket = web.WebSocketResponse(
@@ -44,9 +45,12 @@ async def serve(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         return websocket
-    socket = Socket(project, websocket, transport, token, Serializer(Version(int(version.group(1)))))
+    socket = Socket(context, websocket, transport, token, Serializer(Version(int(version.group(1)))))
     project.sockets.add(socket)
-    await socket.run()
+    try:
+        await socket.run()
+    finally:
+        project.sockets.discard(socket)
     return websocket
 
 
@@ -54,19 +58,19 @@ async def refuse_post(_request: web.Request) -> web.Response:
     return web.Response(status=400, body=b"")
 
 
-def _checked_token(project: Project, request: web.Request) -> str:
+def _checked_token(context: Context, request: web.Request) -> str:
     key = request.headers.get("x-api-key", request.query.get("apikey"))
-    if project.settings.suspended:
+    if context.settings.suspended:
         raise HandshakeRefusedError(403, "Realtime was disabled for this tenant")
     if key is None:
         raise HandshakeRefusedError(401, "API key is missing")
-    token = project.keys.exchange(key)
+    token = context.keys.exchange(key)
     try:
-        project.verifier.verify(token)
+        context.verifier.verify(token)
     except TokenError as error:
         raise refusals.at_handshake(error) from None
-    if project.users_full():
+    if context.full:
         raise HandshakeRefusedError(429, "Too many connected users")
-    if project.rates.joins.over:
+    if context.rates.joins.over:
         raise HandshakeRefusedError(429, "Too many joins per second")
     return token

@@ -4,30 +4,26 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ops.local_supabase.access import refusals
 from ops.local_supabase.access.authorization import EVERYTHING, Permissions
 from ops.local_supabase.access.tokens import Claims
+from ops.local_supabase.sockets.context import Connection
 from ops.local_supabase.sockets.hub import Listener
 from ops.local_supabase.sockets.join_config import JoinConfig
 from ops.local_supabase.sockets.presence import PresenceFanout
+from ops.local_supabase.sockets.replay import StoredMessage
 from ops.local_supabase.wire.frames import Frame, Version
 from ops.local_supabase.wire.messages import Fanout
-
-if TYPE_CHECKING:
-    from ops.local_supabase.changes.subscription import Subscription
-    from ops.local_supabase.project import Project
-    from ops.local_supabase.sockets.replay import StoredMessage
-    from ops.local_supabase.sockets.socket import Socket
 
 
 class Channel:
     """Lives from an accepted join to phx_close, phx_error, a second join, or the end of its connection."""
 
-    def __init__(self, socket: "Socket", frame: Frame, config: JoinConfig, token: str, claims: Claims) -> None:
+    def __init__(self, socket: Connection, frame: Frame, config: JoinConfig, token: str, claims: Claims) -> None:
         self.socket = socket
-        self.project: Project = socket.project
+        self.context = socket.context
         self.topic = str(frame.topic)
         self.name = self.topic.removeprefix("realtime:")
         self.key = (config.private, self.name)
@@ -38,11 +34,10 @@ class Channel:
         self.claims = claims
         self.read = EVERYTHING  # public channels ask nobody
         self.write: Permissions | None = None if config.private else EVERYTHING
-        self.presence_enabled = config.presence_enabled or self.project.settings.presence_enabled
+        self.presence_enabled = config.presence_enabled or self.context.settings.presence_enabled
         self.presence_calls: deque[float] = deque()
         self.replayed: set[str] = set()
         self._held: list[Fanout] | None = None if config.replay is None else []
-        self.subscriptions: list[Subscription] = []
         self.leaving = False
         self.closed = False
         self._expiry: asyncio.TimerHandle | None = None
@@ -62,7 +57,7 @@ class Channel:
         payload = {"message": message, "status": status, "extension": extension, "channel": self.name}
         self.push("system", payload)
 
-    def push_replayed(self, message: "StoredMessage") -> None:
+    def push_replayed(self, message: StoredMessage) -> None:
         """Send a stored message again; should it also arrive live, it is not repeated."""
         self.replayed.add(message.id)
         meta = {"id": message.id, "replayed": True}
@@ -83,11 +78,11 @@ class Channel:
         """The last thing after a join; counted, and refused when the project is over its presence rate."""
         if not self.presence_enabled or not self.read.presence:
             return
-        if self.project.rates.presence.over:
+        if self.context.rates.presence.over:
             self.shutdown("Too many presence messages per second")
             return
-        self.project.rates.presence.add()
-        self.push("presence_state", self.project.presence.state(self.key))
+        self.context.rates.presence.add()
+        self.push("presence_state", self.context.presence.state(self.key))
 
     def deliver(self, message: Fanout, sender: Listener | None) -> None:
         """Pass a message on, unless a permission, an own copy or an earlier replay speaks against it."""
@@ -103,38 +98,34 @@ class Channel:
             return
         if message.message_id is not None and message.message_id in self.replayed:
             return
+        self._deliver(message)
+
+    def deliver_change(self, message: Fanout) -> None:
+        """Send an event of postgres_changes, which has been authorized row by row."""
+        if not self.closed:
+            self._deliver(message)
+
+    def _deliver(self, message: Fanout) -> None:
         frame = message.encoded(self.version)
         if frame is None:
             return
         self.socket.enqueue(frame)
-        self._count_delivery()
-
-    def deliver_change(self, message: Fanout) -> None:
-        """Send an event of postgres_changes, which has been authorized row by row."""
-        if self.closed:
-            return
-        self.socket.enqueue(message.encoded(self.version))
-        self._count_delivery()
-
-    def _count_delivery(self) -> None:
-        self.project.rates.events.add()
-        if self.project.rates.events.over:  # the message itself, and the reply to its sender, still go out
+        self.context.rates.events.add()
+        if self.context.rates.events.over:  # the message itself, and the reply to its sender, still go out
             asyncio.get_running_loop().call_soon(self.shutdown, "Too many messages per second")
 
     def _deliver_presence(self, message: PresenceFanout) -> None:
         if not self.read.presence:
             return
-        self.project.rates.presence.add()
+        self.context.rates.presence.add()
         if self.config.private and not self.config.presence_enabled:
             self.push(message.event, message.payload)  # asked for later, by tracking: comes as an own push
         else:
-            frame = message.encoded(self.version)
-            if frame is not None:
-                self.socket.enqueue(frame)
+            self.socket.enqueue(message.encoded(self.version))
 
     def attach(self) -> None:
         """Begin to listen, and to watch the token."""
-        self.project.hub.subscribe(*self.key, self)
+        self.context.hub.subscribe(*self.key, self)
         self.watch_token()
 
     def watch_token(self) -> None:
@@ -142,7 +133,7 @@ class Channel:
         if self._expiry is not None:
             self._expiry.cancel()
         left_s = max(self.claims.expires_at - time.time(), 0)
-        delay_s = min(left_s, self.project.settings.timings.token_check_s)
+        delay_s = min(left_s, self.context.settings.timings.token_check_s)
         self._expiry = asyncio.get_running_loop().call_later(delay_s, self._check_token)
 
     def _check_token(self) -> None:
@@ -159,16 +150,14 @@ class Channel:
         self.closed = True
         if self._expiry is not None:
             self._expiry.cancel()
-        self.project.hub.unsubscribe(*self.key, self)
-        self.project.presence.untrack(self.key, self)
-        self.project.changes.unsubscribe(self)
-        if self.socket.channels.get(self.topic) is self:
-            del self.socket.channels[self.topic]
+        self.context.hub.unsubscribe(*self.key, self)
+        self.context.presence.untrack(self.key, self)
+        self.context.changes.unsubscribe(self)
+        self.socket.forget(self)
 
     def close(self) -> None:
         """The normal end: phx_close, with the join_ref as its ref."""
-        if not self.closed:
-            self.detach()
+        self.detach()
         self.socket.enqueue(self.socket.wire.encode(self.join_ref, self.join_ref, self.topic, "phx_close", {}))
 
     def shutdown(self, message: str) -> None:

@@ -37,15 +37,15 @@ async def _broadcast(channel: Channel, frame: Frame) -> None:
         return  # silent even with ack, as on the real server
     payload = frame.payload
     sized = payload.content if isinstance(payload, UserBroadcastPush) else payload
-    if payload_size.exceeds(sized, frame.bytes, channel.project.settings.limits.max_payload_size_kb):
+    if payload_size.exceeds(sized, frame.bytes, channel.context.settings.limits.max_payload_size_kb):
         if channel.config.ack:
             channel.reply(frame.ref, "error", "payload_size_exceeded")
         return
     if not isinstance(payload, dict | UserBroadcastPush | bytes) and _has_v2_listener(channel):
         channel.crash()
         return
-    channel.project.rates.events.add()
-    channel.project.hub.publish(*channel.key, _fanout(channel, payload), sender=channel)
+    channel.context.rates.events.add()
+    channel.context.hub.publish(*channel.key, _fanout(channel, payload), sender=channel)
     if channel.config.ack and not (channel.closed and not channel.config.own):
         channel.reply(frame.ref, "ok", {})
 
@@ -59,7 +59,7 @@ def _fanout(channel: Channel, payload: Any) -> Fanout:
 
 
 def _has_v2_listener(channel: Channel) -> bool:
-    return any(listener.version is Version.V2 for listener in channel.project.hub.listeners(*channel.key))
+    return any(listener.version is Version.V2 for listener in channel.context.hub.listeners(*channel.key))
 
 
 async def _presence(channel: Channel, frame: Frame) -> None:
@@ -77,15 +77,15 @@ async def _presence(channel: Channel, frame: Frame) -> None:
     if _too_many_calls(channel):
         channel.shutdown("Client presence rate limit exceeded")
     elif event.lower() == "untrack":
-        channel.project.presence.untrack(channel.key, channel)
+        channel.context.presence.untrack(channel.key, channel)
         channel.reply(frame.ref, "ok", {})
     else:
         await _track(channel, frame, payload.get("payload", {}))
 
 
 async def _track(channel: Channel, frame: Frame, payload: Any) -> None:
-    limits = channel.project.settings.limits
-    if channel.project.rates.presence.over:
+    limits = channel.context.settings.limits
+    if channel.context.rates.presence.over:
         channel.shutdown("Too many presence messages per second")
     elif not isinstance(payload, dict):
         channel.reply(frame.ref, "error", {"reason": "Presence track payload must be a map"})
@@ -96,24 +96,24 @@ async def _track(channel: Channel, frame: Frame, payload: Any) -> None:
     else:
         if not channel.presence_enabled:
             await _enable_presence(channel)
-        channel.project.rates.presence.add()
+        channel.context.rates.presence.add()
         channel.reply(frame.ref, "ok", {})
-        channel.project.presence.track(channel.key, channel, channel.config.presence_key, payload)
+        channel.context.presence.track(channel.key, channel, channel.config.presence_key, payload)
 
 
 def _too_many_calls(channel: Channel) -> bool:
     now = time.monotonic()
     calls = channel.presence_calls
-    while calls and calls[0] <= now - channel.project.settings.timings.presence_window_s:
+    while calls and calls[0] <= now - channel.context.settings.timings.presence_window_s:
         calls.popleft()
     calls.append(now)
-    return len(calls) > channel.project.settings.limits.max_client_presence_events_per_window
+    return len(calls) > channel.context.settings.limits.max_client_presence_events_per_window
 
 
 async def _enable_presence(channel: Channel) -> None:
     channel.presence_enabled = True
     if channel.config.private:
-        channel.read = await read_permissions(channel)
+        channel.read = await _read_permissions(channel)
 
 
 async def _access_token(channel: Channel, payload: Any) -> None:
@@ -121,7 +121,7 @@ async def _access_token(channel: Channel, payload: Any) -> None:
     if not isinstance(token, str) or token.startswith("sb_") or token == channel.token:
         return
     try:
-        claims = channel.project.verifier.verify(token)
+        claims = channel.context.verifier.verify(token)
     except TokenError as error:
         if error.fault is Fault.CRASH:
             channel.crash()
@@ -133,11 +133,11 @@ async def _access_token(channel: Channel, payload: Any) -> None:
         return
     channel.watch_token()
     if channel.config.bindings:
-        await channel.project.changes.subscribe(channel)
+        await channel.context.changes.subscribe(channel)
 
 
 async def _refresh_permissions(channel: Channel) -> bool:
-    before, channel.read, channel.write = channel.read, await read_permissions(channel), None
+    before, channel.read, channel.write = channel.read, await _read_permissions(channel), None
     if not channel.read.broadcast and not channel.read.presence:
         channel.shutdown(refusals.unreadable(channel.name))
         return False
@@ -147,11 +147,11 @@ async def _refresh_permissions(channel: Channel) -> bool:
     return True
 
 
-async def read_permissions(channel: Channel) -> Permissions:
+async def _read_permissions(channel: Channel) -> Permissions:
     """Run the SELECT policies; a failing policy allows nothing."""
     extensions = BOTH if channel.presence_enabled else (Extension.BROADCAST,)
     try:
-        return await channel.project.authorizer.readable(channel.name, channel.claims, extensions)
+        return await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
     except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
         return _NOTHING
 
@@ -162,7 +162,7 @@ async def _write_permissions(channel: Channel) -> Permissions:
         return EVERYTHING
     if channel.write is None:
         try:
-            channel.write = await channel.project.authorizer.writable(channel.name, channel.claims, BOTH)
+            channel.write = await channel.context.authorizer.writable(channel.name, channel.claims, BOTH)
         except (PolicyError, MissingPartitionError):
             channel.write = _NOTHING
         except DatabaseUnavailableError:

@@ -7,21 +7,18 @@ answers goes behind what is already waiting. Nothing one client sends or fails t
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from aiohttp import WSMsgType, web
 
 from ops.local_supabase.access.refusals import JoinRefusedError
-from ops.local_supabase.sockets import client_events as channel_events
-from ops.local_supabase.sockets import joining
+from ops.local_supabase.sockets import client_events, joining
 from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.context import Context, Subscriber
 from ops.local_supabase.sockets.mailbox import Mailbox, MailboxFullError
 from ops.local_supabase.wire.frames import Frame, MalformedFrameError, Outgoing
 from ops.local_supabase.wire.serializer import Serializer
-
-if TYPE_CHECKING:
-    from ops.local_supabase.project import Project
 
 RESTART, GOING_AWAY, POLICY = 1012, 1001, 1008  # RFC 6455 section 7.4.1 and the IANA registry
 CLOSE_TIMEOUT_S = 2.0  # how long a client may take to answer a close frame
@@ -35,21 +32,20 @@ class Socket:
 
     def __init__(
         self,
-        project: "Project",
+        context: Context,
         websocket: web.WebSocketResponse,
         transport: asyncio.Transport,
         token: str,
         wire: Serializer,
     ) -> None:
-        self.project = project
+        self.context = context
         self.token = token
         self.wire = wire
         self.channels: dict[str, Channel] = {}
-        self.counted = False  # counts as a connected user once it has joined something
         self.last_frame_at = time.monotonic()
         self._websocket = websocket
         self._transport = transport
-        self._mailbox = Mailbox(project.settings.queues)
+        self._mailbox = Mailbox(context.settings.queues)
         self._closing = False
 
     async def run(self) -> None:
@@ -63,7 +59,7 @@ class Socket:
             worker.cancel()
             for channel in list(self.channels.values()):
                 channel.detach()
-            self.project.forget(self)
+            self.context.users.discard(self)
             await asyncio.wait([worker], timeout=CLOSE_TIMEOUT_S)
 
     def enqueue(self, frame: Outgoing | None) -> None:
@@ -77,6 +73,11 @@ class Socket:
             self._closing = True
             self._mailbox.clear()
             self.close_soon(POLICY)
+
+    def forget(self, channel: Subscriber) -> None:
+        """Let go of a channel that has ended, unless a later join has taken its topic."""
+        if self.channels.get(channel.topic) is channel:
+            del self.channels[channel.topic]
 
     async def _read(self) -> None:
         async for message in self._websocket:
@@ -136,7 +137,7 @@ class Socket:
         elif event == "phx_leave":
             self._leave(channel, frame)
         else:
-            await channel_events.handle(channel, frame)
+            await client_events.handle(channel, frame)
 
     async def _answer_unjoined(self, frame: Frame) -> None:
         if frame.event == "phx_leave":
@@ -156,7 +157,7 @@ class Socket:
         try:
             admission = await joining.admit(self, frame)
         except JoinRefusedError as refusal:
-            await asyncio.sleep(self.project.settings.timings.channel_error_backoff_s)
+            await asyncio.sleep(self.context.settings.timings.channel_error_backoff_s)
             await self._answer(frame.join_ref, frame, "error", {"reason": refusal.reason})
             if earlier is not None:
                 earlier.close()
@@ -164,7 +165,7 @@ class Socket:
                 self.close_soon(GOING_AWAY)
             return
         self.channels[frame.topic] = admission.channel
-        self.project.count(self)
+        self.context.users.add(self)
         response = {"postgres_changes": admission.channel.config.bindings_with_ids()}
         await self._answer(frame.join_ref, frame, "ok", response)
         if earlier is not None:
@@ -176,7 +177,7 @@ class Socket:
         if frame.join_ref != channel.join_ref:
             return
         channel.leaving = True
-        delay_s = self.project.settings.timings.leave_turn_s
+        delay_s = self.context.settings.timings.leave_turn_s
         asyncio.get_running_loop().call_later(delay_s, self._finish_leave, channel, frame)
 
     def _finish_leave(self, channel: Channel, frame: Frame) -> None:
@@ -186,7 +187,7 @@ class Socket:
 
     def close_soon(self, code: int) -> None:
         """Close with a code, in the background."""
-        self.project.spawn(self.close(code))
+        self.context.spawn(self.close(code))
 
     async def close(self, code: int) -> None:
         """Send a close frame and wait a little for the client's."""

@@ -17,7 +17,7 @@ from realtime_bridge.shared.canary_user import CANARY_ID
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token
-from tests.unit.ops.test_ready import READY
+from tests.stack_facts import READY
 from tests.waiting import wait_for
 
 GRACE_S = 60.0

@@ -15,7 +15,7 @@ from realtime_bridge.fleet.reports import Report
 from realtime_bridge.relay.sink import SINKS, SinkUnavailable
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, run
+from tests.relays import held_relay, run
 
 
 @pytest.fixture

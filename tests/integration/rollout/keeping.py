@@ -14,7 +14,7 @@ from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.keeper import GateKeeper
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.supabase.transport import Broadcast, Transport
-from tests.integration.bridge.conftest import open_pool, run
+from tests.relays import open_pool, run
 
 
 class RecordingTransport:

@@ -21,12 +21,12 @@ from realtime_bridge.shared import database as db
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
-from tests.integration.bridge.conftest import run
 from tests.integration.legacy.clients import Client, Clients
 from tests.integration.legacy.harness import SECRET, Bridge
 from tests.integration.rollout.keeping import judge_once
 from tests.integration.rollout.operator import Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 from tests.waiting import wait_for
 
 SESSION_S = 900

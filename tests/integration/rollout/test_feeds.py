@@ -20,12 +20,10 @@ from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import conversation, held_relay, open_pool, run, running
 from tests.integration.rollout.stages import dial as dialled
 from tests.integration.rollout.stages import put_stage
+from tests.relays import held_relay, open_pool, run, running
 from tests.waiting import eventually
-
-__all__ = ["conversation"]
 
 
 async def read(database_url: str, dial: Dial) -> None:

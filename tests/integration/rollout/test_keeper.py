@@ -9,9 +9,9 @@ from realtime_bridge.relay.health import SinkHealth
 from realtime_bridge.rollout.gate import store as judging
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.judgement import evaluate
-from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import open_pool, run
 
 
 @pytest.mark.parametrize("stage", ["shadow", "10", "100"])

@@ -7,10 +7,10 @@ from psycopg.rows import DictRow
 from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.dial.errors import OperatorRefused
 from realtime_bridge.rollout.operators import Who
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.operators import Who
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once, put_failures
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 
 
 def test_few_samples_hold_the_plan(database_url: str, conn: psycopg.Connection[DictRow]) -> None:

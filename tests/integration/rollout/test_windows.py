@@ -9,7 +9,7 @@ from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import latency
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.slots import Sample
-from tests.integration.bridge.conftest import run
+from tests.relays import run
 
 FLAG = "chat_realtime_provider"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

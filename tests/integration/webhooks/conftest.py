@@ -22,7 +22,7 @@ from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
-from tests.integration.bridge.conftest import open_pool
+from tests.relays import open_pool
 
 LOOPBACK = UrlPolicy(plain_http=True, guard=AddressGuard((ip_network("127.0.0.0/8"),)))
 BOX = SecretBox([os.urandom(32)])

@@ -19,7 +19,7 @@ from realtime_bridge.webhooks.call.answer import MAX_RESPONSE_BYTES
 from realtime_bridge.webhooks.call.attempt import Attempt, Caller
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.integration.webhooks.conftest import LOOPBACK
-from tests.integration.webhooks.test_ssrf import delivery, endpoint
+from tests.taken_deliveries import delivery, endpoint
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 TIMEOUT_S = 1.0

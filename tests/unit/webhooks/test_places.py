@@ -6,7 +6,7 @@ from realtime_bridge.shared import shares
 from realtime_bridge.webhooks.contract.outcomes import Lane
 from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
 from realtime_bridge.webhooks.queue.deliveries import Claimed
-from tests.integration.webhooks.test_ssrf import ACCOUNT, delivery
+from tests.taken_deliveries import ACCOUNT, delivery
 
 
 def claimed(count: int, *, webhook_id: int = 1, lane: Lane = Lane.EARLY, first: int = 0) -> list[Claimed]:
