@@ -5,13 +5,9 @@ from collections.abc import Callable, Mapping
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway import health, problems
-from gateway.db import Database
-from gateway.ephemeral import Ephemeral
-from gateway.event_waiters import EventWaiters
+from gateway.database import Database
 from gateway.gates.api_key import ApiKeyGate
-from gateway.gates.body import BodyGate
-from gateway.gates.body_size import BodySizeGate
+from gateway.gates.body import BodyGate, BodySizeGate
 from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
@@ -25,20 +21,24 @@ from gateway.gates.rate_limit import Limits, RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
-from gateway.heartbeat import Heartbeat
-from gateway.idempotency import Idempotency
-from gateway.key_cache import KeyCache
-from gateway.key_sync import KeySync
+from gateway.http import problems
+from gateway.http.idempotency import Idempotency
+from gateway.keys.cache import KeyCache
+from gateway.keys.sync import KeySync
+from gateway.live.event_waiters import EventWaiters
+from gateway.live.provider_choice import ProviderChoice
+from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
-from gateway.provider_choice import ProviderChoice
-from gateway.runtime import NAME, Runtime
-from gateway.services.api_keys import Keys
+from gateway.process import health
+from gateway.process.heartbeat import Heartbeat
+from gateway.process.runtime import NAME, Runtime
+from gateway.process.transfers import Transfers
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
+from gateway.services.keys import Keys
 from gateway.settings import Settings
 from gateway.storage.directory import DirectoryStore
-from gateway.transfers import Transfers
 from gateway.v1 import (
     account,
     attachments,
@@ -53,10 +53,10 @@ from gateway.v1 import (
     realtime_sessions,
     webhooks,
 )
-from gateway.v1.message_schemas import MAX_IMPORT_BYTES
 from gateway.v1.paths import KeyId, RowId
+from gateway.v1.schemas.imports import MAX_IMPORT_BYTES
 from gateway.wuzapi import views as wuzapi
-from realtime_bridge.memory import MemoryKeeper
+from realtime_bridge.shared.memory import MemoryKeeper
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 SEND_ENDPOINTS = frozenset({"messages.send_message"})

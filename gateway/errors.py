@@ -1,57 +1,4 @@
-"""Every way a request can fail, each knowing its status and code. Raised anywhere; rendered in `problems.py` only.
-
-ProblemError
-├── BadRequest 400
-│   ├── MalformedJson           malformed_json
-│   ├── ApiKeyConflict          api_key_conflict
-│   └── IdempotencyKeyInvalid   idempotency_key_invalid
-├── Unauthorized 401
-│   ├── ApiKeyMissing           api_key_missing
-│   ├── ApiKeyInvalid           api_key_invalid     malformed, unknown and wrong secret alike
-│   ├── ApiKeyExpired           api_key_expired     only told to whoever holds the secret
-│   ├── ApiKeyRevoked           api_key_revoked     only told to whoever holds the secret
-│   └── SignatureInvalid        signature_invalid   of a webhook that is sent to us
-├── ScopeMissing 403            scope_missing
-├── ProviderAccountMismatch 403 provider_account_mismatch
-├── ScopeNotHeld 403            scope_not_held
-├── NotFound 404                not_found           unknown and somebody else's alike
-├── Conflict 409
-│   ├── StatusConflict          status_conflict
-│   ├── ChannelNameTaken        channel_name_taken
-│   ├── ProviderIdConflict      provider_message_id_conflict
-│   ├── TooManyWebhooks         too_many_webhooks
-│   ├── TooManySecrets          too_many_secrets
-│   ├── LastSecret              last_secret
-│   ├── WebhookDisabled         webhook_disabled
-│   ├── EnabledTooSoon          enabled_too_soon
-│   ├── AlreadyDelivered        already_delivered
-│   ├── MessageDeleted          message_deleted
-│   ├── OwnerStays              owner_stays
-│   ├── TooManyParticipants     too_many_participants
-│   ├── AttachmentNotUploaded   attachment_not_uploaded
-│   ├── AttachmentTaken         attachment_taken
-│   ├── IdempotencyInFlight     idempotency_in_flight
-│   ├── KeyNotActive            key_not_active
-│   └── TooManyKeys             too_many_keys
-├── CursorExpired 410           cursor_expired
-├── PreconditionFailed 412      precondition_failed
-├── RequestTimeout 408          request_timeout
-├── PayloadTooLarge 413         payload_too_large
-├── UnsupportedMediaType 415    unsupported_media_type
-├── Unprocessable 422
-│   ├── ValidationFailed        validation_failed   with one FieldError per fault
-│   ├── ClientMessageIdReused   client_message_id_reused
-│   ├── AttachmentRejected      attachment_rejected
-│   └── IdempotencyKeyReused    idempotency_key_reused
-├── PreconditionRequired 428    precondition_required
-├── RateLimited 429             rate_limited
-│   └── TooManyFailedKeys       too_many_failed_keys
-├── NotConfigured 501           not_configured      the operator has not switched it on
-└── Unavailable 503
-    ├── ServiceUnavailable      service_unavailable
-    ├── RealtimeNotConfigured   realtime_not_configured
-    └── WebhooksNotConfigured   webhooks_not_configured
-"""
+"""Every way a request can fail, each knowing its status and code. Raised anywhere; rendered in `problems.py` only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +22,11 @@ class ProblemError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
+    def __init_subclass__(cls, *, status: int = 0, code: str = "", title: str = "") -> None:
+        cls.status, cls.title = status or cls.status, title or cls.title
+        if code:
+            cls.code = code
+
     def __init__(
         self,
         detail: str,
@@ -90,25 +42,16 @@ class ProblemError(Exception):
         self.fields = dict(fields or {})
 
 
-class BadRequest(ProblemError):
-    status = 400
-    code = "bad_request"
-    title = "The request cannot be read"
+class BadRequest(ProblemError, status=400, code="bad_request", title="The request cannot be read"): ...
 
 
-class MalformedJson(BadRequest):
-    code = "malformed_json"
-    title = "The body is not JSON"
+class MalformedJson(BadRequest, code="malformed_json", title="The body is not JSON"): ...
 
 
-class ApiKeyConflict(BadRequest):
-    code = "api_key_conflict"
-    title = "Two different API keys"
+class ApiKeyConflict(BadRequest, code="api_key_conflict", title="Two different API keys"): ...
 
 
-class IdempotencyKeyInvalid(BadRequest):
-    code = "idempotency_key_invalid"
-    title = "The Idempotency-Key is not valid"
+class IdempotencyKeyInvalid(BadRequest, code="idempotency_key_invalid", title="The Idempotency-Key is not valid"): ...
 
 
 class Unauthorized(ProblemError):
@@ -121,24 +64,16 @@ class Unauthorized(ProblemError):
         super().__init__(detail, headers={"WWW-Authenticate": f'Bearer realm="crossfade"{error}'})
 
 
-class ApiKeyMissing(Unauthorized):
-    code = "api_key_missing"
-    title = "No API key"
+class ApiKeyMissing(Unauthorized, code="api_key_missing", title="No API key"): ...
 
 
-class ApiKeyInvalid(Unauthorized):
-    code = "api_key_invalid"
-    title = "The API key is not valid"
+class ApiKeyInvalid(Unauthorized, code="api_key_invalid", title="The API key is not valid"): ...
 
 
-class ApiKeyExpired(Unauthorized):
-    code = "api_key_expired"
-    title = "The API key has expired"
+class ApiKeyExpired(Unauthorized, code="api_key_expired", title="The API key has expired"): ...
 
 
-class ApiKeyRevoked(Unauthorized):
-    code = "api_key_revoked"
-    title = "The API key was revoked"
+class ApiKeyRevoked(Unauthorized, code="api_key_revoked", title="The API key was revoked"): ...
 
 
 class SignatureInvalid(Unauthorized):
@@ -162,10 +97,9 @@ class ScopeMissing(ProblemError):
         super().__init__(f"Use a key with the scope {scope}.", headers={"WWW-Authenticate": challenge})
 
 
-class ProviderAccountMismatch(ProblemError):
-    status = 403
-    code = "provider_account_mismatch"
-    title = "The event belongs to another provider account"
+class ProviderAccountMismatch(
+    ProblemError, status=403, code="provider_account_mismatch", title="The event belongs to another provider account"
+): ...
 
 
 class ScopeNotHeld(ProblemError):
@@ -176,86 +110,54 @@ class ScopeNotHeld(ProblemError):
     title = "The API key may not hand this on"
 
 
-class NotFound(ProblemError):
-    status = 404
-    code = "not_found"
-    title = "Not found"
+class NotFound(ProblemError, status=404, code="not_found", title="Not found"): ...
 
 
-class Conflict(ProblemError):
-    status = 409
-    code = "conflict"
-    title = "The request conflicts with what is stored"
+class Conflict(ProblemError, status=409, code="conflict", title="The request conflicts with what is stored"): ...
 
 
-class StatusConflict(Conflict):
-    code = "status_conflict"
-    title = "The status cannot change that way"
+class StatusConflict(Conflict, code="status_conflict", title="The status cannot change that way"): ...
 
 
-class ChannelNameTaken(Conflict):
-    code = "channel_name_taken"
-    title = "The account has a channel of this name"
+class ChannelNameTaken(Conflict, code="channel_name_taken", title="The account has a channel of this name"): ...
 
 
-class ProviderIdConflict(Conflict):
-    code = "provider_message_id_conflict"
-    title = "The message has another provider id"
+class ProviderIdConflict(
+    Conflict, code="provider_message_id_conflict", title="The message has another provider id"
+): ...
 
 
-class TooManyWebhooks(Conflict):
-    code = "too_many_webhooks"
-    title = "The account has as many webhooks as it may"
+class TooManyWebhooks(Conflict, code="too_many_webhooks", title="The account has as many webhooks as it may"): ...
 
 
-class TooManySecrets(Conflict):
-    code = "too_many_secrets"
-    title = "The webhook has as many live secrets as it may"
+class TooManySecrets(Conflict, code="too_many_secrets", title="The webhook has as many live secrets as it may"): ...
 
 
-class LastSecret(Conflict):
-    code = "last_secret"
-    title = "The webhook needs one live secret"
+class LastSecret(Conflict, code="last_secret", title="The webhook needs one live secret"): ...
 
 
-class WebhookDisabled(Conflict):
-    code = "webhook_disabled"
-    title = "The webhook is disabled"
+class WebhookDisabled(Conflict, code="webhook_disabled", title="The webhook is disabled"): ...
 
 
-class EnabledTooSoon(Conflict):
-    code = "enabled_too_soon"
-    title = "The webhook was enabled a moment ago"
+class EnabledTooSoon(Conflict, code="enabled_too_soon", title="The webhook was enabled a moment ago"): ...
 
 
-class AlreadyDelivered(Conflict):
-    code = "already_delivered"
-    title = "The delivery has arrived"
+class AlreadyDelivered(Conflict, code="already_delivered", title="The delivery has arrived"): ...
 
 
-class MessageDeleted(Conflict):
-    code = "message_deleted"
-    title = "The message was deleted"
+class MessageDeleted(Conflict, code="message_deleted", title="The message was deleted"): ...
 
 
-class OwnerStays(Conflict):
-    code = "owner_stays"
-    title = "The owner cannot leave or change roles"
+class OwnerStays(Conflict, code="owner_stays", title="The owner cannot leave or change roles"): ...
 
 
-class TooManyParticipants(Conflict):
-    code = "too_many_participants"
-    title = "The conversation is full"
+class TooManyParticipants(Conflict, code="too_many_participants", title="The conversation is full"): ...
 
 
-class AttachmentNotUploaded(Conflict):
-    code = "attachment_not_uploaded"
-    title = "The file has not arrived"
+class AttachmentNotUploaded(Conflict, code="attachment_not_uploaded", title="The file has not arrived"): ...
 
 
-class AttachmentTaken(Conflict):
-    code = "attachment_taken"
-    title = "The attachment belongs to another message"
+class AttachmentTaken(Conflict, code="attachment_taken", title="The attachment belongs to another message"): ...
 
 
 class PreconditionFailed(ProblemError):
@@ -277,14 +179,10 @@ class IdempotencyInFlight(Conflict):
         super().__init__("Wait, then send the same request again.", headers={"Retry-After": "1"})
 
 
-class KeyNotActive(Conflict):
-    code = "key_not_active"
-    title = "The API key is revoked, expired or already rotated"
+class KeyNotActive(Conflict, code="key_not_active", title="The API key is revoked, expired or already rotated"): ...
 
 
-class TooManyKeys(Conflict):
-    code = "too_many_keys"
-    title = "The account has as many API keys as it may"
+class TooManyKeys(Conflict, code="too_many_keys", title="The account has as many API keys as it may"): ...
 
 
 class CursorExpired(ProblemError):
@@ -310,22 +208,15 @@ class RequestTimeout(ProblemError):
         super().__init__("Send it faster, or in smaller parts.")
 
 
-class PayloadTooLarge(ProblemError):
-    status = 413
-    code = "payload_too_large"
-    title = "The body is too large"
+class PayloadTooLarge(ProblemError, status=413, code="payload_too_large", title="The body is too large"): ...
 
 
-class UnsupportedMediaType(ProblemError):
-    status = 415
-    code = "unsupported_media_type"
-    title = "The body has the wrong type"
+class UnsupportedMediaType(
+    ProblemError, status=415, code="unsupported_media_type", title="The body has the wrong type"
+): ...
 
 
-class Unprocessable(ProblemError):
-    status = 422
-    code = "unprocessable"
-    title = "The request is not acceptable"
+class Unprocessable(ProblemError, status=422, code="unprocessable", title="The request is not acceptable"): ...
 
 
 class ValidationFailed(Unprocessable):
@@ -337,14 +228,12 @@ class ValidationFailed(Unprocessable):
         super().__init__(f"Correct {places}.", errors=errors)
 
 
-class ClientMessageIdReused(Unprocessable):
-    code = "client_message_id_reused"
-    title = "The clientMessageId belongs to another message"
+class ClientMessageIdReused(
+    Unprocessable, code="client_message_id_reused", title="The clientMessageId belongs to another message"
+): ...
 
 
-class AttachmentRejected(Unprocessable):
-    code = "attachment_rejected"
-    title = "The file is not what was announced"
+class AttachmentRejected(Unprocessable, code="attachment_rejected", title="The file is not what was announced"): ...
 
 
 class PreconditionRequired(ProblemError):
@@ -358,30 +247,21 @@ class PreconditionRequired(ProblemError):
         super().__init__("Send If-Match with the ETag of the version you have seen, or * for whichever it is.")
 
 
-class IdempotencyKeyReused(Unprocessable):
-    code = "idempotency_key_reused"
-    title = "The Idempotency-Key belongs to another request"
+class IdempotencyKeyReused(
+    Unprocessable, code="idempotency_key_reused", title="The Idempotency-Key belongs to another request"
+): ...
 
 
-class RateLimited(ProblemError):
-    status = 429
-    code = "rate_limited"
-    title = "Too many requests"
+class RateLimited(ProblemError, status=429, code="rate_limited", title="Too many requests"): ...
 
 
-class TooManyFailedKeys(RateLimited):
-    code = "too_many_failed_keys"
-    title = "Too many invalid API keys"
+class TooManyFailedKeys(RateLimited, code="too_many_failed_keys", title="Too many invalid API keys"): ...
 
 
-class NotConfigured(ProblemError):
-    status = 501
-    code = "not_configured"
-    title = "Not available in this deployment"
+class NotConfigured(ProblemError, status=501, code="not_configured", title="Not available in this deployment"): ...
 
 
-class Unavailable(ProblemError):
-    status = 503
+class Unavailable(ProblemError, status=503): ...
 
 
 class ServiceUnavailable(Unavailable):
@@ -392,11 +272,9 @@ class ServiceUnavailable(Unavailable):
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
-class RealtimeNotConfigured(Unavailable):
-    code = "realtime_not_configured"
-    title = "This deployment makes no realtime sessions"
+class RealtimeNotConfigured(
+    Unavailable, code="realtime_not_configured", title="This deployment makes no realtime sessions"
+): ...
 
 
-class WebhooksNotConfigured(Unavailable):
-    code = "webhooks_not_configured"
-    title = "Webhooks are not set up"
+class WebhooksNotConfigured(Unavailable, code="webhooks_not_configured", title="Webhooks are not set up"): ...

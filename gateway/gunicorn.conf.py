@@ -10,13 +10,14 @@ from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
 
-from gateway import metrics_files, places
-from gateway.flag_check import check_flag_provider
-from gateway.gunicorn_problems import write_problem
-from gateway.gunicorn_worker import Worker
+from gateway.fairness import places
+from gateway.process import metrics_files
+from gateway.process.flag_check import check_flag_provider
+from gateway.process.refusals import write_problem
+from gateway.process.worker import Worker
 from gateway.settings import Settings
-from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.listening import Address, check_addresses
+from realtime_bridge.network.bind_addresses import Address, check_addresses
+from realtime_bridge.shared.environment import ConfigurationError
 
 ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then
 
@@ -32,7 +33,7 @@ if settings.metrics_port is not None:
 fds = settings.listen_fds
 bind = [f"fd://{fds[one.port]}" if one.port in fds else f"{one.host}:{one.port}" for one in addresses]
 workers = settings.workers
-worker_class = "gateway.gunicorn_worker.Worker"
+worker_class = "gateway.process.worker.Worker"
 Worker.patience_s = settings.request_timeout_s
 threads = places.threads(settings.threads, settings.max_waiters)
 worker_connections = 1_000 + threads
@@ -42,7 +43,7 @@ graceful_timeout = 10  # longer than any statement may take; then open requests 
 keepalive = 30  # seconds; load balancers reuse connections, and a thread is not held meanwhile
 limit_request_line = 8190
 accesslog = None
-logger_class = "gateway.gunicorn_logging.StructuredLogger"
+logger_class = "gateway.process.logging.StructuredLogger"
 proc_name = "crossfade-gateway"
 control_socket_disable = True  # it would listen at one path for all gateways of a machine
 
@@ -66,13 +67,13 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    from gateway.runtime import Runtime
+    from gateway.process.runtime import Runtime
 
     Runtime.of(worker.wsgi).start(is_leaving=lambda: not worker.alive)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    from gateway.runtime import Runtime
+    from gateway.process.runtime import Runtime
 
     if worker.wsgi is not None:
         Runtime.of(worker.wsgi).stop()

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from migrations.lock import WAIT_S, MigrationBusyError
 from migrations.upgrade import Step, upgrade
 from ops.errors import OpsError
-from ops.reasons import is_unusable
+from ops.terminal.reasons import is_unusable
 
 
 class MigrationError(OpsError):

@@ -6,65 +6,39 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
-from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp
 
-from realtime_bridge import db, garbage, jwks, memory, observation
-from realtime_bridge.database_clock import DatabaseClock
-from realtime_bridge.door import Door, places
-from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.feed import Feed
-from realtime_bridge.heard import Echo
-from realtime_bridge.heartbeat import Feeds, Heartbeat
-from realtime_bridge.http_app import create_http_app, create_metrics_app
-from realtime_bridge.janitor import Janitor
-from realtime_bridge.jwks import ProjectKeys
-from realtime_bridge.legacy import socketio_server
-from realtime_bridge.legacy.cards import StoredCards
-from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.farewell import Farewell
-from realtime_bridge.legacy.heard import StoredLog
-from realtime_bridge.legacy.incoming import StoredIncoming
-from realtime_bridge.legacy.sessions import Sockets
-from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.listening import Address, check_addresses
-from realtime_bridge.logs import configure_logging
-from realtime_bridge.observation import Dialled
-from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.parity.counted import CountedSink
-from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.reports import Report
-from realtime_bridge.rollout import parts
-from realtime_bridge.rollout.parts import Rollout
-from realtime_bridge.rollout.windows import Side
-from realtime_bridge.service import RealtimeService
-from realtime_bridge.settings import CanaryMode, Settings, TransportName
-from realtime_bridge.shared_variables import Provider
-from realtime_bridge.sinks.base import Sink
-from realtime_bridge.sinks.legacy import LegacySink
-from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.sinks.webhooks import WebhookSink
-from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.tokens import TokenVerifier
-from realtime_bridge.transports.base import Transport
-from realtime_bridge.transports.database import DatabaseTransport, find_readers
-from realtime_bridge.transports.fallback import FallbackTransport
-from realtime_bridge.transports.http import HttpTransport
-from realtime_bridge.transports.rate import Rate
-from realtime_bridge.transports.way import Way
-from realtime_bridge.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
-from realtime_bridge.web_server import WebServer
-from realtime_bridge.webhooks.attempts import Caller
-from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.event_log.janitor import Janitor
+from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.network.bind_addresses import Address, check_addresses
+from realtime_bridge.network.door import Door, places
+from realtime_bridge.network.web_server import WebServer
+from realtime_bridge.parity.counting_sink import CountedSink
+from realtime_bridge.process.probes import create_http_app, create_metrics_app
+from realtime_bridge.settings import Settings, TransportName
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import memory
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.logging import configure_logging
+from realtime_bridge.supabase.database import find_readers
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.rate import Rate
+from realtime_bridge.supabase.sink import RealtimeService
 from realtime_bridge.webhooks.places import REQUESTS
-from realtime_bridge.webhooks.retention import WebhookJanitor
-from realtime_bridge.webhooks.sender import WebhookSender
+from realtime_bridge.webhooks.queue.retention import WebhookJanitor
+from realtime_bridge.wiring import observers as observation
+from realtime_bridge.wiring.legacy import create_farewell, create_legacy
+from realtime_bridge.wiring.relays import create_heartbeat, create_relays
+from realtime_bridge.wiring.rollout import create_dialled, create_rollout
+from realtime_bridge.wiring.senders import create_sender, create_wuzapi_sender
+from realtime_bridge.wiring.supabase import create_teller, create_transport
 from realtime_bridge.wuzapi.client import WuzapiClient
-from realtime_bridge.wuzapi.sender import Sender
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +79,7 @@ async def run(settings: Settings) -> None:
     wuzapi = WuzapiClient()
     wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy, way=way)
-    door = Door(places())
+    door = Door(places(calls=REQUESTS))
     apps = [legacy.around(app) if legacy else app, create_metrics_app()]
     servers = [
         WebServer(app, door, host=address.host, port=address.port, fd=settings.listen_fds.get(address.port))
@@ -169,155 +143,6 @@ def create_way(settings: Settings) -> Way:
     )
 
 
-def create_transport(settings: Settings, way: Way) -> Transport:
-    """Return the transport that the settings ask for; HTTP also stands behind the database where it can."""
-    http = HttpTransport(
-        supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "", rate=way.rate
-    )
-    if settings.transport is TransportName.HTTP:
-        return http
-    database = DatabaseTransport(way)
-    return FallbackTransport(way, database, http) if settings.knows_supabase else database
-
-
-def create_legacy(settings: Settings, pool: Pool, name: str) -> socketio_server.LegacyServer:
-    keys = ProjectKeys(
-        f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
-        own=[settings.signing_key.public] if settings.signing_key.public else [],
-    )
-    return socketio_server.create(
-        verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
-        conversations=StoredConversations(pool, name),
-        incoming=StoredIncoming(pool),
-        standing=StoredStanding(pool),
-        log=StoredLog(pool, name),
-        redis_url=settings.redis_url,
-        cors_origins=settings.cors_origins,
-    )
-
-
-def create_relays(
-    settings: Settings,
-    pool: Pool,
-    service: RealtimeService,
-    way: Way,
-    legacy: socketio_server.LegacyServer | None,
-    owner: str,
-    rollout: Rollout | None,
-    clock: DatabaseClock,
-) -> list[Relay]:
-    """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
-    feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
-    relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
-    if settings.feeds_supabase:
-        relays.append(_counted(SupabaseSink(service, way), pool, owner, feeds, clock, way))
-    if legacy:
-        relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
-    relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
-    if rollout:
-        rollout.wake(relays)
-    return relays
-
-
-def _counted(
-    sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock, echo: Echo | None = None
-) -> Relay:
-    """Return the relay of a side, whose deliveries are measured for the gate."""
-    counted = CountedSink(sink, now=clock.now)
-    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)), echo=echo)
-    relay.tell_passed = counted.passed
-    return relay
-
-
-def create_rollout(
-    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None, name: str
-) -> Rollout | None:
-    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
-    if settings.provider is not Provider.ROLLOUT:
-        return None
-    return parts.create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
-
-
-def create_heartbeat(
-    settings: Settings,
-    pool: Pool,
-    relays: Sequence[Relay],
-    legacy: socketio_server.LegacyServer | None,
-    name: str,
-    rollout: Rollout | None,
-    clock: DatabaseClock,
-) -> Heartbeat:
-    """Return what reports this bridge; it reports at once when the dial has moved."""
-    feeds = Feeds(relays, clock)
-
-    def state() -> Report:
-        reading = rollout.dial.reading if rollout else None
-        return Report(
-            bridge=name,
-            provider=settings.provider.value,
-            sinks=feeds.look(),
-            feed_mode=settings.feed.value,
-            version=reading.version if reading else None,
-            has_canary=settings.canary is CanaryMode.ON,
-        )
-
-    sockets = legacy.sessions.count_by_user if legacy else dict[UUID, Sockets]
-    heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, clock=clock)
-    if rollout:
-        rollout.dial.listen(heartbeat.wake)
-    return heartbeat
-
-
-def create_farewell(
-    settings: Settings, legacy: socketio_server.LegacyServer | None, rollout: Rollout | None
-) -> Farewell | None:
-    """Return who closes the legacy sockets once the dial no longer feeds them."""
-    if not legacy or not rollout:
-        return None
-    return Farewell(legacy, find_notice=rollout.farewell_notice, grace_s=settings.legacy_grace_s)
-
-
-def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
-    """Return what the observers ask: a pinned provider answers once and for all."""
-    if rollout:
-        return Dialled(
-            feeds=rollout.fed, is_rolling_out=rollout.is_rolling_out, may_be_on_supabase=rollout.may_be_on_supabase
-        )
-    fed = {Side.LEGACY: settings.feeds_legacy, Side.SUPABASE: settings.feeds_supabase}
-    return Dialled(
-        feeds=lambda: [side for side in Side if fed[side]],
-        is_rolling_out=lambda: False,
-        may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
-    )
-
-
-def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[None]]:
-    """Return who is told how many probes failed in a row: the relay that feeds Supabase."""
-
-    async def tell(count: int, reason: str) -> None:
-        for relay in relays:
-            if relay.sink.name == Side.SUPABASE:
-                await relay.health.unheard(relay.lease, count, reason)
-
-    return tell
-
-
-def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender] | tuple[None, None]:
-    """Return what sends webhooks; nothing without a key to open their secrets, and the log says so."""
-    if settings.secrets is None:
-        log.warning("webhooks are queued but not sent", reason="Set CROSSFADE_SECRETS_KEY to send them.")
-        return None, None
-    caller = Caller(settings.webhook_urls, connections=REQUESTS, timeout_s=settings.webhook_timeout_s)
-    return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
-
-
-def create_wuzapi_sender(settings: Settings, pool: Pool, client: WuzapiClient) -> Sender | None:
-    """Without a key no channel can have been made here: what other bridges can send waits for them."""
-    if settings.secrets is None:
-        return None
-    return Sender(pool=pool, secrets=settings.secrets, servers=settings.wuzapi_servers, client=client)
-
-
 def _start(*parts: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:
     return [asyncio.create_task(part) for part in parts]
 
@@ -353,7 +178,7 @@ def main() -> int:
         check_addresses(addresses(settings), settings.listen_fds)
         configure_logging("bridge", settings.log_level, settings.log_format)
         memory.MemoryKeeper().start()
-        garbage.collect_less()
+        memory.collect_less()
         asyncio.run(run(settings))
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a sentence for whoever starts it, also before logging works

@@ -6,13 +6,7 @@ The dotted names of the old monitoring are these, with Prometheus' spelling: `ch
 The gateway has `chat_api_request_count_total` and `chat_api_request_latency_seconds`.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 from prometheus_client import Counter, Gauge, Histogram
-
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # 0.5 is the alert's own limit
 
@@ -82,19 +76,6 @@ SIGNS = Counter("crossfade_ephemeral_signs", "Signs of typing and presence carri
 SIGNS_DROPPED = Counter("crossfade_ephemeral_dropped", "Signs dropped because there were too many.")
 for _side in ("legacy", "supabase"):
     PARITY_LOST.labels(_side)  # a counter that appears with its first loss has no increase to alert on
-
-
-def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -> None:
-    """Note what one page did."""
-    now = datetime.now(UTC)
-    for event in settled:
-        if event.unreadable:
-            continue  # its time may be anything
-        LATENCY.labels(sink).observe(max(0.0, (now - event.created_at).total_seconds()))
-    DELIVERED.labels(sink).inc(len(settled) - refused)
-    PARKED.labels(sink).inc(refused)
-    HIGH_WATER.labels(sink).set(cursor.high_water)
-    HOLES.labels(sink).set(cursor.hole_count)
 
 
 WUZAPI_SENDS = Counter("crossfade_wuzapi_sends", "Tries to send a text to WUZAPI, by what became of them.", ["outcome"])

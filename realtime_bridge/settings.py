@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import Environment, reading
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.shared_variables import Provider
-from realtime_bridge.signing_key import SigningKey
-from realtime_bridge.tokens import TokenRules
-from realtime_bridge.webhooks.urls import UrlPolicy
-from realtime_bridge.wuzapi.servers import allowed_servers
+from realtime_bridge.shared import variables as shared
+from realtime_bridge.shared.environment import Environment, reading
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.shared.signing_key import SigningKey
+from realtime_bridge.shared.tokens import TokenRules
+from realtime_bridge.shared.variables import Provider
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
+from realtime_bridge.wuzapi.channels import allowed_servers
 
 
 class TransportName(StrEnum):

@@ -13,9 +13,9 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from tests.redis_server import RedisServer
+from ops.machine.postgres import EmbeddedPostgres
+from tests.servers.redis_server import RedisServer
 from tests.written import Written, write_everything
 
 pytest_plugins = ["tests.guard", "tests.hanging"]

@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from gateway import api_keys
-from gateway.domain import Scope
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.tokens import Claims
-from realtime_bridge.webhooks import signing
-from realtime_bridge.webhooks.sealing import secrets_context
+from gateway.domain import key_text as api_keys
+from gateway.domain.keys import Scope
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.shared.tokens import Claims
+from realtime_bridge.webhooks.contract import signing
+from realtime_bridge.webhooks.contract.signing import secrets_context
 
 ALLOW = """
     update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || jsonb_build_object(

@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.events import Event
-from realtime_bridge.sinks.base import Delivery, Refusal, SinkUnavailable
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.relay.sink import Delivery, Refusal, SinkUnavailable
 
 
 class RecordingSink:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
-from ops.embedded import parent_death
+from ops.machine import parent_death
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 GRACE_S = float(os.environ.get("CROSSFADE_TEST_GRACE_S", "30"))  # beyond a test's time-out: for its fixtures to end
@@ -56,8 +56,9 @@ def tell(word: str, rest: str) -> None:
             os.write(_reports, f"{word} {os.getpid()} {rest}\n".encode())
 
 
-def pytest_unconfigure() -> None:
-    tell("begin", f"{LAST_S:.0f} (the end of the run)")
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Bound how the run ends; a worker of xdist that has nothing left to do stays for as long as the others work."""
+    tell(*(("end", "") if hasattr(config, "workerinput") else ("begin", f"{LAST_S:.0f} (the end of the run)")))
     if _reports is not None and os.getppid() != _guard:
         end_what_is_left(0.0)  # what has not lost its parent yet; nobody else will
 

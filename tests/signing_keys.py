@@ -6,7 +6,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from realtime_bridge.signing_key import SigningKey
+from realtime_bridge.shared.signing_key import SigningKey
 
 PUBLIC_PARTS = ("kty", "kid", "alg", "crv", "x", "y", "n", "e")
 JWKS: dict[str, dict[str, Any]] = {

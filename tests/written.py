@@ -18,15 +18,16 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
-from realtime_bridge import db, log
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
-from realtime_bridge.legacy.answers import Written as SocketMessage
+from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.requests import Written as SocketMessage
+from realtime_bridge.shared import database as db
 from tests.factories import claims_of, make_key, make_user
-from tests.wuzapi_server import HMAC_KEY, json_body, message, sign
+from tests.servers.wuzapi_server import HMAC_KEY, json_body, message, sign
 
 API = "/api/v1/chat"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40

@@ -8,16 +8,17 @@ from typing import NoReturn
 
 from flask import Flask, g, request
 
-from gateway import api_keys, errors
-from gateway.api_keys import KeyText, MalformedKeyError
-from gateway.db import Database
-from gateway.domain import ApiKey
+from gateway import errors
+from gateway.database import Database
+from gateway.domain import key_text as api_keys
+from gateway.domain.key_text import KeyText, MalformedKeyError
+from gateway.domain.keys import ApiKey
+from gateway.fairness.places import LOOKUPS_QUEUED
 from gateway.gates.failed_keys import FailedKeys
-from gateway.key_cache import KeyCache
+from gateway.keys.cache import KeyCache
 from gateway.metrics import Metrics
-from gateway.places import LOOKUPS_QUEUED
-from gateway.store import api_keys as stored
-from realtime_bridge.shares import Queue, QueueFull
+from gateway.store import keys as stored
+from realtime_bridge.shared.shares import Queue, QueueFull
 
 API = "/api/"
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them

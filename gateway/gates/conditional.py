@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, request
 
-from gateway.gates.scope import READING
+from gateway.http.scopes import READING
 
 
 class ConditionalGate:

@@ -8,7 +8,7 @@ from flask import request
 from limits import RateLimitItemPerMinute
 
 from gateway.errors import TooManyFailedKeys
-from gateway.limit_storage import LimitStorage
+from gateway.fairness.limit_storage import LimitStorage
 
 WINDOW_S = 60
 

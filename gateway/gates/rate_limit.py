@@ -13,10 +13,10 @@ from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
 from limits import RateLimitItemPerSecond
 
-from gateway.domain import ApiKey
+from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
-from gateway.limit_storage import SCHEME_PREFIX, LimitStorage
-from gateway.problems import respond
+from gateway.fairness.limit_storage import SCHEME_PREFIX, LimitStorage
+from gateway.http.problems import respond
 
 WINDOW_S = 60
 HOUR_S = 3_600

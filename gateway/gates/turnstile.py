@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable
 from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
+from gateway.fairness.places import OPEN_AT_ONCE, OPEN_QUEUED, QUEUED
 from gateway.gates.api_key import is_open_to_all
 from gateway.gates.request_id import QUIET
-from gateway.places import OPEN_AT_ONCE, OPEN_QUEUED, QUEUED
-from realtime_bridge.shares import Queue, QueueFull
+from realtime_bridge.shared.shares import Queue, QueueFull
 
 QUEUE_S = 10.0  # a request that has waited longer has lost its client
 FULL_S = 5.0  # half of what a client waits: by then this worker had better get no more

@@ -12,16 +12,16 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway import errors
-from gateway.domain import Scope
+from gateway.domain.keys import Scope
 from gateway.errors import ProblemError
 from gateway.gates.api_key import needs_key
 from gateway.gates.deprecation import Deprecation
-from gateway.gates.scope import scope_of
-from gateway.openapi import answers, words
-from gateway.openapi.catalogue import component_of, event_components
-from gateway.openapi.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
-from gateway.openapi.operation import REF, Operation
-from realtime_bridge.webhooks.catalogue import KINDS, Kind
+from gateway.http.scopes import scope_of
+from gateway.openapi.operations import answers, words
+from gateway.openapi.operations.catalogue import component_of, event_components
+from gateway.openapi.operations.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
+from gateway.openapi.operations.operation import REF, Operation
+from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 VERSION = "1.0.0"
 INTRODUCTION = """Conversations and messages for your own software.

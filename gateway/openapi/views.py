@@ -13,10 +13,10 @@ from flask import Blueprint, Response, current_app, redirect, request
 from gateway.errors import NotFound
 from gateway.gates.deprecation import Deprecation
 from gateway.openapi import document
-from gateway.openapi.catalogue import OPERATIONS
+from gateway.openapi.operations.catalogue import OPERATIONS
+from gateway.openapi.pages.problems import problem_types
 from gateway.openapi.pages.site import Site
 from gateway.openapi.pages.snippets import BASE
-from gateway.openapi.problem_table import problem_types
 from gateway.v1.paths import PREFIX
 
 HTML = "text/html"

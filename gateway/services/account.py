@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from gateway.db import Connection, Database
-from gateway.domain import AccountSettings
+from gateway.database import Connection, Database
+from gateway.domain.accounts import AccountSettings
 from gateway.errors import NotFound
 from gateway.store import account as store
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from gateway.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
-from gateway.db import Connection, Database
-from gateway.domain import NewMessage
+from gateway.database import Connection, Database
+from gateway.domain.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
+from gateway.domain.messages import NewMessage
 from gateway.errors import (
     AttachmentNotUploaded,
     AttachmentRejected,

@@ -5,13 +5,12 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
-from gateway.db import Database
-from gateway.domain import Channel, ChannelChange, NewChannel
+from gateway.database import Database
+from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound, ValidationFailed
 from gateway.store import channels as store
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.wuzapi import hmac_context, token_context
-from realtime_bridge.wuzapi.servers import normalise
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.wuzapi.channels import hmac_context, normalise, token_context
 
 NO_SUCH = "There is no such channel."
 HMAC_KEY_BYTES = 32  # 43 characters; WUZAPI asks for at least 32

@@ -6,21 +6,24 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
-from gateway.changes import (
+from gateway.database import Connection, Database
+from gateway.domain.conversations import (
     UNSET,
     Assignment,
+    ConversationFilter,
+    ConversationPage,
     ConversationPatch,
     ConversationState,
-    Shown,
+    ConversationStatus,
+    NewConversation,
     conversation_etag,
 )
-from gateway.db import Connection, Database
-from gateway.domain import ConversationFilter, ConversationPage, ConversationStatus, NewConversation, Position
+from gateway.domain.pages import Position
+from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import FieldError, NotFound, ValidationFailed
-from gateway.preconditions import IfMatch
-from gateway.services.account_users import check_users, unknown_user
+from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations as store
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 NO_SUCH = "There is no such conversation."
 MAX_SNOOZE = timedelta(days=366)  # longer is a typing error, or `resolved`

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from time import monotonic
 from uuid import UUID
 
-from gateway import event_cursors
-from gateway.db import Database
+from gateway.database import Database
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor, EventPage
 from gateway.errors import CursorExpired
-from gateway.event_cursors import EventCursor, EventPage
-from gateway.event_waiters import Client, EventWaiters
-from gateway.shared_reads import SharedReads
+from gateway.live.event_waiters import Client, EventWaiters
+from gateway.live.shared_reads import SharedReads
 from gateway.store import events as store
 
 LATEST = "latest"

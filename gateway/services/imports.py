@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from gateway.changes import ConversationState, ImportedMessage
-from gateway.db import Connection, Database
-from gateway.domain import Direction, MessageStatus
+from gateway.database import Connection, Database
+from gateway.domain.conversations import ConversationState
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus
 from gateway.services.conversations import lock
 from gateway.store import conversations
 from gateway.store import imports as store
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 OUTCOMES = ("imported", "duplicate", "invalid")
 

@@ -6,26 +6,24 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
-from gateway.changes import (
-    ConversationState,
-    Edit,
-    Rewrite,
-    Shown,
-    StoredMessage,
-    message_etag,
-)
-from gateway.db import Connection, Database
-from gateway.domain import (
+from gateway.database import Connection, Database
+from gateway.domain.conversations import ConversationState
+from gateway.domain.messages import (
     Appended,
+    Edit,
     MessagePage,
     MessageStatus,
     NewMessage,
-    Position,
+    Rewrite,
     SearchFilter,
     SearchPage,
     StatusChange,
+    StoredMessage,
     VersionPage,
+    message_etag,
 )
+from gateway.domain.pages import Position
+from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import (
     ClientMessageIdReused,
     FieldError,
@@ -35,13 +33,12 @@ from gateway.errors import (
     StatusConflict,
     ValidationFailed,
 )
-from gateway.preconditions import IfMatch
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations
 from gateway.store import messages as store
 from gateway.store import search as found
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
 CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"

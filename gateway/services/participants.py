@@ -4,14 +4,14 @@ from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
-from gateway.changes import ConversationState, Participant, Shown, conversation_etag
-from gateway.db import Connection, Database
-from gateway.domain import Role
+from gateway.database import Connection, Database
+from gateway.domain.conversations import ConversationState, Participant, Role, conversation_etag
+from gateway.domain.versions import Shown
 from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
-from gateway.services.account_users import check_users, unknown_user
 from gateway.services.conversations import NO_SUCH, append_difference, lock
+from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations, participants
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.event import EventType
 
 MAX_PARTICIPANTS = 101  # the owner and a hundred others, as when a conversation is created
 NOT_HERE = "This user takes no part in a conversation of yours."

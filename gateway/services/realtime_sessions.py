@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from gateway.db import Database
-from gateway.domain import Sides
+from gateway.database import Database
+from gateway.domain.sessions import Sides
 from gateway.errors import NotFound, RealtimeNotConfigured
-from gateway.provider_choice import Choice, ProviderChoice
+from gateway.live.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH
 from gateway.store import realtime_sessions as store
 from gateway.store.realtime_sessions import Place
-from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.tokens import mint_user_token
+from realtime_bridge.shared.variables import Told
 
-LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio_server.py
+LEGACY_PATH = "/api/ws"  # realtime_bridge/legacy/socketio/server.py
 LATEST = 33  # conversations when none are named: with inbox and presence they fit Supabase's 100 channels of a socket
 NO_SUCH_USER = "There is no such user in a conversation of yours."
 

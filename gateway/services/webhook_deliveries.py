@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from gateway.db import Connection, Database
-from gateway.domain import Position
+from gateway.database import Connection, Database
+from gateway.domain.pages import Position
+from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
 from gateway.errors import AlreadyDelivered, NotFound, WebhookDisabled
 from gateway.services.webhooks import NO_SUCH
 from gateway.store import webhook_deliveries as store
 from gateway.store import webhooks
-from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 RECOVER_AT_MOST = 10_000  # a call; the answer says whether there is more, and the next call goes on there

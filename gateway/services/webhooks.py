@@ -7,7 +7,8 @@ from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
-from gateway.db import Connection, Database
+from gateway.database import Connection, Database
+from gateway.domain.webhooks import NewWebhook, Rotation, WebhookSettings
 from gateway.errors import (
     EnabledTooSoon,
     FieldError,
@@ -21,13 +22,12 @@ from gateway.errors import (
 )
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
-from gateway.webhook_domain import NewWebhook, Rotation, WebhookSettings
-from realtime_bridge.content_html import with_html
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks import catalogue, signing
-from realtime_bridge.webhooks.health import ENABLE_COOLDOWN
-from realtime_bridge.webhooks.sealing import secrets_context
-from realtime_bridge.webhooks.urls import UrlPolicy, UrlRefused
+from realtime_bridge.shared.content_html import with_html
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract.health import ENABLE_COOLDOWN
+from realtime_bridge.webhooks.contract.signing import secrets_context
+from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
 
 NO_SUCH = "There is no such webhook."
 MAX_WEBHOOKS = 50  # an account: each event costs a request for each of them

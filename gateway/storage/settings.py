@@ -8,8 +8,8 @@ from typing import Self
 from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
 from gateway.storage.supabase import SupabaseStore
-from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared import variables as shared
+from realtime_bridge.shared.environment import Environment
 
 
 class StorageKind(StrEnum):

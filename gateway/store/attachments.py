@@ -5,9 +5,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.attachments import Attachment, AttachmentState, NewAttachment
-from gateway.db import Connection
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.attachments import Attachment, AttachmentState, NewAttachment
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from gateway.changes import ConversationState
-from gateway.db import Connection
-from gateway.domain import ConversationFilter, ConversationPage, NewConversation, Position
-from realtime_bridge import sql
-from realtime_bridge.events import EventType
+from gateway.database import Connection
+from gateway.domain.conversations import ConversationFilter, ConversationPage, ConversationState, NewConversation
+from gateway.domain.pages import Position
+from realtime_bridge.event_log.event import EventType
+from realtime_bridge.shared import sql
 
 COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
 

@@ -7,11 +7,11 @@ from uuid import UUID
 import structlog
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from gateway.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
-from gateway.page_size import PAGE_BYTES
-from realtime_bridge import sql
-from realtime_bridge.payloads import is_readable
+from gateway.database import Connection
+from gateway.domain.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
+from gateway.domain.pages import PAGE_BYTES
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.payloads import is_readable
 
 SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; about four milliseconds
 

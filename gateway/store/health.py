@@ -1,9 +1,9 @@
-"""What `/readyz` asks the database."""
+"""What `/readyz` asks the database, and what a gateway tells it of itself."""
 
 from os import urandom
 
-from gateway.db import Connection
-from realtime_bridge import sql
+from gateway.database import Connection
+from realtime_bridge.shared import sql
 
 PAGE_BYTES = 7_000  # of a page's 8,192: no other row fits beside it
 
@@ -19,3 +19,8 @@ def try_write(connection: Connection) -> None:
     """Do what every write does, and take it back. Raises what they would: read-only, no room on the disk."""
     with connection.transaction(force_rollback=True):
         _SQL.run(connection, "try_write", filler=urandom(PAGE_BYTES))
+
+
+def report(connection: Connection, name: str, provider: str) -> None:
+    """Say that a gateway is here, and by what it answers; bridges write such rows, too (fleet/reports.py)."""
+    _SQL.run(connection, "report", name=name, provider=provider)

@@ -1,4 +1,4 @@
-"""Rows of `idempotency_records`. Called by gateway/idempotency.py only."""
+"""Rows of `idempotency_records`. Called by gateway/http/idempotency.py only."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from realtime_bridge import sql
+from gateway.database import Connection
+from realtime_bridge.shared import sql
 
 KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.changes import ConversationState, ImportedMessage
-from gateway.db import Connection
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.conversations import ConversationState
+from gateway.domain.messages import ImportedMessage
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

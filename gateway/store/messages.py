@@ -6,14 +6,22 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.changes import Rewrite, StoredMessage
-from gateway.db import Connection
-from gateway.domain import Direction, MessagePage, MessageStatus, NewMessage, StatusChange, VersionPage
-from gateway.page_size import count_fitting
+from gateway.database import Connection
+from gateway.domain.messages import (
+    Direction,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
+    Rewrite,
+    StatusChange,
+    StoredMessage,
+    VersionPage,
+)
+from gateway.domain.pages import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
-from realtime_bridge import sql
-from realtime_bridge.append import APPEND_MESSAGE
-from realtime_bridge.events import EventType
+from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.event_log.event import EventType
+from realtime_bridge.shared import sql
 
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -(2**63)  # imported history lies below zero

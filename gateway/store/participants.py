@@ -4,10 +4,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.changes import Participant
-from gateway.db import Connection
-from gateway.domain import Role
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.conversations import Participant, Role
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

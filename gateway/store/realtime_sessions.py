@@ -7,8 +7,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from realtime_bridge import sql
+from gateway.database import Connection
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from gateway.domain import Position, SearchFilter, SearchPage
-from gateway.page_size import count_fitting
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.messages import SearchFilter, SearchPage
+from gateway.domain.pages import Position, count_fitting
+from realtime_bridge.shared import sql
 
 NEWEST = 2**63 - 1
 WALK = 500  # messages looked at before the index is: some four milliseconds; a word in every 25th fills a page

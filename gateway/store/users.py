@@ -10,10 +10,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from gateway.domain import UserScope
-from realtime_bridge import sql
-from realtime_bridge.parity.canary_user import CANARY_ID
+from gateway.database import Connection
+from gateway.domain.accounts import UserScope
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.canary_user import CANARY_ID
 
 _SQL = sql.Queries(__file__)
 

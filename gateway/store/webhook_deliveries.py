@@ -6,11 +6,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from gateway.db import Connection
-from gateway.domain import Position
-from gateway.page_size import count_fitting
-from gateway.webhook_domain import AttemptFilter, DeliveryFilter, Listing, Recovery
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.pages import Position, count_fitting
+from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovery
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

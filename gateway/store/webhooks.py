@@ -6,9 +6,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from gateway.db import Connection
-from gateway.webhook_domain import WebhookSettings
-from realtime_bridge import sql
+from gateway.database import Connection
+from gateway.domain.webhooks import WebhookSettings
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -4,21 +4,15 @@ import json
 from datetime import UTC
 
 from flask import Blueprint, Response, g
-from pydantic import Field
 
-from gateway import rendering
-from gateway.db import Database
-from gateway.domain import AccountSettings
+from gateway.database import Database
+from gateway.domain.accounts import AccountSettings
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import account as service
-from gateway.v1.fields import Changes, NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
-
-
-class ChangeAccount(Changes):
-    content_html: bool = Field(
-        default=False, description="Whether what people write goes out with its safe HTML form, on every way."
-    )
+from gateway.v1.schemas.account import ChangeAccount
+from gateway.v1.schemas.fields import NoQuery
 
 
 def blueprint(database: Database) -> Blueprint:

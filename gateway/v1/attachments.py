@@ -5,16 +5,16 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
-from gateway.attachments import Attachment
-from gateway.db import Database
+from gateway.database import Database
+from gateway.domain.attachments import Attachment
 from gateway.errors import NotConfigured
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import attachments as service
 from gateway.storage.base import UPLOAD_TTL_S, FileStore
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import CreateAttachment
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.attachments import CreateAttachment
+from gateway.v1.schemas.fields import NoQuery
 
 ATTACHMENT = "/attachments/<uuid:attachment_id>"
 OFF = "Ask the operator to configure a file store (CROSSFADE_STORAGE)."

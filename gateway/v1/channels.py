@@ -5,73 +5,18 @@ A conversation belongs to a channel when its `channel` is the channel's name: wh
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import Blueprint, Response, g
-from pydantic import AfterValidator, StringConstraints
-from pydantic_core import PydanticCustomError
 
-from gateway import rendering
-from gateway.domain import Channel, ChannelChange, NewChannel
-from gateway.services.channels import Channels, spelled
-from gateway.v1.fields import Body, Changes, NoQuery, Text128, Text255
+from gateway.domain.channels import Channel
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
+from gateway.services.channels import Channels
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.channels import CHANNEL, ChangeChannel, CreateChannel
+from gateway.v1.schemas.fields import NoQuery
 from gateway.wuzapi.views import PREFIX as HOOKS
-
-CHANNEL = "/channels/<uuid:channel_id>"
-
-
-def _not_api(name: str) -> str:
-    if name == "api":
-        raise PydanticCustomError("not_allowed", "Choose another name: api stands for conversations without a channel.")
-    return name
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$"), AfterValidator(_not_api)]
-BaseUrl = Annotated[Text255, AfterValidator(spelled)]
-HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]  # it travels in an HTTP header
-HmacKey = Annotated[str, StringConstraints(min_length=32, max_length=255)]  # 32 is WUZAPI's own minimum
-
-
-class CreateChannel(Body):
-    kind: Literal["wuzapi"] = "wuzapi"
-    name: Name
-    base_url: BaseUrl
-    token: HeaderText
-    hmac_key: HmacKey | None = None
-    provider_user_id: Text128 | None = None
-    enabled: bool = True
-
-    def to_domain(self) -> NewChannel:
-        return NewChannel(
-            kind=self.kind,
-            name=self.name,
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            enabled=self.enabled,
-        )
-
-
-class ChangeChannel(Changes):
-    base_url: BaseUrl | None = None
-    token: HeaderText | None = None
-    hmac_key: HmacKey | None = None
-    provider_user_id: Text128 | None = None
-    enabled: bool | None = None
-
-    def to_domain(self) -> ChannelChange:
-        return ChannelChange(
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            clears_provider_user_id="provider_user_id" in self.model_fields_set and self.provider_user_id is None,
-            enabled=self.enabled,
-        )
 
 
 def blueprint(service: Channels) -> Blueprint:

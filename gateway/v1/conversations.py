@@ -6,18 +6,23 @@ a state and not an event; alone (not in lists) also with its `participants`.
 
 from flask import Blueprint, Response, g
 
-from gateway import cursors, rendering
-from gateway.changes import Shown, conversation_etag
-from gateway.db import Database
-from gateway.domain import ConversationFilter
+from gateway.database import Database
+from gateway.domain.conversations import ConversationFilter, conversation_etag
+from gateway.domain.versions import Shown
 from gateway.errors import FieldError, ValidationFailed
+from gateway.http import page_cursors as cursors
+from gateway.http import rendering
+from gateway.http.if_match import read_if_match
+from gateway.http.validation import read_body, read_query
 from gateway.services import conversations as service
-from gateway.v1.conversation_schemas import AssignConversation, PatchConversation
-from gateway.v1.etags import read_if_match
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateConversation, ListConversations
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.conversations import (
+    AssignConversation,
+    CreateConversation,
+    ListConversations,
+    PatchConversation,
+)
+from gateway.v1.schemas.fields import NoQuery
 
 
 def blueprint(database: Database) -> Blueprint:

@@ -5,13 +5,14 @@ An event is shown with the body that webhooks send, so a consumer may use either
 
 from flask import Blueprint, Response, g, request
 
-from gateway import event_cursors, rendering
-from gateway.event_cursors import EventCursor, EventPage
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor, EventPage
+from gateway.http import rendering
+from gateway.http.validation import read_query
 from gateway.services.events import LATEST, CatchUp
-from gateway.v1.event_schemas import ListEvents
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_query
-from realtime_bridge.content_html import event_with_html
+from gateway.v1.schemas.events import ListEvents
+from realtime_bridge.shared.content_html import event_with_html
 
 
 def blueprint(catch_up: CatchUp) -> Blueprint:

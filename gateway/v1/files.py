@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, request, send_file
 
-from gateway.attachments import LARGEST_BYTES
+from gateway.domain.attachments import LARGEST_BYTES
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
+from gateway.process.transfers import Transfers
 from gateway.storage.directory import PATH, AlreadyUploaded, DirectoryStore, Ticket, TicketInvalid, TooLarge
-from gateway.transfers import Transfers
 
 ENDPOINT = "files.put_file"
 MAX_BODY_BYTES = LARGEST_BYTES

@@ -8,18 +8,17 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from pydantic import ValidationError
 
-from gateway import rendering
-from gateway.changes import ImportedMessage
-from gateway.db import Database
-from gateway.faults import body_errors
-from gateway.idempotency import is_repeat
+from gateway.database import Database
+from gateway.domain.messages import ImportedMessage
+from gateway.http import rendering
+from gateway.http.idempotency import is_repeat
+from gateway.http.validation import body_errors, read_body, read_query
 from gateway.services import imports as service
 from gateway.services.imports import Imported
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import MAX_IMPORT, ImportMessage, ImportMessages
 from gateway.v1.messages import MESSAGES
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.imports import MAX_IMPORT, ImportMessage, ImportMessages
 
 ENDPOINT = "imports.import_messages"
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
-from gateway.domain import ApiKey
-from gateway.services.api_keys import Keys
-from gateway.v1.fields import NoQuery
-from gateway.v1.key_schemas import CreateKey, ListKeys, RotateKey
+from gateway.domain.keys import ApiKey
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
+from gateway.services.keys import Keys
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.keys import CreateKey, ListKeys, RotateKey
 
 KEY = "/keys/<key_id:key_id>"
 

@@ -6,18 +6,26 @@ equal: `eventId` is that event's id and `seq` its number.
 
 from flask import Blueprint, Response, g
 
-from gateway import cursors, rendering
-from gateway.changes import Shown
-from gateway.db import Database
-from gateway.domain import MessagePage, SearchFilter
+from gateway.database import Database
+from gateway.domain.messages import MessagePage, SearchFilter
+from gateway.domain.versions import Shown
+from gateway.http import page_cursors as cursors
+from gateway.http import rendering
+from gateway.http.if_match import read_if_match
+from gateway.http.validation import read_body, read_query
 from gateway.services import messages as service
-from gateway.v1.etags import read_if_match
-from gateway.v1.fields import NoQuery
-from gateway.v1.message_schemas import EditMessage, SearchMessages
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import ChangeStatus, ListMessages, ListVersions, SendMessage, ShowMessages
-from gateway.validation import read_body, read_query
-from realtime_bridge.content_html import each_with_html
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.messages import (
+    ChangeStatus,
+    EditMessage,
+    ListMessages,
+    ListVersions,
+    SearchMessages,
+    SendMessage,
+    ShowMessages,
+)
+from realtime_bridge.shared.content_html import each_with_html
 
 MESSAGES = "/conversations/<row_id:conversation_id>/messages"
 MESSAGE = f"{MESSAGES}/<row_id:message_id>"

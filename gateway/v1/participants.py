@@ -5,15 +5,15 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
-from gateway.changes import Shown
-from gateway.db import Database
-from gateway.ephemeral import Ephemeral
+from gateway.database import Database
+from gateway.domain.versions import Shown
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
+from gateway.live.typing import Ephemeral
 from gateway.services import participants as service
-from gateway.v1.conversation_schemas import MarkRead, PutParticipant, Typing
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.validation import read_body, read_query
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.participants import MarkRead, PutParticipant, Typing
 
 CONVERSATION = "/conversations/<row_id:conversation_id>"
 

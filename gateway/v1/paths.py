@@ -2,7 +2,7 @@
 
 from werkzeug.routing import BaseConverter, ValidationError
 
-from gateway.v1.fields import MAX_BIGINT
+from gateway.v1.schemas.fields import MAX_BIGINT
 
 PREFIX = "/api/v1/chat"
 

@@ -9,18 +9,18 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g
 
-from gateway import rendering
-from gateway.db import Database
-from gateway.domain import Sides
-from gateway.provider_choice import ProviderChoice
+from gateway.database import Database
+from gateway.domain.sessions import Sides
+from gateway.http import rendering
+from gateway.http.validation import read_body, read_query
+from gateway.live.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas import CreateRealtimeSession
-from gateway.validation import read_body, read_query
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.service import conversation_topic, inbox_topic
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
+from realtime_bridge.shared.topics import conversation_topic, inbox_topic
+from realtime_bridge.shared.variables import Told
 
 
 def blueprint(database: Database, choices: ProviderChoice, sides: Sides) -> Blueprint:

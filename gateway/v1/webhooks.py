@@ -8,14 +8,16 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, g
 
-from gateway import positions, rendering
-from gateway.db import Database
+from gateway.database import Database
+from gateway.domain.webhooks import Listing
+from gateway.http import page_cursors, rendering
+from gateway.http.validation import read_body, read_query
 from gateway.services import webhook_deliveries as deliveries
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing
-from gateway.v1.fields import NoQuery
 from gateway.v1.paths import PREFIX
-from gateway.v1.webhook_schemas import (
+from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas.webhooks import (
     ChangeWebhook,
     CreateWebhook,
     FilterAttempts,
@@ -25,11 +27,9 @@ from gateway.v1.webhook_schemas import (
     RotateSecret,
     SendTest,
 )
-from gateway.validation import read_body, read_query
-from gateway.webhook_domain import Listing
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks import catalogue
-from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.contract import catalogue
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 
 WEBHOOKS = "/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<row_id:webhook_id>"
@@ -151,7 +151,7 @@ def _add_deliveries(routes: Blueprint, database: Database) -> None:
         query = read_query(ListDeliveries)
         account_id, chosen = g.api_key.account_id, query.to_domain()
         scope = ("deliveries", account_id, webhook_id, chosen)
-        after = positions.decode(query.cursor, *scope) if query.cursor else None
+        after = page_cursors.decode(query.cursor, *scope) if query.cursor else None
         page = deliveries.list_deliveries(database, account_id, webhook_id, chosen, limit=query.limit, after=after)
         return _page(page, query.limit, *scope)
 
@@ -159,7 +159,7 @@ def _add_deliveries(routes: Blueprint, database: Database) -> None:
         query = read_query(ListAttempts)
         account_id, chosen = g.api_key.account_id, query.to_domain()
         scope = ("attempts", account_id, webhook_id, chosen)
-        after = positions.decode(query.cursor, *scope) if query.cursor else None
+        after = page_cursors.decode(query.cursor, *scope) if query.cursor else None
         page = deliveries.list_attempts(database, account_id, webhook_id, chosen, limit=query.limit, after=after)
         return _page(page, query.limit, *scope)
 
@@ -222,7 +222,7 @@ def _add_repairs(routes: Blueprint, database: Database) -> None:
 
 def _page(page: Listing, limit: int, *scope: object) -> Response:
     """By cursor only; nothing is counted, because there may be millions."""
-    next_cursor = positions.encode(page.last, *scope) if page.has_more and page.last else None
+    next_cursor = page_cursors.encode(page.last, *scope) if page.has_more and page.last else None
     return rendering.many(
         page.items,
         {"page": None, "limit": limit, "total": None, "hasMore": page.has_more, "nextCursor": next_cursor},

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from gateway.errors import MalformedJson, UnsupportedMediaType
-from realtime_bridge.payloads import Unreadable, decode
+from realtime_bridge.shared.payloads import Unreadable, decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MAX_FIELDS = 16  # it sends three

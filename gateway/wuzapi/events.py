@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from gateway.domain import Direction, MessageStatus, MessageType
-from realtime_bridge.payloads import storable
+from gateway.domain.messages import Direction, MessageStatus, MessageType
+from realtime_bridge.shared.payloads import storable
 
 PHONE, LID, GROUP = "@s.whatsapp.net", "@lid", "@g.us"
 PART_BYTES = 4_096  # of a message's content, by check constraint; WhatsApp allows 65,536 characters

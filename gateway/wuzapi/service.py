@@ -9,17 +9,17 @@ from uuid import UUID, uuid4, uuid5
 
 import structlog
 
-from gateway.changes import Edit
-from gateway.db import Connection, Database
-from gateway.domain import ConversationStatus, NewConversation
-from gateway.ephemeral import Ephemeral
-from gateway.preconditions import IfMatch
+from gateway.database import Connection, Database
+from gateway.domain.conversations import ConversationStatus, NewConversation
+from gateway.domain.messages import Edit
+from gateway.domain.versions import IfMatch
+from gateway.live.typing import Ephemeral
 from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store
 from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Rewritten, Typing, Understood
 from gateway.wuzapi.store import Channel
-from realtime_bridge.wuzapi import ORIGIN
+from realtime_bridge.wuzapi.channels import ORIGIN
 
 _log = structlog.get_logger(__name__)
 

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from psycopg.rows import class_row, tuple_row
 
-from gateway.db import Connection
-from gateway.domain import Direction, MessageStatus
+from gateway.database import Connection
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.wuzapi.events import PHONE, Inbound, Receipt
-from realtime_bridge import sql
-from realtime_bridge.wuzapi import ORIGIN
+from realtime_bridge.shared import sql
+from realtime_bridge.wuzapi.channels import ORIGIN
 
 _SQL = sql.Queries(__file__)
 

@@ -9,26 +9,20 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from gateway import rendering
-from gateway.db import Database
-from gateway.ephemeral import Ephemeral
-from gateway.errors import (
-    NotConfigured,
-    PayloadTooLarge,
-    ProviderAccountMismatch,
-    ServiceUnavailable,
-    SignatureInvalid,
-)
+from gateway.database import Database
+from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
+from gateway.fairness.places import CHANNELS_QUEUED
 from gateway.gates.turnstile import TurnstileGate
+from gateway.http import rendering
+from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
-from gateway.places import CHANNELS_QUEUED
-from gateway.transfers import Transfers
+from gateway.process.transfers import Transfers
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
-from realtime_bridge.secrets import SecretBox, SecretsError
-from realtime_bridge.shares import Queue, QueueFull
-from realtime_bridge.wuzapi import hmac_context
+from realtime_bridge.shared.secrets import SecretBox, SecretsError
+from realtime_bridge.shared.shares import Queue, QueueFull
+from realtime_bridge.wuzapi.channels import hmac_context
 
 PREFIX = "/hooks/wuzapi"
 ENDPOINT = "wuzapi.receive_event"

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import click
 
-from gateway.db import Connection
-from gateway.domain import AccountSettings
+from gateway.database import Connection
+from gateway.domain.accounts import AccountSettings
 from gateway.store import account as store
 from ops.cli.options import database_option, json_option, open_database
-from ops.cli.output import say
 from ops.errors import OpsError
+from ops.terminal.output import say
 
 
 class AccountsError(OpsError):

@@ -13,7 +13,7 @@ import psycopg
 
 from ops.cli.options import again, stack_option
 from ops.embedded.ready import Ready, read_ready
-from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
+from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
     from ops.demo.feeding import Unfed

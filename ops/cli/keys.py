@@ -9,13 +9,13 @@ import click
 import psycopg
 from rich.console import Console
 
-from gateway import api_keys
-from gateway.domain import ApiKey, Scope
-from gateway.store import api_keys as store
+from gateway.domain import key_text as api_keys
+from gateway.domain.keys import ApiKey, Scope
+from gateway.store import keys as store
 from ops.cli.options import again, database_option, json_option, key_env, open_database
-from ops.cli.output import Column, encode, say, show
 from ops.errors import OpsError
-from realtime_bridge import shared_variables
+from ops.terminal.output import Column, encode, say, show
+from realtime_bridge.shared import variables as shared_variables
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_NAME_CHARS = 255  # what the API allows, too

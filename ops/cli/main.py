@@ -7,11 +7,11 @@ import sys
 import click
 import psycopg
 
-from ops.embedded.stop_signals import INTERRUPTED_EXIT_CODE
 from ops.errors import OpsError
-from ops.reasons import DATABASE, explain
-from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.rollout.errors import RolloutError
+from ops.terminal.reasons import DATABASE, explain
+from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
+from realtime_bridge.rollout.dial.errors import RolloutError
+from realtime_bridge.shared.environment import ConfigurationError
 
 COMMANDS = {  # command -> module that holds a click command of the same name
     "up": "ops.cli.up",
@@ -20,13 +20,13 @@ COMMANDS = {  # command -> module that holds a click command of the same name
     "accounts": "ops.cli.accounts",
     "keys": "ops.cli.keys",
     "relay": "ops.cli.relay",
-    "rollout": "ops.cli.rollout",
+    "rollout": "ops.cli.rollout.command",
     "operators": "ops.cli.operators",
-    "parity": "ops.cli.parity",
+    "parity": "ops.cli.parity.command",
     "seed": "ops.cli.seed",
     "supabase": "ops.cli.supabase",
     "users": "ops.cli.users",
-    "webhooks": "ops.cli.webhooks",
+    "webhooks": "ops.cli.webhooks.command",
     "version": "ops.cli.version",
 }
 EXPLAINED = (OpsError, ConfigurationError, RolloutError, psycopg.Error)  # their text says all there is to know

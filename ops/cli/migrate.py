@@ -8,9 +8,9 @@ from migrations.lock import WAIT_S
 from migrations.upgrade import Step
 from ops import migration
 from ops.cli.options import note_database
-from ops.cli.output import say
-from realtime_bridge.environment import Environment
-from realtime_bridge.shared_variables import database_url
+from ops.terminal.output import say
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.variables import database_url
 
 
 @click.command()

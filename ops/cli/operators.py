@@ -6,14 +6,15 @@ from typing import Any
 import click
 
 from ops.cli.options import again, database_option, json_option
-from ops.cli.output import Column, say, show
-from ops.cli.rollout_options import by_option, identify, run, shown_once, why_option
-from realtime_bridge.rollout import changes
+from ops.cli.rollout.options import by_option, identify, run, shown_once, why_option
+from ops.terminal.output import Column, say, show
 from realtime_bridge.rollout import operators as store
-from realtime_bridge.rollout.errors import ApprovalNeeded
+from realtime_bridge.rollout import rules
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded
+from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.operators import Operator
-from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.rollout.store import Connection, get_dial
+from realtime_bridge.rollout.store import get_dial
 
 NOBODY = "There are no operators: whoever has the database may turn the dial, and says who he is."
 COLUMNS = (
@@ -49,7 +50,7 @@ def add(*, name: str, actor: str | None, data_dir: Path | None, as_json: bool) -
     async def act(connection: Connection) -> tuple[str, str]:
         who = await identify(connection, actor)
         try:
-            return await changes.add_operator(connection, FLAG, name, by=who), ""
+            return await rules.add_operator(connection, FLAG, name, by=who), ""
         except ApprovalNeeded as reason:
             return "", str(reason)
 
@@ -82,7 +83,7 @@ def revoke(*, name: str, without_key: bool, why: str, actor: str | None, data_di
 
     async def act(connection: Connection) -> tuple[str, dict[str, int], bool]:
         who = await identify(connection, actor, is_needed=not without_key)
-        key_id = await changes.revoke_operator(connection, FLAG, name, by=who, why=why, is_without_key=without_key)
+        key_id = await rules.revoke_operator(connection, FLAG, name, by=who, why=why, is_without_key=without_key)
         return key_id, await store.lines(connection), (await get_dial(connection, FLAG)).needs_approval
 
     key_id, lines, needs_approval = run(data_dir, act)

@@ -10,14 +10,14 @@ import click
 import psycopg
 from click.core import ParameterSource
 
-from gateway.db import Connection
-from ops.auth_admin import AuthAdmin
+from gateway.database import Connection
+from ops.cli.auth_admin import AuthAdmin
 from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
-from ops.reasons import DATABASE
-from realtime_bridge import shared_variables
-from realtime_bridge.environment import Environment
+from ops.terminal.reasons import DATABASE
+from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
 DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"

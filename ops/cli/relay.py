@@ -7,9 +7,11 @@ import click
 from psycopg.rows import DictRow, dict_row
 
 from ops.cli.options import again, database_option, json_option, open_database
-from ops.cli.output import Column, count, moment, say, show
-from realtime_bridge import parked, reports, sql
-from realtime_bridge.sinks.base import SINKS
+from ops.terminal.output import Column, count, moment, say, show
+from realtime_bridge.fleet import reports
+from realtime_bridge.relay import parked
+from realtime_bridge.relay.sink import SINKS
+from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
 

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
-from ops.cli.output import say
 from ops.embedded.ready import NotReady, read_ready
 from ops.errors import OpsError
-from realtime_bridge import sql
+from ops.terminal.output import say
+from realtime_bridge.shared import sql
 
 CONNECT_TIMEOUT_S = 5
 BATCH_MESSAGES = 20_000  # about half a second a transaction: the bar moves, and Ctrl-C is heard

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 
 from ops.cli.options import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
-from ops.embedded.progress import Progress
-from ops.embedded.stop_signals import StopSignals
 from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
 from ops.local_supabase.options import behaviour_options
+from ops.terminal.progress import Progress
+from ops.terminal.stop_signals import StopSignals
 
 PORT = click.IntRange(0, 65535)
 WATCH_S = 0.2  # how soon a process that died is noticed

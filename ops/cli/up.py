@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.cli import banner
 from ops.cli.options import DEFAULT_DATA_DIR, stack_option
 from ops.demo.feeding import unfed
-from ops.embedded import banner
-from ops.embedded.progress import Progress
 from ops.embedded.ready import Ready
 from ops.embedded.stack import Stack, StackOptions
-from ops.embedded.stop_signals import StopSignals
-from ops.embedded.supervisor import Stopped
 from ops.local_supabase.options import behaviour_options, process_options
+from ops.machine.supervisor import Stopped
+from ops.terminal.progress import Progress
+from ops.terminal.stop_signals import StopSignals
 
 PORT = click.IntRange(0, 65535)
 

@@ -12,13 +12,13 @@ from uuid import UUID
 
 import click
 
-from gateway.db import Connection
-from gateway.domain import UserScope
+from gateway.database import Connection
+from gateway.domain.accounts import UserScope
 from gateway.store import users as store
-from ops.auth_admin import AuthAdminError
+from ops.cli.auth_admin import AuthAdminError
 from ops.cli.options import again, auth_admin, database_option, json_option, open_database
-from ops.cli.output import count, encode, moment, say
 from ops.errors import OpsError
+from ops.terminal.output import count, encode, moment, say
 
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")

@@ -5,7 +5,7 @@ import platform
 
 import click
 
-from ops.cli.output import say
+from ops.terminal.output import say
 
 
 @click.command()

@@ -8,8 +8,8 @@ import psycopg
 from ops.demo.tracker import SideName
 from ops.embedded.ready import Ready
 from realtime_bridge.rollout import store
-from realtime_bridge.rollout.stages import FLAG, StageName
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.shared.variables import Provider
 
 CONNECT_TIMEOUT_S = 5
 NAMES = {SideName.SUPABASE: "Supabase", SideName.SOCKETIO: "Socket.IO"}

@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from ops.cli.output import encode
 from ops.demo.tracker import Arrival, SideName, Tracker
+from ops.terminal.output import encode
 
 TITLES = {SideName.SUPABASE: "Supabase Realtime", SideName.SOCKETIO: "Socket.IO"}
 ROWS = 20  # newest messages on the screen

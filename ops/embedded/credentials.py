@@ -5,10 +5,21 @@ ops/runbooks/decisions.md. Never used outside `up`.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from ops.embedded.ready import DemoUser
-from realtime_bridge.tokens import mint_role_key, mint_user_token
+from ops.machine.private_files import write_private
+from realtime_bridge.shared.secrets import new_key
+from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
+
+
+def ensure(file: Path) -> str:
+    """Return the key in `file`; without one, make it."""
+    if not file.exists():
+        write_private(file, new_key() + "\n")
+    return file.read_text().strip()
+
 
 DEVELOPMENT_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105  public on purpose
 ROLE_KEY_TTL_S = 10 * 365 * 86_400  # what the Supabase CLI gives its keys

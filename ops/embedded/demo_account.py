@@ -13,17 +13,18 @@ from uuid import UUID
 import psycopg
 import requests
 
-from gateway import api_keys
-from gateway.db import Connection
-from gateway.domain import Scope, UserScope
-from gateway.store import api_keys as key_store
+from gateway.database import Connection
+from gateway.domain import key_text as api_keys
+from gateway.domain.accounts import UserScope
+from gateway.domain.keys import Scope
+from gateway.store import keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials
-from ops.embedded.private_files import write_private
 from ops.embedded.ready import Ready
 from ops.embedded.services import Addresses
 from ops.errors import OpsError
-from realtime_bridge import sql
+from ops.machine.private_files import write_private
+from realtime_bridge.shared import sql
 
 AGENT_EMAIL = "agent@example.com"
 CLIENT_EMAIL = "client@example.com"

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from ops.embedded.private_files import write_private
 from ops.errors import OpsError
+from ops.machine.private_files import write_private
 
 FILE_NAME = "ready.json"
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import requests
 
-from gateway.flag_check import check_flag_provider
+from gateway.process.flag_check import check_flag_provider
 from gateway.settings import Settings as GatewaySettings
-from ops.embedded import redis
 from ops.embedded.credentials import Credentials
-from ops.embedded.ports import HOST, Listener, port_of
-from ops.embedded.postgres import EmbeddedPostgres
-from ops.embedded.processes import ProcessSpec
-from realtime_bridge import shared_variables
-from realtime_bridge.environment import Environment, reading
+from ops.machine import redis
+from ops.machine.child import ProcessSpec
+from ops.machine.ports import HOST, Listener, port_of
+from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.settings import Settings as BridgeSettings
+from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared.environment import Environment, reading
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE_TIMEOUT_S = 2.0

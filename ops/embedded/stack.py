@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import migration
-from ops.embedded import demo_account, leftovers, redis, secrets_key, services
+from ops.embedded import credentials, demo_account, services
 from ops.embedded.credentials import Credentials
-from ops.embedded.data_dir import DataDir
-from ops.embedded.ports import Listener, held_ports, port_of
-from ops.embedded.postgres import EmbeddedPostgres
-from ops.embedded.progress import Progress
 from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
-from ops.embedded.supervisor import Stopped, Supervisor
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import secrets
+from ops.machine import leftovers, redis
+from ops.machine.data_dir import DataDir
+from ops.machine.ports import Listener, held_ports, port_of
+from ops.machine.postgres import EmbeddedPostgres
+from ops.machine.supervisor import Stopped, Supervisor
+from ops.terminal.progress import Progress
+from realtime_bridge.shared import secrets
 
 PROCESSES_FILE = "processes.json"
 
@@ -98,7 +99,7 @@ class Stack:
         if self._options.fresh:
             with self._progress.step("Old data removed"):
                 self._data_dir.wipe()
-        environment.setdefault(secrets.VARIABLE, secrets_key.ensure(self._data_dir / "secrets.key"))
+        environment.setdefault(secrets.VARIABLE, credentials.ensure(self._data_dir / "secrets.key"))
         with self._step(f"Postgres on port {server.port}, Redis on a socket"):
             self._supervisor.start(
                 services.postgres_spec(server, listeners["postgres"]),

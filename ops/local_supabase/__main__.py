@@ -15,8 +15,8 @@ import structlog
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.options import behaviour_options
 from ops.local_supabase.settings import Limits, Settings, Timings
-from realtime_bridge.environment import ConfigurationError, Environment
-from realtime_bridge.logs import configure_logging
+from realtime_bridge.shared.environment import ConfigurationError, Environment
+from realtime_bridge.shared.logging import configure_logging
 
 _log = structlog.get_logger(__name__)
 

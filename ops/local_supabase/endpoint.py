@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from ops.local_supabase import handshake, http_api
 from ops.local_supabase.auth import api as auth_api
 from ops.local_supabase.auth.service import AuthService
-from ops.local_supabase.http_api import PROJECT, text_answer
-from ops.local_supabase.http_body import MOST_BODY_BYTES
+from ops.local_supabase.http import broadcast, handshake
+from ops.local_supabase.http.body import MOST_BODY_BYTES
+from ops.local_supabase.http.broadcast import CONTEXT, text_answer
 from ops.local_supabase.project import Project
 from ops.local_supabase.settings import Settings
 
@@ -70,12 +70,13 @@ class Endpoint:
 
 def _application(project: Project) -> web.Application:
     application = web.Application(middlewares=[_cross_origin, _framework_answers], client_max_size=MOST_BODY_BYTES)
-    application[PROJECT] = project
-    application[auth_api.SERVICE] = AuthService(project.sessions, project.settings.jwt_secret)
+    context = application[CONTEXT] = project.context
+    application[handshake.PROJECT] = project
+    application[auth_api.SERVICE] = AuthService(context.sessions, context.settings.jwt_secret)
     application.router.add_get("/healthcheck", _healthcheck)
     application.add_routes(auth_api.routes())
     for prefix, socket_path in zip(PREFIXES, ("/realtime/v1/websocket", "/socket/websocket"), strict=True):
-        application.add_routes(http_api.routes(prefix))
+        application.add_routes(broadcast.routes(prefix))
         application.router.add_get(socket_path, handshake.serve, allow_head=False)
         application.router.add_post(socket_path, handshake.refuse_post)
     return application
@@ -83,14 +84,14 @@ def _application(project: Project) -> web.Application:
 
 async def _healthcheck(request: web.Request) -> web.Response:
     """200 while broadcasts from the database arrive, 503 while the stream is down."""
-    connected = request.app[PROJECT].healthy
+    connected = request.app[CONTEXT].replicating.is_set()
     return web.Response(status=200 if connected else 503, text="ok" if connected else "replication is not connected")
 
 
 @web.middleware
 async def _cross_origin(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Answer preflights, and allow every origin, as the hosted gateway does."""
-    if request.method == "OPTIONS" and request.app[PROJECT].settings.answer_preflight:
+    if request.method == "OPTIONS" and request.app[CONTEXT].settings.answer_preflight:
         return web.Response(
             status=204,
             headers={

@@ -16,15 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ops.embedded import leftovers
-from ops.embedded.data_dir import DataDir
-from ops.embedded.ports import held_ports, port_of
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.errors import OpsError
+from ops.local_supabase.access.keys import ApiKeys
 from ops.local_supabase.database import apply_shape
-from ops.local_supabase.keys import ApiKeys
 from ops.local_supabase.options import process_options
 from ops.local_supabase.settings import Plan, Settings
+from ops.machine import leftovers
+from ops.machine.data_dir import DataDir
+from ops.machine.ports import held_ports, port_of
+from ops.machine.postgres import EmbeddedPostgres
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 15.0

@@ -1,4 +1,4 @@
-"""What all sockets of the endpoint share: topics, presence, rates, policies, streams. Wires the parts together."""
+"""One Supabase project as the endpoint serves it: wires the parts together, starts them and ends them."""
 
 import asyncio
 import contextlib
@@ -8,52 +8,58 @@ from typing import Any
 import psycopg
 import structlog
 
-from ops.local_supabase import stored_messages
-from ops.local_supabase.authorization import Authorizer
+from ops.local_supabase.access.authorization import Authorizer
+from ops.local_supabase.access.keys import ApiKeys
+from ops.local_supabase.access.tokens import TokenVerifier
 from ops.local_supabase.changes.subscriptions import Subscriptions
-from ops.local_supabase.channel import Channel
-from ops.local_supabase.hub import Hub
-from ops.local_supabase.keys import ApiKeys
-from ops.local_supabase.presence import Presence
-from ops.local_supabase.rates import Rates
-from ops.local_supabase.replication import ReplicationStream
-from ops.local_supabase.sessions import DatabaseUnavailableError, Sessions
+from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
+from ops.local_supabase.replication import stored_messages
+from ops.local_supabase.replication.stored_messages import StoredMessages
+from ops.local_supabase.replication.stream import ReplicationStream
 from ops.local_supabase.settings import Settings
-from ops.local_supabase.socket import RESTART, Socket
-from ops.local_supabase.stored_messages import StoredMessages
-from ops.local_supabase.tokens import TokenVerifier
+from ops.local_supabase.sockets.context import Context
+from ops.local_supabase.sockets.hub import Hub
+from ops.local_supabase.sockets.joining import REPLICATION_WAIT_S
+from ops.local_supabase.sockets.presence import Presence
+from ops.local_supabase.sockets.rates import Rates
+from ops.local_supabase.sockets.socket import RESTART, Socket
 from ops.local_supabase.upkeep import Upkeep
 from ops.local_supabase.wire.messages import TextFanout
 
 SLOTS_POLL_S = 0.01
 SLOTS_WAIT_S = 3.0  # a temporary slot goes with its connection, within milliseconds
-REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
 
 _log = structlog.get_logger(__name__)
 
 
 class Project:
-    """One Supabase project as this endpoint serves it."""
+    """The context of all connections, the two streams, and what runs in the background."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.hub = Hub()
-        self.presence = Presence(self.hub)
-        self.rates = Rates(settings.limits, settings.timings.rate_tick_s)
-        self.verifier = TokenVerifier(settings.jwt_secret, settings.jwks)
-        self.keys = ApiKeys(settings)
-        self.sessions = Sessions(settings)
-        self.authorizer = Authorizer(self.sessions)
-        self.changes = Subscriptions(self)
+        hub, sessions = Hub(), Sessions(settings)
+        rates = Rates(settings.limits, settings.timings.rate_tick_s)
+        self.changes = Subscriptions(settings, sessions, self.spawn)
         self.sockets: set[Socket] = set()
-        self.users = 0
         self.stopping = False
         self.stream = ReplicationStream(
             settings.database_url,
             stored_messages.SLOT_PREFIX,
             stored_messages.PUBLICATION,
-            StoredMessages(self.hub, self.rates, settings.limits).take,
+            StoredMessages(hub, rates, settings.limits).take,
             settings.timings,
+        )
+        self.context = Context(
+            settings=settings,
+            hub=hub,
+            presence=Presence(hub),
+            rates=rates,
+            verifier=TokenVerifier(settings.jwt_secret, settings.jwks),
+            keys=ApiKeys(settings),
+            sessions=sessions,
+            authorizer=Authorizer(sessions),
+            changes=self.changes,
+            replicating=self.stream.connected,
+            spawn=self.spawn,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -62,16 +68,16 @@ class Project:
 
         With a delay it comes back before: what is written until the slot is there is never broadcast.
         """
-        await self.sessions.open()
-        upkeep = Upkeep(self)
+        await self.context.sessions.open()
+        upkeep = Upkeep(self.context, self.sockets)
         await upkeep.tend_partitions()
         for loop in (self._stream(), *upkeep.loops()):
             self.spawn(loop)
-        if not self.settings.timings.replication_delay_s:
+        if not self.context.settings.timings.replication_delay_s:
             await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
 
     async def _stream(self) -> None:
-        await asyncio.sleep(self.settings.timings.replication_delay_s)
+        await asyncio.sleep(self.context.settings.timings.replication_delay_s)
         await self.stream.run()
 
     async def stop(self) -> None:
@@ -86,12 +92,12 @@ class Project:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._wait_for_slots_to_go([self.stream.slot, self.changes.slot])
-        await self.sessions.close()
+        await self.context.sessions.close()
 
     async def _wait_for_slots_to_go(self, slots: list[str]) -> None:
         """A database whose slot is still there cannot be dropped; the server needs a moment to notice that we left."""
         with contextlib.suppress(DatabaseUnavailableError, psycopg.Error):
-            async with self.sessions.borrow() as connection:
+            async with self.context.sessions.borrow() as connection:
                 await connection.set_autocommit(True)
                 query = "select 1 from pg_catalog.pg_replication_slots where slot_name = any (%s)"
                 for _ in range(int(SLOTS_WAIT_S / SLOTS_POLL_S)):
@@ -119,38 +125,3 @@ class Project:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background_work_failed", reason=repr(error))
-
-    @property
-    def healthy(self) -> bool:
-        """Whether broadcasts from the database would reach the sockets right now."""
-        return self.stream.connected.is_set()
-
-    def users_full(self) -> bool:
-        return self.users >= self.settings.limits.max_concurrent_users
-
-    def count(self, socket: Socket) -> None:
-        """A connection counts from its first join to its end."""
-        if not socket.counted:
-            socket.counted = True
-            self.users += 1
-
-    def forget(self, socket: Socket) -> None:
-        self.sockets.discard(socket)
-        if socket.counted:
-            self.users -= 1
-
-    def announce_replication(self, channel: Channel) -> None:
-        """Tell a channel that broadcasts from the database will reach it, now or once the stream is back."""
-        if self.stream.connected.is_set():
-            channel.push_system("Replication connection established")
-        else:
-            self.spawn(self._announce_later(channel))
-
-    async def _announce_later(self, channel: Channel) -> None:
-        try:
-            await asyncio.wait_for(self.stream.connected.wait(), REPLICATION_WAIT_S)
-        except TimeoutError:
-            channel.shutdown("Replication connection was not established in time")
-        else:
-            if not channel.closed:
-                channel.push_system("Replication connection established")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from realtime_bridge import shared_variables as shared
-from realtime_bridge.environment import Environment
+from realtime_bridge.shared import variables as shared
+from realtime_bridge.shared.environment import Environment
 
 CLI_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105 - public, Supabase CLI's own
 CLI_PUBLISHABLE_KEY = "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"  # public constant of the Supabase CLI

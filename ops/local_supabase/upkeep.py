@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import structlog
 
 from ops.local_supabase.database import partitions
-
-if TYPE_CHECKING:
-    from ops.local_supabase.project import Project
+from ops.local_supabase.sockets.context import Context
+from ops.local_supabase.sockets.socket import Socket
 
 NORMAL = 1000  # the real server's code for a connection that has been silent too long
 
@@ -21,9 +20,10 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     """The clockwork of one project."""
 
-    def __init__(self, project: "Project") -> None:
-        self._project = project
-        self._timings = project.settings.timings
+    def __init__(self, context: Context, sockets: set[Socket]) -> None:
+        self._context = context
+        self._sockets = sockets
+        self._timings = context.settings.timings
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Everything that runs until it is cancelled."""
@@ -36,20 +36,20 @@ class Upkeep:
     async def _judge_rates(self) -> None:
         while True:
             await asyncio.sleep(self._timings.rate_tick_s)
-            self._project.rates.tick()
+            self._context.rates.tick()
 
     async def _close_idle(self) -> None:
         while True:
             await asyncio.sleep(self._timings.idle_sweep_s)
             oldest = time.monotonic() - self._timings.idle_timeout_s
-            for socket in [socket for socket in self._project.sockets if socket.last_frame_at < oldest]:
+            for socket in [socket for socket in self._sockets if socket.last_frame_at < oldest]:
                 socket.close_soon(NORMAL)
 
     async def _drop_left(self) -> None:
         """Connections that have left their last channel; those that never joined are kept, as on the real server."""
         while True:
             await asyncio.sleep(self._timings.no_channel_check_s)
-            for socket in [socket for socket in self._project.sockets if socket.counted and not socket.channels]:
+            for socket in [socket for socket in self._sockets if socket in self._context.users and not socket.channels]:
                 socket.drop()
 
     async def _tend(self) -> None:
@@ -60,7 +60,7 @@ class Upkeep:
     def _tend_partitions(self) -> None:
         try:
             with psycopg.connect(
-                self._project.settings.database_url, autocommit=True, connect_timeout=10
+                self._context.settings.database_url, autocommit=True, connect_timeout=10
             ) as connection:
                 connection.execute("set lock_timeout = '5s'")
                 made, dropped = partitions.create_missing(connection), partitions.drop_expired(connection)

@@ -14,18 +14,18 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from realtime_bridge import metrics
-from realtime_bridge.db import bounded
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
-from realtime_bridge.legacy.dialects import Emit, typing
-from realtime_bridge.payloads import decode
-from realtime_bridge.relay import Pool
-from realtime_bridge.sinks.base import SinkError
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.socketio.dialect import typing
+from realtime_bridge.relay.sink import SinkError
+from realtime_bridge.shared.database import Pool, bounded
+from realtime_bridge.shared.payloads import decode
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "chat_ephemeral"  # gateway/ephemeral.py notifies it
+CHANNEL = "chat_ephemeral"  # gateway/live/typing.py notifies it
 FROM_GATEWAY = frozenset({Origin.API, Origin.WUZAPI})
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost meanwhile, as they may be
 RECONNECT_S = 0.5

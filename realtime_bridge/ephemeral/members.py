@@ -9,8 +9,8 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge import sql
-from realtime_bridge.relay import Pool
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 _QUERIES = sql.AsyncQueries(__file__)
 TIMEOUT_S = 2.0

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from realtime_bridge.legacy.dialects import Emit, conversation_room
+from realtime_bridge.legacy.frame import Emit, conversation_room
 
 TYPING_EXPIRES_S = 8.0  # clients refresh every 3 to 5 s; one lost refresh must not look like a pause
 TOPIC = "presence:"

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 QUERIES = sql.AsyncQueries(__file__)
 

@@ -11,14 +11,14 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge import sql
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.reading import event_of
 from realtime_bridge.legacy import cards
 from realtime_bridge.legacy.cards import Card
 from realtime_bridge.legacy.pace import REMEMBERED
-from realtime_bridge.log import event_of
-from realtime_bridge.shares import QueueFull, TaskQueue
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.shares import QueueFull, TaskQueue
+from realtime_bridge.shared.tokens import Claims
 
 QUERY_TIMEOUT_S = 5.0  # a client waits for its acknowledgement; later it would ask again anyway
 MAX_CONCURRENT = 4  # reconnecting clients must leave connections to the relays that share the pool

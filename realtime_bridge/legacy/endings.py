@@ -14,10 +14,10 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from realtime_bridge.legacy.dialects import Emit
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session, Sessions
 from realtime_bridge.legacy.standing import Closed, Standing
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.tokens import Claims
 
 log = structlog.get_logger(__name__)
 

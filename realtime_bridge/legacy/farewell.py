@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.parity.canary_user import CANARY_ID
+from realtime_bridge.legacy.socketio.server import LegacyServer
+from realtime_bridge.shared.canary_user import CANARY_ID
 
 log = structlog.get_logger(__name__)
 

@@ -15,12 +15,12 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge import sql
-from realtime_bridge.append import APPEND_MESSAGE
-from realtime_bridge.legacy.answers import Mistake, Written, not_found
+from realtime_bridge.event_log.append import APPEND_MESSAGE
 from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_WAITING, QUERY_TIMEOUT_S, ConversationsUnavailable
-from realtime_bridge.shares import QueueFull, TaskQueue
-from realtime_bridge.tokens import Claims
+from realtime_bridge.legacy.requests import Mistake, Written, not_found
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.shares import QueueFull, TaskQueue
+from realtime_bridge.shared.tokens import Claims
 
 _QUERIES = sql.AsyncQueries(__file__)
 CLIENT = "client"

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Protocol
 from uuid import UUID
 
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.tokens import Claims
+from realtime_bridge.fleet.sockets import Sockets
+from realtime_bridge.shared.tokens import Claims
+from realtime_bridge.shared.variables import Told
 
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
 MAX_SUBSCRIPTIONS = 200
@@ -25,16 +26,6 @@ class Session:
     """By conversation: how far its client said that it was when it connected, until it subscribes."""
     typing: set[int] = field(default_factory=set)
     """Conversations in which this socket last said that its user types."""
-
-
-class Sockets(NamedTuple):
-    """A user's sockets by what their tokens say; who was told legacy is neither `moved` nor `unasked`."""
-
-    open: int
-    moved: int
-    """Of clients that were told Supabase: the socket is their standby."""
-    unasked: int
-    """Of clients whose token is of no realtime session: old ones, which are told nothing."""
 
 
 class Sessions:
@@ -112,3 +103,24 @@ class Sessions:
         started[conversation_id] = now
         session.typing.add(conversation_id)
         return True
+
+
+class Watcher(Protocol):
+    """Every method returns at once: what takes time is queued by the watcher."""
+
+    def joined(self, session: Session, conversation_id: int) -> None: ...
+
+    def left(self, session: Session, conversation_id: int) -> None: ...
+
+    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
+        """A sign that passed the limit of one start a second, or a stop."""
+
+
+class Nobody:
+    """For a bridge without another side."""
+
+    def joined(self, session: Session, conversation_id: int) -> None: ...
+
+    def left(self, session: Session, conversation_id: int) -> None: ...
+
+    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None: ...

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 

@@ -17,12 +17,13 @@ from typing import Any
 import psycopg
 import structlog
 
-from realtime_bridge import db, metrics
+from realtime_bridge import metrics
 from realtime_bridge.parity import canary_log
 from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import Ledger
-from realtime_bridge.parity.schedule import Schedule
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.parity.ticks import Schedule
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.shared import database as db
 
 log = structlog.get_logger(__name__)
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from realtime_bridge import sql
-from realtime_bridge.append import APPEND_MESSAGE
-from realtime_bridge.parity.canary_user import CANARY_EMAIL, CANARY_ID
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID
 
 _QUERIES = sql.AsyncQueries(__file__)
 LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"

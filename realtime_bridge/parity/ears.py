@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import socketio
 import structlog
 
-from realtime_bridge.channels.seat import Receive
-from realtime_bridge.events import EventType
-from realtime_bridge.rollout.windows import Side
-from realtime_bridge.service import conversation_topic
+from realtime_bridge.event_log.event import EventType
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.shared.topics import conversation_topic
+from realtime_bridge.supabase.seat import Seated
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +30,6 @@ class Ear(Protocol):
         """Try to join, and keep joined from then on. Raises nothing."""
 
     async def close(self) -> None: ...
-
-
-class Seated(Protocol):
-    """What is needed of `channels.seats.Seats`."""
-
-    def take(self, topic: str, receive: Receive) -> None: ...
-
-    def leave(self, topic: str) -> None: ...
-
-    def is_joined(self, topic: str) -> bool: ...
 
 
 class SupabaseEar:

@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from realtime_bridge.rollout import latency
-from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate import latency
+from realtime_bridge.rollout.gate.slots import Sample
 
 UNSEEN_AFTER_S = 8.0  # a silent path is noticed after 5 s and what was not seen is sent again: later, it is lost
 MAX_WAITING = 20_000  # at ten a second half an hour; beyond it the oldest are given up, undecided

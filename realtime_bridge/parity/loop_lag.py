@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 from realtime_bridge import metrics
-from realtime_bridge.parity.schedule import Schedule
-from realtime_bridge.rollout import latency
+from realtime_bridge.parity.ticks import Schedule
+from realtime_bridge.rollout.gate import latency
 
 RATE_PER_S = 20.0  # a stall of half a second is ten samples; a twentieth of a millisecond of work each
 

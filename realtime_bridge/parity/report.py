@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from realtime_bridge.rollout import latency
-from realtime_bridge.rollout.windows import Sample, Side, Window, total
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate import latency
+from realtime_bridge.rollout.gate.slots import Sample, Window, total
 
 PERCENTILES = (0.5, 0.95, 0.99)
 

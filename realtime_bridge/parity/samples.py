@@ -7,12 +7,13 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.parity.counted import CountedSink
+from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
-from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import windows
-from realtime_bridge.rollout.windows import Sample, Side
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate.slots import Sample
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

@@ -14,11 +14,12 @@ from uuid import UUID
 from psycopg import AsyncConnection, errors
 from psycopg.rows import dict_row
 
-from realtime_bridge import reports, sql
-from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.rollout.decision import Told
-from realtime_bridge.rollout.errors import NotCounted
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.fleet import reports
+from realtime_bridge.rollout.dial.errors import NotCounted
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.variables import Told
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEFT_FOR_S = 86_400.0  # a phone that was away for a night is still an old client

@@ -16,17 +16,17 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from realtime_bridge import sql
-from realtime_bridge.legacy.dialects import Emit, user_room
-from realtime_bridge.legacy.fanout import FanoutUnavailable
-from realtime_bridge.legacy.socketio_server import LegacyServer
-from realtime_bridge.relay import Pool
+from realtime_bridge.legacy.fanout.local import FanoutUnavailable
+from realtime_bridge.legacy.frame import Emit, user_room
+from realtime_bridge.legacy.socketio.server import LegacyServer
+from realtime_bridge.relay.sink import SinkError
 from realtime_bridge.rollout import metrics
-from realtime_bridge.rollout.decision import Reading
-from realtime_bridge.rollout.windows import Side
-from realtime_bridge.service import inbox_topic
-from realtime_bridge.sinks.base import SinkError
-from realtime_bridge.transports.base import Broadcast, Transport
+from realtime_bridge.rollout.dial.decision import Reading
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.topics import inbox_topic
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 log = structlog.get_logger(__name__)
 

@@ -5,10 +5,10 @@ import asyncio
 import psycopg
 import structlog
 
-from realtime_bridge.relay import Pool
 from realtime_bridge.rollout import adoption, metrics
 from realtime_bridge.rollout.adoption import Adoption
-from realtime_bridge.rollout.errors import NotCounted
+from realtime_bridge.rollout.dial.errors import NotCounted
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

@@ -1,13 +1,13 @@
-"""What each side is fed at each stage of the dial. Asked by the relay for every page (realtime_bridge/feed.py)."""
+"""What each side is fed at each stage of the dial. Asked by the relay for every page (relay/sink.py)."""
 
 from collections.abc import Callable, Sequence
 
-from realtime_bridge.events import Event
-from realtime_bridge.rollout.decision import Reading, Told
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.stages import StageName
-from realtime_bridge.rollout.windows import Side
-from realtime_bridge.sinks.base import SinkNotReady
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.relay.sink import SinkNotReady
+from realtime_bridge.rollout.dial.decision import Reading
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import Side, StageName
+from realtime_bridge.shared.variables import Told
 
 UNKNOWN_RETRY_S = 0.2  # at the start, until the dial was read once
 

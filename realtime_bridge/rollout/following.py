@@ -6,10 +6,10 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge import reports
-from realtime_bridge.reports import ProcessState
-from realtime_bridge.rollout import judging
-from realtime_bridge.rollout.errors import NobodyFollows
+from realtime_bridge.fleet import reports
+from realtime_bridge.fleet.reports import ProcessState
+from realtime_bridge.rollout.dial.errors import NobodyFollows
+from realtime_bridge.rollout.gate import store as judging
 
 ROLLOUT = "rollout"
 SET = "CHAT_REALTIME_PROVIDER=rollout"

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from realtime_bridge.reports import SinkState
-from realtime_bridge.rollout import schedule, stages
+from realtime_bridge.fleet.reports import SinkState
+from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption, people, sockets
-from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.stages import Side, Stage, StageName
 from realtime_bridge.rollout.following import Following
-from realtime_bridge.rollout.gate_windows import GateWindow, fewest_samples
-from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.verdict import Verdict
+from realtime_bridge.rollout.gate.windows import GateWindow, fewest_samples
 from realtime_bridge.rollout.operators import can_agree
-from realtime_bridge.rollout.stages import Stage, StageName
 from realtime_bridge.rollout.store import Dial, Plan, Request
-from realtime_bridge.rollout.windows import Side
 
 TOLD = {
     StageName.OFF: "every client is told legacy",

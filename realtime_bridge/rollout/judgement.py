@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from realtime_bridge.rollout import judging, store, windows
-from realtime_bridge.rollout.findings import Outcome
-from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import FailureRun, Verdict, judge
-from realtime_bridge.rollout.policy import HORIZON
-from realtime_bridge.rollout.stages import StageName
-from realtime_bridge.rollout.store import Connection, Dial
-from realtime_bridge.rollout.windows import SLOT_S, Side, Window
+from realtime_bridge.rollout import store
+from realtime_bridge.rollout.dial.stages import Side, StageName
+from realtime_bridge.rollout.dial.store import Connection
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.policy import HORIZON
+from realtime_bridge.rollout.gate.slots import SLOT_S, Window
+from realtime_bridge.rollout.gate.verdict import FailureRun, Verdict, judge
+from realtime_bridge.rollout.gate.windows import GateWindow, cut
+from realtime_bridge.rollout.store import Dial
 
 OUTAGE_SLOTS = 3  # a run of failures counts as one of now for so long after it was written down
 NOT_JUDGED = frozenset({StageName.OFF})

@@ -10,20 +10,23 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from realtime_bridge.relay import Pool
-from realtime_bridge.rollout import announcer, changes, judging, metrics, schedule, store, windows
+from realtime_bridge.rollout import announcer, changes, metrics, store
+from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.census import Census
 from realtime_bridge.rollout.changes import Wish
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
-from realtime_bridge.rollout.findings import Outcome
-from realtime_bridge.rollout.gates import Verdict
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import StageName
+from realtime_bridge.rollout.dial.store import Connection
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.store import Keeping
+from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
-from realtime_bridge.rollout.judging import Keeping
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.stages import StageName
-from realtime_bridge.rollout.store import Connection
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 

@@ -6,17 +6,8 @@ Gateway workers share their figures: of a gauge the most recent value is shown, 
 from prometheus_client import Counter, Gauge
 
 from realtime_bridge.rollout.adoption import Adoption
-from realtime_bridge.rollout.decision import Reading
-from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.rollout.gate.findings import Outcome
 
-STAGES = ("off", "shadow", "ramp", "complete")
-STAGE = Gauge(
-    "crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"], multiprocess_mode="mostrecent"
-)
-PERCENTAGE = Gauge(
-    "crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"], multiprocess_mode="mostrecent"
-)
-VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"], multiprocess_mode="mostrecent")
 GATE = Gauge(
     "crossfade_rollout_gate", "1 for the gate's last verdict.", ["flag", "outcome"], multiprocess_mode="mostrecent"
 )
@@ -30,13 +21,6 @@ USERS = Gauge(
 LEFT = Gauge("crossfade_rollout_users_left", "Users who are left on legacy, whom complete would cut off.", ["flag"])
 NOTICES = Counter("crossfade_rollout_notices", "Clients that were asked to ask again.", ["flag", "side"])
 NOTICES_LOST = Counter("crossfade_rollout_notices_lost", "Notices that a side did not take in time.", ["flag", "side"])
-
-
-def show(reading: Reading) -> None:
-    for stage in STAGES:
-        STAGE.labels(reading.flag, stage).set(reading.stage.name == stage)
-    PERCENTAGE.labels(reading.flag).set(reading.stage.percentage)
-    VERSION.labels(reading.flag).set(reading.version)
 
 
 def show_adoption(flag: str, found: Adoption | None) -> None:

@@ -26,10 +26,10 @@ from openfeature.exception import (
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
-from realtime_bridge.rollout.decision import Decision, Reading, Source, Told
-from realtime_bridge.rollout.dial import Dial
-from realtime_bridge.rollout.dial_thread import DialThread
-from realtime_bridge.rollout.stages import FLAG, StageName
+from realtime_bridge.rollout.dial.decision import Decision, Reading, Source
+from realtime_bridge.rollout.dial.follower import Dial, DialThread
+from realtime_bridge.rollout.dial.stages import FLAG, StageName
+from realtime_bridge.shared.variables import Told
 
 STAGE_FLAG = "chat_realtime_stage"
 READY_TIMEOUT_S = 5.0

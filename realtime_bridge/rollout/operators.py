@@ -17,8 +17,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
 
-from realtime_bridge import sql
-from realtime_bridge.rollout.errors import OperatorRefused
+from realtime_bridge.rollout.dial.errors import OperatorRefused
+from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 Connection = AsyncConnection[Any]

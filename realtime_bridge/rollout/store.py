@@ -7,17 +7,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from realtime_bridge import sql
-from realtime_bridge.rollout.decision import Kind, Overrides, Reading, Told
-from realtime_bridge.rollout.errors import RolloutError
-from realtime_bridge.rollout.gates import FailureRun
-from realtime_bridge.rollout.policy import Policy
-from realtime_bridge.rollout.stages import Stage, StageName
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.dial.decision import Kind
+from realtime_bridge.rollout.dial.errors import RolloutError
+from realtime_bridge.rollout.dial.stages import Side, Stage
+from realtime_bridge.rollout.dial.store import Connection, _stage
+from realtime_bridge.rollout.gate.policy import Policy
+from realtime_bridge.rollout.gate.verdict import FailureRun
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.variables import Told
 
 _QUERIES = sql.AsyncQueries(__file__)
 
@@ -28,9 +28,6 @@ class Action(StrEnum):
     SET = "set"
     ADD = "operator_add"
     OFF = "approvals_off"
-
-
-Connection = AsyncConnection[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,27 +89,6 @@ class Note:
     to_stage: str | None = None
     key_id: str | None = None
     figures: Mapping[str, Any] | None = field(default=None, repr=False)
-
-
-async def get_reading(connection: Connection, flag: str, known: Reading | None = None) -> Reading:
-    """Return the dial as clients are told by it; `known` is returned when nothing has changed since."""
-    row = await _QUERIES.find_row(connection, "find_dial", dict_row, flag=flag)
-    if row is None:
-        raise RolloutError(f"There is no flag {flag!r}.")
-    if known is not None and known.revision == row["revision"]:
-        return known
-    overrides: Overrides = {
-        (Kind(o["kind"]), o["subject"]): Told(o["provider"])
-        for o in await _QUERIES.list_rows(connection, "list_overrides", dict_row, flag=flag)
-    }
-    return Reading(
-        flag=flag,
-        stage=_stage(row),
-        version=row["version"],
-        revision=row["revision"],
-        since=row["since"],
-        overrides=overrides,
-    )
 
 
 async def lock_dial(connection: Connection, flag: str) -> Dial:
@@ -244,7 +220,3 @@ async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureR
 def wish(action: Action, what: str) -> str:
     """Return what is asked for, in words."""
     return {Action.SET: what, Action.ADD: f"a key for {what}", Action.OFF: "to need no second operator"}[action]
-
-
-def _stage(row: DictRow) -> Stage:
-    return Stage(name=StageName(row["stage"]), buckets=row["buckets"])

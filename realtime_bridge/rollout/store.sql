@@ -1,9 +1,3 @@
--- name: find_dial
-select flag, stage, buckets, version, revision, since from public.rollout_stages where flag = %(flag)s
-
--- name: list_overrides
-select kind, subject, provider from public.rollout_overrides where flag = %(flag)s
-
 -- name: lock_dial
 -- Held until the change is committed: of two operators the second reads what the first has done.
 select flag from public.rollout_stages where flag = %(flag)s for update

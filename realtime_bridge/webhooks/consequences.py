@@ -11,12 +11,11 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from realtime_bridge.webhooks import deliveries, endpoints
-from realtime_bridge.webhooks.attempts import Attempt
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.health import Result
-from realtime_bridge.webhooks.outcomes import Outcome
-from realtime_bridge.webhooks.verdicts import Verdict
+from realtime_bridge.webhooks.call.attempt import Attempt
+from realtime_bridge.webhooks.contract.health import Result
+from realtime_bridge.webhooks.contract.outcomes import Outcome, Verdict
+from realtime_bridge.webhooks.queue import deliveries, endpoints
+from realtime_bridge.webhooks.queue.deliveries import Claimed
 
 
 @dataclass(frozen=True, slots=True)

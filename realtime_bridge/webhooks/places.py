@@ -9,9 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from realtime_bridge import shares
-from realtime_bridge.webhooks.deliveries import Claimed, Room, Share
-from realtime_bridge.webhooks.schedule import Lane
+from realtime_bridge.shared import shares
+from realtime_bridge.webhooks.contract.outcomes import Lane
+from realtime_bridge.webhooks.queue.deliveries import Claimed, Room, Share
 
 REQUESTS = shares.room_for(500)  # under way at once; one account alone, with fifty endpoints of ten slots, has 500
 IN_HAND = 3 * REQUESTS

@@ -18,13 +18,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from realtime_bridge.payloads import Unreadable, decode
-from realtime_bridge.webhooks.signing import (
-    ID_HEADER,
-    PREFIX,
-    SIGNATURE_HEADER,
-    TIMESTAMP_HEADER,
-)
+from realtime_bridge.shared.payloads import Unreadable, decode
+from realtime_bridge.webhooks.contract.signing import ID_HEADER, PREFIX, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 TOLERANCE_S = 300  # what every Standard Webhooks library uses
 _SECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)

@@ -18,14 +18,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge import sql
-from realtime_bridge.relay import Pool
+from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.webhooks import metrics
-from realtime_bridge.webhooks.attempts import Attempt
+from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.consequences import Settled, note
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.schedule import Lane
-from realtime_bridge.webhooks.verdicts import Verdict, judge
+from realtime_bridge.webhooks.contract.outcomes import Lane, Verdict, judge
+from realtime_bridge.webhooks.queue.deliveries import Claimed
 
 log = structlog.get_logger(__name__)
 

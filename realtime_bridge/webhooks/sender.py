@@ -14,14 +14,15 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.relay import Pool
-from realtime_bridge.shares import Line
-from realtime_bridge.webhooks import deliveries, metrics
-from realtime_bridge.webhooks.attempts import Attempt
-from realtime_bridge.webhooks.bodies import Bodies
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.endpoints import Endpoint, Endpoints
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.shares import Line
+from realtime_bridge.webhooks import metrics
+from realtime_bridge.webhooks.call.attempt import Attempt
 from realtime_bridge.webhooks.places import IN_HAND, REQUESTS, Places
+from realtime_bridge.webhooks.queue import deliveries
+from realtime_bridge.webhooks.queue.bodies import Bodies
+from realtime_bridge.webhooks.queue.deliveries import Claimed
+from realtime_bridge.webhooks.queue.endpoints import Endpoint, Endpoints
 from realtime_bridge.webhooks.results import Done, Results
 
 log = structlog.get_logger(__name__)

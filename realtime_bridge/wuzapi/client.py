@@ -7,9 +7,9 @@ WuzapiError
 
 import aiohttp
 
-from realtime_bridge import outbound
-from realtime_bridge.payloads import Unreadable, decode, storable
-from realtime_bridge.wuzapi.sends import SENDS
+from realtime_bridge.shared import outbound
+from realtime_bridge.shared.payloads import Unreadable, decode, storable
+from realtime_bridge.wuzapi.queue import SENDS
 
 TIMEOUT_S = 20.0  # WUZAPI waits up to ten seconds for a phone's answer
 REASON_CHARACTERS = 300

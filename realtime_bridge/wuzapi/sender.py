@@ -14,12 +14,14 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from realtime_bridge import metrics, shares
-from realtime_bridge.relay import Pool
-from realtime_bridge.secrets import SecretBox, SecretsError
-from realtime_bridge.wuzapi import sends, token_context
+from realtime_bridge import metrics
+from realtime_bridge.shared import shares
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.secrets import SecretBox, SecretsError
+from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.client import MessageRefused, ServerUnavailable, WuzapiClient
-from realtime_bridge.wuzapi.sends import Send
+from realtime_bridge.wuzapi.queue import Send
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import requests
 
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.acceptance.stack import Stack
 from tests.clients.node import NodeScript
 

@@ -16,8 +16,8 @@ import psycopg
 from click.testing import CliRunner
 
 from ops.cli.main import main
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
 from tests.acceptance.stack import Stack
 from tests.clients.node import HERE, NodeScript, Script
 from tests.factories import make_conversation

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from ops.embedded.postgres_access import superuser_url
+from ops.machine.postgres_access import superuser_url
 
 CROSSFADE = Path(sys.executable).with_name("crossfade")
 READY_TIMEOUT_S = 60.0  # a second on an idle machine; initdb on a busy one takes a while

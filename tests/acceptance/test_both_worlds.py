@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.acceptance.both_sides import READY_TIMEOUT_S, SIDES, Account, listener, listening, make_account, shown
 from tests.acceptance.chat import Team, ledger, summary
 from tests.acceptance.python_listener import PythonListener

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
 from tests.acceptance import rehearsal
 from tests.acceptance.rehearsal import Crowds, Users
 from tests.acceptance.stack import Stack, running

@@ -16,9 +16,9 @@ import requests
 from click.testing import CliRunner
 
 from ops.cli.main import main
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.acceptance.stack import Stack, open_place, running
 from tests.clients.node import Line, NodeScript
 from tests.factories import make_conversation, make_user

@@ -14,7 +14,7 @@ import socketio
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeChannelOptions
 
 from realtime_bridge.ephemeral.signs import TYPING_EXPIRES_S
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.acceptance.stack import Stack
 from tests.factories import make_conversation, make_user
 from tests.waiting import eventually

@@ -18,7 +18,7 @@ import requests
 from websockets.asyncio.client import connect
 
 from ops.embedded.services import DEFAULTS
-from realtime_bridge.listening import listen
+from realtime_bridge.network.bind_addresses import listen
 from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, open_place, running
 
 PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}

@@ -6,9 +6,9 @@ import signal
 import threading
 from pathlib import Path
 
-from ops.embedded.log_file import LogFile
-from ops.embedded.processes import ProcessSpec
-from ops.embedded.supervisor import Supervisor
+from ops.machine.child import ProcessSpec
+from ops.machine.log_file import LogFile
+from ops.machine.supervisor import Supervisor
 from tests.acceptance.stack import is_running
 from tests.waiting import wait_for
 

@@ -21,15 +21,15 @@ from uuid import UUID, uuid4
 import psycopg
 from rich.console import Console
 
-from gateway.db import connect
-from gateway.domain import Direction, MessageType, NewMessage
+from gateway.database import connect
+from gateway.domain.messages import Direction, MessageType, NewMessage
 from gateway.store import messages as store
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import serve
-from tests.redis_server import RedisServer
+from tests.servers.gateway_server import serve
+from tests.servers.redis_server import RedisServer
 
 PROCESSES = 2  # one Python process cannot load two workers
 CONVERSATIONS = 64

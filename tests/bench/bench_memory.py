@@ -22,14 +22,13 @@ from uuid import UUID
 import psutil
 import psycopg
 
-from gateway.changes import ImportedMessage
-from gateway.db import Database
-from gateway.domain import Direction, MessageStatus, MessageType
+from gateway.database import Database
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus, MessageType
 from gateway.services.imports import import_messages
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge.secrets import SecretBox
+from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.shared.secrets import SecretBox
 from tests.bench.bench_webhooks import receivers
 from tests.factories import make_conversation, make_user, make_webhook
 from tests.waiting import wait_for

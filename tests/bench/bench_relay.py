@@ -17,15 +17,15 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import db, sql
-from realtime_bridge.relay import Relay
-from realtime_bridge.service import RealtimeService
-from realtime_bridge.sinks.supabase import SupabaseSink
-from realtime_bridge.transports import database
-from realtime_bridge.transports.database import MAX_BATCH, DatabaseTransport
-from realtime_bridge.transports.way import Way
+from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import sql
+from realtime_bridge.supabase import database
+from realtime_bridge.supabase.database import MAX_BATCH, DatabaseTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.factories import append_message, make_conversation, make_user
 
 CONVERSATIONS = 50

@@ -33,20 +33,22 @@ import psycopg
 from psycopg import AsyncConnection
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
-from realtime_bridge import db, garbage
-from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.sinks.webhooks import WebhookSink
-from realtime_bridge.webhooks import signing
-from realtime_bridge.webhooks.addresses import AddressGuard
-from realtime_bridge.webhooks.attempts import Caller
-from realtime_bridge.webhooks.bodies import Bodies
-from realtime_bridge.webhooks.endpoints import Endpoints
+from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import memory
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.call.attempt import Caller
+from realtime_bridge.webhooks.contract import signing
+from realtime_bridge.webhooks.contract.addresses import AddressGuard
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.bodies import Bodies
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
-from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.webhooks.sink import WebhookSink
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 
 ENDPOINTS = 50
@@ -75,7 +77,7 @@ class Round:
 
 @contextlib.contextmanager
 def receivers() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.instant_receiver", "-"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "tests.servers.instant_receiver", "-"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -194,7 +196,7 @@ def main() -> None:
     parser.add_argument("--bridges", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    garbage.collect_less()  # as the bridge does, for both sides
+    memory.collect_less()  # as the bridge does, for both sides
     with tempfile.TemporaryDirectory(prefix="bench-webhooks-") as directory, receivers() as url:
         Path(directory).chmod(0o711)
         server = EmbeddedPostgres(Path(directory) / "data")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import psycopg
 
-from realtime_bridge import sql
+from realtime_bridge.shared import sql
 
 RARE = "message.deleted"
 EVERY = 50_000  # one event in so many is RARE: 40 of 2,000,000

@@ -17,16 +17,16 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from gateway import event_cursors
 from gateway.app import create_app
-from gateway.db import SESSION
-from gateway.event_cursors import EventCursor
-from gateway.runtime import running
+from gateway.database import SESSION
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import EventCursor
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.seed import Plan, refresh_statistics, write
 from tests.bench import event_log
 from tests.factories import make_key, make_user
-from tests.gateway_server import serve
+from tests.servers.gateway_server import serve
 
 API = "/api/v1/chat"
 DEEP = 1_000  # pages

@@ -9,12 +9,13 @@ import asyncio
 import os
 import sys
 
-from realtime_bridge import db, garbage
-from realtime_bridge.environment import Environment
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks.attempts import Caller
-from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared import memory
+from realtime_bridge.shared.environment import Environment
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
 from tests.bench.bench_webhooks import POLICY
 
@@ -39,5 +40,5 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    garbage.collect_less()
+    memory.collect_less()
     asyncio.run(run())

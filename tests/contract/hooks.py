@@ -8,9 +8,9 @@ from uuid import uuid4
 import schemathesis
 from hypothesis import strategies as st
 
-from gateway import idempotency
 from gateway.errors import IdempotencyKeyInvalid
-from gateway.v1.event_schemas import MAX_WAIT_S
+from gateway.http import idempotency
+from gateway.v1.schemas.events import MAX_WAIT_S
 
 MOMENTS = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1970)
 

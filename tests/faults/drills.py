@@ -14,8 +14,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
 from tests.acceptance import rehearsal
 from tests.acceptance.rehearsal import Crowds
 from tests.acceptance.stack import Stack

@@ -16,8 +16,8 @@ from uuid import UUID
 
 import psycopg
 
-from gateway.db import Database
-from gateway.domain import Direction, MessageType, NewMessage
+from gateway.database import Database
+from gateway.domain.messages import Direction, MessageType, NewMessage
 from gateway.services.messages import append_message
 from tests.acceptance.both_sides import READY_TIMEOUT_S, SIDES, open_listener, shown
 from tests.acceptance.chat import ledger

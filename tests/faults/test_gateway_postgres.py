@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
-from gateway.db import ANSWER_TIMEOUT_S
+from gateway.database import ANSWER_TIMEOUT_S
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import GatewayServer, serve
+from tests.servers.gateway_server import GatewayServer, serve
 from tests.waiting import wait_for
 
 WORKERS = 2

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import requests
 
-from ops.embedded.ports import choose_ports
+from ops.machine.ports import choose_ports
 from tests.acceptance import rehearsal
 from tests.acceptance.stack import Stack, running
 from tests.faults import drills

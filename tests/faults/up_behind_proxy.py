@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from ops.cli.main import main
 from ops.embedded import services
-from ops.embedded.processes import ProcessSpec
 from ops.embedded.services import Addresses
+from ops.machine.child import ProcessSpec
 
 _bridge_spec = services.bridge_spec
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.domain import MessageStatus
+from gateway.domain.messages import MessageStatus
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 

@@ -10,13 +10,14 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from gateway.event_cursors import EventCursor
+from gateway.domain.event_cursors import EventCursor
 from gateway.store.events import read_events
-from realtime_bridge.events import Event
-from realtime_bridge.service import broadcasts_of, conversation_topic, inbox_topic
-from realtime_bridge.sinks.wuzapi import WuzapiSink
-from realtime_bridge.webhooks.bodies import Bodies
-from realtime_bridge.webhooks.catalogue import BY_TYPE
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.shared.topics import conversation_topic, inbox_topic
+from realtime_bridge.supabase.sink import broadcasts_of
+from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
+from realtime_bridge.webhooks.queue.bodies import Bodies
+from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.written import Written
 
 

@@ -14,8 +14,8 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from migrations.upgrade import upgrade
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import append_message, make_conversation, make_user
 
 READABLE = {  # by members, and what tells whose conversation a row belongs to

@@ -15,19 +15,21 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge import db, log, parked
-from realtime_bridge.content_html import clean
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.events import Event
+from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.dialects import emits_of
-from realtime_bridge.service import broadcasts_of
-from realtime_bridge.sinks.base import Refusal
-from realtime_bridge.webhooks.bodies import Bodies
+from realtime_bridge.legacy.socketio.dialect import emits_of
+from realtime_bridge.relay import parked
+from realtime_bridge.relay.sink import Refusal
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.content_html import clean
+from realtime_bridge.supabase.sink import broadcasts_of
+from realtime_bridge.webhooks.queue.bodies import Bodies
 from tests.factories import claims_of, make_conversation, make_key, make_user
 from tests.waiting import wait_for
 from tests.written import API, SETTINGS, Written, write_everything

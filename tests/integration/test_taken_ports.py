@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.embedded.ports import choose_ports
-from tests.gateway_server import ROOT
+from ops.machine.ports import choose_ports
+from tests.servers.gateway_server import ROOT
 
 GATEWAY = ("gunicorn", "-c", "gateway/gunicorn.conf.py", "gateway.wsgi:application")
 BRIDGE = ("realtime_bridge",)

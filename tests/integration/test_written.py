@@ -2,8 +2,8 @@
 
 import re
 
-from realtime_bridge.events import EventType
-from tests.gateway_server import ROOT
+from realtime_bridge.event_log.event import EventType
+from tests.servers.gateway_server import ROOT
 from tests.written import Written
 
 MADE_UP = re.compile(r"\bEvent\(\s*(id|event_id|account_id|conversation_id|seq|type|payload)=")

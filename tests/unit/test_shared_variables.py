@@ -8,11 +8,11 @@ import pytest
 
 from gateway.settings import Settings as GatewaySettings
 from ops.local_supabase.settings import Settings as EndpointSettings
-from realtime_bridge.environment import ConfigurationError
-from realtime_bridge.secrets import SecretBox
 from realtime_bridge.settings import Settings as BridgeSettings
-from realtime_bridge.signing_key import SigningKey
-from realtime_bridge.webhooks.urls import UrlPolicy
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.shared.signing_key import SigningKey
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from tests.signing_keys import private_jwk
 
 SECRET = "s" * 40

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.shares import Held, Line, Queue, QueueFull, TaskQueue
+from realtime_bridge.shared.shares import Held, Line, Queue, QueueFull, TaskQueue
 from tests.waiting import wait_for
 
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ops.local_supabase import http_body
+from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.errors import BAD_JWT, NO_AUTHORIZATION, NOT_ADMIN, AuthError, invalid
 from ops.local_supabase.auth.service import AuthService, Caller
-from ops.local_supabase.http_api import PROJECT
-from ops.local_supabase.http_body import BodyError
-from ops.local_supabase.sessions import DatabaseUnavailableError
-from ops.local_supabase.tokens import TokenError
+from ops.local_supabase.database.connections import DatabaseUnavailableError
+from ops.local_supabase.http import body as http_body
+from ops.local_supabase.http.body import BodyError
+from ops.local_supabase.http.broadcast import CONTEXT
 from ops.local_supabase.wire import json_text
 
 API_VERSION = "2024-01-01"  # clients that name it get errors as {code, message}
@@ -87,18 +87,18 @@ def _guarded(handler: Handler) -> Handler:
 
 
 def _check_key(request: web.Request) -> None:
-    project = request.app[PROJECT]
+    context = request.app[CONTEXT]
     key = request.headers.get("apikey") or request.query.get("apikey")
     if not key:
-        raise web.HTTPUnauthorized(
-            text=json.dumps({"message": "No API key found in request"}), content_type="application/json"
-        )
+        raise _unauthorized("No API key found in request")
     try:
-        project.verifier.verify(project.keys.exchange(key))
+        context.verifier.verify(context.keys.exchange(key))
     except TokenError:
-        raise web.HTTPUnauthorized(
-            text=json.dumps({"message": "Invalid API key"}), content_type="application/json"
-        ) from None
+        raise _unauthorized("Invalid API key") from None
+
+
+def _unauthorized(message: str) -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=json.dumps({"message": message}), content_type="application/json")
 
 
 async def _sign_up(request: web.Request) -> web.Response:
@@ -179,7 +179,7 @@ async def _settings(request: web.Request) -> web.Response:
 
 async def _jwks(request: web.Request) -> web.Response:
     """The public keys: none while tokens are signed with the shared secret."""
-    return _answer({"keys": request.app[PROJECT].verifier.public_keys()}, request=request)
+    return _answer({"keys": request.app[CONTEXT].verifier.public_keys()}, request=request)
 
 
 async def _health(request: web.Request) -> web.Response:
@@ -207,8 +207,8 @@ def _email(body: Credentials | NewUser) -> str:
 def _check_admin(request: web.Request) -> None:
     """Only the service role may; an opaque `sb_secret_…` is exchanged for its token first, as hosted."""
     try:
-        project = request.app[PROJECT]
-        claims = json.loads(project.verifier.verify(project.keys.exchange(_bearer(request))).json)
+        context = request.app[CONTEXT]
+        claims = json.loads(context.verifier.verify(context.keys.exchange(_bearer(request))).json)
     except (TokenError, ValueError):
         raise BAD_JWT from None
     if claims.get("role") not in ("service_role", "supabase_admin"):
@@ -225,7 +225,7 @@ def _bearer(request: web.Request) -> str:
 def _caller(request: web.Request) -> Caller:
     token = _bearer(request)
     try:
-        claims = json.loads(request.app[PROJECT].verifier.verify(token).json)
+        claims = json.loads(request.app[CONTEXT].verifier.verify(token).json)
         user_id = uuid.UUID(claims["sub"])
         session = claims.get("session_id")
         return Caller(user_id, uuid.UUID(session) if session else None)

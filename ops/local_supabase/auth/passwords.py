@@ -11,17 +11,16 @@ SHORTEST, LONGEST_BYTES = 6, 72  # bcrypt reads no further than 72 bytes
 _NOBODY = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(COST))
 
 
-def check_strength(password: str) -> None:
-    """Refuse what is too short or longer than bcrypt reads; raises AuthError."""
+async def hash_password(password: str | None) -> str | None:
+    """Hash a password, if there is one; raises AuthError when it is too short or longer than bcrypt reads."""
+    if password is None:
+        return None
     if len(password) < SHORTEST:
         raise AuthError(422, "weak_password", f"Password should be at least {SHORTEST} characters.", weak=("length",))
     if len(password.encode()) > LONGEST_BYTES:
         raise AuthError(
             422, "weak_password", f"Password cannot be longer than {LONGEST_BYTES} bytes.", weak=("length",)
         )
-
-
-async def hash_password(password: str) -> str:
     hashed = await asyncio.to_thread(bcrypt.hashpw, password.encode(), bcrypt.gensalt(COST))
     return hashed.decode()
 

@@ -5,8 +5,8 @@ import uuid
 from dataclasses import dataclass
 
 from ops.local_supabase.auth.errors import TOKEN_NOT_FOUND
-from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import Statements
+from ops.local_supabase.database.connections import Connection
+from realtime_bridge.shared.sql import Statements
 
 REUSE_S = 10  # Supabase: within ten seconds a used token still gives its child, for tabs that raced
 

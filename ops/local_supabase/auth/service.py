@@ -19,7 +19,7 @@ from ops.local_supabase.auth.errors import (
 )
 from ops.local_supabase.auth.refresh_tokens import Grant
 from ops.local_supabase.auth.users import User
-from ops.local_supabase.sessions import Connection, Sessions
+from ops.local_supabase.database.connections import Connection, Sessions
 
 ACCESS_TTL_S = 3600  # Supabase's default
 
@@ -41,10 +41,7 @@ class AuthService:
 
     async def sign_up(self, email: str | None, password: str | None, metadata: User, issuer: str) -> dict[str, Any]:
         """Create a user, anonymous without e-mail, and sign in. Raises AuthError."""
-        hashed = None
-        if email is not None:
-            passwords.check_strength(password or "")
-            hashed = await passwords.hash_password(password or "")
+        hashed = await passwords.hash_password(None if email is None else password or "")
         async with self._sessions.transaction() as connection:
             user_id = await users.insert_user(connection, email, hashed, metadata)
             grant = await refresh_tokens.open_session(connection, user_id)
@@ -64,10 +61,7 @@ class AuthService:
 
     async def create_user(self, email: str, password: str | None, metadata: User, app_metadata: User) -> User:
         """Create a user for an administrator; nobody is signed in. Raises AuthError."""
-        hashed = None
-        if password is not None:
-            passwords.check_strength(password)
-            hashed = await passwords.hash_password(password)
+        hashed = await passwords.hash_password(password)
         async with self._sessions.transaction() as connection:
             try:
                 user_id = await users.insert_user(connection, email, hashed, metadata, app_metadata)
@@ -102,10 +96,7 @@ class AuthService:
 
     async def update_user(self, caller: Caller, *, email: str | None, password: str | None, metadata: User) -> User:
         """Change the caller's user. Raises AuthError."""
-        hashed = None
-        if password is not None:
-            passwords.check_strength(password)
-            hashed = await passwords.hash_password(password)
+        hashed = await passwords.hash_password(password)
         async with self._sessions.transaction() as connection:
             await self._user(connection, caller)
             await users.update_user(connection, caller.user_id, email=email, password=hashed, metadata=metadata)

@@ -7,8 +7,8 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from ops.local_supabase.auth.errors import EMAIL_TAKEN
-from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import Statements
+from ops.local_supabase.database.connections import Connection
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 User = dict[str, Any]  # as clients see it; shaped by users.sql

@@ -6,7 +6,7 @@ from typing import Any
 from ops.local_supabase.changes import filters
 from ops.local_supabase.changes.elixir import inspect
 from ops.local_supabase.changes.filters import Filter, FilterError
-from ops.local_supabase.pgoutput import Operation
+from ops.local_supabase.replication.pgoutput import Operation
 
 ANY = "*"
 _NOTHING_NAMED = "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: "

@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ops.local_supabase.authorization import become
-from ops.local_supabase.pgoutput import Relation
-from ops.local_supabase.sessions import Connection
-from ops.local_supabase.tokens import Claims
-from realtime_bridge.sql import Statements
+from ops.local_supabase.access.authorization import become
+from ops.local_supabase.access.tokens import Claims
+from ops.local_supabase.database.connections import Connection
+from ops.local_supabase.replication.pgoutput import Relation
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 

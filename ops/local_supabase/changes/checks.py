@@ -3,8 +3,8 @@
 import psycopg
 
 from ops.local_supabase.changes.bindings import Binding, BindingError
-from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import Statements
+from ops.local_supabase.database.connections import Connection
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 

@@ -1,19 +1,17 @@
 """One change to its subscribers: filters, then what a role may select, then what a caller's policies show."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.changes import catalog
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.matching import matching
-from ops.local_supabase.pgoutput import Change, Operation, Relation, Unchanged
-from ops.local_supabase.sessions import Connection, Sessions
-from ops.local_supabase.tokens import Claims
+from ops.local_supabase.changes.subscription import Subscription
+from ops.local_supabase.database.connections import Connection, Sessions
+from ops.local_supabase.replication.pgoutput import Change, Operation, Relation, Unchanged
+from ops.local_supabase.sockets.context import Subscriber
 from ops.local_supabase.wire.messages import TextFanout
-
-if TYPE_CHECKING:
-    from ops.local_supabase.changes.subscriptions import Subscription
-    from ops.local_supabase.channel import Channel
 
 MOST_RECORD_BYTES = 1_048_576  # Supabase: records over 1 MiB lose their long values
 MOST_KEPT_BYTES = 64  # values up to this length stay even then
@@ -52,7 +50,7 @@ class Delivery:
         self._sessions = sessions
         self._facts: dict[Relation, TableFacts] = {}
 
-    async def deliver(self, change: Change, wanting: "list[Subscription]") -> None:
+    async def deliver(self, change: Change, wanting: list[Subscription]) -> None:
         async with self._sessions.borrow() as connection:
             facts = await self._table_facts(connection, change.relation)
             if not facts.columns:
@@ -60,7 +58,7 @@ class Delivery:
             row = await _read_row(connection, change, facts)
             passed = await _filter(connection, row, wanting)
             views: dict[Viewer, dict[str, Any] | None] = {}
-            matched: dict[tuple[Channel, Viewer], list[int]] = {}
+            matched: dict[tuple[Subscriber, Viewer], list[int]] = {}
             for one in passed:
                 claims = one.channel.claims
                 viewer = (claims.role, claims.json, one.binding.select)
@@ -81,7 +79,7 @@ class Delivery:
         return facts
 
 
-def _message(channel: "Channel", data: dict[str, Any], ids: list[int]) -> TextFanout:
+def _message(channel: Subscriber, data: dict[str, Any], ids: list[int]) -> TextFanout:
     if channel.config.legacy:
         return TextFanout(channel.topic, str(data["type"]), data)
     return TextFanout(channel.topic, "postgres_changes", {"data": data, "ids": ids})
@@ -140,7 +138,7 @@ def _short_only(texts: Texts) -> Texts:
     return {name: value for name, value in texts.items() if value is not None and len(value) <= MOST_KEPT_BYTES}
 
 
-async def _filter(connection: Connection, row: Row, wanting: "list[Subscription]") -> "list[Subscription]":
+async def _filter(connection: Connection, row: Row, wanting: list[Subscription]) -> list[Subscription]:
     conditions = list(dict.fromkeys(condition for one in wanting for condition in one.binding.filters))
     answers = await matching(connection, row.facts, conditions, row.filtered)
     return [one for one in wanting if all(answers[condition] for condition in one.binding.filters)]

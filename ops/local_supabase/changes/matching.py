@@ -5,8 +5,8 @@ import structlog
 
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.filters import Filter
-from ops.local_supabase.sessions import Connection
-from realtime_bridge.sql import Statements
+from ops.local_supabase.database.connections import Connection
+from realtime_bridge.shared.sql import Statements
 
 _QUERIES = Statements(__file__)
 _log = structlog.get_logger(__name__)

@@ -1,23 +1,20 @@
 """Who has subscribed to what; takes changes from the log and hands each to its subscribers, in log order."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
 
 from ops.local_supabase.changes import bindings, checks
-from ops.local_supabase.changes.bindings import Binding, BindingError
+from ops.local_supabase.changes.bindings import BindingError
 from ops.local_supabase.changes.delivery import Delivery
-from ops.local_supabase.join_config import binding_id
-from ops.local_supabase.pgoutput import Change
-from ops.local_supabase.replication import ReplicationStream
-from ops.local_supabase.sessions import DatabaseUnavailableError
-
-if TYPE_CHECKING:
-    from ops.local_supabase.channel import Channel
-    from ops.local_supabase.project import Project
+from ops.local_supabase.changes.subscription import Subscription
+from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
+from ops.local_supabase.replication.pgoutput import Change
+from ops.local_supabase.replication.stream import ReplicationStream
+from ops.local_supabase.settings import Settings
+from ops.local_supabase.sockets.context import Spawn, Subscriber
+from ops.local_supabase.sockets.join_config import binding_id
 
 SLOT_PREFIX = "supabase_realtime_replication_slot"
 PUBLICATION = "supabase_realtime"
@@ -27,33 +24,16 @@ EXTENSION = "postgres_changes"
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Subscription:
-    """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
-
-    channel: "Channel"
-    id: int
-    binding: Binding
-    tables: frozenset[int]
-
-    def wants(self, change: Change) -> bool:
-        relation = change.relation
-        if relation.oid in self.tables:
-            return self.binding.wants_event(change.operation)
-        return self.binding.wants(change.operation, relation.schema, relation.table)  # made since, or a partition
-
-
 class Subscriptions:
     """Connects to the log on the first subscription and keeps the connection."""
 
-    def __init__(self, project: "Project") -> None:
-        self._project = project
-        self._all: dict[Subscription, None] = {}
+    def __init__(self, settings: Settings, sessions: Sessions, spawn: Spawn) -> None:
+        self._sessions = sessions
+        self._spawn = spawn
+        self._by_channel: dict[Subscriber, list[Subscription]] = {}
         self._waiting: asyncio.Queue[Change] = asyncio.Queue(MOST_WAITING)
-        self._delivery = Delivery(project.sessions)
-        self._stream = ReplicationStream(
-            project.settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, project.settings.timings
-        )
+        self._delivery = Delivery(sessions)
+        self._stream = ReplicationStream(settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, settings.timings)
         self._running = False
 
     @property
@@ -66,12 +46,12 @@ class Subscriptions:
         """Name of the replication slot, empty before the first subscription."""
         return self._stream.slot
 
-    async def subscribe(self, channel: "Channel") -> None:
+    async def subscribe(self, channel: Subscriber) -> None:
         """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
         self.unsubscribe(channel)
         try:
             read = [(binding_id(entry), bindings.read(entry)) for entry in channel.config.bindings]
-            async with self._project.sessions.borrow() as connection:
+            async with self._sessions.borrow() as connection:
                 wanted = [
                     Subscription(
                         channel, number, binding, await checks.check_binding(connection, binding, channel.claims.role)
@@ -88,34 +68,31 @@ class Subscriptions:
         if self._stream.connected.is_set():
             self._add(channel, wanted)
         else:
-            self._project.spawn(self._add_later(channel, wanted))
+            self._spawn(self._add_later(channel, wanted))
 
-    def unsubscribe(self, channel: "Channel") -> None:
-        for subscription in channel.subscriptions:
-            self._all.pop(subscription, None)
-        channel.subscriptions.clear()
+    def unsubscribe(self, channel: Subscriber) -> None:
+        self._by_channel.pop(channel, None)
 
     def start(self) -> None:
         """Connect to the log, if that has not happened yet."""
         if not self._running:
             self._running = True
-            self._project.spawn(self._stream.run())
-            self._project.spawn(self._deliver())
+            self._spawn(self._stream.run())
+            self._spawn(self._deliver())
 
-    def _add(self, channel: "Channel", wanted: list[Subscription]) -> None:
+    def _add(self, channel: Subscriber, wanted: list[Subscription]) -> None:
         if channel.closed:
             return
         self.unsubscribe(channel)
-        channel.subscriptions.extend(wanted)
-        self._all.update(dict.fromkeys(channel.subscriptions))
+        self._by_channel[channel] = wanted
         channel.push_system("Subscribed to PostgreSQL", extension=EXTENSION)
 
-    async def _add_later(self, channel: "Channel", wanted: list[Subscription]) -> None:
+    async def _add_later(self, channel: Subscriber, wanted: list[Subscription]) -> None:
         await self._stream.connected.wait()
         self._add(channel, wanted)
 
     def _take(self, change: Change) -> None:
-        if not self._all:
+        if not self._by_channel:
             return
         try:
             self._waiting.put_nowait(change)
@@ -125,7 +102,7 @@ class Subscriptions:
     async def _deliver(self) -> None:
         while True:
             change = await self._waiting.get()
-            wanting = [one for one in self._all if one.wants(change)]
+            wanting = [one for made in self._by_channel.values() for one in made if one.wants(change)]
             if wanting:
                 await self._deliver_one(change, wanting)
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import rows, sql
 
-from realtime_bridge.sql import Statements
+from realtime_bridge.shared.sql import Statements
 
 DAYS_BEHIND = 1  # a transaction that began before midnight writes into yesterday
 DAYS_AHEAD = 3  # Supabase's own horizon: a weekend without the janitor loses nothing

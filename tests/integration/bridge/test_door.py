@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.door import PATIENCE_S, Door, prove
-from realtime_bridge.web_server import WebServer
+from realtime_bridge.network.door import PATIENCE_S, Door, prove
+from realtime_bridge.network.web_server import WebServer
 from tests.waiting import eventually
 
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from websockets.exceptions import InvalidStatus
 
-from ops.embedded.postgres import EmbeddedPostgres
-from realtime_bridge.jwks import COOLDOWN_S, FRESH_S, MAX_BYTES, PATH, STALE_S, ProjectKeys
-from realtime_bridge.tokens import Claims, TokenError, TokenVerifier, mint_role_key, mint_user_token
+from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.shared.jwks import COOLDOWN_S, FRESH_S, MAX_BYTES, PATH, STALE_S, ProjectKeys
+from realtime_bridge.shared.tokens import Claims, TokenError, TokenVerifier, mint_role_key, mint_user_token
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.harness import Bridge
 from tests.integration.local_supabase.serving import heartbeat, project_database, serving, socket_to

@@ -15,9 +15,9 @@ from psycopg.rows import DictRow
 from werkzeug.test import TestResponse
 
 from gateway.app import create_app
-from gateway.runtime import running
+from gateway.process.runtime import running
 from gateway.settings import Settings
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import make_key, make_user
 
 API = "/api/v1/chat"

@@ -4,7 +4,7 @@ import psycopg
 from flask import Flask
 from psycopg.rows import DictRow
 
-from gateway.health import newest_version
+from gateway.process.health import newest_version
 from tests.conftest import one
 from tests.integration.gateway.conftest import METRICS_PORT, Account, problem
 from tests.waiting import wait_for

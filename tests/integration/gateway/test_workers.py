@@ -18,11 +18,12 @@ import pytest
 import redis
 from psycopg.rows import DictRow, dict_row
 
-from gateway import api_keys, metrics_files
+from gateway.domain import key_text as api_keys
+from gateway.process import metrics_files
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import ROOT, GatewayServer, serve
 from tests.integration.gateway.test_races import at_once
+from tests.servers.gateway_server import ROOT, GatewayServer, serve
 
 LIST = "/api/v1/chat/conversations"
 WORKERS = 3

@@ -13,9 +13,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
-from ops.embedded.postgres import EmbeddedPostgres
-from realtime_bridge.events import Event
-from realtime_bridge.log import event_of
+from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.reading import event_of
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.harness import Bridge

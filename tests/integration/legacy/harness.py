@@ -12,21 +12,21 @@ from uuid import UUID
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from realtime_bridge import db
-from realtime_bridge.events import Event
+from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.conversations import StoredConversations
-from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.legacy.frames import MAX_FRAME_BYTES
-from realtime_bridge.legacy.heard import StoredLog
+from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.incoming import StoredIncoming
-from realtime_bridge.legacy.socketio_server import LegacyServer, create
-from realtime_bridge.legacy.stalled import StallGuard
+from realtime_bridge.legacy.sink import LegacySink
+from realtime_bridge.legacy.socketio.heard import StoredLog
+from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
+from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.standing import StoredStanding
-from realtime_bridge.relay import Pool
-from realtime_bridge.sinks.base import Delivery
-from realtime_bridge.sinks.legacy import LegacySink
-from realtime_bridge.tokens import TokenVerifier, mint_user_token
+from realtime_bridge.network.door import StallGuard
+from realtime_bridge.relay.sink import Delivery
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 START_TIMEOUT_S = 20.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ops.embedded.redis import binary
+from ops.machine.redis import binary
 
 START_TIMEOUT_S = 10.0
 

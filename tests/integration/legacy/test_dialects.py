@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import AsyncConnection
 
-from realtime_bridge import db
-from realtime_bridge.events import Event, EventType
+from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card, StoredCards, find_cards
-from realtime_bridge.legacy.dialects import CONVERSATION_EVENTS, DialectError, Emit, emits_of, is_listed, typing
+from realtime_bridge.legacy.dialect import CONVERSATION_EVENTS, DialectError, is_listed
+from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.socketio.dialect import emits_of, typing
+from realtime_bridge.shared import database as db
 from tests.written import HTML, Written
 
 

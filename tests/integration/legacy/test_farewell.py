@@ -13,11 +13,11 @@ from ops.demo.tracker import SideName, Tracker
 from ops.demo.view import JsonView, LineView, View
 from ops.embedded.ready import DemoUser
 from realtime_bridge.legacy.farewell import CHANGED, CLOSED, REASON, Farewell
-from realtime_bridge.parity.canary_user import CANARY_ID
+from realtime_bridge.shared.canary_user import CANARY_ID
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge, token
-from tests.unit.ops.test_ready import READY
+from tests.stack_facts import READY
 from tests.waiting import wait_for
 
 GRACE_S = 60.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.serving import project_database
 
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape, partitions
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.serving import drop_database, execute
 
 

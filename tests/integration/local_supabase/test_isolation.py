@@ -48,7 +48,7 @@ def test_a_slow_reader_is_cut_off_and_nobody_else_waits(project_url: str) -> Non
             async with socket_to(endpoint) as sender, socket_to(endpoint) as quick:
                 await join(quick, "crowd")
                 await join(sender, "crowd", broadcast={"ack": True})
-                await eventually(lambda: len(endpoint.project.hub.listeners(False, "crowd")) == 3)
+                await eventually(lambda: len(endpoint.project.context.hub.listeners(False, "crowd")) == 3)
                 slowest = 0.0
                 for number in range(1500):
                     began = time.monotonic()
@@ -57,7 +57,7 @@ def test_a_slow_reader_is_cut_off_and_nobody_else_waits(project_url: str) -> Non
                     heard = json.loads(await asyncio.wait_for(quick.recv(), 5))
                     assert heard[4]["payload"]["n"] == number
                     slowest = max(slowest, time.monotonic() - began)
-                await eventually(lambda: len(endpoint.project.hub.listeners(False, "crowd")) == 2)
+                await eventually(lambda: len(endpoint.project.context.hub.listeners(False, "crowd")) == 2)
                 assert slowest < 1.0
             assert await asyncio.to_thread(close_code, slow) in (1008, None)  # None: cut before it read that far
             slow.close()
@@ -75,10 +75,10 @@ def test_a_reader_that_wakes_up_in_time_reads_why_it_was_cut_off(project_url: st
             slow.sendall(masked(json.dumps(["1", "1", "realtime:crowd", "phx_join", {"config": {}}]).encode()))
             async with socket_to(endpoint) as sender:
                 await join(sender, "crowd")
-                await eventually(lambda: len(endpoint.project.hub.listeners(False, "crowd")) == 2)
+                await eventually(lambda: len(endpoint.project.context.hub.listeners(False, "crowd")) == 2)
                 for number in range(400):
                     await broadcast(sender, "crowd", {"text": "x" * 100_000}, f"m{number}")
-                    if len(endpoint.project.hub.listeners(False, "crowd")) < 2:
+                    if len(endpoint.project.context.hub.listeners(False, "crowd")) < 2:
                         break
                 assert await asyncio.to_thread(close_code, slow) == 1008
             slow.close()

@@ -11,7 +11,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 from tests.integration.local_supabase.serving import (
     eventually,
     heartbeat,
@@ -71,7 +71,8 @@ def test_changes_of_tables_go_on_after_a_restart_of_postgres(own_server: Embedde
             await read_until(connection, lambda frame: frame[3] == "system")
             await asyncio.to_thread(own_server.stop)
             await asyncio.to_thread(own_server.start)
-            await eventually(lambda: endpoint.project.changes.connected.is_set() and endpoint.project.healthy)
+            streams = (endpoint.project.stream, endpoint.project.changes)
+            await eventually(lambda: all(stream.connected.is_set() for stream in streams))
             await asyncio.to_thread(execute, url, "insert into public.open_items (label) values ('after')")
             change = await read_until(connection, lambda frame: frame[3] == "postgres_changes")
             assert change[4]["data"]["record"]["label"] == "after"

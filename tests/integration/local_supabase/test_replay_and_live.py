@@ -52,11 +52,12 @@ def test_a_channel_without_replay_hears_its_own_messages_at_once(project_url: st
 
 async def publish_as_soon_as_joined(endpoint: Endpoint, *message_ids: str) -> None:
     """Publish while the join still looks for stored messages."""
-    while not endpoint.project.hub.listeners(True, TOPIC):  # noqa: ASYNC110 - the moment in between is the point
+    hub = endpoint.project.context.hub
+    while not hub.listeners(True, TOPIC):  # noqa: ASYNC110 - the moment in between is the point
         await asyncio.sleep(0)
     for message_id in message_ids:
         message = UserFanout(f"realtime:{TOPIC}", "e", b"{}", Encoding.JSON, message_id=message_id)
-        endpoint.project.hub.publish(True, TOPIC, message)
+        hub.publish(True, TOPIC, message)
 
 
 def store(url: str, message_id: str) -> None:

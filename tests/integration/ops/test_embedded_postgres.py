@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
+from ops.machine.postgres import EmbeddedPostgres
 
 ENDLESS = "select count(*) from generate_series(1, 1000000000)"
 

@@ -10,8 +10,8 @@ from psycopg import sql
 
 from migrations.upgrade import downgrade
 from ops.cli.main import main
-from ops.embedded.postgres import EmbeddedPostgres
 from ops.local_supabase.database import apply_shape
+from ops.machine.postgres import EmbeddedPostgres
 
 NAME = "crossfade_unmigrated"
 

@@ -15,17 +15,17 @@ from psycopg.rows import DictRow
 from rich.console import Console
 
 from ops.cli.main import COMMANDS, main
-from ops.cli.output import Column, encode, show
 from ops.demo.tracker import Arrival, SideName, Tracker
 from ops.demo.view import JsonView, LineView
-from realtime_bridge.webhooks.outcomes import Outcome
+from ops.terminal.output import Column, encode, show
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay
 from tests.integration.rollout.operator import KEEPER
 from tests.integration.rollout.stages import FLAG, put_slots, put_stage
 from tests.integration.webhooks.conftest import BOX, webhooks
-from tests.receivers import receiver, status
+from tests.relays import held_relay
+from tests.servers.receivers import receiver, status
 
 CAMEL = re.compile(r"[a-z]+[0-9]*([A-Z0-9][a-z0-9]*)*")
 WIDTH = 80

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
-from realtime_bridge import reports
-from realtime_bridge.reports import Report
-from realtime_bridge.sinks.base import SINKS, SinkUnavailable
+from realtime_bridge.fleet import reports
+from realtime_bridge.fleet.reports import Report
+from realtime_bridge.relay.sink import SINKS, SinkUnavailable
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import held_relay, run
+from tests.relays import held_relay, run
 
 
 @pytest.fixture

@@ -15,19 +15,19 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
 
-from ops.cli import webhooks as webhooks_command
 from ops.cli.main import main
-from ops.cli.output import moment
-from ops.cli.webhook_listener import SECRET_FILE, ApiSource, Listener, ListenError
-from ops.embedded.data_dir import DataDir
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks import signing
+from ops.cli.webhooks import command as webhooks_command
+from ops.cli.webhooks.listener import SECRET_FILE, ApiSource, Listener, ListenError
+from ops.machine.data_dir import DataDir
+from ops.terminal.output import moment
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_key, make_user, make_webhook
-from tests.gateway_server import GatewayServer, serve
 from tests.integration.webhooks.conftest import BOX, webhooks
-from tests.receivers import receiver, status
+from tests.servers.gateway_server import GatewayServer, serve
+from tests.servers.receivers import receiver, status
 from tests.waiting import wait_for
 
 Conn = psycopg.Connection[DictRow]
@@ -262,7 +262,7 @@ def test_listen_says_once_that_the_api_does_not_answer(monkeypatch: pytest.Monke
         if len(tries) == 3:
             raise Enough
 
-    monkeypatch.setattr("ops.cli.webhook_listener.time.sleep", sleep)
+    monkeypatch.setattr("ops.cli.webhooks.listener.time.sleep", sleep)
     with pytest.raises(Enough):
         next(ApiSource(gone, "cf_live_x", ["*"], say=said.append).events())
     assert said == [f"No answer from {gone}, trying again."]

@@ -8,13 +8,13 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay import Pool
+from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.rollout.announcer import Announcer
-from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.keeper import GateKeeper
-from realtime_bridge.sinks.base import SinkUnavailable
-from realtime_bridge.transports.base import Broadcast, Transport
-from tests.integration.bridge.conftest import open_pool, run
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.supabase.transport import Broadcast, Transport
+from tests.relays import open_pool, run
 
 
 class RecordingTransport:

@@ -5,7 +5,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import latency, stages
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.gate import latency
 
 FLAG = stages.FLAG
 SLOTS = 60  # five minutes

@@ -11,22 +11,22 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.store.realtime_sessions import note_told
-from realtime_bridge import db
-from realtime_bridge.database_clock import DatabaseClock
-from realtime_bridge.heartbeat import Heartbeat
-from realtime_bridge.parity.canary_user import CANARY_ID
-from realtime_bridge.reports import Report
-from realtime_bridge.rollout import changes
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.fleet.heartbeat import Heartbeat
+from realtime_bridge.fleet.reports import Report
+from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.metrics import LEFT, USERS
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.tokens import mint_user_token
+from realtime_bridge.shared import database as db
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
-from tests.integration.bridge.conftest import run
 from tests.integration.legacy.clients import Client, Clients
 from tests.integration.legacy.harness import SECRET, Bridge
 from tests.integration.rollout.keeping import judge_once
 from tests.integration.rollout.operator import Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 from tests.waiting import wait_for
 
 SESSION_S = 900
@@ -247,7 +247,7 @@ def test_a_plan_waits_for_who_is_left(
 
     async def plan() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-            await changes.start_plan(connection, FLAG, ["complete"], by=Who(actor="alice"), why="spring")
+            await rules.start_plan(connection, FLAG, ["complete"], by=Who(actor="alice"), why="spring")
 
     run(plan)
     assert judge_once(database_url) == 0

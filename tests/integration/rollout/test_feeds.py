@@ -10,24 +10,20 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.events import Event
-from realtime_bridge.feed import Feed
-from realtime_bridge.relay import Relay
-from realtime_bridge.rollout.bucket import bucket_of
-from realtime_bridge.rollout.dial import Dial
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import Feed, SinkNotReady, SinkUnavailable
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
-from realtime_bridge.rollout.stages import FLAG
-from realtime_bridge.rollout.windows import Side
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
-from tests.integration.bridge.conftest import conversation, held_relay, open_pool, run, running
 from tests.integration.rollout.stages import dial as dialled
 from tests.integration.rollout.stages import put_stage
+from tests.relays import held_relay, open_pool, run, running
 from tests.waiting import eventually
-
-__all__ = ["conversation"]
 
 
 async def read(database_url: str, dial: Dial) -> None:

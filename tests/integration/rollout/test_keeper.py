@@ -4,14 +4,14 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge import cursors
-from realtime_bridge.rollout import judging
-from realtime_bridge.rollout.findings import Outcome
+from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.relay.health import SinkHealth
+from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.judgement import evaluate
-from realtime_bridge.sink_health import SinkHealth
-from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import open_pool, run
 
 
 @pytest.mark.parametrize("stage", ["shadow", "10", "100"])

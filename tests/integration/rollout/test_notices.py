@@ -6,13 +6,14 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import announcer, judging, keeper
+from realtime_bridge.rollout import announcer, keeper
 from realtime_bridge.rollout.announcer import Announcer
-from realtime_bridge.rollout.bucket import bucket_of
+from realtime_bridge.rollout.dial.bucket import bucket_of
+from realtime_bridge.rollout.gate import store as judging
 from tests.factories import make_user
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import RecordingTransport, judge_once, keeping
 from tests.integration.rollout.stages import FLAG, put_stage
+from tests.relays import run
 
 
 def told(conn: psycopg.Connection[DictRow], provider: str, early: bool) -> UUID:

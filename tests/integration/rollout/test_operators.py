@@ -4,13 +4,13 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import changes
-from realtime_bridge.rollout.errors import OperatorRefused
+from realtime_bridge.rollout import rules
+from realtime_bridge.rollout.dial.errors import OperatorRefused
 from realtime_bridge.rollout.operators import Who
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 
 
 @pytest.fixture
@@ -216,6 +216,6 @@ def test_an_unusable_name_is_refused(database_url: str) -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
             for name in ("", " ", "a\nb", "x" * 101):
                 with pytest.raises(OperatorRefused, match="1 to 100"):
-                    await changes.add_operator(connection, FLAG, name, by=Who(actor="alice"))
+                    await rules.add_operator(connection, FLAG, name, by=Who(actor="alice"))
 
     run(add)

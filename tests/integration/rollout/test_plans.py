@@ -3,11 +3,11 @@
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import changes
+from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.operators import Who
-from tests.integration.bridge.conftest import run
 from tests.integration.rollout.keeping import judge_once, put_failures
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
+from tests.relays import run
 
 
 def test_few_samples_hold_the_plan(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
@@ -22,7 +22,7 @@ def test_few_samples_hold_the_plan(database_url: str, conn: psycopg.Connection[D
 def plan(database_url: str, *words: str) -> None:
     async def start() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-            await changes.start_plan(connection, FLAG, list(words), by=Who(actor="alice"), why="spring")
+            await rules.start_plan(connection, FLAG, list(words), by=Who(actor="alice"), why="spring")
 
     run(start)
 

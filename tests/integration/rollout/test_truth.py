@@ -16,20 +16,22 @@ from psycopg.rows import DictRow
 
 from gateway.store.realtime_sessions import note_told
 from ops.cli.main import main
-from realtime_bridge.__main__ import create_heartbeat, create_legacy, create_relays, create_rollout
-from realtime_bridge.database_clock import DatabaseClock
-from realtime_bridge.legacy.dialects import Emit
-from realtime_bridge.relay import Relay
-from realtime_bridge.service import RealtimeService
+from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import SINKS
 from realtime_bridge.settings import Settings
-from realtime_bridge.sinks.base import SINKS
-from realtime_bridge.transports.database import DatabaseTransport
-from realtime_bridge.transports.way import Way
+from realtime_bridge.supabase.database import DatabaseTransport
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.sink import RealtimeService
+from realtime_bridge.wiring.legacy import create_legacy
+from realtime_bridge.wiring.relays import create_heartbeat, create_relays
+from realtime_bridge.wiring.rollout import create_rollout
 from tests.factories import append_message, make_conversation, make_user
-from tests.gateway_server import serve
-from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, put_stage
+from tests.relays import open_pool, run
+from tests.servers.gateway_server import serve
 from tests.waiting import eventually, wait_for
 
 PROVIDERS = ("socketio", "supabase", "dual", "rollout")

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.rows import DictRow
 
-from realtime_bridge.rollout import latency, windows
-from realtime_bridge.rollout.windows import Sample, Side
-from tests.integration.bridge.conftest import run
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate import latency
+from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate.slots import Sample
+from tests.relays import run
 
 FLAG = "chat_realtime_provider"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

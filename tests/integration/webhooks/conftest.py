@@ -12,16 +12,17 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.relay import Pool, Relay
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.sinks.webhooks import WebhookSink
-from realtime_bridge.webhooks.addresses import AddressGuard
-from realtime_bridge.webhooks.attempts import Caller
-from realtime_bridge.webhooks.endpoints import Endpoints
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.call.attempt import Caller
+from realtime_bridge.webhooks.contract.addresses import AddressGuard
+from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.webhooks.places import REQUESTS
+from realtime_bridge.webhooks.queue.endpoints import Endpoints
 from realtime_bridge.webhooks.sender import WebhookSender
-from realtime_bridge.webhooks.urls import UrlPolicy
-from tests.integration.bridge.conftest import open_pool
+from realtime_bridge.webhooks.sink import WebhookSink
+from tests.relays import open_pool
 
 LOOPBACK = UrlPolicy(plain_http=True, guard=AddressGuard((ip_network("127.0.0.0/8"),)))
 BOX = SecretBox([os.urandom(32)])

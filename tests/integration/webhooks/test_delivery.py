@@ -8,14 +8,14 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks import signing
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
-from tests.integration.bridge.conftest import run
 from tests.integration.webhooks.conftest import another_sender, make_due, webhooks
-from tests.receivers import receiver, status
+from tests.relays import run
+from tests.servers.receivers import receiver, status
 
 Conn = psycopg.Connection[DictRow]
 

@@ -7,14 +7,14 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks.catalogue import BY_TYPE
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
+from realtime_bridge.webhooks.contract.signing import new_secret
 from realtime_bridge.webhooks.receiver import verify
-from realtime_bridge.webhooks.signing import new_secret
 from tests.factories import make_webhook
-from tests.integration.bridge.conftest import run
 from tests.integration.webhooks.conftest import webhooks
-from tests.receivers import receiver
+from tests.relays import run
+from tests.servers.receivers import receiver
 from tests.written import Written, write_everything
 
 SUBSCRIPTIONS = {

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from realtime_bridge.outbound import ANSWER_BYTES
-from realtime_bridge.webhooks.answers import MAX_RESPONSE_BYTES
-from realtime_bridge.webhooks.attempts import Attempt, Caller
-from realtime_bridge.webhooks.outcomes import Outcome
+from realtime_bridge.shared.outbound import ANSWER_BYTES
+from realtime_bridge.webhooks.call.answer import MAX_RESPONSE_BYTES
+from realtime_bridge.webhooks.call.attempt import Attempt, Caller
+from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.integration.webhooks.conftest import LOOPBACK
-from tests.integration.webhooks.test_ssrf import delivery, endpoint
+from tests.taken_deliveries import delivery, endpoint
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 TIMEOUT_S = 1.0

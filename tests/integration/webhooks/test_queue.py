@@ -9,13 +9,13 @@ import psycopg
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from realtime_bridge.secrets import SecretBox
-from realtime_bridge.webhooks.retention import WebhookJanitor
+from realtime_bridge.shared.secrets import SecretBox
+from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
-from tests.integration.bridge.conftest import open_pool, run
 from tests.integration.webhooks.conftest import another_sender, make_due, webhooks
-from tests.receivers import receiver
+from tests.relays import open_pool, run
+from tests.servers.receivers import receiver
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]

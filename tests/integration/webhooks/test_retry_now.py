@@ -8,15 +8,15 @@ import pytest
 from aiohttp import web
 from psycopg.rows import DictRow
 
-from gateway.db import Database
+from gateway.database import Database
 from gateway.errors import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
-from realtime_bridge.secrets import SecretBox
+from realtime_bridge.shared.secrets import SecretBox
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
-from tests.integration.bridge.conftest import run
 from tests.integration.webhooks.conftest import webhooks
-from tests.receivers import Receiver, receiver, status
+from tests.relays import run
+from tests.servers.receivers import Receiver, receiver, status
 
 Conn = psycopg.Connection[DictRow]
 

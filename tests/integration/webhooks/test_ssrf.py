@@ -4,52 +4,23 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from ipaddress import ip_network
-from uuid import uuid4
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from realtime_bridge.webhooks.address_guard import create_connector
-from realtime_bridge.webhooks.addresses import AddressGuard, AddressRefused, parse_networks
-from realtime_bridge.webhooks.attempts import Attempt, Caller
-from realtime_bridge.webhooks.deliveries import Claimed
-from realtime_bridge.webhooks.endpoints import Endpoint
-from realtime_bridge.webhooks.outcomes import Outcome
-from realtime_bridge.webhooks.urls import UrlPolicy, UrlRefused
+from realtime_bridge.webhooks.call.address_guard import create_connector
+from realtime_bridge.webhooks.call.attempt import Attempt, Caller
+from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRefused, parse_networks
+from realtime_bridge.webhooks.contract.outcomes import Outcome
+from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
 from tests.integration.webhooks.corpus import ADDRESSES, PUBLIC, refused_urls
-from tests.receivers import receiver
+from tests.servers.receivers import receiver
+from tests.taken_deliveries import delivery, endpoint
 
 CORPUS = sorted(set(refused_urls()))
 LENIENT = UrlPolicy(plain_http=True)
-ACCOUNT = str(uuid4())
-
-
-def delivery() -> Claimed:
-    now = datetime.now(UTC)
-    return Claimed(
-        id=1,
-        logged_at=now,
-        webhook_id=1,
-        account_id=ACCOUNT,
-        event_id=str(uuid4()),
-        type="webhook.ping",
-        lane=0,
-        fifo=False,
-        replay=False,
-        attempts=0,
-        fence=1,
-        log_id=None,
-        conversation_id=None,
-        max_in_flight=1,
-        body=b"{}",
-    )
-
-
-def endpoint(url: str) -> Endpoint:
-    return Endpoint(id=1, url=url, headers={}, keys=[(1, b"k" * 32)], compatibility_signature=False)
 
 
 @contextlib.asynccontextmanager

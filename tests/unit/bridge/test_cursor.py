@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_bridge.cursor import Cursor, Hole, Snapshot
+from realtime_bridge.event_log.cursor import Cursor, Hole, Snapshot
 
 
 def test_a_lower_id_that_commits_later_stays_a_hole_until_it_appears() -> None:

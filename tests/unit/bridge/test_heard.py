@@ -1,7 +1,7 @@
 """Up to where listeners have heard: a mark that never passes what is unheard, and remembers two moments."""
 
-from realtime_bridge.cursor import Cursor
-from realtime_bridge.heard import HeardMark
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.relay.heard import HeardMark
 
 
 def at(high_water: int) -> Cursor:

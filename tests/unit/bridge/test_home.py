@@ -8,8 +8,8 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from realtime_bridge.http_app import create_http_app
-from realtime_bridge.relay import Pool
+from realtime_bridge.process.probes import create_http_app
+from realtime_bridge.shared.database import Pool
 
 
 def get(path: str, accept: str) -> httpx.Response:

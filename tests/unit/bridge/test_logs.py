@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from realtime_bridge.logs import configure_logging
+from realtime_bridge.shared.logging import configure_logging
 
 
 def test_a_line_is_json_with_its_process_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import random
 
-from realtime_bridge.retry import MAX_DELAY_S, MAX_RETRY_AFTER_S, OPEN_AFTER, Breaker, BreakerState
+from realtime_bridge.relay.health import MAX_DELAY_S, MAX_RETRY_AFTER_S, OPEN_AFTER, Breaker, BreakerState
 
 
 def test_delays_grow_and_stay_bounded() -> None:

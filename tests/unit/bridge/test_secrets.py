@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.environment import ConfigurationError, Environment
-from realtime_bridge.secrets import SecretBox, SecretsError, new_key
+from realtime_bridge.shared.environment import ConfigurationError, Environment
+from realtime_bridge.shared.secrets import SecretBox, SecretsError, new_key
 
 KEY = base64.b64encode(bytes(range(32))).decode()  # a name of a test must not change from process to process
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from realtime_bridge.environment import ConfigurationError
 from realtime_bridge.settings import Settings, TransportName
-from realtime_bridge.shared_variables import Provider
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.variables import Provider
 
 GOOD = {"DATABASE_URL": "postgresql://postgres:hunter2@db/postgres", "SUPABASE_JWT_SECRET": "s" * 40}
 

@@ -7,9 +7,9 @@ import jwt
 import pytest
 from jwt import PyJWK
 
-from realtime_bridge.jwks import ProjectKeys
-from realtime_bridge.signing_key import ALGORITHMS
-from realtime_bridge.tokens import TokenError, TokenVerifier, mint_role_key, mint_user_token
+from realtime_bridge.shared.jwks import ProjectKeys
+from realtime_bridge.shared.signing_key import ALGORITHMS
+from realtime_bridge.shared.tokens import TokenError, TokenVerifier, mint_role_key, mint_user_token
 from tests.signing_keys import JWKS, signing_key
 
 SECRET = "a secret of at least thirty-two characters"

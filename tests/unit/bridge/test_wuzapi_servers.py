@@ -2,8 +2,8 @@
 
 import pytest
 
-from realtime_bridge.environment import ConfigurationError, Environment
-from realtime_bridge.wuzapi.servers import allowed_servers, normalise
+from realtime_bridge.shared.environment import ConfigurationError, Environment
+from realtime_bridge.wuzapi.channels import allowed_servers, normalise
 
 
 def test_spellings_of_one_server_are_one() -> None:

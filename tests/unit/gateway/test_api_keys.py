@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import api_keys
-from gateway.api_keys import ALPHABET, MalformedKeyError, mint, parse
+from gateway.domain import key_text as api_keys
+from gateway.domain.key_text import ALPHABET, MalformedKeyError, mint, parse
 
 
 def test_a_minted_key_is_read_back() -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import cursors
-from gateway.domain import ConversationFilter, ConversationStatus, Position
+from gateway.domain.conversations import ConversationFilter, ConversationStatus
+from gateway.domain.pages import Position
 from gateway.errors import ValidationFailed
+from gateway.http import page_cursors as cursors
 
 ACCOUNT = UUID("6f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6")
 ALL = ConversationFilter(status=None, assigned_to=None)

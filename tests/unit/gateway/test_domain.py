@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain import MessageStatus
+from gateway.domain.messages import MessageStatus
 
 ALLOWED = {
     "pending": {"sent", "delivered", "read", "failed"},

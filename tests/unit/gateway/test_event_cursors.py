@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import event_cursors
-from gateway.errors import ValidationFailed
-from gateway.event_cursors import (
+from gateway.domain import event_cursors
+from gateway.domain.event_cursors import (
     MAX_CURSOR_CHARS,
     MAX_NUMBER,
     MAX_RANGES,
@@ -19,6 +18,7 @@ from gateway.event_cursors import (
     still_unfinished,
     unfinished_at,
 )
+from gateway.errors import ValidationFailed
 
 ACCOUNT = UUID("2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6")
 XIDS = st.integers(3, 2**40)

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from gateway.faults import NATIVE, UNFORESEEN, WORDS, body_errors, query_errors
-from gateway.openapi.catalogue import OPERATIONS
-from gateway.v1.conversation_schemas import MarkRead, PatchConversation
-from gateway.v1.event_schemas import ListEvents
-from gateway.v1.fields import Body
-from gateway.v1.schemas import CreateConversation, ListConversations, SendMessage
-from gateway.v1.webhook_schemas import CreateWebhook
+from gateway.http.validation import NATIVE, UNFORESEEN, WORDS, body_errors, query_errors
+from gateway.openapi.operations.catalogue import OPERATIONS
+from gateway.v1.schemas.conversations import CreateConversation, ListConversations, PatchConversation
+from gateway.v1.schemas.events import ListEvents
+from gateway.v1.schemas.fields import Body
+from gateway.v1.schemas.messages import SendMessage
+from gateway.v1.schemas.participants import MarkRead
+from gateway.v1.schemas.webhooks import CreateWebhook
 
 MODELS = sorted(
     {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.gunicorn_held import Held
+from gateway.process.held_bytes import Held
 
 
 @dataclass(eq=False)

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from gateway.domain import ApiKey
-from gateway.key_cache import IDLE_S, TRUST_S, KeyCache
+from gateway.domain.keys import ApiKey
+from gateway.keys.cache import IDLE_S, TRUST_S, KeyCache
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.settings import Settings
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 GOOD = {"DATABASE_URL": "postgresql://postgres:hunter2@h/db", "REDIS_URL": "redis://:hunter2@h"}
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio.packet import Packet
 
-from realtime_bridge.legacy.frames import BadFrame, check_event, check_polling_body, check_websocket_frame
+from realtime_bridge.legacy.socketio.packets import BadFrame, check_event, check_polling_body, check_websocket_frame
 
 
 @pytest.mark.parametrize(

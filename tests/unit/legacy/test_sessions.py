@@ -4,7 +4,7 @@ import time
 from uuid import UUID
 
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
-from realtime_bridge.tokens import Claims
+from realtime_bridge.shared.tokens import Claims
 
 
 def session(sid: str, user: int = 1, expires_at: int = 2**31) -> Session:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ops.local_supabase.changes import bindings, filters
 from ops.local_supabase.changes.bindings import BindingError
 from ops.local_supabase.changes.filters import Filter, FilterError, Operator
-from ops.local_supabase.pgoutput import UNCHANGED, Decoder, Operation
+from ops.local_supabase.replication.pgoutput import UNCHANGED, Decoder, Operation
 
 
 def test_a_filter_has_parts_that_must_all_pass() -> None:

@@ -4,11 +4,12 @@ from dataclasses import fields
 
 import pytest
 
-from ops.local_supabase import batch, payload_size
-from ops.local_supabase.batch import BatchError
-from ops.local_supabase.rates import RateCounter
+from ops.local_supabase.http import batch
+from ops.local_supabase.http.batch import BatchError
 from ops.local_supabase.settings import Limits, Plan, Settings
-from realtime_bridge.environment import ConfigurationError
+from ops.local_supabase.sockets.rates import RateCounter
+from ops.local_supabase.wire import payload_size
+from realtime_bridge.shared.environment import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from ops.local_supabase.keys import ApiKeys
+from ops.local_supabase.access.keys import ApiKeys
+from ops.local_supabase.access.tokens import Fault, TokenError, TokenVerifier
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, CLI_SECRET_KEY, Settings
-from ops.local_supabase.tokens import Fault, TokenError, TokenVerifier
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 SECRET = "a secret of well over sixty-four bytes, so that HS512 is content with it too, 12345"
 RSA_KEY = rsa.generate_private_key(65537, 2048)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from ops import errors, migration
 from ops.cli import main as cli
 from ops.errors import OpsError
-from realtime_bridge.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError
 
 
 def run(*arguments: str, **environment: str) -> "click.testing.Result":

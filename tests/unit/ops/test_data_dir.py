@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.embedded.data_dir import DataDir, DataDirError
+from ops.machine.data_dir import DataDir, DataDirError
 
 
 def test_a_second_holder_is_told_the_first_ones_pid(tmp_path: Path) -> None:

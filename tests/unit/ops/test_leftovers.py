@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.embedded import leftovers
+from ops.machine import leftovers
 
 FAMILY = """
 import subprocess, sys, time

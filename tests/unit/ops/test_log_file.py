@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.embedded import log_file
-from ops.embedded.log_file import LogFile
+from ops.machine import log_file
+from ops.machine.log_file import LogFile
 
 
 def lines(path: Path) -> list[dict[str, object]]:

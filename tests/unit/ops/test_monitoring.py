@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from gateway.metrics import Metrics
 from realtime_bridge import metrics
 from realtime_bridge.rollout import metrics as rollout_metrics
+from realtime_bridge.rollout.dial import metrics as dial_metrics
 
 OPS = Path(__file__).resolve().parents[3] / "ops"
 RULES = (OPS / "alerts" / "crossfade.yml").read_text()
@@ -29,7 +30,8 @@ def expressions() -> list[str]:
 def exported() -> set[str]:
     """Every series name that gateway and bridge can show."""
     assert metrics.LATENCY
-    assert rollout_metrics.STAGE
+    assert dial_metrics.STAGE
+    assert rollout_metrics.__doc__
     found: set[str] = set()
     for registry in (REGISTRY, Metrics()._registry):
         found |= {name for metric in _collected(registry) for name in _names(metric)}

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from ops.embedded.ports import PortError, choose_ports, held_ports, port_of
+from ops.machine.ports import PortError, choose_ports, held_ports, port_of
 
 
 def test_a_taken_port_is_named_with_its_option_and_holder() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gateway.openapi.catalogue import OPERATIONS
+from gateway.openapi.operations.catalogue import OPERATIONS
 from ops.cli import main as cli
 from tests.clients.documented import programs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.embedded.processes import ProcessSpec
-from ops.embedded.supervisor import MAX_DEATHS, ProcessError, Stopped, Supervisor
+from ops.machine.child import ProcessSpec
+from ops.machine.supervisor import MAX_DEATHS, ProcessError, Stopped, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
 FAMILY = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"

@@ -5,8 +5,8 @@ import time
 
 from realtime_bridge.parity.canary import Canary
 from realtime_bridge.parity.ledger import Ledger
-from realtime_bridge.parity.schedule import Schedule
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.parity.ticks import Schedule
+from realtime_bridge.rollout.dial.stages import Side
 
 
 def test_a_short_stop_at_off_excuses_what_was_on_its_way() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from realtime_bridge.parity.ledger import UNSEEN_AFTER_S, Ledger, sample
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout.dial.stages import Side
 
 BOTH = tuple(Side)
 

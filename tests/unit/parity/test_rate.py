@@ -1,7 +1,7 @@
 """The rate of broadcasts: below the project's limit over a minute, lowered when the server refuses, raised slowly."""
 
-from realtime_bridge.sinks.base import SinkNotReady
-from realtime_bridge.transports.rate import BATCH, PAUSE_S, SHARE, WINDOW_S, Rate
+from realtime_bridge.relay.sink import SinkNotReady
+from realtime_bridge.supabase.rate import BATCH, PAUSE_S, SHARE, WINDOW_S, Rate
 
 
 class Stage:

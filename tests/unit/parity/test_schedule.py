@@ -2,12 +2,12 @@
 
 import pytest
 
-from realtime_bridge.parity.canary_user import CANARY_ID
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
-from realtime_bridge.parity.schedule import MAX_MISSED, Schedule
-from realtime_bridge.rollout.latency import percentile_ms, share_above
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.parity.ticks import MAX_MISSED, Schedule
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate.latency import percentile_ms, share_above
+from realtime_bridge.shared.canary_user import CANARY_ID
 
 
 class Clock:

@@ -6,14 +6,14 @@ from enum import StrEnum
 
 import pytest
 
-from realtime_bridge.channels.seat import Receive
-from realtime_bridge.parity.pace import Pace
-from realtime_bridge.parity.path_probe import MAX_POSTS, SILENT, PathProbe
-from realtime_bridge.parity.seat_watch import REASON
-from realtime_bridge.parity.watch import HEALTHY_AFTER_S, TICK_S, Watch
-from realtime_bridge.sinks.base import SinkNotReady, SinkUnavailable
-from realtime_bridge.transports.way import SILENT as NOTHING_DELIVERED
-from realtime_bridge.transports.way import Way
+from realtime_bridge.relay.sink import SinkNotReady, SinkUnavailable
+from realtime_bridge.supabase.probe.pace import Pace
+from realtime_bridge.supabase.probe.path import MAX_POSTS, SILENT, PathProbe
+from realtime_bridge.supabase.probe.seat_watch import REASON
+from realtime_bridge.supabase.probe.watch import HEALTHY_AFTER_S, TICK_S, Watch
+from realtime_bridge.supabase.probe.way import SILENT as NOTHING_DELIVERED
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.seat import Receive
 
 OUTAGE = 6  # one more than a gate allows
 IDLE_S = 60.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from realtime_bridge.sinks.base import SinkNotReady
-from realtime_bridge.transports.way import APART, AWAY, BACK, CHANGE_S, HOLD_S, KEEP_S, Way, settle_s
+from realtime_bridge.relay.sink import SinkNotReady
+from realtime_bridge.supabase.probe.way import APART, AWAY, BACK, CHANGE_S, HOLD_S, KEEP_S, Way, settle_s
 
 
 class Clock:

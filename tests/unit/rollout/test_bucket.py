@@ -10,8 +10,8 @@ from uuid import UUID
 import mmh3
 import pytest
 
-from realtime_bridge.rollout.bucket import BUCKETS, bucket_of
-from realtime_bridge.rollout.stages import FLAG
+from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
+from realtime_bridge.rollout.dial.stages import FLAG
 from tests.clients.node import NodeScript
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "bucket_vectors.json").read_text())["vectors"]

@@ -6,9 +6,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.rollout.bucket import BUCKETS
-from realtime_bridge.rollout.decision import Kind, Overrides, Reading, Source, Told
-from realtime_bridge.rollout.stages import FLAG, Stage, StageName
+from realtime_bridge.rollout.dial.bucket import BUCKETS
+from realtime_bridge.rollout.dial.decision import Kind, Overrides, Reading, Source
+from realtime_bridge.rollout.dial.stages import FLAG, Stage, StageName
+from realtime_bridge.shared.variables import Told
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 IDS = st.uuids()

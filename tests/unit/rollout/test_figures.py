@@ -5,7 +5,7 @@ from math import comb
 
 import pytest
 
-from realtime_bridge.rollout import chance, latency
+from realtime_bridge.rollout.gate import chance, latency
 
 
 def exact_tail(events: int, trials: int, probability: float) -> float:

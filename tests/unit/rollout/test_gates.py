@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout import findings, latency
-from realtime_bridge.rollout.errors import PolicyRefused
-from realtime_bridge.rollout.findings import Outcome
-from realtime_bridge.rollout.gate_windows import GateWindow, cut
-from realtime_bridge.rollout.gates import FailureRun, Verdict, judge
-from realtime_bridge.rollout.policy import HORIZON, Policy
-from realtime_bridge.rollout.windows import SLOT_S, Sample, Side, Window
+from realtime_bridge.rollout.dial.errors import PolicyRefused
+from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate import findings, latency
+from realtime_bridge.rollout.gate.findings import Outcome
+from realtime_bridge.rollout.gate.policy import HORIZON, Policy
+from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Window
+from realtime_bridge.rollout.gate.verdict import FailureRun, Verdict, judge
+from realtime_bridge.rollout.gate.windows import GateWindow, cut
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = Policy()

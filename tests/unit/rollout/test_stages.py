@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from realtime_bridge.rollout import dial, schedule, stages
-from realtime_bridge.rollout.errors import PlanRefused, StageRefused
-from realtime_bridge.rollout.stages import COMPLETE, LADDER, OFF, SHADOW, ramp
-from realtime_bridge.rollout.windows import Side
+from realtime_bridge.rollout import plan as schedule
+from realtime_bridge.rollout.dial import follower as dial
+from realtime_bridge.rollout.dial import stages
+from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
+from realtime_bridge.rollout.dial.stages import COMPLETE, LADDER, OFF, SHADOW, Side, ramp
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 

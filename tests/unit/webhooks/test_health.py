@@ -8,11 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.webhooks import health, outcomes, schedule
-from realtime_bridge.webhooks.health import Condition, Health, NoticeType, Result
-from realtime_bridge.webhooks.outcomes import Outcome, outcome_of_status, wish_of
-from realtime_bridge.webhooks.schedule import Lane, delay_after, lane_after
-from realtime_bridge.webhooks.verdicts import judge
+from realtime_bridge.webhooks.contract import health, outcomes
+from realtime_bridge.webhooks.contract.health import Condition, Health, NoticeType, Result
+from realtime_bridge.webhooks.contract.outcomes import (
+    Lane,
+    Outcome,
+    delay_after,
+    judge,
+    lane_after,
+    outcome_of_status,
+    wish_of,
+)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FRESH = Condition(health=Health.HEALTHY)
@@ -29,20 +35,20 @@ def fail(
 @given(seed=st.integers())
 def test_a_delay_is_the_schedules_within_a_fifth(attempts: int, seed: int) -> None:
     """±20 %, and a receiver's wish only makes it longer, up to a day."""
-    planned = schedule.RETRY_DELAYS_S[attempts - 1]
+    planned = outcomes.RETRY_DELAYS_S[attempts - 1]
     delay = delay_after(attempts, 0.0, random.Random(seed))
     assert delay is not None
     assert planned * 0.8 <= delay <= planned * 1.2
     longer = delay_after(attempts, planned * 2, random.Random(seed))
     assert longer is not None
-    assert longer >= min(planned * 2, schedule.LONGEST_WISH_S)
-    assert longer <= max(schedule.LONGEST_WISH_S, planned * 1.2)
+    assert longer >= min(planned * 2, outcomes.LONGEST_WISH_S)
+    assert longer <= max(outcomes.LONGEST_WISH_S, planned * 1.2)
 
 
 def test_the_tenth_attempt_is_the_last() -> None:
     """75 hours and 35 minutes after the first, give or take the jitter."""
     assert delay_after(10, 0.0, random.Random(1)) is None
-    assert sum(schedule.RETRY_DELAYS_S) == pytest.approx(75 * 3600 + 35 * 60 + 5)
+    assert sum(outcomes.RETRY_DELAYS_S) == pytest.approx(75 * 3600 + 35 * 60 + 5)
 
 
 def test_late_retries_wait_in_a_lane_of_their_own() -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from realtime_bridge import shares
-from realtime_bridge.webhooks.deliveries import Claimed
+from realtime_bridge.shared import shares
+from realtime_bridge.webhooks.contract.outcomes import Lane
 from realtime_bridge.webhooks.places import BATCH, HAND_BYTES, IN_HAND, LATE, Places
-from realtime_bridge.webhooks.schedule import Lane
-from tests.integration.webhooks.test_ssrf import ACCOUNT, delivery
+from realtime_bridge.webhooks.queue.deliveries import Claimed
+from tests.taken_deliveries import ACCOUNT, delivery
 
 
 def claimed(count: int, *, webhook_id: int = 1, lane: Lane = Lane.EARLY, first: int = 0) -> list[Claimed]:

@@ -11,7 +11,7 @@ import svix.webhooks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_bridge.webhooks import signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import WebhookRefused, verify
 
 SHORT_KEY = base64.b64decode("plJ3nmyCDGBKInavdOK15jsl")  # Svix's example; shorter than the specification allows

@@ -1,0 +1,172 @@
+"""Messages and what changes in them. Plain frozen values: no HTTP, no SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from gateway.domain.pages import Page, Position
+from realtime_bridge.event_log.event import EventType
+
+
+class Direction(StrEnum):
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class MessageType(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
+class MessageStatus(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+    def may_become(self, wanted: "MessageStatus") -> bool:
+        """Forward only: pending, sent, delivered, read; failed only before anything was delivered."""
+        if wanted is MessageStatus.FAILED:
+            return self in (MessageStatus.PENDING, MessageStatus.SENT)
+        return self is not MessageStatus.FAILED and _PROGRESS.index(wanted) > _PROGRESS.index(self)
+
+
+_PROGRESS = (MessageStatus.PENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """`metadata` is a JSON object's text, because Postgres is the next to read it."""
+
+    content: str
+    message_type: MessageType
+    direction: Direction
+    client_message_id: str | None
+    sender_id: str | None
+    reply_to_id: int | None
+    metadata: str
+    attachment_ids: tuple[UUID, ...] = ()
+
+    @property
+    def first_status(self) -> MessageStatus:
+        """What others sent has arrived; what we send is on its way."""
+        return MessageStatus.PENDING if self.direction is Direction.OUTGOING else MessageStatus.DELIVERED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    status: MessageStatus
+    provider_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFilter:
+    """Messages with all of these words; the last one may be only the beginning of a word."""
+
+    words: str
+    conversation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """Newest first, and not counted: counting would find all that the page need not."""
+
+    items: tuple[str, ...]
+    has_more: bool
+    last: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePage(Page):
+    """Ascending; `first_seq` and `last_seq` are its ends."""
+
+    first_seq: int | None
+    last_seq: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Oldest first; `last` is the version of the last one shown."""
+
+    items: tuple[str, ...]
+    has_more: bool
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
+
+    representation: str
+    replayed: bool
+
+
+PREVIEW_CHARS = 100  # as crossfade.preview cuts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message under its conversation's lock. `is_unread` and `is_newest` say what the conversation shows of it."""
+
+    id: int
+    seq: int
+    version: int
+    status: str
+    provider_message_id: str | None
+    direction: str
+    content: str
+    message_type: str
+    metadata: dict[str, Any]
+    attachments: list[dict[str, Any]]
+    is_deleted: bool
+    is_unread: bool
+    representation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """`metadata` is a JSON object's text, or left as it is."""
+
+    content: str
+    metadata: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """What an edit or a deletion leaves of a message."""
+
+    event_type: EventType
+    content: str
+    metadata: str
+    attachments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedMessage:
+    """One message of somewhere else, with the time it had there. `index` is its place in the request."""
+
+    index: int
+    content: str
+    message_type: MessageType
+    direction: Direction
+    status: MessageStatus
+    created_at: datetime
+    client_message_id: str | None
+    provider_message_id: str | None
+    sender_id: str | None
+    reply_to_id: int | None
+    metadata: str
+
+    @property
+    def preview(self) -> str:
+        return self.content[:PREVIEW_CHARS] or f"[{self.message_type}]"
+
+
+def message_etag(message_id: int, version: int) -> str:
+    return f'"m{message_id}-{version}"'

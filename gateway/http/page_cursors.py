@@ -1,0 +1,40 @@
+"""Opaque page cursors: where a listing ended, bound to the account and the filter it was made for."""
+
+import base64
+import binascii
+import hashlib
+import struct
+
+from gateway.domain.pages import Position
+from gateway.errors import FieldError, ValidationFailed
+
+_LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
+VERSION = 1
+MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
+
+
+def encode(position: Position, *scope: object) -> str:
+    """`scope`: whose listing it is, and its filters."""
+    packed = _LAYOUT.pack(VERSION, position.sort_us, position.id, _digest(scope))
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode(cursor: str, *scope: object) -> Position:
+    """Raise ValidationFailed for a cursor that was damaged, or made for other filters or another account.
+
+    Not a matter of access: the listing is always limited to the account. It prevents pages that make no sense.
+    """
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        version, sort_us, row_id, digest = _LAYOUT.unpack(raw)
+    except (binascii.Error, struct.error, ValueError):
+        version, sort_us, row_id, digest = 0, 0, 0, b""
+    fits = version == VERSION and 0 <= sort_us <= MAX_SORT_US and row_id > 0
+    if not fits or digest != _digest(scope):
+        detail = "Use the nextCursor of the page before, with the same filters."
+        raise ValidationFailed(FieldError(parameter="cursor", code="cursor_invalid", detail=detail))
+    return Position(sort_us=sort_us, id=row_id)
+
+
+def _digest(scope: tuple[object, ...]) -> bytes:
+    return hashlib.blake2b("|".join(map(str, scope)).encode(), digest_size=8).digest()

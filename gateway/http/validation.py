@@ -1,0 +1,222 @@
+"""The last gate, called by each view: what a request may say. Turns JSON and query strings into checked models."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, TypeVar, get_args
+
+from flask import current_app, request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, core_schema
+
+from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+
+MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
+
+
+MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
+
+
+NATIVE = frozenset(get_args(core_schema.ErrorType))
+
+
+Sentence = Callable[[Mapping[str, Any]], str]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _choice(context: Mapping[str, Any]) -> str:
+    return f"Send {context['expected'].replace(chr(39), '')}."
+
+
+WORDS: Mapping[str, tuple[str, Sentence]] = {
+    "missing": ("required", lambda c: f"Send this {c['place']}: it is required."),
+    "extra_forbidden": ("unknown_field", lambda c: f"Leave it out: there is no {c['place']} of this name here."),
+    "string_type": ("wrong_type", lambda _: "Send text."),
+    "bool_type": ("wrong_type", lambda _: "Send true or false."),
+    "int_type": ("wrong_type", lambda _: "Send a whole number."),
+    "list_type": ("wrong_type", lambda _: "Send a list."),
+    "dict_type": ("wrong_type", lambda _: "Send an object."),
+    "model_type": ("wrong_type", lambda _: "Send an object."),
+    "uuid_type": ("wrong_type", lambda _: "Send a UUID as text."),
+    "uuid_parsing": ("not_a_uuid", lambda _: "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6."),
+    "enum": ("not_allowed", _choice),
+    "literal_error": ("not_allowed", _choice),
+    "string_pattern_mismatch": (
+        "wrong_form",
+        lambda c: f"Send text of the form {c['pattern']} (a regular expression).",
+    ),
+    "string_too_short": ("too_short", lambda c: f"Send at least {_count(c['min_length'], 'character')}."),
+    "string_too_long": ("too_long", lambda c: f"Send at most {_count(c['max_length'], 'character')}."),
+    "too_short": ("too_short", lambda c: f"Send at least {_count(c['min_length'], 'item')}."),
+    "too_long": ("too_long", lambda c: f"Send at most {_count(c['max_length'], 'item')}."),
+    "too_many_bytes": ("too_long", lambda c: f"Send at most {c['max']} bytes of {c['kind']}; this has {c['size']}."),
+    "greater_than_equal": ("out_of_range", lambda c: f"Send a number from {c['ge']} on."),
+    "less_than_equal": ("out_of_range", lambda c: f"Send a number up to {c['le']}."),
+}
+
+
+UNFORESEEN = ("invalid", "Send what /docs shows for it.")
+
+
+def body_errors(error: ValidationError) -> list[FieldError]:
+    """Return what is wrong with a body, or a part of one: with pointers (RFC 6901) into it."""
+    return [_body_error(fault) for fault in _faults(error)]
+
+
+def query_errors(error: ValidationError) -> list[FieldError]:
+    """Return what is wrong with a query, by the names of its parameters."""
+    return [_query_error(fault) for fault in _faults(error)]
+
+
+def pointer_to(*parts: str | int) -> str:
+    return "".join(f"/{escape(str(part))}" for part in parts)[:MAX_POINTER_CHARS]
+
+
+def escape(name: str) -> str:
+    """RFC 6901 §3; unusual characters are shown escaped, so that the answer itself is clean."""
+    clean = name if is_unicode(name) else ascii(name)[1:-1]
+    return clean.replace("~", "~0").replace("/", "~1")
+
+
+def is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+
+
+def _body_error(fault: ErrorDetails) -> FieldError:
+    code, detail = _words(fault, "field")
+    return FieldError(pointer=pointer_to(*fault["loc"]), code=code, detail=detail)
+
+
+def _query_error(fault: ErrorDetails) -> FieldError:
+    code, detail = _words(fault, "parameter")
+    name = ".".join(str(part) for part in fault["loc"])[:MAX_POINTER_CHARS]
+    return FieldError(parameter=name, code=code.replace("unknown_field", "unknown_parameter"), detail=detail)
+
+
+def _words(fault: ErrorDetails, place: str) -> tuple[str, str]:
+    kind = fault["type"]
+    if kind in WORDS:
+        code, sentence = WORDS[kind]
+        return code, sentence({"place": place, **fault.get("ctx", {})})
+    if kind in NATIVE:
+        return UNFORESEEN
+    return kind, fault["msg"]
+
+
+MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_body(model: type[Model]) -> Model:
+    """Parse the JSON body. Raises 415, 413, 400 with the position, or 422 with a pointer for every fault."""
+    document = _parse(_raw_body())
+    check_text(document)
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ValidationFailed(*body_errors(error)) from None
+
+
+def read_query(model: type[Model]) -> Model:
+    """Check the query string: unknown, repeated and unusable parameters are refused by name."""
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise ValidationFailed(
+            *(
+                FieldError(parameter=name[:MAX_POINTER_CHARS], code="repeated", detail="Send it once.")
+                for name in repeated
+            )
+        )
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise ValidationFailed(*query_errors(error)) from None
+
+
+def _raw_body() -> bytes:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json in UTF-8.")
+    most = (request.max_content_length or current_app.config[MAX_BODY_BYTES] + 1) - 1  # the view's own limit
+    raw = request.get_data(cache=False)
+    if len(raw) > most:
+        raise PayloadTooLarge(f"Send at most {most} bytes.")
+    return raw
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"Byte {error.start} is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise MalformedJson("It is nested too deeply.") from None
+    except ValueError as error:  # ours below, and Python's bound on the digits of a number
+        raise MalformedJson(f"{error}" if isinstance(error, _Refused) else "A number has too many digits.") from None
+
+
+class _Refused(ValueError):
+    """Something Python's parser would let through although it is not, or not safely, JSON."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: set[str] = set()
+        name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise _Refused(f"The name {ascii(name)[:MAX_POINTER_CHARS]} occurs twice in one object.")
+    return document
+
+
+def _constant(word: str) -> NoReturn:
+    raise _Refused(f"{word} is not JSON.")
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise _Refused("A number is too large.")
+    return number
+
+
+def check_text(document: Any) -> None:
+    """Refuse what no UTF-8 text column can hold: NUL and halves of surrogate pairs, in names and values alike."""
+    errors = []
+    for pointer, text in _texts(document, ""):
+        if "\0" in text:
+            errors.append(FieldError(pointer=pointer, code="nul_character", detail="Remove the NUL character."))
+        elif not is_unicode(text):
+            errors.append(FieldError(pointer=pointer, code="lone_surrogate", detail="Send whole Unicode characters."))
+        if len(errors) == MAX_ERRORS:
+            break
+    if errors:
+        raise ValidationFailed(*errors)
+
+
+def _texts(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Every string beneath `node`. An explicit stack, because nesting is the client's choice."""
+    waiting = [(node, pointer)]
+    while waiting:
+        current, place = waiting.pop()
+        if isinstance(current, str):
+            yield place, current
+        elif isinstance(current, dict):
+            for name, value in current.items():
+                below = f"{place}/{escape(name)}"[:MAX_POINTER_CHARS]
+                yield below, name
+                waiting.append((value, below))
+        elif isinstance(current, list):
+            waiting.extend((value, f"{place}/{index}"[:MAX_POINTER_CHARS]) for index, value in enumerate(current))

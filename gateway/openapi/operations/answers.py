@@ -1,0 +1,241 @@
+"""What answers and events hold, field by field. Only described by these: they are made in SQL, and tests compare."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from gateway.domain.conversations import ConversationStatus
+from gateway.domain.keys import Scope
+from gateway.domain.messages import Direction, MessageStatus, MessageType
+
+Id = Annotated[int, Field(ge=1)]
+ContentHtml = Annotated[
+    str | None,
+    Field(description="`content` as HTML that is safe on a page; with `include=contentHtml`, or as the account chose."),
+]
+PreviewHtml = Annotated[str | None, Field(description="The preview as safe HTML, when the account chose so.")]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class Participant(Answer):
+    user_id: Annotated[UUID, Field(description="The participant.")]
+    role: Literal["owner", "agent", "client", "supervisor"]
+    last_read_seq: int
+    joined_at: datetime
+
+
+class Attachment(Answer):
+    id: UUID
+    file_name: str
+    content_type: str
+    size_bytes: int
+
+
+class ConversationFields(Answer):
+    id: Id
+    contact_jid: str
+    contact_name: str | None
+    channel: str
+    status: ConversationStatus
+    snoozed_until: datetime | None
+    assigned_agent_id: UUID | None
+    assigned_bot_id: str | None
+    last_message_at: datetime | None
+    last_message_preview: str | None
+    last_message_preview_html: PreviewHtml = None
+    unread_count: Annotated[int, Field(ge=0)]
+    read_seq: Annotated[int, Field(description="Up to here somebody on the account's side has read.")]
+    first_seq: Annotated[int, Field(description="Imported history goes down to this number.")]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ListedConversation(ConversationFields):
+    last_seq: Annotated[int, Field(ge=0, description="Number of the newest event.")]
+
+
+class Conversation(ListedConversation):
+    participants: Annotated[list[Participant], Field(description="Who takes part.")]
+
+
+class Message(Answer):
+    id: Id
+    conversation_id: Id
+    seq: Annotated[int, Field(description="Number of the event in its conversation, without gaps.")]
+    event_id: UUID
+    message_seq: Annotated[int, Field(description="The message's own place; below zero for imported history.")]
+    version: Annotated[int, Field(ge=1)]
+    content: str
+    direction: Direction
+    status: MessageStatus
+    message_type: MessageType
+    metadata: dict[str, Any]
+    attachments: list[Attachment]
+    client_message_id: str | None
+    provider_message_id: str | None
+    sender_id: str | None
+    reply_to_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    content_html: ContentHtml = None
+
+
+class Account(Answer):
+    id: UUID
+    content_html: Annotated[bool, Field(description="Whether content is shown with its safe form everywhere.")]
+    updated_at: Annotated[datetime | None, Field(description="Null until something was chosen.")]
+
+
+class FoundMessage(Message):
+    highlight: Annotated[str, Field(description="The content, safe as HTML, with <mark> around what was looked for.")]
+
+
+class MessageVersion(Answer):
+    version: Annotated[int, Field(description="Which version it was.")]
+    content: Annotated[str, Field(description="What it said.")]
+    metadata: dict[str, Any]
+    attachments: list[Attachment]
+    replaced_by: Annotated[Literal["edit", "deletion"], Field(description="What came in its place.")]
+    replaced_at: Annotated[datetime, Field(description="When it no longer said so.")]
+    content_html: ContentHtml = None
+
+
+class ImportedItem(Answer):
+    index: Annotated[int, Field(description="Which of the sent messages it is about, from 0.")]
+    status: Annotated[Literal["imported", "duplicate", "invalid"], Field(description="What became of it.")]
+    id: Annotated[int | None, Field(description="The message's id.")] = None
+    seq: int | None = None
+    code: Annotated[str | None, Field(description="What is wrong with it.")] = None
+    pointer: Annotated[str | None, Field(description="Where, as a JSON Pointer into the message.")] = None
+    detail: str | None = None
+
+
+class Imported(Answer):
+    imported: Annotated[int, Field(description="How many are new.")]
+    duplicate: Annotated[int, Field(description="How many were there already.")]
+    invalid: Annotated[int, Field(description="How many were refused.")]
+    results: list[ImportedItem]
+
+
+class TypingTold(Answer):
+    told: Annotated[bool, Field(description="False for one too many within a second.")]
+
+
+class Present(Answer):
+    user_id: Annotated[UUID, Field(description="Who is connected.")]
+    sides: Annotated[list[str], Field(description="Over which sides: legacy sockets, Supabase, or both.")]
+
+
+class Upload(Answer):
+    method: Annotated[str, Field(description="How to send the bytes.")]
+    url: Annotated[str, Field(description="Where to; it is the permission, and needs no key.")]
+    headers: Annotated[dict[str, str], Field(description="What to send with them.")]
+    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
+
+
+class Download(Answer):
+    url: Annotated[str, Field(description="Where to GET the file, without a key.")]
+    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
+
+
+class AttachmentState(Attachment):
+    state: Annotated[
+        Literal["pending", "ready", "rejected"],
+        Field(
+            description="`pending` until confirmed, then `ready`, or `rejected` when the bytes are not what was"
+            " announced."
+        ),
+    ]
+    message_id: Annotated[int | None, Field(description="The message that it was sent with; null before.")]
+    created_at: datetime
+
+
+class NewAttachment(AttachmentState):
+    upload: Annotated[Upload, Field(description="Where and how to put the bytes.")]
+
+
+class ShownAttachment(AttachmentState):
+    download: Annotated[
+        Download | None, Field(description="Where to get it, for a short time; null until it is `ready`.")
+    ]
+
+
+class Key(Answer):
+    id: Annotated[str, Field(description="Its id: not secret, and what revoke and rotate take.")]
+    name: str
+    prefix: Annotated[str, Field(description="How the key begins: enough to tell keys apart, not to use one.")]
+    scopes: Annotated[list[Scope], Field(description="What it may do.")]
+    rate_limit: Annotated[int | None, Field(description="Requests a minute; null for the deployment's default.")]
+    send_rate_limit: Annotated[int | None, Field(description="Messages a minute; null for the deployment's default.")]
+    state: Annotated[Literal["active", "revoked", "expired"], Field(description="Whether it works now.")]
+    created_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="When it stops working; null for never.")]
+    revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it was not.")]
+    last_used_at: Annotated[
+        datetime | None, Field(description="When it was last used, half a minute late at most; null for never.")
+    ]
+    replaced_by: Annotated[str | None, Field(description="The id of the key that it was rotated to.")]
+
+
+class NewKey(Key):
+    key: Annotated[str, Field(description="The only time it is shown.")]
+
+
+class RotatedKey(NewKey):
+    replaces: Annotated[Key, Field(description="The key that was rotated, with the time until which it still works.")]
+
+
+class Channel(Answer):
+    id: UUID
+    kind: Literal["wuzapi"]
+    name: str
+    base_url: str
+    provider_user_id: str | None
+    enabled: bool
+    webhook_path: Annotated[str, Field(description="Where the messenger sends its events to, on this gateway.")]
+    consecutive_failures: Annotated[int, Field(description="How many sends have failed in a row.")]
+    last_error: str | None
+    last_error_at: Annotated[datetime | None, Field(description="When that was.")]
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewChannel(Channel):
+    hmac_key: Annotated[str | None, Field(description="The only time it is shown.")]
+
+
+class Pagination(Answer):
+    page: Annotated[int | None, Field(description="The page's number, where pages are counted; else null.")]
+    limit: Annotated[int | None, Field(description="How many were asked for.")]
+    total: Annotated[int | None, Field(description="Stops counting at 10,000; null where nobody counts.")]
+    has_more: Annotated[bool, Field(description="Whether there is more.")]
+    next_cursor: Annotated[str | None, Field(description="What to send for the next page; null at the end.")]
+
+
+class FieldFault(Answer):
+    code: Annotated[str, Field(description="What kind of fault it is.")]
+    detail: Annotated[str, Field(description="What to send instead.")]
+    pointer: Annotated[str | None, Field(description="JSON Pointer (RFC 6901) into the body.")] = None
+    parameter: Annotated[str | None, Field(description="Name of the query parameter.")] = None
+
+
+class Problem(BaseModel):
+    """RFC 9457. Other members may appear; what a code means is in `type`."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    type: Annotated[str, Field(description="A path that explains the code, on this gateway.")]
+    title: Annotated[str, Field(description="What the code means, in a few words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: str
+    code: Annotated[str, Field(description="A word that never changes; see `/docs/problems`.")]
+    request_id: Annotated[str, Field(description="Names the request in our log.")]
+    errors: list[FieldFault] = Field(default_factory=list)

@@ -1,0 +1,126 @@
+"""`/livez`, `/readyz` and `/metrics`: outside keys, limits and the access log. They tell nothing of any account."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic
+
+import psycopg
+from flask import Blueprint, Response
+
+import migrations.versions
+from gateway.database import Database
+from gateway.errors import ServiceUnavailable
+from gateway.fairness.limit_storage import LimitStorage
+from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.store import health as store
+
+READY_TIMEOUT_S = 1.0  # a probe gets its answer within this; the database's own patience may be longer
+FRESH_S = 0.2  # anybody may ask, as often as they like
+WRITE_TRUST_S = 5.0  # a probe comes every second, and a full disk does not come and go
+OK, DOWN, DEGRADED, BEHIND, FULL, UNKNOWN = "ok", "down", "degraded", "behind", "full", "unknown"
+NO_DATABASE = {"database": DOWN, "schema": UNKNOWN, "writes": UNKNOWN}
+
+Checks = dict[str, str]
+
+
+def blueprint(
+    database: Database, limits: Callable[[], LimitStorage], metrics: Metrics, is_full: Callable[[], bool]
+) -> Blueprint:
+    """`is_full` tells that requests wait for much too long, or are refused, because others do."""
+    routes = Blueprint("health", __name__)
+    check_database = Probe(DatabaseCheck(database), dict(NO_DATABASE))
+    check_redis = Probe(lambda: {"redis": OK if limits().check() else DEGRADED}, {"redis": DEGRADED})
+
+    def livez() -> Response:
+        """The process answers; nothing else is looked at, or a database outage would restart every worker."""
+        return _answer(200, {"status": OK})
+
+    def readyz() -> Response:
+        """Without the database, or room for a write, no request can succeed; without Redis all do, only unlimited."""
+        checks = check_database() | check_redis() | {"turnstile": FULL if is_full() else OK}
+        ready = all(checks[name] == OK for name in ("database", "schema", "writes", "turnstile"))
+        return _answer(200 if ready else 503, {"status": OK if ready else DOWN, **checks})
+
+    def metrics_text() -> Response:
+        return Response(metrics.render(), content_type=CONTENT_TYPE)
+
+    routes.add_url_rule("/livez", view_func=livez, methods=["GET"])
+    routes.add_url_rule("/readyz", view_func=readyz, methods=["GET"])
+    routes.add_url_rule("/metrics", view_func=metrics_text, methods=["GET"])
+    return routes
+
+
+def newest_version() -> str:
+    """The migration this code was written against: versions are NNNN_words.py and linear."""
+    directory = Path(migrations.versions.__file__ or "").parent
+    return max(file.name[:4] for file in directory.glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+class DatabaseCheck:
+    """Looks at database and schema each time, and tries a write now and then. Called by one thread."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
+        self._database = database
+        self._wanted = newest_version()
+        self._clock = clock
+        self._could_write_at = float("-inf")
+
+    def __call__(self) -> Checks:
+        try:
+            with self._database.connection() as connection:
+                version = store.find_schema_version(connection)
+        except ServiceUnavailable:
+            return dict(NO_DATABASE)
+        except psycopg.errors.UndefinedTable:
+            return {"database": OK, "schema": BEHIND, "writes": UNKNOWN}
+        # A newer schema is fine: migrations expand first, and the old code serves on while the new one is rolled out.
+        if (version or "") < self._wanted:
+            return {"database": OK, "schema": BEHIND, "writes": UNKNOWN}
+        return {"database": OK, "schema": OK, "writes": OK if self._can_write() else DOWN}
+
+    def _can_write(self) -> bool:
+        """Trust a success for a while; after a failure look again each time."""
+        if self._clock() - self._could_write_at < WRITE_TRUST_S:
+            return True
+        try:
+            with self._database.connection() as connection:
+                store.try_write(connection)
+        except ServiceUnavailable:
+            return False
+        self._could_write_at = self._clock()
+        return True
+
+
+class Probe:
+    """One check at a time, shared by all who ask meanwhile and a moment later: a flood of probes costs one connection.
+
+    `unknown` is the answer when the check takes too long.
+    """
+
+    def __init__(self, check: Callable[[], Checks], unknown: Checks, clock: Callable[[], float] = monotonic) -> None:
+        self._check = check
+        self._unknown = unknown
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
+        self._lock = threading.Lock()
+        self._asked_at = float("-inf")
+        self._answer: Future[Checks] | None = None
+
+    def __call__(self) -> Checks:
+        with self._lock:
+            is_old = self._clock() - self._asked_at >= FRESH_S
+            if self._answer is None or (is_old and self._answer.done()):
+                self._asked_at = self._clock()
+                self._answer = self._thread.submit(self._check)
+            answer = self._answer
+        try:
+            return answer.result(READY_TIMEOUT_S)
+        except TimeoutError:
+            return self._unknown
+
+
+def _answer(status: int, body: Checks) -> Response:
+    return Response(json.dumps(body), status=status, content_type="application/json")

@@ -1,0 +1,157 @@
+"""API keys of one account, managed by a key of the account that holds `keys:manage`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from gateway.database import Connection, Database
+from gateway.domain import key_text as api_keys
+from gateway.domain.key_text import KeyText
+from gateway.domain.keys import ApiKey, KeyPage
+from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
+from gateway.store import keys as store
+
+MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used
+NO_SUCH = "There is no such API key."
+
+
+class Keys:
+    """`env` is the word in the text of new keys; the limits are those of keys that have none of their own."""
+
+    def __init__(self, database: Database, *, env: str, requests_per_min: int, sends_per_min: int) -> None:
+        self._database = database
+        self._env = env
+        self._requests_per_min = requests_per_min
+        self._sends_per_min = sends_per_min
+
+    def create(
+        self,
+        caller: ApiKey,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        rate_limit: int | None,
+        send_rate_limit: int | None,
+        expires_at: datetime | None,
+    ) -> tuple[KeyText, ApiKey]:
+        """Return the new key's text, which exists nowhere else, and its row."""
+        _check_scopes(caller, scopes)
+        if expires_at is not None and expires_at <= datetime.now(UTC):
+            detail = "Send a time in the future."
+            raise ValidationFailed(FieldError(pointer="/expiresAt", code="in_the_past", detail=detail))
+        limits = self._limits(caller, rate_limit, send_rate_limit)
+        text = api_keys.mint(self._env)
+        with self._database.connection() as connection, connection.transaction():
+            store.lock_account(connection, caller.account_id)
+            ends = _ends(_lock_caller(connection, caller), expires_at)
+            if store.count_active(connection, caller.account_id) >= MAX_ACTIVE:
+                raise TooManyKeys(f"Revoke a key first; an account has at most {MAX_ACTIVE} that work.")
+            key = store.insert(
+                connection,
+                text,
+                account_id=caller.account_id,
+                name=name,
+                scopes=scopes,
+                rate_limit=limits[0],
+                send_rate_limit=limits[1],
+                expires_at=ends,
+            )
+        return text, key
+
+    def list_keys(self, caller: ApiKey, *, limit: int, after: str | None) -> KeyPage:
+        """Newest first, those that no longer work as well."""
+        with self._database.connection() as connection:
+            found = store.list_page(connection, caller.account_id, after=after, fetch=limit + 1)
+        return KeyPage(items=tuple(found[:limit]), has_more=len(found) > limit)
+
+    def get_key(self, caller: ApiKey, key_id: str) -> ApiKey:
+        with self._database.connection() as connection:
+            key = store.find(connection, key_id)
+        if key is None or key.account_id != caller.account_id:
+            raise NotFound(NO_SUCH)
+        return key
+
+    def revoke(self, caller: ApiKey, key_id: str) -> ApiKey:
+        """Stop a key for good, in every worker within a second; again changes nothing."""
+        self.get_key(caller, key_id)
+        with self._database.connection() as connection:
+            key = store.revoke(connection, key_id)
+        if key is None:
+            raise NotFound(NO_SUCH)
+        return key
+
+    def rotate(self, caller: ApiKey, key_id: str, overlap: timedelta) -> tuple[KeyText, ApiKey, ApiKey]:
+        """Make a key like this one, which ends after `overlap`; return the new text, the new row and the old one.
+
+        It lives as long as the old one was to live, but no longer than the calling key: a key does not renew itself.
+        """
+        with self._database.connection() as connection, connection.transaction():
+            store.lock_account(connection, caller.account_id)
+            asking = _lock_caller(connection, caller)
+            old = store.lock(connection, caller.account_id, key_id)
+            if old is None:
+                raise NotFound(NO_SUCH)
+            _check_scopes(caller, old.scopes)
+            now = datetime.now(UTC)
+            if old.revoked_at is not None or old.replaced_by is not None or old.has_expired(now):
+                raise KeyNotActive("Rotate a key that works and was not rotated before, or create a new one.")
+            limits = self._limits(caller, old.rate_limit, old.send_rate_limit)
+            text = api_keys.mint(old.env)
+            new = store.insert(
+                connection,
+                text,
+                account_id=old.account_id,
+                name=old.name,
+                scopes=old.scopes,
+                rate_limit=limits[0],
+                send_rate_limit=limits[1],
+                expires_at=_earlier(
+                    now + (old.expires_at - old.created_at) if old.expires_at else None, asking.expires_at
+                ),
+            )
+            return text, new, store.replace(connection, key_id, new.id, now + overlap)
+
+    def _limits(
+        self, caller: ApiKey, rate_limit: int | None, send_rate_limit: int | None
+    ) -> tuple[int | None, int | None]:
+        """Check that nobody raises their own limits by making another key."""
+        return (
+            _at_most(caller.rate_limit, rate_limit, self._requests_per_min, "/rateLimit"),
+            _at_most(caller.send_rate_limit, send_rate_limit, self._sends_per_min, "/sendRateLimit"),
+        )
+
+
+def _lock_caller(connection: Connection, caller: ApiKey) -> ApiKey:
+    """Return the calling key as it is now. Who is on the way out makes no successors of its own."""
+    asking = store.lock(connection, caller.account_id, caller.id)
+    now = datetime.now(UTC)
+    if asking is None or asking.revoked_at is not None or asking.replaced_by is not None or asking.has_expired(now):
+        raise KeyNotActive("Use another key; the calling one is being replaced, or works no longer.")
+    return asking
+
+
+def _ends(asking: ApiKey, wanted: datetime | None) -> datetime | None:
+    """Nobody makes a key that outlives their own."""
+    if asking.expires_at is not None and wanted is not None and wanted > asking.expires_at:
+        detail = f"Send at most {asking.expires_at.astimezone(UTC).isoformat()}, when the calling key ends."
+        raise ValidationFailed(FieldError(pointer="/expiresAt", code="out_of_range", detail=detail))
+    return _earlier(wanted, asking.expires_at)
+
+
+def _earlier(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _at_most(own: int | None, wanted: int | None, default: int, pointer: str) -> int | None:
+    most = own or default
+    if (wanted or default) > most and wanted is None:
+        return most  # a key with less than the default makes keys with no more than it has
+    if wanted is not None and wanted > most:
+        detail = f"Send at most {most}, the limit of the calling key."
+        raise ValidationFailed(FieldError(pointer=pointer, code="out_of_range", detail=detail))
+    return wanted
+
+
+def _check_scopes(caller: ApiKey, scopes: Sequence[str]) -> None:
+    missing = [scope for scope in scopes if scope not in caller.scopes]
+    if missing:
+        raise ScopeNotHeld(f"Use a key that itself has {', '.join(missing)}.")

@@ -1,0 +1,115 @@
+"""What requests may say about conversations."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+)
+
+from gateway.domain.conversations import (
+    UNSET,
+    Assignment,
+    ConversationPatch,
+    ConversationStatus,
+    NewConversation,
+    NewParticipant,
+    Role,
+)
+from gateway.v1.schemas.fields import (
+    MAX_BIGINT,
+    MAX_PAGE,
+    Body,
+    Changes,
+    Cursor,
+    Moment,
+    Number,
+    Query,
+    Text255,
+    Uuid,
+    Word,
+    YesOrNo,
+)
+
+MAX_PARTICIPANTS = 100
+
+
+MAX_LIMIT = 100
+
+
+class ParticipantBody(Body):
+    user_id: Uuid
+    role: Annotated[Role, Word] = Role.CLIENT
+
+
+class CreateConversation(Body):
+    contact_jid: Text255
+    contact_name: Text255 | None = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
+    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    assigned_agent_id: Uuid | None = None
+    assigned_bot_id: Text255 | None = None
+    participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
+
+    def to_domain(self) -> NewConversation:
+        return NewConversation(
+            contact_jid=self.contact_jid,
+            contact_name=self.contact_name,
+            channel=self.channel,
+            status=self.status,
+            assigned_agent_id=self.assigned_agent_id,
+            assigned_bot_id=self.assigned_bot_id,
+            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
+        )
+
+
+def _at_most_100(limit: int) -> int:
+    """As in the first design, of which this was the one list: who asks for more is given what there is at most."""
+    return min(limit, MAX_LIMIT)
+
+
+class ListConversations(Query):
+    status: ConversationStatus | None = None
+    assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
+    unread: Annotated[bool | None, YesOrNo] = None
+    updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
+    limit: Annotated[
+        int,
+        Field(ge=1, le=MAX_BIGINT, description="How many at most; more than 100 is 100."),
+        Number,
+        AfterValidator(_at_most_100),
+    ] = 20
+    page: (
+        Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
+        | None
+    ) = None
+    cursor: Cursor | None = None
+
+
+class PatchConversation(Changes):
+    """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
+
+    contact_jid: Text255 = ""
+    contact_name: Text255 | None = None
+    status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    snoozed_until: Moment | None = None
+
+    def to_domain(self) -> ConversationPatch:
+        named: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return ConversationPatch(**named)
+
+
+class AssignConversation(Changes):
+    """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
+
+    agent_id: Annotated[Uuid | None, Field(description="A person, by id; null for nobody.")] = None
+    bot_id: Annotated[Text255 | None, Field(description="A bot, in words of yours; null for none.")] = None
+
+    def to_domain(self) -> Assignment:
+        named = self.model_fields_set
+        return Assignment(
+            agent_id=self.agent_id if "agent_id" in named else UNSET,
+            bot_id=self.bot_id if "bot_id" in named else UNSET,
+        )

@@ -1,0 +1,183 @@
+"""What the schemas of requests are made of: strict, in camelCase, and told in our own words when they do not fit."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.messages import MessageType
+from gateway.v1.schemas.json_size import stored_bytes
+
+MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
+MAX_METADATA_BYTES = 4_096
+MAX_METADATA_DEPTH = 8
+MAX_BIGINT = 2**63 - 1
+MIN_BIGINT = -(2**63)
+VISIBLE = r"[^\s\x1c-\x1f\x85]"  # somewhere in it: what `not_blank` wants, for readers of the schema
+MAX_PAGE = 1_000  # pages are for compatibility and cost what they skip; cursors go on for ever
+
+
+def not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "Write something other than white space.")
+    return text
+
+
+def _content(text: str) -> str:
+    size = len(text.encode())
+    if size > MAX_CONTENT_BYTES:
+        words = {"max": MAX_CONTENT_BYTES, "size": size, "kind": "UTF-8"}
+        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
+    return text
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
+    size = stored_bytes(value)
+    if size > MAX_METADATA_BYTES:
+        words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON, with numbers written out"}
+        raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
+    return value
+
+
+def _depth(value: object) -> int:
+    """Levels of objects and arrays, counted without recursion and no further than one past the limit."""
+    level, depth = [value], 0
+    while depth <= MAX_METADATA_DEPTH:
+        nested = [node for node in level if isinstance(node, dict | list)]
+        if not nested:
+            break
+        depth += 1
+        level = [child for node in nested for child in (node.values() if isinstance(node, dict) else node)]
+    return depth
+
+
+def _digits(value: object) -> object:
+    """Query strings hold text: only plain digits are a number there."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) <= 19):  # noqa: PLR2004 digits of a bigint
+            raise PydanticCustomError("not_a_number", "Send a whole number in plain digits.")
+        return int(value)
+    return value
+
+
+def _whole(value: object) -> object:
+    """To JSON, 3.0 is the number 3 (RFC 8259 §6), and to JSON Schema a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _signed_digits(value: object) -> object:
+    if isinstance(value, str) and value.startswith("-"):
+        digits = _digits(value[1:])
+        return -digits if isinstance(digits, int) else digits
+    return _digits(value)
+
+
+def _yes_or_no(value: object) -> object:
+    words = {"true": True, "false": False}
+    if isinstance(value, str) and value not in words:
+        raise PydanticCustomError("not_allowed", "Send true or false.")
+    return words[value] if isinstance(value, str) else value
+
+
+_MOMENT = re.compile(r"(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+
+
+def _moment(value: object) -> object:
+    """RFC 3339 with its offset, from 1970 on: one spelling, and no guess at a time zone."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "Send a time as text.")
+    try:
+        return datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("not_a_time", "Send a time such as 2026-11-20T10:30:00Z.") from None
+
+
+def _hyphenated(value: object) -> object:
+    """One spelling for ids: Python's UUID would also take braces, URNs and no hyphens."""
+    if isinstance(value, str) and (len(value) != 36 or value.count("-") != 4):  # noqa: PLR2004 RFC 9562 §4
+        raise PydanticCustomError("not_a_uuid", "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6.")
+    return value
+
+
+Uuid = Annotated[UUID, Field(strict=False), BeforeValidator(_hyphenated)]
+Word = Field(strict=False)  # JSON has no enums: their text is what is sent
+Whole = BeforeValidator(_whole)
+Number = BeforeValidator(_digits)
+YesOrNo = BeforeValidator(_yes_or_no)
+Seq = BeforeValidator(_signed_digits)
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Cursor = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    Field(description="The `nextCursor` of the page before, with the same filters."),
+]
+Content = Annotated[str, AfterValidator(_content), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})]
+Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
+Text255 = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(not_blank),
+    Field(json_schema_extra={"pattern": VISIBLE}),
+]
+Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+def _of_changes(schema: dict[str, Any]) -> None:
+    schema["minProperties"] = 1
+    for field in schema["properties"].values():
+        field.pop("default", None)  # never used: what is left out stays
+
+
+class Changes(Body):
+    """At least one field; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=_of_changes)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "Name at least one field to change.")
+        return self
+
+
+class OfMessageType(Body):
+    """A body with `messageType`, which the first design called `type`: either name is taken."""
+
+    message_type: Annotated[MessageType, Word] = MessageType.TEXT
+    type: Annotated[Annotated[MessageType, Word] | None, Field(description="Another name for `messageType`.")] = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.type is not None and "message_type" in self.model_fields_set and self.type is not self.message_type:
+            raise PydanticCustomError("conflicting", "Send messageType or type, not two different ones.")
+        return self
+
+    @property
+    def kind(self) -> MessageType:
+        return self.type or self.message_type
+
+
+class Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """For routes without parameters: whatever is sent is unknown."""

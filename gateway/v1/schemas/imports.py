@@ -1,0 +1,67 @@
+"""What requests may say about messages that were elsewhere."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.messages import Direction, ImportedMessage, MessageStatus
+from gateway.v1.schemas.fields import (
+    MAX_BIGINT,
+    Body,
+    Content,
+    Metadata,
+    Moment,
+    OfMessageType,
+    Text128,
+    Text255,
+    Whole,
+    Word,
+    not_blank,
+)
+
+MAX_IMPORT = 500
+MAX_IMPORT_BYTES = 4_194_304  # 500 messages of the largest content, with room for their metadata
+CLOCK_SKEW = timedelta(seconds=60)  # of the machine that a message comes from
+
+
+def _not_ahead(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + CLOCK_SKEW:
+        raise PydanticCustomError("out_of_range", "Send a time that has passed.")
+    return moment
+
+
+class ImportMessage(OfMessageType):
+    content: Annotated[Content, AfterValidator(not_blank)]
+    created_at: Annotated[Moment, AfterValidator(_not_ahead), Field(description="When it was written, elsewhere.")]
+    direction: Annotated[Direction, Word]
+    status: Annotated[MessageStatus, Word] = MessageStatus.READ
+    client_message_id: Text128 | None = None
+    provider_message_id: Text255 | None = None
+    sender_id: Text255 | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+    def to_domain(self, index: int) -> ImportedMessage:
+        return ImportedMessage(
+            index=index,
+            content=self.content,
+            message_type=self.kind,
+            direction=self.direction,
+            status=self.status,
+            created_at=self.created_at,
+            client_message_id=self.client_message_id,
+            provider_message_id=self.provider_message_id,
+            sender_id=self.sender_id,
+            reply_to_id=self.reply_to_id,
+            metadata=json.dumps(self.metadata, allow_nan=False),
+        )
+
+
+class ImportMessages(Body):
+    """The items are checked one by one, each against ImportMessage: one that is wrong leaves the others alone."""
+
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_IMPORT)]
+    announce: Annotated[bool, Field(description="Whether subscribers are told of each, as of a new message.")] = False

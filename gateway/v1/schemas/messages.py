@@ -1,0 +1,130 @@
+"""What requests may say about messages."""
+
+import json
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.messages import Direction, Edit, MessageStatus, NewMessage, StatusChange
+from gateway.v1.schemas.fields import (
+    MAX_BIGINT,
+    MIN_BIGINT,
+    Body,
+    Content,
+    Cursor,
+    Metadata,
+    Number,
+    OfMessageType,
+    Query,
+    Seq,
+    Text128,
+    Text255,
+    Uuid,
+    Whole,
+    Word,
+    not_blank,
+)
+
+
+class EditMessage(Body):
+    """Other words; `metadata` stays when it is left out. Empty content is for messages with attachments."""
+
+    content: Content
+    metadata: Metadata | None = None
+
+    def to_domain(self) -> Edit:
+        return Edit(content=self.content, metadata=None if self.metadata is None else json.dumps(self.metadata))
+
+
+def _storable(words: str) -> str:
+    if "\0" in words:
+        raise PydanticCustomError("nul_character", "Remove the NUL character.")
+    return not_blank(words)
+
+
+class SearchMessages(Query):
+    q: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        AfterValidator(_storable),
+        Field(description="All of these words must occur, each as the beginning of one."),
+    ]
+    conversation_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
+    cursor: Cursor | None = None
+
+
+MAX_ATTACHMENTS = 10
+
+
+class SendMessage(OfMessageType):
+    """Content may be empty when there are attachments; then messageType says of what kind they are."""
+
+    attachment_ids: Annotated[list[Uuid], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
+    content: Content
+    direction: Annotated[Direction, Word] = Direction.OUTGOING
+    client_message_id: Text128 | None = None
+    sender_id: Text255 | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+    @field_validator("attachment_ids")
+    @classmethod
+    def _once(cls, ids: list[UUID]) -> list[UUID]:
+        if len(set(ids)) < len(ids):
+            raise PydanticCustomError("duplicate", "Name each attachment once.")
+        return ids
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, info: ValidationInfo) -> str:
+        return content if info.data.get("attachment_ids") else not_blank(content)
+
+    def to_domain(self) -> NewMessage:
+        return NewMessage(
+            content=self.content,
+            message_type=self.kind,
+            direction=self.direction,
+            client_message_id=self.client_message_id,
+            sender_id=self.sender_id,
+            reply_to_id=self.reply_to_id,
+            metadata=json.dumps(self.metadata, allow_nan=False),
+            attachment_ids=tuple(self.attachment_ids),
+        )
+
+
+class ChangeStatus(Body):
+    status: Annotated[MessageStatus, Word]
+    provider_message_id: Text255 | None = None
+
+    def to_domain(self) -> StatusChange:
+        return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
+
+
+class ShowMessages(Query):
+    """How messages are shown: with `contentHtml`, which is safe to put on a page, when asked for."""
+
+    include: Annotated[Literal["contentHtml"] | None, Field(description="Adds the content as sanitised HTML.")] = None
+
+
+class ListVersions(Query):
+    after_version: Annotated[int, Field(ge=0, le=2**31 - 1, description="Newer ones."), Number] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+
+
+class ListMessages(ShowMessages):
+    """`before_seq` and `after_seq` are both exclusive; imported history has numbers below zero."""
+
+    before_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Older ones."), Seq] | None = None
+    after_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Newer ones."), Seq] | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50

@@ -1,0 +1,211 @@
+"""What requests about webhooks may say: field by field, camelCase, strict. Used by the views only."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.webhooks import (
+    AttemptFilter,
+    DeliveryFilter,
+    DeliveryState,
+    NewWebhook,
+    Recovery,
+    Rotation,
+    WebhookSettings,
+)
+from gateway.v1.schemas.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
+from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract.outcomes import Outcome
+
+MAX_HEADERS = 20
+MAX_HEADER_VALUE_CHARS = 1_024
+MAX_PATTERNS = 50
+MAX_OVERLAP_S = 7 * 86_400
+DEFAULT_OVERLAP_S = 86_400  # a day: long enough for a deployment of the receiver
+MAX_RANGE = timedelta(days=31)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
+OURS = (  # what a request means or how it travels is not for the endpoint to say
+    "host", "content-", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "proxy-", "expect",
+    "accept-encoding", "user-agent", "cookie", "webhook-", "x-signature", "sec-", "x-forwarded-", "forwarded", "via",
+)  # fmt: skip
+
+
+def _pattern(word: str) -> str:
+    if not catalogue.is_pattern(word):
+        detail = "There is no such event type; GET /webhooks/event-types lists them. `message.*` and `*` are patterns."
+        raise PydanticCustomError("event_type_unknown", detail)
+    return word
+
+
+def _type(word: str) -> str:
+    if word not in catalogue.BY_TYPE:
+        raise PydanticCustomError("event_type_unknown", "There is no such event type.")
+    return word
+
+
+def _secret(text: str) -> str:
+    try:
+        signing.key_of(text)
+    except signing.MalformedSecret as error:
+        raise PydanticCustomError("secret_malformed", "{why}", {"why": str(error)}) from None
+    return text
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in headers}) != len(headers):
+        raise PydanticCustomError("duplicate", "Name each header once.")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise PydanticCustomError("header_malformed", "A header's name is letters, digits and dashes.")
+        lower = name.lower()
+        if any(lower.startswith(one) if one.endswith("-") else lower == one for one in OURS):
+            raise PydanticCustomError("header_refused", "{name} is not a header that you may set.", {"name": name})
+        if len(value) > MAX_HEADER_VALUE_CHARS or not _VALUE.fullmatch(value):
+            raise PydanticCustomError(
+                "header_malformed", "A header's value is printable ASCII in one line, 1 to 1024 characters."
+            )
+    return headers
+
+
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2_048),
+    Field(description="`https://`, with a public host.", json_schema_extra={"format": "uri"}),
+]
+Description = Annotated[str, StringConstraints(max_length=500)]
+_DIGIT = "[A-Za-z0-9+/]"  # of base64; below, 24 to 64 bytes of it
+_SECRET_FORM = (
+    f"^whsec_(({_DIGIT}{{4}}){{8,21}}|({_DIGIT}{{4}}){{8,20}}{_DIGIT}{{3}}=|({_DIGIT}{{4}}){{8,21}}{_DIGIT}{{2}}==)$"
+)
+Type = Annotated[str, AfterValidator(_type), Field(json_schema_extra={"enum": list(catalogue.BY_TYPE)})]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"enum": list(catalogue.PATTERNS)})]
+Patterns = Annotated[
+    list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS, description="What is sent; left out at first, all.")
+]
+Types = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
+Headers = Annotated[
+    dict[str, str],
+    Field(max_length=MAX_HEADERS, description="Sent along, such as a token of yours; stored sealed, never shown."),
+    AfterValidator(_headers),
+]
+Secret = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(_secret),
+    Field(
+        description="Of your choice: `whsec_` and 24 to 64 bytes in base64. Left out, we make one.",
+        json_schema_extra={"pattern": _SECRET_FORM},
+    ),
+]
+InFlight = Annotated[int, Field(ge=1, le=100, description="Requests at a time."), Whole]
+PerSecond = Annotated[int, Field(ge=1, le=1_000, description="Requests a second; null for as many as come."), Whole]
+Fifo = Annotated[bool, Field(description="Each conversation in order: a failing request holds back those after it.")]
+Compatibility = Annotated[bool, Field(description="Adds `X-Signature: sha256=…`, of the body alone.")]
+
+
+class CreateWebhook(Body):
+    url: Url
+    event_types: Patterns = Field(default_factory=lambda: ["*"])
+    description: Description | None = None
+    headers: Headers = Field(default_factory=dict)
+    max_in_flight: InFlight = 10
+    max_per_second: PerSecond | None = None
+    fifo: Fifo = False
+    compatibility_signature: Compatibility = False
+    secret: Secret | None = None
+
+    def to_domain(self) -> NewWebhook:
+        settings = WebhookSettings(
+            url=self.url,
+            description=self.description,
+            event_types=tuple(dict.fromkeys(self.event_types)),
+            headers=self.headers,
+            max_in_flight=self.max_in_flight,
+            max_per_second=self.max_per_second,
+            fifo=self.fifo,
+            compatibility_signature=self.compatibility_signature,
+        )
+        return NewWebhook(settings=settings, secret=self.secret)
+
+
+class ChangeWebhook(Changes):
+    """What is left out stays; `description` and `maxPerSecond` may be null."""
+
+    url: Url = ""
+    event_types: Patterns = Field(default_factory=list)
+    description: Description | None = None
+    headers: Headers = Field(default_factory=dict)
+    max_in_flight: InFlight = 10
+    max_per_second: PerSecond | None = None
+    fifo: Fifo = False
+    compatibility_signature: Compatibility = False
+
+    def to_domain(self) -> dict[str, Any]:
+        """Return the named settings by the field's name."""
+        changes = {name: getattr(self, name) for name in self.model_fields_set}
+        if "event_types" in changes:
+            changes["event_types"] = tuple(dict.fromkeys(changes["event_types"]))
+        return changes
+
+
+class RotateSecret(Body):
+    secret: Secret | None = None
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), Whole] = DEFAULT_OVERLAP_S
+
+    def to_domain(self) -> Rotation:
+        return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
+
+
+class SendTest(Body):
+    type: Annotated[Type, Field(description="Of which type the example is.")] = "message.new"
+
+
+class Recover(Body):
+    """Events from `since` on and before `until` (now when left out), at most 31 days."""
+
+    since: Annotated[Moment, Field(description="From this moment on.")]
+    until: Moment | None = None
+    types: Types = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> "Recover":
+        until = self.until or datetime.now(UTC)
+        if not timedelta(0) < until - self.since <= MAX_RANGE:
+            raise PydanticCustomError("range_invalid", "`until` lies after `since`, by at most 31 days.")
+        return self
+
+    def to_domain(self) -> Recovery:
+        until = self.until or datetime.now(UTC) + timedelta(minutes=1)  # clocks of gateway and database may differ
+        return Recovery(since=self.since, until=until, types=tuple(self.types))
+
+
+class ListDeliveries(Query):
+    state: DeliveryState | None = None
+    type: Type | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    cursor: Cursor | None = None
+
+    def to_domain(self) -> DeliveryFilter:
+        return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
+
+
+class FilterAttempts(Query):
+    outcome: Outcome | None = None
+    type: Type | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def to_domain(self) -> AttemptFilter:
+        outcome = self.outcome.value if self.outcome else None
+        return AttemptFilter(outcome=outcome, type=self.type, since=self.since, until=self.until)
+
+
+class ListAttempts(FilterAttempts):
+    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    cursor: Cursor | None = None

@@ -1,0 +1,129 @@
+"""Decides about a phx_join, in the real server's order of questions, and says what a new channel hears first."""
+
+import asyncio
+
+from ops.local_supabase.access import refusals
+from ops.local_supabase.access.authorization import (
+    Extension,
+    MissingPartitionError,
+    Permissions,
+    PolicyError,
+    PolicyTimeoutError,
+)
+from ops.local_supabase.access.refusals import JoinRefusedError
+from ops.local_supabase.access.tokens import TokenError
+from ops.local_supabase.database.connections import DatabaseUnavailableError
+from ops.local_supabase.sockets import join_config
+from ops.local_supabase.sockets.channel import Channel
+from ops.local_supabase.sockets.context import Connection
+from ops.local_supabase.sockets.join_config import JoinConfig
+from ops.local_supabase.sockets.replay import StoredMessage, recent_messages
+from ops.local_supabase.wire.frames import Frame
+
+REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
+
+
+class Admission:
+    """An accepted join: its channel, already listening, and the messages to replay."""
+
+    def __init__(self, channel: Channel, replayed: list[StoredMessage]) -> None:
+        self.channel = channel
+        self._replayed = replayed
+
+    async def welcome(self) -> None:
+        """After the reply: replay, then the system messages, and presence_state last."""
+        channel = self.channel
+        for message in self._replayed:
+            channel.push_replayed(message)
+        channel.release_held()
+        if channel.config.bindings:
+            await channel.context.changes.subscribe(channel)
+        if channel.config.replication_ready:
+            _announce_replication(channel)
+        if not channel.closed:
+            channel.push_presence_state()
+
+
+async def admit(socket: Connection, frame: Frame) -> Admission:
+    """Accept a join or raise JoinRefusedError."""
+    name = str(frame.topic).removeprefix("realtime:")
+    if not name:
+        raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
+    _check_limits(socket)
+    config = join_config.read(frame.payload, name)
+    if socket.context.settings.private_only and not config.private:
+        raise JoinRefusedError("PrivateOnly: This project only allows private channels")
+    channel = _verified_channel(socket, frame, config)
+    if config.private:
+        await _authorize(channel)
+    channel.attach()
+    try:
+        replayed = await _replayed_messages(channel)
+    except JoinRefusedError:
+        channel.detach()
+        raise
+    return Admission(channel, replayed)
+
+
+def _check_limits(socket: Connection) -> None:
+    context = socket.context
+    if context.rates.joins.over:
+        raise JoinRefusedError("ClientJoinRateLimitReached: Too many joins per second", disconnect=True)
+    context.rates.begin()
+    context.rates.joins.add()
+    if len(socket.channels) >= context.settings.limits.max_channels_per_client:
+        raise JoinRefusedError("ChannelRateLimitReached: Too many channels")
+    if context.full and socket not in context.users:
+        raise JoinRefusedError("ConnectionRateLimitReached: Too many connected users")
+
+
+def _verified_channel(socket: Connection, frame: Frame, config: JoinConfig) -> Channel:
+    token = config.token if config.token is not None and not config.token.startswith("sb_") else socket.token
+    try:
+        claims = socket.context.verifier.verify(token)
+    except TokenError as error:
+        raise refusals.at_join(error) from None
+    return Channel(socket, frame, config, token, claims)
+
+
+async def _authorize(channel: Channel) -> None:
+    extensions = [Extension.BROADCAST, *([Extension.PRESENCE] if channel.presence_enabled else [])]
+    try:
+        channel.read = await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
+    except PolicyTimeoutError:
+        raise JoinRefusedError("QueryCanceled: canceling statement due to statement timeout") from None
+    except PolicyError:
+        channel.read = Permissions()
+    except MissingPartitionError:
+        raise JoinRefusedError("MissingPartition: Partition for today is missing") from None
+    except DatabaseUnavailableError:
+        raise JoinRefusedError("UnableToConnectToProject: Realtime was unable to connect to the database") from None
+    if not channel.read.broadcast and not channel.read.presence:
+        raise JoinRefusedError(f"Unauthorized: {refusals.unreadable(channel.name)}")
+
+
+async def _replayed_messages(channel: Channel) -> list[StoredMessage]:
+    if channel.config.replay is None:
+        return []
+    try:
+        return await recent_messages(channel.context.sessions, channel.name, channel.config.replay)
+    except DatabaseUnavailableError:
+        raise JoinRefusedError("UnableToReplayMessages: Realtime was unable to replay messages") from None
+
+
+def _announce_replication(channel: Channel) -> None:
+    """Tell a channel that broadcasts from the database will reach it, now or once the stream is back."""
+    if channel.context.replicating.is_set():
+        channel.push_system("Replication connection established")
+    else:
+        channel.context.spawn(_announce_later(channel))
+
+
+async def _announce_later(channel: Channel) -> None:
+    try:
+        await asyncio.wait_for(channel.context.replicating.wait(), REPLICATION_WAIT_S)
+    except TimeoutError:
+        channel.shutdown("Replication connection was not established in time")
+    else:
+        if not channel.closed:
+            channel.push_system("Replication connection established")

@@ -1,0 +1,28 @@
+"""What a dialect sends to a room, and the rooms' names."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+MAX_BIGINT = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emit:
+    """One Socket.IO event for everybody in any of `rooms`; `seq` places it in its conversation (None: not stored)."""
+
+    event: str
+    data: dict[str, Any]
+    rooms: tuple[str, ...]
+    conversation_id: int
+    seq: int | None = None
+    members: tuple[str, ...] | None = None
+    """Who takes part as of this event, by id: nobody else may stay in the conversation's room. None: not known."""
+
+
+def conversation_room(conversation_id: int) -> str:
+    return f"conversation:{conversation_id}"
+
+
+def user_room(user_id: UUID) -> str:
+    return f"user:{user_id}"

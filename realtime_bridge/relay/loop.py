@@ -1,0 +1,247 @@
+"""Carry events from the log to one sink. Started by `__main__`, one relay for each; knows nothing of what sinks do.
+
+Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
+moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
+Accounts take turns, so a burst of one holds up the others by a page; the events of an account, hence of a conversation,
+keep the order of the log. What listeners have perhaps not heard is delivered again, before what is newer: the cursor
+goes back to where they were known to have heard.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from realtime_bridge import metrics
+from realtime_bridge.event_log import leases
+from realtime_bridge.event_log.cursor import Cursor
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.leases import Lease, LeaseLost
+from realtime_bridge.event_log.reading import Page, read_page
+from realtime_bridge.relay import health, parked
+from realtime_bridge.relay import sink as relay_sink
+from realtime_bridge.relay.health import BreakerState, SinkHealth
+from realtime_bridge.relay.heard import Echo, HeardMark
+from realtime_bridge.relay.reach import Reach
+from realtime_bridge.relay.sink import Everything, Feed, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.tenure import Tenure
+from realtime_bridge.shared.database import Pool
+
+log = structlog.get_logger(__name__)
+
+PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
+PROBE = 10  # events tried while the breaker is open: enough to tell a bad event from a side that refuses all
+POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
+ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
+DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
+STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    seconds: float
+    until_woken: bool = True
+    """Whether news of an event ends it early; a back-off only ends early by `retry()`."""
+
+
+class Relay:
+    """Delivers one sink's share of the log, in order, until stopped."""
+
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        pool: Pool,
+        owner: str,
+        page: int = PAGE,
+        feed: Feed | None = None,
+        echo: Echo | None = None,
+    ) -> None:
+        self.sink = sink
+        self.feed: Feed = feed or Everything()
+        self._echo = echo
+        self._mark = HeardMark(Cursor(high_water=0))
+        self._newest = 0
+        """Id up to which everything was delivered before the cursor went back."""
+        self.health = SinkHealth(sink.name, pool)
+        self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
+        """Called with what was delivered for the first time, and not with what is replayed."""
+        self._pool = pool
+        self._tenure = Tenure(sink.name, pool, owner)
+        self._reach = Reach(page)
+        self._is_behind = False
+        self._last_token = -1
+        self._news = asyncio.Event()
+        self._again = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def lease(self) -> Lease | None:
+        """None while another bridge has it."""
+        return self._tenure.lease
+
+    def wake(self) -> None:
+        """Say that there may be events."""
+        self._news.set()
+
+    def retry(self) -> None:
+        """Say that something has changed: look at once, whether or not the sink failed just now."""
+        self._news.set()
+        self._again.set()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.retry()
+
+    async def run(self) -> None:
+        """Hold the lease and deliver until `stop()`; survives every failure of the database and of the sink."""
+        async with self._tenure.kept():
+            while not self._stopping.is_set():
+                await self._wait(await self._step())
+
+    async def run_once(self) -> int:
+        """Deliver one page and move the cursor; return how many events were settled.
+
+        Raises SinkUnavailable or LeaseLost; the cursor then stands behind what was settled before.
+        """
+        lease = self._tenure.held
+        is_fed = self.feed.is_open
+        is_probe = self.health.breaker.state is BreakerState.OPEN and is_fed
+        limit, began = PROBE if is_probe else self._reach.limit, time.monotonic()
+        async with self._pool.connection() as connection:
+            if self._echo:
+                lease = await self._listen(self._echo, connection, lease, is_fed=is_fed)
+            page = await self._read(connection, lease.cursor, limit)
+            chosen = self.feed.choose(page.events)
+            if page.replay_requested and is_fed:
+                await self._replay(connection, lease, limit)
+            settled = await self._settle(connection, lease, page, chosen)
+        self._reach.settled(settled, time.monotonic() - began)
+        if chosen or not page.events or not is_fed:
+            await self.health.delivered(self.lease)
+        return settled
+
+    async def acquire(self) -> bool:
+        """Take the lease and load the cursor; False while another bridge holds it."""
+        lease = await self._tenure.take()
+        if lease is None:
+            return False
+        if lease.token != self._last_token + 1:
+            self.health.forget()
+            self._mark.follow(lease.heard or lease.cursor)
+            if self._echo:
+                self._echo.take_over(lease.readers, has_unheard=lease.heard is not None)
+            if lease.delivered_count:
+                self.sink.resume()
+        if self._mark.cursor != lease.cursor:
+            self._mark.sent(lease.cursor, time.monotonic())
+        self._last_token = lease.token
+        return True
+
+    async def _listen(self, echo: Echo, connection: AsyncConnection[Any], lease: Lease, *, is_fed: bool) -> Lease:
+        """Learn what was heard of what was delivered; go back to it when something was not. Returns the lease."""
+        mark = self._mark
+        if not is_fed:
+            mark.follow(lease.cursor)
+        if mark.cursor != lease.cursor:
+            await echo.look(connection)
+            mark.hear(echo.heard_until)
+        must_go_back = echo.must_go_back
+        if must_go_back and mark.cursor != lease.cursor:
+            log.warning("going back", sink=self.sink.name, after=lease.cursor.high_water, to=mark.cursor.high_water)
+            self._newest = max(self._newest, lease.cursor.high_water)
+            mark.follow(mark.cursor)
+        if mark.cursor != lease.cursor if must_go_back else lease.heard and mark.cursor == lease.cursor:
+            lease = replace(lease, cursor=mark.cursor, heard=None)
+            await leases.move(connection, lease)
+            self._tenure.lease = lease
+        if must_go_back:
+            echo.went_back()
+        return lease
+
+    async def _read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int) -> Page:
+        ahead = self._reach.look_ahead(cursor)
+        page = await read_page(connection, self.sink.name, cursor, limit, ahead)
+        self._reach.looked(ahead, is_shared=page.is_shared)
+        self._is_behind = page.first_left is not None
+        return page
+
+    async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page, chosen: Sequence[Event]) -> int:
+        """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""
+        if not page.events and page.advance(lease.cursor, 0) == lease.cursor:
+            return 0
+        async with relay_sink.delivered(self.sink, connection, chosen) as delivery:
+            settled = delivery.passed(page.events, chosen)
+            done = chosen[: delivery.settled]
+            first = [event for event in done if event.id > self._newest]
+            refused = sum(refusal.event.id > self._newest for refusal in delivery.refused)
+            delivered = len(first) - refused
+            lease = replace(
+                lease,
+                cursor=page.advance(lease.cursor, settled),
+                delivered_count=lease.delivered_count + delivered,
+                heard=self._mark.cursor if self._echo and (done or lease.heard) else None,
+                readers=tuple(self._echo.readers) if self._echo else (),
+            )
+            await parked.park(connection, self.sink.name, delivery.refused)
+            await leases.move(connection, lease, delivered, len(done) - len(first))
+        self._tenure.lease = lease
+        if lease.heard:
+            self._mark.sent(lease.cursor, time.monotonic())
+        else:
+            self._mark.follow(lease.cursor)
+        health.observe(self.sink.name, lease.cursor, first, refused)
+        metrics.SENT_AGAIN.inc(len(done) - len(first))
+        self.tell_passed(first)
+        metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
+        if delivery.unavailable:
+            raise delivery.unavailable
+        return settled
+
+    async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
+        """Deliver again what an operator asked for; what is refused again is parked again."""
+        events = await parked.take_requested(connection, self.sink.name, limit)
+        async with relay_sink.delivered(self.sink, connection, events) as delivery:
+            refused = {refusal.event.event_id for refusal in delivery.refused}
+            done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
+            await leases.renew(connection, lease)
+            await parked.unpark(connection, self.sink.name, done)
+            await parked.park(connection, self.sink.name, delivery.refused)
+        log.info("parked events replayed", sink=self.sink.name, delivered=len(done), refused=len(refused))
+        if delivery.unavailable:
+            raise delivery.unavailable
+
+    async def _step(self) -> Pause:
+        """Do one round; return how long to pause before the next."""
+        try:
+            if self.lease is None and not await self.acquire():
+                return Pause(STANDBY_POLL_S)
+            async with asyncio.timeout(ROUND_S):
+                settled = await self.run_once()
+        except SinkNotReady as reason:
+            await self.health.waiting(self.lease, str(reason))
+            return Pause(reason.retry_after_s or POLL_S, until_woken=False)
+        except SinkUnavailable as reason:
+            return Pause(await self.health.failed(self.lease, reason), until_woken=False)
+        except LeaseLost as reason:
+            log.warning("lease lost", sink=self.sink.name, reason=str(reason))
+            self._tenure.forget()
+            return Pause(STANDBY_POLL_S)
+        except (psycopg.Error, TimeoutError) as error:
+            self._tenure.forget()  # whether the last commit went through is only known to the database: read it again
+            log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
+            return Pause(DATABASE_RETRY_S, until_woken=False)
+        return Pause(0.0 if settled and self._is_behind else POLL_S)
+
+    async def _wait(self, pause: Pause) -> None:
+        waiter = self._news if pause.until_woken else self._again
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiter.wait(), pause.seconds)
+        self._news.clear()
+        self._again.clear()

@@ -1,0 +1,27 @@
+"""Metrics of the dial, in every process that follows it."""
+
+from prometheus_client import Gauge
+
+from realtime_bridge.rollout.dial.decision import Reading
+
+STAGES = ("off", "shadow", "ramp", "complete")
+
+
+STAGE = Gauge(
+    "crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"], multiprocess_mode="mostrecent"
+)
+
+
+PERCENTAGE = Gauge(
+    "crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"], multiprocess_mode="mostrecent"
+)
+
+
+VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"], multiprocess_mode="mostrecent")
+
+
+def show(reading: Reading) -> None:
+    for stage in STAGES:
+        STAGE.labels(reading.flag, stage).set(reading.stage.name == stage)
+    PERCENTAGE.labels(reading.flag).set(reading.stage.percentage)
+    VERSION.labels(reading.flag).set(reading.version)

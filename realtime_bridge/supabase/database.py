@@ -1,0 +1,75 @@
+"""Broadcast by rows of `realtime.messages`, in the transaction that moves the cursor: committed together, exactly once.
+
+`realtime.send` would write the same rows under ids that nobody knows before, and turns every error into a WARNING. And
+Realtime broadcasts only what is written while its replication slot is there: each write says who reads, and is undone
+when that is nobody, or somebody new who has missed what was written before.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
+from realtime_bridge.shared import sql
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.transport import Broadcast
+
+_QUERIES = sql.AsyncQueries(__file__)
+MAX_BATCH = 500  # rows a statement: the measured knee
+PASSING_ERRORS = (
+    psycopg.errors.CheckViolation,  # no partition for today
+    psycopg.errors.LockNotAvailable,
+    psycopg.ProgrammingError,  # no such table, or not allowed
+    psycopg.NotSupportedError,
+)
+"""About the database as a whole: repairing it makes the same message go through."""
+
+
+class DatabaseTransport:
+    """Sends through the relay's own connection. Needs the chat tables to live in the Supabase database."""
+
+    transactional = True
+    max_batch = MAX_BATCH
+
+    def __init__(self, way: Way | None = None) -> None:
+        self._way = way or Way()
+
+    async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
+        """Write all of `broadcasts` through `connection`, or raise and leave nothing written."""
+        if connection is None:
+            raise SinkUnavailable("The database transport works only inside the relay's transaction.")
+        try:
+            async with connection.transaction():
+                readers = await _write(connection, broadcasts)
+                if not all(broadcast.is_hint for broadcast in broadcasts):
+                    self._way.read_by(readers)
+                    self._way.check()
+        except PASSING_ERRORS as error:
+            raise SinkUnavailable(f"realtime.messages: {error}") from error
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            raise EventRefused(str(error)) from error
+
+    async def close(self) -> None:
+        """Nothing to close: the connection is the relay's."""
+
+
+async def find_readers(connection: AsyncConnection[Any]) -> Sequence[str]:
+    """Return who reads the rows now; raises SinkUnavailable where no row could be written either."""
+    try:
+        return await _write(connection, ())
+    except PASSING_ERRORS as error:
+        raise SinkUnavailable(f"realtime.messages: {error}") from error
+
+
+async def _write(connection: AsyncConnection[Any], broadcasts: Sequence[Broadcast]) -> Sequence[str]:
+    """Return who reads what is written."""
+    values = {
+        "ids": [broadcast.id for broadcast in broadcasts],
+        "payloads": [Jsonb(broadcast.payload) for broadcast in broadcasts],
+        "events": [broadcast.event for broadcast in broadcasts],
+        "topics": [broadcast.topic for broadcast in broadcasts],
+    }
+    return await _QUERIES.find_value(connection, "send", **values) or ()

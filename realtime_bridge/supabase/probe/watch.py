@@ -1,0 +1,201 @@
+"""The watch over Supabase: does what is sent there come out, and on which path? Started by `__main__`.
+
+A row of `realtime.messages` promises nothing (it is written, and nobody may hear of it), neither does an answer of 202,
+and a provider that hangs answers nothing. So the bridge sits in a channel of its own and asks what a user would ask:
+does what is sent now arrive? A silent path is left for the other one; when neither delivers, that is an outage, and
+the run of failures is told. What it learns, it says to the Way. Nothing is stored in the log.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+
+from realtime_bridge import metrics
+from realtime_bridge.supabase.probe.pace import DOUBT_S, Pace
+from realtime_bridge.supabase.probe.path import PathProbe, Send
+from realtime_bridge.supabase.probe.seat_watch import REASON, SeatWatch
+from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.seat import Seated
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.1
+HEALTHY_AFTER_S = 10.0  # of unbroken answers: going back and forth would cost more than staying
+SILENT_AFTER = 3  # probes that failed while HTTP delivers: a commit of a million rows holds one up, not three
+EXCUSED_S = 10.0  # after the database was away: without it nobody can join
+HELD_AFTER = 6  # probes that failed: then nothing more is written to a path that seems to lead nowhere
+PROBE_EVENTS = 2  # one sent, and one delivered to this bridge
+MOST_TOLD = 20  # the length of a run: it is an outage long before, and each new figure is a write
+DEAF_AFTER_S = 30.0  # apart for so long while posts are taken: it is this bridge that is not let in
+CLOSE_LOOK_S = 15.0  # how long a doubt is looked at closely; every look is a message that somebody pays for
+EVENT = "probe"
+
+
+class Watch:
+    """`is_wanted`: this bridge feeds Supabase now. `send_to_database` is None where there is only HTTP.
+
+    `tell` gets the length of the run of failures whenever it changes, with the reason of the last one.
+    """
+
+    def __init__(
+        self,
+        *,
+        seats: Seated,
+        name: str,
+        way: Way,
+        send_to_database: Send | None,
+        send_over_http: Send,
+        pace: Pace,
+        is_wanted: Callable[[], bool],
+        tell: Callable[[int, str], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seats = seats
+        self._topic = topic_of(name)
+        self._way = way
+        self._database = PathProbe("database", send_to_database, clock=clock) if send_to_database else None
+        self._http = PathProbe("http", send_over_http, clock=clock)
+        self._pace = pace
+        self._is_wanted = is_wanted
+        self._tell = tell
+        self._clock = clock
+        self._seat = SeatWatch(clock())
+        self._told = 0
+        self._doubtful_since: float | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        self._seats.take(self._topic, self._receive)
+        try:
+            while True:
+                await self.run_once()
+                await asyncio.sleep(TICK_S)
+        finally:
+            for path in self._both:
+                path.stop()
+
+    async def run_once(self) -> int:
+        """Look at what became of the probes, send what is due; return how many are on their way."""
+        now = self._clock()
+        self._seat.look(now, is_joined=self._seats.is_joined(self._topic), is_excused=self._is_excused)
+        self._way.sit(is_joined=self._seats.is_joined(self._topic))
+        if self._is_wanted():
+            for path in self._both:
+                path.judge(now, self._seat.listening_since)
+            self._tell_way(now)
+            self._choose_path(now)
+            self._probe(now)
+        else:
+            self._let_go()
+        await self._tell_failures(self._failures() if self._is_wanted() else (0, ""))
+        return sum(path.under_way for path in self._both)
+
+    @property
+    def _both(self) -> list[PathProbe]:
+        return [self._database, self._http] if self._database else [self._http]
+
+    @property
+    def _uses_database(self) -> bool:
+        return not self._way.over_http
+
+    @property
+    def _is_excused(self) -> bool:
+        return self._database is not None and self._clock() - self._database.blind_at < EXCUSED_S
+
+    @property
+    def _is_doubtful(self) -> bool:
+        in_use = self._database if self._database and self._uses_database else self._http
+        return in_use.is_doubtful or not self._seat.is_joined
+
+    def _probe(self, now: float) -> None:
+        """Probe the path in use at its pace; in doubt look closer for a while, and also at the other one."""
+        is_doubtful = self._is_doubtful
+        if not is_doubtful:
+            self._doubtful_since = None
+        elif self._doubtful_since is None:
+            self._doubtful_since = now
+        pace_s = self._pace.interval_s(is_heard=self._way.is_deaf)
+        is_close = self._doubtful_since is not None and now - self._doubtful_since < CLOSE_LOOK_S
+        closer_s = DOUBT_S if is_close else pace_s
+        due = {self._http: closer_s if is_doubtful else pace_s}
+        if self._database and not self._uses_database:
+            due[self._database] = DOUBT_S  # it is looked at until it is well again
+        elif self._database and is_doubtful:
+            due[self._database] = closer_s
+        elif self._database:
+            due = {self._database: pace_s}
+            self._http.forget()
+        for path, after_s in due.items():
+            if (path is self._http or self._seat.is_joined) and path.probe(now, after_s):
+                self._way.rate.spend(PROBE_EVENTS)
+
+    def _tell_way(self, now: float) -> None:
+        """Say until when what was sent was heard, what was lost, and when this bridge has no ears."""
+        in_use = self._database if self._database and self._uses_database else self._http
+        if in_use.has_lost:
+            self._way.lose("probes were lost")
+        for path in self._both:
+            path.has_lost = False
+        self._way.hear(in_use.heard_until)
+        is_taken = now - self._http.taken_at < 2 * self._pace.interval_s(is_heard=True)
+        if self._seat.unseated_s > DEAF_AFTER_S and is_taken:
+            self._way.give_up_listening()
+
+    def _choose_path(self, now: float) -> None:
+        if self._database is None:
+            return
+        database, is_silent = self._database, False
+        if self._uses_database:
+            is_silent = database.failures >= SILENT_AFTER
+            if is_silent and self._http.well_since is not None and not self._http.failures:
+                log.warning("Supabase is silent: probes through the database are not delivered")
+                self._way.use_http()
+            else:
+                self._way.hold(is_silent=database.failures >= HELD_AFTER)
+        else:
+            is_silent = True
+            if database.well_since is not None and now - database.well_since > HEALTHY_AFTER_S:
+                log.info("Supabase delivers what the database sends again")
+                self._way.use_database()
+        metrics.SUPABASE_SILENT.set(is_silent)
+
+    def _failures(self) -> tuple[int, str]:
+        """Return the run of failures of all that could deliver, and why: while one path delivers there is none."""
+        database, http, apart = self._database, self._http, self._seat.failures
+        if self._is_excused:
+            return 0, ""
+        if apart and apart >= http.failures:
+            return apart, REASON
+        if database and self._uses_database:
+            if not http.failures:
+                return apart, REASON
+            if not database.failures and self._seat.is_joined:
+                return 0, ""
+            longer = max(database, http, key=lambda path: path.failures)
+            return longer.failures, longer.reason
+        return http.failures, http.reason
+
+    def _let_go(self) -> None:
+        """Know nothing of Supabase, and hold nothing back: word of the dial still goes there, to who is connected."""
+        for path in self._both:
+            path.forget()
+        self._way.hold(is_silent=False)
+
+    async def _tell_failures(self, found: tuple[int, str]) -> None:
+        count, reason = min(found[0], MOST_TOLD), found[1]
+        if count != self._told:
+            self._told = count
+            await self._tell(count, reason)
+
+    def _receive(self, _event: str, payload: Mapping[str, Any]) -> None:
+        name = str(payload.get("probe"))
+        for path in self._both:
+            if path.hear(name):
+                return
+
+
+def topic_of(name: str) -> str:
+    return f"crossfade:probe:{name}"

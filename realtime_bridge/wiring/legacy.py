@@ -1,0 +1,39 @@
+"""The legacy side of a bridge, put together from its settings."""
+
+from realtime_bridge.legacy.conversations import StoredConversations
+from realtime_bridge.legacy.farewell import Farewell
+from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio.heard import StoredLog
+from realtime_bridge.legacy.standing import StoredStanding
+from realtime_bridge.settings import Settings
+from realtime_bridge.shared import jwks
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.jwks import ProjectKeys
+from realtime_bridge.shared.tokens import TokenVerifier
+from realtime_bridge.wiring.rollout import Rollout
+
+
+def create_legacy(settings: Settings, pool: Pool, name: str) -> socketio_server.LegacyServer:
+    keys = ProjectKeys(
+        f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
+        own=[settings.signing_key.public] if settings.signing_key.public else [],
+    )
+    return socketio_server.create(
+        verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
+        conversations=StoredConversations(pool, name),
+        incoming=StoredIncoming(pool),
+        standing=StoredStanding(pool),
+        log=StoredLog(pool, name),
+        redis_url=settings.redis_url,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def create_farewell(
+    settings: Settings, legacy: socketio_server.LegacyServer | None, rollout: Rollout | None
+) -> Farewell | None:
+    """Return who closes the legacy sockets once the dial no longer feeds them."""
+    if not legacy or not rollout:
+        return None
+    return Farewell(legacy, find_notice=rollout.farewell_notice, grace_s=settings.legacy_grace_s)

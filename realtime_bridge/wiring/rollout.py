@@ -1,0 +1,122 @@
+"""What CHAT_REALTIME_PROVIDER=rollout adds to a bridge: dial, feeds and keeper. Part of the wiring of `__main__`."""
+
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from realtime_bridge.event_log.event import Event
+from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio.server import LegacyServer
+from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import Feed
+from realtime_bridge.rollout import announcer
+from realtime_bridge.rollout.announcer import Announcer
+from realtime_bridge.rollout.dial import flag_source
+from realtime_bridge.rollout.dial.errors import FlagProviderError
+from realtime_bridge.rollout.dial.follower import Dial
+from realtime_bridge.rollout.dial.stages import Side, StageName
+from realtime_bridge.rollout.feeds import CohortFeed, DialFeed
+from realtime_bridge.rollout.keeper import GateKeeper
+from realtime_bridge.settings import FeedMode, Settings
+from realtime_bridge.shared.canary_user import CANARY_ID
+from realtime_bridge.shared.database import Pool
+from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.variables import Provider, Told
+from realtime_bridge.supabase.transport import Transport
+from realtime_bridge.wiring.observers import Dialled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    dial: Dial
+    keeper: GateKeeper
+    feeds: dict[Side, Feed]
+    ask: flag_source.Ask | None
+
+    def wake(self, relays: Iterable[Relay]) -> None:
+        """Have relays look at once when the dial moves, also those that wait after a failure."""
+        for relay in relays:
+            self.dial.listen(relay.retry)
+
+    @property
+    def runs(self) -> tuple[Coroutine[Any, Any, object], ...]:
+        return (self.dial.run(), self.keeper.run())
+
+    def fed(self) -> list[Side]:
+        """Return the sides that are fed now; none before the dial was read."""
+        reading = self.dial.reading
+        return sorted(reading.stage.feeds) if reading else []
+
+    def is_rolling_out(self) -> bool:
+        reading = self.dial.reading
+        return reading is not None and reading.stage.name in (StageName.SHADOW, StageName.RAMP)
+
+    def farewell_notice(self) -> dict[str, object] | None:
+        """Return what legacy sockets are told once they are fed no more; None as long as they are."""
+        reading = self.dial.reading
+        if reading is None or Side.LEGACY in reading.stage.feeds:
+            return None
+        return announcer.notice(reading, uuid4())
+
+    def may_be_on_supabase(self, user_id: UUID, account_id: UUID) -> bool:
+        reading = self.dial.reading
+        return reading is not None and reading.decide(user_id, account_id, self.ask).provider is Told.SUPABASE
+
+
+def create(
+    settings: Settings, pool: Pool, *, name: str, transport: Transport, legacy: LegacyServer | None, canary: UUID
+) -> Rollout:
+    """Return the parts; raises ConfigurationError for a flag provider that is not there."""
+    ask = _ask(settings.flag_provider)
+    dial = Dial(settings.database_url)
+
+    def is_canary(event: Event) -> bool:
+        return event.account_id == canary
+
+    return Rollout(
+        dial=dial,
+        keeper=GateKeeper(
+            pool=pool,
+            dial=dial,
+            told_by=Announcer(pool, transport=transport, legacy=legacy, ask=ask),
+            owner=name,
+        ),
+        feeds={
+            Side.LEGACY: DialFeed(dial, Side.LEGACY),
+            Side.SUPABASE: CohortFeed(dial, always=is_canary)
+            if settings.feed is FeedMode.COHORT
+            else DialFeed(dial, Side.SUPABASE),
+        },
+        ask=ask,
+    )
+
+
+def _ask(spec: str | None) -> flag_source.Ask | None:
+    try:
+        return flag_source.load(spec) if spec else None
+    except FlagProviderError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def create_rollout(
+    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None, name: str
+) -> Rollout | None:
+    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
+    if settings.provider is not Provider.ROLLOUT:
+        return None
+    return create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
+
+
+def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
+    """Return what the observers ask: a pinned provider answers once and for all."""
+    if rollout:
+        return Dialled(
+            feeds=rollout.fed, is_rolling_out=rollout.is_rolling_out, may_be_on_supabase=rollout.may_be_on_supabase
+        )
+    fed = {Side.LEGACY: settings.feeds_legacy, Side.SUPABASE: settings.feeds_supabase}
+    return Dialled(
+        feeds=lambda: [side for side in Side if fed[side]],
+        is_rolling_out=lambda: False,
+        may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
+    )
