@@ -74,6 +74,7 @@ def _split() -> None:
     os.close(heard)
     _reports = told
     os.environ[REPORTS] = f"/proc/{os.getpid()}/fd/{told}"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background inherits an ignored one
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
     parent_death.signalled_with(signal.SIGTERM)()
