@@ -11,13 +11,13 @@ OpsError
 ├── MigrationError     the schema cannot be brought up to date    (ops.migration)
 ├── ProcessError       a process did not start or will not stay   (ops.machine.supervisor)
 ├── DemoError          a side of the demo stayed silent           (ops.demo.sides)
-├── AccountsError      there is no such account                   (ops.cli.accounts)
-├── KeysError          there is no such key or account            (ops.cli.keys)
+├── NoAccount          there is no such account                   (here)
+├── KeysError          there is no such key                       (ops.cli.keys)
 ├── AuthAdminError     the project's Auth API refused             (ops.cli.auth_admin)
-├── UsersError         there is no such account or user           (ops.cli.users)
+├── UsersError         there is no such user                      (ops.cli.users)
 ├── SubjectError       nobody, or more than one, has that name    (ops.cli.rollout.subjects)
-├── WebhooksError      there is no such webhook, or not now       (ops.cli.webhooks.command)
-├── ListenError        the API gives no events to forward         (ops.cli.webhooks.listener)
+├── WebhooksError      there is no such webhook, or not now       (ops.cli.webhooks.endpoint)
+├── ListenError        the API gives no events to forward         (ops.cli.webhooks.sources)
 ├── PlotError          matplotlib is not installed                (ops.cli.parity.plot)
 └── LauncherError      the local Supabase could not be started    (ops.local_supabase.launcher)
 """
@@ -25,3 +25,10 @@ OpsError
 
 class OpsError(RuntimeError):
     """The text is a whole sentence: what is wrong and what to do."""
+
+
+class NoAccount(OpsError):
+    """Nobody has this id."""
+
+    def __init__(self, account_id: object, more: str = "") -> None:
+        super().__init__(f"There is no user {account_id}; an account is a row of auth.users.{more}")

@@ -1,20 +1,14 @@
 """`crossfade accounts`: show and change what an account chose for itself."""
 
-from pathlib import Path
 from uuid import UUID
 
 import click
 
 from gateway.database import Connection
-from gateway.domain.accounts import AccountSettings
 from gateway.store import account as store
-from ops.cli.options import database_option, json_option, open_database
-from ops.errors import OpsError
-from ops.terminal.output import say
-
-
-class AccountsError(OpsError):
-    """There is no such account."""
+from ops.cli.answers import answers
+from ops.errors import NoAccount
+from ops.terminal.output import Answer
 
 
 @click.group(short_help="Show and change what an account chose for itself.")
@@ -24,12 +18,10 @@ def accounts() -> None:
 
 @accounts.command()
 @click.argument("account_id", type=click.UUID, metavar="ACCOUNT")
-@database_option
-@json_option
-def show(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def show(connection: Connection, *, account_id: UUID) -> Answer:
     """Show an account's settings."""
-    with open_database(data_dir) as connection:
-        _tell(_get(connection, account_id), as_json=as_json)
+    return _shown(connection, account_id)
 
 
 @accounts.command("set")
@@ -40,24 +32,18 @@ def show(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
     required=True,
     help="Whether what people write goes out with its safe HTML form, on every way.",
 )
-@database_option
-@json_option
-def set_(*, account_id: UUID, content_html: str, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def set_(connection: Connection, *, account_id: UUID, content_html: str) -> Answer:
     """Change an account's settings; it holds everywhere within a second."""
-    with open_database(data_dir) as connection, connection.transaction():
-        _get(connection, account_id)
+    with connection.transaction():
+        _shown(connection, account_id)  # for whom there is none, nothing is stored
         store.store(connection, account_id, content_html=content_html == "on")
-        settings = _get(connection, account_id)
-    _tell(settings, as_json=as_json)
+        return _shown(connection, account_id)
 
 
-def _get(connection: Connection, account_id: UUID) -> AccountSettings:
-    found = store.find(connection, account_id)
-    if found is None:
-        raise AccountsError(f"There is no user {account_id}; an account is a row of auth.users.")
-    return found
-
-
-def _tell(settings: AccountSettings, *, as_json: bool) -> None:
+def _shown(connection: Connection, account_id: UUID) -> Answer:
+    settings = store.find(connection, account_id)
+    if settings is None:
+        raise NoAccount(account_id)
     how = "with" if settings.content_html else "without"
-    say(settings, f"Account {settings.id} is sent what people write {how} its safe HTML form.", as_json=as_json)
+    return Answer(settings, f"Account {account_id} is sent what people write {how} its safe HTML form.")

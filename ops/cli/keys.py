@@ -2,69 +2,60 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
 import psycopg
-from rich.console import Console
 
+from gateway.database import Connection
 from gateway.domain import key_text as api_keys
 from gateway.domain.keys import ApiKey, Scope
 from gateway.store import keys as store
-from ops.cli.options import again, database_option, json_option, key_env, open_database
-from ops.errors import OpsError
-from ops.terminal.output import Column, encode, say, show
+from ops.cli.answers import answers
+from ops.cli.options import Word, again, key_env
+from ops.errors import NoAccount, OpsError
+from ops.terminal.output import Answer, Column, Rows, picked
 from realtime_bridge.shared import variables as shared_variables
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_NAME_CHARS = 255  # what the API allows, too
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 MAX_LIFETIME = timedelta(days=3650)
+SHOWN = (
+    *("id", "name", "prefix", "env", "account_id", "scopes", "rate_limit", "send_rate_limit"),
+    *("created_at", "expires_at", "revoked_at", "last_used_at"),
+)
 SHOWN_ONCE = "This is the only time the key is shown; only a hash of it is kept."
 
 
 class KeysError(OpsError):
-    """There is no such key or account."""
+    """There is no such key, or it may not be."""
 
 
-class Scopes(click.ParamType[tuple[str, ...]]):
-    name = "scope,scope"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        words = tuple(dict.fromkeys(word.strip() for word in str(value).split(",") if word.strip()))
-        if not words or any(word not in set(Scope) for word in words):
-            self.fail(f"{value!r} is not a list of scopes; there are {', '.join(Scope)}.", param, ctx)
-        return words
+def _scopes(text: str) -> tuple[str, ...] | None:
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    return words if words and set(words) <= set(Scope) else None
 
 
-class Lifetime(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        match = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", str(value))
-        lifetime = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
-        if lifetime is None or lifetime > MAX_LIFETIME:
-            self.fail(f"{value!r} is not a time such as 90m, 12h or 30d (ten years at most).", param, ctx)
-        return lifetime
+def _lifetime(text: str) -> timedelta | None:
+    match = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", text)
+    lifetime = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+    return lifetime if lifetime and lifetime <= MAX_LIFETIME else None
 
 
-class Name(click.ParamType[str]):
-    name = "text"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not str(value).strip() or len(str(value)) > MAX_NAME_CHARS or not str(value).isprintable():
-            self.fail(f"{value!r} is not a name: write 1 to {MAX_NAME_CHARS} characters that can be seen.", param, ctx)
-        return str(value)
+def _name(text: str) -> str | None:
+    return text if text.strip() and len(text) <= MAX_NAME_CHARS and text.isprintable() else None
 
 
-class Env(click.ParamType[str]):
-    name = "word"
+def _env(text: str) -> str | None:
+    return text if shared_variables.KEY_ENV.fullmatch(text) else None
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not shared_variables.KEY_ENV.fullmatch(str(value)):
-            self.fail(f"{value!r} is not 1 to 16 lower-case letters, such as live or test.", param, ctx)
-        return str(value)
+
+SCOPES = Word("scope,scope", _scopes, f"a list of scopes; there are {', '.join(Scope)}.")
+LIFETIME = Word("duration", _lifetime, "a time such as 90m, 12h or 30d (ten years at most).")
+NAME = Word("text", _name, f"a name: write 1 to {MAX_NAME_CHARS} characters that can be seen.")
+ENV = Word("word", _env, "1 to 16 lower-case letters, such as live or test.")
 
 
 @click.group()
@@ -81,100 +72,64 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--account", "account_id", type=click.UUID, required=True, help="The user whose data the key opens.")
-@click.option("--name", type=Name(), required=True, help="What people call the key.")
-@click.option("--scopes", type=Scopes(), default="chat:read,chat:write", show_default=True, help="What the key may do.")
-@click.option("--expires-in", type=Lifetime(), help="Stop working after, say, 30d, 12h or 90m; never without it.")
+@click.option("--name", type=NAME, required=True, help="What people call the key.")
+@click.option("--scopes", type=SCOPES, default="chat:read,chat:write", show_default=True, help="What the key may do.")
+@click.option("--expires-in", type=LIFETIME, help="Stop working after, say, 30d, 12h or 90m; never without it.")
 @click.option(
     "--rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Requests per minute; the account then has as many."
 )
 @click.option("--send-rate-limit", type=click.IntRange(1, MAX_PER_MIN), help="Messages sent per minute; likewise.")
 @click.option(
-    "--env", type=Env(), help="The word in the key: live, test …  [CROSSFADE_ENV, or that of the stack; default: live]"
+    "--env", type=ENV, help="The word in the key: live, test …  [CROSSFADE_ENV, or that of the stack; default: live]"
 )
-@database_option
-@json_option
+@answers
 def create(
+    connection: Connection,
     *,
     account_id: UUID,
-    name: str,
-    scopes: tuple[str, ...],
     expires_in: timedelta | None,
-    rate_limit: int | None,
-    send_rate_limit: int | None,
     env: str | None,
-    data_dir: Path | None,
-    as_json: bool,
-) -> None:
+    **chosen: Any,
+) -> Answer:
     """Make a key and show it, once."""
-    text = api_keys.mint(env or key_env(data_dir))
-    with open_database(data_dir) as connection:
-        try:
-            key = store.insert(
-                connection,
-                text,
-                account_id=account_id,
-                name=name,
-                scopes=scopes,
-                rate_limit=rate_limit,
-                send_rate_limit=send_rate_limit,
-                expires_at=datetime.now(UTC) + expires_in if expires_in else None,
-            )
-        except psycopg.errors.ForeignKeyViolation:
-            raise KeysError(f"There is no user {account_id}; an account is a row of auth.users.") from None
-        except psycopg.errors.CheckViolation:
-            raise KeysError(f"{account_id} is the canary, which is no account: nobody may speak in its name.") from None
-    if as_json:
-        click.echo(encode({"key": text.text, **_as_dict(key)}))
-        return
-    Console(highlight=False, soft_wrap=True).print(f"[bold]{text.text}[/bold]\n{SHOWN_ONCE} Its id is {key.id}.")
+    text = api_keys.mint(env or key_env())
+    expires_at = datetime.now(UTC) + expires_in if expires_in else None
+    try:
+        key = store.insert(connection, text, account_id=account_id, expires_at=expires_at, **chosen)
+    except psycopg.errors.ForeignKeyViolation:
+        raise NoAccount(account_id) from None
+    except psycopg.errors.CheckViolation:
+        raise KeysError(f"{account_id} is the canary, which is no account: nobody may speak in its name.") from None
+    lines = (click.style(text.text, bold=True), f"{SHOWN_ONCE} Its id is {key.id}.")
+    return Answer({"key": text.text, **_described(key)}, *lines)
 
 
 @keys.command(name="list")
 @click.option("--account", "account_id", type=click.UUID, help="Only the keys of this user.")
-@database_option
-@json_option
-def list_keys(*, account_id: UUID | None, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def list_keys(connection: Connection, *, account_id: UUID | None) -> Answer:
     """Show keys, newest first; never their text."""
-    with open_database(data_dir) as connection:
-        found = store.list_all(connection, account_id)
-    document = [_as_dict(key) for key in found]
-    show(found, COLUMNS, as_json=as_json, document=document, empty="There are no keys.")
-    if as_json:
-        return
-    for owner in sorted({key.account_id for key in found}):
-        names = ", ".join(key.name for key in found if key.account_id == owner)
-        click.echo(f"account {owner}: {names}")
+    found = store.list_all(connection, account_id)
+    names: dict[UUID, list[str]] = {}
+    for key in found:
+        names.setdefault(key.account_id, []).append(key.name)
+    owners = [f"account {owner}: {', '.join(names[owner])}" for owner in sorted(names)]
+    return Answer([_described(key) for key in found], Rows(found, COLUMNS, "There are no keys."), *owners)
 
 
 @keys.command()
 @click.argument("key_id")
-@database_option
-@json_option
-def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def revoke(connection: Connection, *, key_id: str) -> Answer:
     """Make the key KEY_ID stop working, within a second and for good."""
-    with open_database(data_dir) as connection:
-        key = store.revoke(connection, key_id)
+    key = store.revoke(connection, key_id)
     if key is None:
         raise KeysError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
-    say(_as_dict(key), f"{key.prefix} ({key.name}) no longer works.", as_json=as_json)
+    return Answer(_described(key), f"{key.prefix} ({key.name}) no longer works.")
 
 
-def _as_dict(key: ApiKey) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "env": key.env,
-        "account_id": key.account_id,
-        "scopes": key.scopes,
-        "rate_limit": key.rate_limit,
-        "send_rate_limit": key.send_rate_limit,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-        "state": _state(key),
-    }
+def _described(key: ApiKey) -> dict[str, object]:
+    return picked(key, *SHOWN) | {"state": _state(key)}
 
 
 def _state(key: ApiKey) -> str:

@@ -8,7 +8,7 @@ from migrations.lock import WAIT_S
 from migrations.upgrade import Step
 from ops import migration
 from ops.cli.options import note_database
-from ops.terminal.output import say
+from ops.terminal.output import Answer
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.variables import database_url
 
@@ -34,7 +34,7 @@ def migrate(*, wait_s: float, as_json: bool) -> None:
     url = database_url(Environment(os.environ))
     note_database("DATABASE_URL", url)
     step = migration.migrate(url, wait_s=wait_s, say=lambda line: click.echo(line, err=True))
-    say({"migrated": True, "from": step.before, "to": step.after}, _sentence(step), as_json=as_json)
+    Answer({"migrated": True, "from": step.before, "to": step.after}, _sentence(step)).tell(as_json=as_json)
 
 
 def _sentence(step: Step) -> str:

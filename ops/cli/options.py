@@ -1,14 +1,16 @@
 """Options that several commands share, and which stack or database a command works on."""
 
+import contextlib
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import psycopg
 from click.core import ParameterSource
+from psycopg import AsyncConnection
 
 from gateway.database import Connection
 from ops.cli.auth_admin import AuthAdmin
@@ -22,6 +24,9 @@ from realtime_bridge.shared.environment import Environment
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
 DATA_DIR_VARIABLE = "CROSSFADE_DATA_DIR"
 CONNECT_TIMEOUT_S = 5
+# Of the dial: a change waits at most 3 s for another operator's.
+BOUNDS = "-c statement_timeout=10000 -c lock_timeout=3000"
+Value = TypeVar("Value")
 
 
 class NoProject(OpsError):
@@ -32,29 +37,30 @@ class TwoDatabases(OpsError):
     """The environment names two databases, and only one can be meant."""
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")(command)
+class Word(click.ParamType[Value]):
+    """A parameter of one word; `read` returns None for what is not `sentence`."""
+
+    def __init__(self, name: str, read: Callable[[str], Value | None], sentence: str) -> None:
+        self.name = name
+        self._read = read
+        self._sentence = sentence
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Value:
+        found = self._read(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not {self._sentence}", param, ctx)
+        return found
 
 
-def database_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--data-dir`; with `database_url` it says which database a command works on."""
-    return click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar=DATA_DIR_VARIABLE,
-        help=f"Work on the stack that `up` runs there, not on DATABASE_URL.  [{DATA_DIR_VARIABLE}]",
-    )(command)
+def data_dir_option(help_text: str, **default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    directory = click.Path(path_type=Path, file_okay=False)
+    return click.option("--data-dir", type=directory, envvar=DATA_DIR_VARIABLE, help=help_text, **default)
 
 
 def stack_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add `--data-dir` to a command that needs a stack of its own or a running one."""
-    return click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar=DATA_DIR_VARIABLE,
-        default=DEFAULT_DATA_DIR,
-        help=f"{help_text}  [{DATA_DIR_VARIABLE}; default: .crossfade in the project]",
-    )
+    where = f"{help_text}  [{DATA_DIR_VARIABLE}; default: .crossfade in the project]"
+    return data_dir_option(where, default=DEFAULT_DATA_DIR)
 
 
 def again(command: str) -> str:
@@ -71,53 +77,72 @@ def note_database(name: str, url: str) -> str:
     return url
 
 
-def database_url(data_dir: Path | None) -> str:
+def named_stack() -> Path | None:
+    """Return the `--data-dir` of the running command, which CROSSFADE_DATA_DIR stands for."""
+    directory: Path | None = click.get_current_context().params["data_dir"]
+    return directory
+
+
+def stack_dir() -> Path:
+    """Return where the stack is that the running command is about."""
+    return named_stack() or DEFAULT_DATA_DIR
+
+
+def database_url() -> str:
     """Return the database to work on: of `--data-dir`, else DATABASE_URL, else of the stack that `up` runs here.
 
-    CROSSFADE_DATA_DIR stands for `--data-dir`. Beside DATABASE_URL it is refused: a slip would change the wrong one.
+    CROSSFADE_DATA_DIR beside DATABASE_URL is refused: a slip would change the wrong one.
     """
-    if os.environ.get("DATABASE_URL") and _source() is ParameterSource.ENVIRONMENT:
+    is_set = bool(os.environ.get("DATABASE_URL"))
+    if is_set and _source() is ParameterSource.ENVIRONMENT:
         raise TwoDatabases(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
-    if data_dir is None and not os.environ.get("DATABASE_URL"):
-        try:
-            return _of_stack(DEFAULT_DATA_DIR)
-        except NotReady:
-            raise NotReady(
-                f"Set DATABASE_URL, name the --data-dir of a running stack (or set {DATA_DIR_VARIABLE}), or start one "
-                "with ./ops/up."
-            ) from None
-    if data_dir is not None:
-        return _of_stack(data_dir)
-    return note_database("DATABASE_URL", shared_variables.database_url(Environment(os.environ)))
+    named = named_stack()
+    if named is None and is_set:
+        return note_database("DATABASE_URL", shared_variables.database_url(Environment(os.environ)))
+    try:
+        return note_database(f"the stack on {stack_dir()}", read_ready(stack_dir()).database_url)
+    except NotReady:
+        if named is not None:
+            raise
+        raise NotReady(
+            f"Set DATABASE_URL, name the --data-dir of a running stack (or set {DATA_DIR_VARIABLE}), or start one "
+            "with ./ops/up."
+        ) from None
 
 
-def open_database(data_dir: Path | None) -> Connection:
+def open_database() -> Connection:
     """Connect to the database that `database_url` finds: each statement is a transaction."""
-    return psycopg.connect(database_url(data_dir), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
+    return psycopg.connect(database_url(), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
 
 
-def key_env(data_dir: Path | None) -> str:
+@contextlib.asynccontextmanager
+async def open_dial() -> AsyncIterator[AsyncConnection[Any]]:
+    """Connect to the same for what the bridge's code does, with every wait bounded."""
+    connecting = AsyncConnection.connect(
+        database_url(), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, options=BOUNDS
+    )
+    async with await connecting as connection:
+        yield connection
+
+
+def key_env() -> str:
     """Return the word in new keys: CROSSFADE_ENV where it is set, else that of the stack that is worked on."""
     env = Environment(os.environ)
-    if env.optional("CROSSFADE_ENV") or (data_dir is None and env.optional("DATABASE_URL")):
+    if env.optional("CROSSFADE_ENV") or (named_stack() is None and env.optional("DATABASE_URL")):
         return shared_variables.key_env(env)
-    return read_ready(data_dir or DEFAULT_DATA_DIR).key_env
+    return read_ready(stack_dir()).key_env
 
 
-def auth_admin(data_dir: Path | None) -> AuthAdmin:
+def auth_admin() -> AuthAdmin:
     """Return the Auth API to work on, found as the database is: of the stack, or SUPABASE_URL with its secret key."""
     env = Environment(os.environ)
-    if data_dir is None and env.optional("DATABASE_URL", "SUPABASE_URL"):
+    if named_stack() is None and env.optional("DATABASE_URL", "SUPABASE_URL"):
         url, key = shared_variables.supabase_url(env), shared_variables.supabase_secret_key(env)
         if url is None or key is None:
             raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
         return AuthAdmin(url=url, secret_key=key)
-    ready = read_ready(data_dir or DEFAULT_DATA_DIR)
+    ready = read_ready(stack_dir())
     return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key)
-
-
-def _of_stack(data_dir: Path) -> str:
-    return note_database(f"the stack on {data_dir}", read_ready(data_dir).database_url)
 
 
 def _source() -> ParameterSource | None:

@@ -1,13 +1,15 @@
 """`crossfade relay`: where each sink stands, what it could not deliver, and sending that again."""
 
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import UUID
 
 import click
 from psycopg.rows import DictRow, dict_row
 
-from ops.cli.options import again, database_option, json_option, open_database
-from ops.terminal.output import Column, count, moment, say, show
+from gateway.database import Connection
+from ops.cli.answers import answers
+from ops.cli.options import again, open_database
+from ops.terminal.output import Answer, Column, Rows, count, moment, table
 from realtime_bridge.fleet import reports
 from realtime_bridge.relay import parked
 from realtime_bridge.relay.sink import SINKS
@@ -79,66 +81,58 @@ def relay() -> None:
 
 
 @relay.command(short_help="Show who delivers, how far behind each is, and why.")
-@database_option
-@json_option
-def status(*, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def status(connection: Connection) -> Answer:
     """Show for each sink who delivers, how far behind it is, and why it fails if it does."""
-    with open_database(data_dir) as connection:
-        rows = _SQL.list_rows(connection, "status", dict_row, alive_s=reports.ALIVE_S)
-    show(rows, STATUS_COLUMNS, as_json=as_json)
-    if not as_json and not any(row["held_by"] for row in rows):
-        click.echo(NOBODY)
-    for row in [] if as_json else rows:
-        if row["held_by"]:
-            click.echo(_holding(row))
-        if row["last_error"]:
-            click.echo(f"{row['sink']} last failed at {moment(row['last_error_at'])}: {row['last_error']}")
-        if row["waiting_for"]:
-            click.echo(f"{row['sink']} waits, and loses nothing: {row['waiting_for']}")
-        if row["sent_again"]:
-            click.echo(
-                f"{row['sink']} has sent {count(row['sent_again'], 'event', 'events')} again, lately at"
-                f" {moment(row['sent_again_at'])}: Realtime had perhaps not heard them."
-            )
-        if row["parked"]:
-            number, verb = count(row["parked"], "event", "events"), "is" if row["parked"] == 1 else "are"
-            click.echo(f"{number} of {row['sink']} {verb} parked: see {again('crossfade relay parked')}.")
+    rows = _SQL.list_rows(connection, "status", dict_row, alive_s=reports.ALIVE_S)
+    nobody = [] if any(row["held_by"] for row in rows) else [NOBODY]
+    return Answer(rows, Rows(rows, STATUS_COLUMNS), *nobody, *(line for row in rows for line in _lines(row)))
+
+
+def _lines(row: DictRow) -> Iterator[str]:
+    if row["held_by"]:
+        yield _holding(row)
+    if row["last_error"]:
+        yield f"{row['sink']} last failed at {moment(row['last_error_at'])}: {row['last_error']}"
+    if row["waiting_for"]:
+        yield f"{row['sink']} waits, and loses nothing: {row['waiting_for']}"
+    if row["sent_again"]:
+        events, at = count(row["sent_again"], "event", "events"), moment(row["sent_again_at"])
+        yield f"{row['sink']} has sent {events} again, lately at {at}: Realtime had perhaps not heard them."
+    if row["parked"]:
+        number, verb = count(row["parked"], "event", "events"), "is" if row["parked"] == 1 else "are"
+        yield f"{number} of {row['sink']} {verb} parked: see {again('crossfade relay parked')}."
 
 
 @relay.command("parked")
 @click.option("--sink", type=click.Choice(SINKS), help="Only this sink's.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
-@database_option
-@json_option
-def list_parked(*, sink: str | None, limit: int, offset: int, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def list_parked(connection: Connection, *, sink: str | None, limit: int, offset: int) -> Answer:
     """List events that a sink refused, newest first, with the reason."""
-    with open_database(data_dir) as connection:
-        rows = parked.list_parked(connection, sink=sink, limit=limit, offset=offset)
-    show(rows, PARKED_COLUMNS, as_json=as_json, empty="Nothing is parked.")
+    rows = parked.list_parked(connection, sink=sink, limit=limit, offset=offset)
+    return table(rows, PARKED_COLUMNS, "Nothing is parked.")
 
 
 @relay.command()
 @click.argument("event_ids", nargs=-1, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="Every parked event (of --sink, if given).")
 @click.option("--sink", type=click.Choice(SINKS), help="Only for this sink.")
-@database_option
-@json_option
-def replay(
-    *, event_ids: tuple[UUID, ...], everything: bool, sink: str | None, data_dir: Path | None, as_json: bool
-) -> None:
+@answers
+def replay(*, event_ids: tuple[UUID, ...], everything: bool, sink: str | None) -> Answer:
     """Have parked events delivered again: name EVENT_IDS, or say --all. The running bridge does it at once.
 
     Nothing to replay is no failure of --all; of an event that was named it is, and then exit code 1 says so.
     """
     if bool(event_ids) == everything:
         raise click.UsageError("Name the events to replay, or say --all.")
-    with open_database(data_dir) as connection:
+    with open_database() as connection:
         requested = parked.request_replay(connection, sink=sink, event_ids=list(event_ids) or None)
-    if event_ids and not requested:
-        raise click.ClickException(f"No parked event matches; {again('crossfade relay parked')} lists them.")
     look = again("crossfade relay parked")
-    events = count(len(requested), "event", "events")
-    sentence = f"{events} will be delivered again; {look} shows what is refused."
-    nothing = "Nothing is parked, so there is nothing to replay."
-    say({"requested": requested}, sentence if requested else nothing, as_json=as_json)
+    if event_ids and not requested:
+        raise click.ClickException(f"No parked event matches; {look} lists them.")
+    sentence = "Nothing is parked, so there is nothing to replay."
+    if requested:
+        sentence = f"{count(len(requested), 'event', 'events')} will be delivered again; {look} shows what is refused."
+    return Answer({"requested": requested}, sentence)

@@ -7,7 +7,6 @@ by tests/bench; never needed to run Crossfade.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +15,13 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ops.cli.options import DEFAULT_DATA_DIR, database_option, database_url, json_option
+from ops.cli.answers import answers
+from ops.cli.options import open_database, stack_dir
 from ops.embedded.ready import NotReady, read_ready
-from ops.errors import OpsError
-from ops.terminal.output import say
+from ops.errors import NoAccount
+from ops.terminal.output import Answer
 from realtime_bridge.shared import sql
 
-CONNECT_TIMEOUT_S = 5
 BATCH_MESSAGES = 20_000  # about half a second a transaction: the bar moves, and Ctrl-C is heard
 LONGEST_SHARE = 40  # one conversation holds this part of all messages: 50,000 of 2,000,000 is a thousand pages
 MAX_CONVERSATIONS = 10_000_000
@@ -75,34 +74,30 @@ class Plan:
 @click.option(
     "--account", "account_id", type=click.UUID, help="Whose.  [default: the demo account of the running stack]"
 )
-@database_option
-@json_option
-def seed(
-    *, conversations: int, messages: int, days: int, account_id: UUID | None, data_dir: Path | None, as_json: bool
-) -> None:
+@answers
+def seed(*, conversations: int, messages: int, days: int, account_id: UUID | None) -> Answer:
     """Fill an account with conversations and messages that look like a support desk's.
 
     One conversation is long (a fortieth of all messages), a quarter has unread messages, and the words follow Zipf's
     law, so that lists, filters and search behave as they would. The same numbers give the same texts. It adds; nothing
     is removed, and what was written before a Ctrl-C stays.
     """
-    plan = Plan.of(account_id or _demo_account(data_dir), conversations, messages, days)
+    plan = Plan.of(account_id or _demo_account(), conversations, messages, days)
     started = time.monotonic()
-    url = database_url(data_dir)
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection, _bar(messages) as bar:
+    with open_database() as connection, _bar(messages) as bar:
         task = bar.add_task("messages", total=messages)
         write(connection, plan, lambda count: bar.advance(task, count))
         bar.update(task, description="statistics")
         refresh_statistics(connection)
     seconds = round(time.monotonic() - started, 1)
     sentence = f"{conversations:,} conversations with {messages:,} messages in {seconds} s, account {plan.account_id}."
-    say({**asdict(plan), "seconds": seconds}, sentence, as_json=as_json)
+    return Answer({**asdict(plan), "seconds": seconds}, sentence)
 
 
 def write(connection: psycopg.Connection[Any], plan: Plan, tell: Tell = lambda _: None) -> None:
     """Write the plan's rows, a batch a transaction; tell how many messages each batch had. Needs autocommit."""
     if _SQL.run(connection, "find_account", account_id=plan.account_id) == 0:
-        raise OpsError(f"There is no user {plan.account_id}; an account is a row of auth.users.")
+        raise NoAccount(plan.account_id)
     _SQL.run(connection, "make_text")
     for batch in plan.batches():
         values = {
@@ -121,9 +116,9 @@ def refresh_statistics(connection: psycopg.Connection[Any]) -> None:
     _SQL.run(connection, "refresh_statistics")
 
 
-def _demo_account(data_dir: Path | None) -> UUID:
+def _demo_account() -> UUID:
     try:
-        return UUID(read_ready(data_dir or DEFAULT_DATA_DIR).users[0].id)
+        return UUID(read_ready(stack_dir()).users[0].id)
     except NotReady:
         raise NotReady("Name the --account to fill, or start the embedded stack with ./ops/up.") from None
 

@@ -3,11 +3,8 @@
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
 import click
@@ -15,21 +12,23 @@ import click
 from gateway.database import Connection
 from gateway.domain.accounts import UserScope
 from gateway.store import users as store
+from ops.cli.answers import answers
 from ops.cli.auth_admin import AuthAdminError
-from ops.cli.options import again, auth_admin, database_option, json_option, open_database
-from ops.errors import OpsError
-from ops.terminal.output import count, encode, moment, say
+from ops.cli.options import again, auth_admin
+from ops.errors import NoAccount, OpsError
+from ops.terminal.output import Answer, count, moment
 
 CONVERSATIONS_AT_ONCE = 100  # locked together, for some milliseconds
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 NOT_ASKED = "Every account may name everybody: what the list says is kept, and counts after `users scope listed`."
 
+names_argument = click.argument("names", nargs=-1, required=True, metavar="USER...")
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
 
 class UsersError(OpsError):
-    """There is no such account or user."""
+    """There is no such user."""
 
 
 @click.group()
@@ -47,11 +46,8 @@ def users() -> None:
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
 @click.option("--account", "account_id", type=click.UUID, help="Let this account name them, too.")
 @click.option("--password-stdin", is_flag=True, help="Give them the password that is the first line of stdin.")
-@database_option
-@json_option
-def create(
-    *, emails: tuple[str, ...], account_id: UUID | None, password_stdin: bool, data_dir: Path | None, as_json: bool
-) -> None:
+@answers
+def create(*, emails: tuple[str, ...], account_id: UUID | None, password_stdin: bool, as_json: bool) -> Answer:
     """Make users of the project, confirmed, through its Auth API.
 
     Works on the stack that `up` runs, or with SUPABASE_URL and SUPABASE_SECRET_KEY on any project. Without a password
@@ -59,9 +55,9 @@ def create(
     """
     if wrong := [email for email in emails if not EMAIL.fullmatch(email)]:
         raise click.UsageError(f"{wrong[0]!r} is not an e-mail address.")
-    admin = auth_admin(data_dir)
+    admin = auth_admin()
     if account_id is not None and not admin.has_user(account_id):
-        raise UsersError(f"There is no user {account_id}; an account is a row of auth.users. Nobody was created.")
+        raise NoAccount(account_id, " Nobody was created.")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     if password_stdin and not password:
         raise click.UsageError("There is no password on stdin.")
@@ -75,50 +71,45 @@ def create(
         if not as_json:
             named = f", and account {account_id} may name it" if account_id else ""
             click.echo(f"Created {created[-1].id} ({created[-1].email}){named}.")
-    if as_json:
-        click.echo(encode({"account_id": account_id, "users": created}))
+    return Answer({"account_id": account_id, "users": created})
 
 
 @users.command()
-@click.argument("names", nargs=-1, required=True, metavar="USER...")
+@names_argument
 @account_option
-@database_option
-@json_option
-def allow(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def allow(connection: Connection, *, names: tuple[str, ...], account_id: UUID) -> Answer:
     """Let the account name these users."""
-    with _connect(data_dir, account_id) as connection, connection.transaction():
+    _check_account(connection, account_id)
+    with connection.transaction():
         found = store.allow_users(connection, account_id, names)
         _check_found(names, found, "There is no user", f" {again('crossfade users create')} makes users.")
-        scope = store.get_scope(connection)
-    _tell(account_id, found, "may name", scope, as_json=as_json)
+    return _shown(connection, account_id, found, "may name")
 
 
 @users.command()
-@click.argument("names", nargs=-1, required=True, metavar="USER...")
+@names_argument
 @account_option
-@database_option
-@json_option
-def forbid(*, names: tuple[str, ...], account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def forbid(connection: Connection, *, names: tuple[str, ...], account_id: UUID) -> Answer:
     """Take it back, and end what they had in the account.
 
     They take part in its conversations no longer (each is told, as when a participant is removed), get no realtime
     session, and read nothing of it with the tokens that they have. Their legacy sockets are closed, and come back
     without it. What they are in other accounts stays; `users evict` ends their tokens, too.
     """
-    with _connect(data_dir, account_id) as connection:
-        with connection.transaction():
-            found = store.forbid_users(connection, account_id, names)
-            _check_found(names, found, f"Account {account_id} has nothing to do with")
-        left = {user.id: _end(connection, account_id, user.id) for user in found}
-        scope = store.get_scope(connection)
-    _tell(account_id, found, "may no longer name", scope, as_json=as_json, left=left)
+    _check_account(connection, account_id)
+    with connection.transaction():
+        found = store.forbid_users(connection, account_id, names)
+        _check_found(names, found, f"Account {account_id} has nothing to do with")
+    left = {user.id: _end(connection, account_id, user.id) for user in found}
+    return _shown(connection, account_id, found, "may no longer name", left)
 
 
 @users.command()
-@click.argument("names", nargs=-1, required=True, metavar="USER...")
-@database_option
-@json_option
-def evict(*, names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
+@names_argument
+@answers
+def evict(connection: Connection, *, names: tuple[str, ...]) -> Answer:
     """End the legacy sockets and the tokens of users, in all accounts.
 
     Bridges close their sockets within a second or two, and what was signed until now opens neither a legacy socket nor
@@ -126,39 +117,40 @@ def evict(*, names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> No
     says when. New tokens count: take the users' access away first (`users forbid`, or ban them in Supabase Auth), or
     they simply sign in again.
     """
-    with open_database(data_dir) as connection, connection.transaction():
+    with connection.transaction():
         found = store.find_users(connection, names)
         _check_found(names, found, "There is no user")
         ends = {user.id: store.find_session_end(connection, user.id) for user in found}
         for user in found:
             store.evict_user(connection, user.id)
-    _tell_evicted(found, ends, as_json=as_json)
+    lines = []
+    for user in found:
+        end = ends[user.id]
+        until = f"until {moment(end)}" if end else "until that token ends (Supabase's own: an hour)"
+        lines.append(f"Evicted {_named(user)}: legacy sockets are closed, tokens until now open nothing.")
+        lines.append(f"  A Supabase channel joined before goes on {until}; nobody but Supabase can close it sooner.")
+    return Answer({"evicted": [asdict(user) | {"channels_until": ends[user.id]} for user in found]}, *lines)
 
 
 @users.command("list")
 @account_option
-@database_option
-@json_option
-def list_users(*, account_id: UUID, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def list_users(connection: Connection, *, account_id: UUID) -> Answer:
     """Show whom the account may name."""
-    with _connect(data_dir, account_id) as connection:
-        found = store.list_users(connection, account_id)
-        scope = store.get_scope(connection)
-    _tell(account_id, found, "may name", scope, as_json=as_json)
+    _check_account(connection, account_id)
+    return _shown(connection, account_id, store.list_users(connection, account_id), "may name")
 
 
 @users.command("scope")
 @click.argument("scope", required=False, type=click.Choice([scope.value for scope in UserScope]))
-@database_option
-@json_option
-def set_scope(*, scope: str | None, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def set_scope(connection: Connection, *, scope: str | None) -> Answer:
     """Show or say whom accounts may name: listed users, or everybody."""
-    with open_database(data_dir) as connection:
-        if scope is not None:
-            store.set_scope(connection, UserScope(scope))
-        now = store.get_scope(connection)
+    if scope is not None:
+        store.set_scope(connection, UserScope(scope))
+    now = store.get_scope(connection)
     whom = "every user of the project" if now is UserScope.EVERYBODY else "the users that are listed for it"
-    say({"account_users": now}, f"An account may name {whom}.", as_json=as_json)
+    return Answer({"account_users": now}, f"An account may name {whom}.")
 
 
 def _with_advice(error: AuthAdminError, email: str, account_id: UUID | None) -> OpsError:
@@ -179,12 +171,9 @@ def _end(connection: Connection, account_id: UUID, user_id: UUID) -> int:
     return left
 
 
-@contextmanager
-def _connect(data_dir: Path | None, account_id: UUID) -> Iterator[Connection]:
-    with open_database(data_dir) as connection:
-        if not store.is_account(connection, account_id):
-            raise UsersError(f"There is no user {account_id}; an account is a row of auth.users.")
-        yield connection
+def _check_account(connection: Connection, account_id: UUID) -> None:
+    if not store.is_account(connection, account_id):
+        raise NoAccount(account_id)
 
 
 def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: str, hint: str = "") -> None:
@@ -194,41 +183,25 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
         raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.{hint}")
 
 
-def _tell(
+def _shown(
+    connection: Connection,
     account_id: UUID,
     found: Sequence[store.User],
     verb: str,
-    scope: UserScope,
-    *,
-    as_json: bool,
     left: Mapping[UUID, int] | None = None,
-) -> None:
+) -> Answer:
     """Say what the list says now, and whether it is asked."""
-    if as_json:
-        people = [asdict(user) | ({"conversations_left": left[user.id]} if left else {}) for user in found]
-        click.echo(encode({"account_id": account_id, "account_users": scope, "users": people}))
-        return
+    scope = store.get_scope(connection)
+    lines = [] if found else [f"Account {account_id} {verb} nobody but its own user."]
     for user in found:
-        click.echo(f"Account {account_id} {verb} {_named(user)}.")
+        lines.append(f"Account {account_id} {verb} {_named(user)}.")
         if left is not None:
             conversations = count(left[user.id], "conversation", "conversations")
-            click.echo(f"  Taken out of {conversations}; legacy sockets are closed within seconds.")
-    if not found:
-        click.echo(f"Account {account_id} {verb} nobody but its own user.")
+            lines.append(f"  Taken out of {conversations}; legacy sockets are closed within seconds.")
     if scope is UserScope.EVERYBODY:
-        click.echo(NOT_ASKED)
-
-
-def _tell_evicted(found: Sequence[store.User], ends: Mapping[UUID, datetime | None], *, as_json: bool) -> None:
-    """Say what was ended, and what cannot be: for how long."""
-    if as_json:
-        click.echo(encode({"evicted": [asdict(user) | {"channels_until": ends[user.id]} for user in found]}))
-        return
-    for user in found:
-        end = ends[user.id]
-        until = f"until {moment(end)}" if end else "until that token ends (Supabase's own: an hour)"
-        click.echo(f"Evicted {_named(user)}: legacy sockets are closed, tokens until now open nothing.")
-        click.echo(f"  A Supabase channel joined before goes on {until}; nobody but Supabase can close it sooner.")
+        lines.append(NOT_ASKED)
+    people = [asdict(user) | ({"conversations_left": left[user.id]} if left else {}) for user in found]
+    return Answer({"account_id": account_id, "account_users": scope, "users": people}, *lines)
 
 
 def _named(user: store.User) -> str:

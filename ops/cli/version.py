@@ -5,7 +5,7 @@ import platform
 
 import click
 
-from ops.terminal.output import say
+from ops.terminal.output import Answer
 
 
 @click.command()
@@ -13,4 +13,4 @@ from ops.terminal.output import say
 def version(*, as_json: bool) -> None:
     """Show the versions of Crossfade and of Python."""
     facts = {"crossfade": importlib.metadata.version("crossfade"), "python": platform.python_version()}
-    say(facts, "\n".join(f"{name} {value}" for name, value in facts.items()), as_json=as_json)
+    Answer(facts, *(f"{name} {value}" for name, value in facts.items())).tell(as_json=as_json)

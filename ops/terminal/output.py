@@ -1,7 +1,7 @@
 """What every command answers with: tables and sentences for people, JSON in camelCase for programs.
 
-`show` and `say` are the only places where a command turns what it has found into text. A command hands over rows or a
-document as it has them (dataclasses, rows of a query, UUIDs, times) and never writes JSON itself.
+An `Answer` is the only place where what a command has found turns into text. A command returns rows or a document as it
+has them (dataclasses, rows of a query, UUIDs, times) and never writes JSON itself.
 """
 
 import dataclasses
@@ -50,32 +50,48 @@ class Column:
         return "" if value is None else moment(value) if isinstance(value, datetime) else str(value)
 
 
-def show(
-    rows: Sequence[Any],
-    columns: Sequence[Column],
-    *,
-    as_json: bool,
-    empty: str | None = None,
-    document: object = None,
-    console: Console | None = None,
-) -> None:
-    """Print rows as a table, or as JSON: the rows themselves, unless another `document` is given.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table. Nothing is ever cut: where the terminal is too narrow for ids in one piece, a row is a paragraph."""
 
-    Nothing is ever cut. Where the terminal is too narrow for a table that leaves ids and addresses in one piece, each
-    row is a paragraph of its own. `empty` is said in place of a table without rows.
-    """
-    if as_json:
-        click.echo(encode(rows if document is None else document))
-    elif not rows and empty:
-        click.echo(empty)
-    else:
-        console = console or Console(highlight=False)
-        console.print(tabulated(rows, columns, console))
+    rows: Sequence[Any]
+    columns: Sequence[Column]
+    empty: str | None = None
+    """Said in place of a table without rows."""
+
+    def tell(self, console: Console) -> None:
+        if not self.rows and self.empty:
+            click.echo(self.empty)
+        else:
+            console.print(tabulated(self.rows, self.columns, console))
 
 
-def say(document: object, sentence: str, *, as_json: bool) -> None:
-    """Print a sentence, or the same as JSON."""
-    click.echo(encode(document) if as_json else sentence)
+class Answer:
+    """What a command has found: a document for programs; for people its parts, which are lines and tables."""
+
+    def __init__(self, document: object, *parts: str | Rows) -> None:
+        self.document = document
+        self.parts = parts
+
+    def tell(self, *, as_json: bool) -> None:
+        if as_json:
+            click.echo(encode(self.document))
+            return
+        for part in self.parts:
+            if isinstance(part, Rows):
+                part.tell(Console(highlight=False))
+            else:
+                click.echo(part)
+
+
+def table(rows: Sequence[Any], columns: Sequence[Column], empty: str | None = None) -> Answer:
+    """Return rows as the whole answer."""
+    return Answer(rows, Rows(rows, columns, empty))
+
+
+def picked(value: object, *names: str) -> dict[str, object]:
+    """Return a document of these fields."""
+    return {name: getattr(value, name) for name in names}
 
 
 def encode(document: object) -> str:

@@ -1,9 +1,10 @@
 """`crossfade parity`: what a client sees on each side, compared with the log; live, and as a report."""
 
-import time
-from collections.abc import Callable, Iterator
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,15 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from ops.cli.options import database_option, json_option
+from ops.cli.answers import answers
+from ops.cli.options import open_dial
 from ops.cli.parity import plot as parity_plot
 from ops.cli.parity.plot import Mark, Stretch
-from ops.cli.rollout.options import run
+from ops.cli.rollout.options import every_option, looks
 from ops.terminal.output import Column, encode, tabulated
 from realtime_bridge.parity import report as reports
 from realtime_bridge.parity.report import SideReport
 from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.slots import SLOT_S
 from realtime_bridge.shared import sql
@@ -51,28 +52,24 @@ def parity() -> None:
 
 @parity.command(short_help="Show the last minute of both sides as it changes.")
 @since_option(60)
-@click.option("--every", "every_s", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds.")
+@every_option(1.0, most_s=60)
 @click.option("--times", type=click.IntRange(1), help="Stop after so many looks instead of at Ctrl-C.")
-@database_option
-@json_option
-def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def watch(*, seconds: int, every_s: float, times: int | None, as_json: bool) -> None:
     """Show the last minute of both sides as a table that follows; --json prints a line for each look."""
-    if as_json:
-        for figures in _looks(data_dir, seconds, every_s, times):
-            click.echo(_json(figures))
-        return
     console = Console(highlight=False)
-    tables = (
-        _table(figures, f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z", console)
-        for figures in _looks(data_dir, seconds, every_s, times)
-    )
-    if not console.is_terminal:  # a file or a pipe keeps every look
-        for table in tables:
-            console.print(table)
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        for table in tables:
-            live.update(table, refresh=True)
+    with contextlib.ExitStack() as stack:
+        show: Callable[[RenderableType], None] = console.print  # a file or a pipe keeps every look
+        if console.is_terminal and not as_json:
+            live = stack.enter_context(Live(console=console, auto_refresh=False))
+            show = functools.partial(live.update, refresh=True)
+        for _ in looks(every_s, times):
+            figures = reports.summarize(asyncio.run(_stretch(seconds)).slots)
+            if as_json:
+                click.echo(_json(figures))
+            else:
+                title = f"last {seconds} s, {datetime.now(UTC):%H:%M:%S}Z"
+                show(Group(_grid(figures, title, console), Text(reports.sentence(figures))))
 
 
 @parity.command(short_help="Sum up a stretch of time: text, JSON or a picture.")
@@ -80,14 +77,13 @@ def watch(*, seconds: int, every_s: float, times: int | None, data_dir: Path | N
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there; png and html need it.")
 @click.option("--strict", is_flag=True, help="Exit with 1 unless both sides were measured and have parity.")
-@database_option
-@json_option
-def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_dir: Path | None, as_json: bool) -> None:
+@answers
+def report(*, seconds: int, form: str, output: Path | None, strict: bool, as_json: bool) -> None:
     """Sum up a stretch of time: text, JSON, or a picture as PNG or HTML page."""
     form = "json" if as_json else form
     if form in ("png", "html") and output is None:
         raise click.UsageError(f"Say where to write the {form} with --output.")
-    stretch = _stretch(data_dir, seconds)
+    stretch = asyncio.run(_stretch(seconds))
     figures = reports.summarize(stretch.slots)
     content = _render(form, stretch, figures)
     if output is None:
@@ -99,27 +95,14 @@ def report(*, seconds: int, form: str, output: Path | None, strict: bool, data_d
         raise click.ClickException(reports.sentence(figures))
 
 
-def _looks(data_dir: Path | None, seconds: int, every_s: float, times: int | None) -> Iterator[list[SideReport]]:
-    """Yield what both sides show now, again and again."""
-    for look in count():
-        if look == times:
-            return
-        if look:
-            time.sleep(every_s)
-        yield reports.summarize(_stretch(data_dir, seconds).slots)
-
-
-def _stretch(data_dir: Path | None, seconds: int) -> Stretch:
+async def _stretch(seconds: int) -> Stretch:
     until = datetime.now(UTC)
     since = until - timedelta(seconds=seconds)
-
-    async def read(connection: Connection) -> Stretch:
+    async with open_dial() as connection:
         slots = await windows.read(connection, FLAG, since)
         values = {"flag": FLAG, "since": since, "until": until}
         marks = await _SQL.list_rows(connection, "stages", class_row(Mark), **values)
-        return Stretch(since=since, until=until, slots=slots, marks=marks)
-
-    return run(data_dir, read)
+    return Stretch(since=since, until=until, slots=slots, marks=marks)
 
 
 def _render(form: str, stretch: Stretch, figures: list[SideReport]) -> str | bytes:
@@ -138,10 +121,6 @@ def _render(form: str, stretch: Stretch, figures: list[SideReport]) -> str | byt
 
 def _json(figures: list[SideReport], **more: object) -> str:
     return encode({**more, "sides": figures, "conclusion": reports.sentence(figures)})
-
-
-def _table(figures: list[SideReport], title: str, console: Console) -> RenderableType:
-    return Group(_grid(figures, title, console), Text(reports.sentence(figures)))
 
 
 def _grid(figures: list[SideReport], title: str, console: Console) -> RenderableType:

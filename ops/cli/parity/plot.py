@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.errors import OpsError
+from ops.terminal.output import moment
 from realtime_bridge.parity.report import Point, SideReport, course, sentence, summarize
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.slots import SLOT_S, Window
@@ -48,7 +49,7 @@ class Stretch:
 
     @property
     def title(self) -> str:
-        return f"Parity from {shown_at(self.since)} to {shown_at(self.until)}"
+        return f"Parity from {moment(self.since)} to {moment(self.until)}"
 
 
 def png(stretch: Stretch) -> bytes:
@@ -125,12 +126,8 @@ def page(stretch: Stretch) -> str:
 def _stages(marks: Sequence[Mark]) -> str:
     if not marks:
         return "<p>The dial was never turned: CHAT_REALTIME_PROVIDER says which side is fed.</p>"
-    rows = "".join(_row([shown_at(mark.at), mark.stage]) for mark in marks)
+    rows = "".join(_row([moment(mark.at), mark.stage]) for mark in marks)
     return f"<h2>The dial</h2><div><table><tr><th>from</th><th>stage</th></tr>{rows}</table></div>"
-
-
-def shown_at(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def shown_ms(value: float | None) -> str:

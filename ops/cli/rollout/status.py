@@ -1,17 +1,16 @@
 """The looks of `crossfade rollout` at itself: status, gate, and who is left. They read and never write."""
 
 import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from ops.cli.options import again, database_option, json_option
-from ops.cli.rollout.options import look, run, watch_options
-from ops.terminal.output import Column, encode, moment, show
+from ops.cli.answers import answers
+from ops.cli.options import again
+from ops.cli.rollout.options import watched
+from ops.terminal.output import Answer, Column, Rows, moment, picked
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import ProcessState, SinkState
 from realtime_bridge.rollout import adoption, following, guide, operators, store
@@ -25,7 +24,7 @@ from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.store import Dial
 
 NAMED = 10  # of those who are left; `left` has them all
-NOBODY_LEFT = "Nobody is left on legacy."
+BRIDGE = ("bridge", "provider", "sinks", "version", "started_at", "seen_at")
 LEFT_COLUMNS = (
     Column("user", "user_id"),
     Column("e-mail", "email"),
@@ -44,44 +43,66 @@ GATE_COLUMNS = (
 
 
 @click.command(short_help="Say where the dial is, why, and what to type next.")
-@watch_options
-@database_option
-@json_option
-def status(*, is_watching: bool, every_s: float, times: int | None, data_dir: Path | None, as_json: bool) -> None:
+@watched
+@answers
+async def status(connection: Connection) -> Answer:
     """Say where the dial is, what is fed, who has moved, what the gate says, and the exact next command."""
-    show = partial(_show_status, data_dir, as_json=as_json)
-    look(show, is_watching=is_watching, every_s=every_s, times=times, as_json=as_json)
+    at = await read_situation(connection)
+    advice = guide.advise(at)
+    command = again(advice.command)
+    by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
+    since = f"  since {moment(at.dial.since)}{by}, version {at.dial.version}"
+    sides = [f"  {_fed(at.sinks[side])}" for side in Side if side in at.sinks]
+    processes = [f"  {_process(process)}" for process in at.following.processes]
+    is_planned = at.plan and at.plan.state in ("running", "paused")
+    plan = [f"Plan ({at.plan.state}): {' '.join(at.plan.steps)}"] if at.plan and is_planned else []
+    return Answer(
+        {**_described(at), "advice": advice.sentence, "next": command},
+        click.style(at.dial.stage.label, bold=True) + since,
+        guide.meaning(at),
+        *(*sides, *processes, *_moved(at.adoption), *plan),
+        guide.gate_line(at),
+        *_reasons(at),
+        f"\n{advice.sentence}\n",
+        f"  {click.style(command, bold=True)}",
+    )
 
 
 @click.command()
-@watch_options
-@database_option
-@json_option
-def gate(*, is_watching: bool, every_s: float, times: int | None, data_dir: Path | None, as_json: bool) -> None:
+@watched
+@answers
+async def gate(connection: Connection) -> Answer:
     """Show every figure that the gate decides by."""
-    show = partial(_show_gate, data_dir, as_json=as_json)
-    look(show, is_watching=is_watching, every_s=every_s, times=times, as_json=as_json)
+    at = await read_situation(connection)
+    word = guide.gate_word(at)
+    parts: list[str | Rows] = []
+    for window, findings in at.verdict.windows:
+        parts.append(f"Window {window.number}, {window.started_at:%H:%M:%S}Z to {window.ended_at:%H:%M:%S}Z")
+        parts.append(Rows(findings, GATE_COLUMNS))
+    document = {"stage": at.dial.stage.label, "policy": at.dial.policy, **at.verdict.figures(), "outcome": word}
+    return Answer(
+        document,
+        *(parts or ["No window has been closed at this stage."]),
+        f"{at.dial.stage.label}: {word}",
+        *_reasons(at),
+    )
 
 
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@database_option
-@json_option
-def left(*, limit: int, data_dir: Path | None, as_json: bool) -> None:
+@answers
+async def left(connection: Connection, *, limit: int) -> Answer:
     """Say who is left on legacy, and would be cut off at complete."""
-
-    async def act(connection: Connection) -> tuple[Adoption, str | None]:
-        counted = await adoption.read(connection, FLAG, named=limit)
-        return counted, (await following.read(connection, FLAG)).complaint
-
-    found, complaint = run(data_dir, act)
+    found = await adoption.read(connection, FLAG, named=limit)
+    complaint = (await following.read(connection, FLAG)).complaint
     figures = found.figures()
-    document = {name: figures[name] for name in ("left", "leftSockets", "leftUsers")} | {"complaint": complaint}
-    show(found.left, LEFT_COLUMNS, as_json=as_json, empty=NOBODY_LEFT, document=document)
-    if complaint and not as_json:
-        click.echo(f"That is by what was told and heard. {complaint}")
-    if found.left and not as_json:
-        click.echo(f"{adoption.people(found.left_count)} left on legacy.")
+    lines = [f"That is by what was told and heard. {complaint}"] if complaint else []
+    lines += [f"{adoption.people(found.left_count)} left on legacy."] if found.left else []
+    return Answer(
+        {name: figures[name] for name in ("left", "leftSockets", "leftUsers")} | {"complaint": complaint},
+        Rows(found.left, LEFT_COLUMNS, "Nobody is left on legacy."),
+        *lines,
+    )
 
 
 async def read_situation(connection: Connection) -> Situation:
@@ -106,11 +127,11 @@ async def _find_adoption(connection: Connection) -> Adoption | None:
     return None
 
 
-def not_brought_back(data_dir: Path | None, before: Dial) -> str | None:
+async def not_brought_back(connection: Connection, before: Dial) -> str | None:
     """Say what a way back from complete leaves as it is. Asked after it: a rollback waits for nobody who counts."""
     if before.stage.name is not StageName.COMPLETE:
         return None
-    found = run(data_dir, _find_adoption)
+    found = await _find_adoption(connection)
     text = (
         f"what was written since {moment(before.since)}, while legacy was not fed; clients fetch it by seq "
         "(afterSeq of subscribe:conversation, after_seq, /events)."
@@ -125,46 +146,25 @@ def not_brought_back(data_dir: Path | None, before: Dial) -> str | None:
     return text
 
 
-def _show_status(data_dir: Path | None, *, as_json: bool) -> None:
-    at = run(data_dir, read_situation)
-    advice = guide.advise(at)
-    command = again(advice.command)
-    if as_json:
-        click.echo(encode({**_described(at), "advice": advice.sentence, "next": command}))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    by = f" by {at.dial.changed_by}" if at.dial.changed_by else ""
-    console.print(f"[bold]{at.dial.stage.label}[/bold]  since {moment(at.dial.since)}{by}, version {at.dial.version}")
-    console.print(guide.meaning(at), markup=False)
-    for side in Side:
-        if state := at.sinks.get(side):
-            console.print(f"  {_fed(state)}", markup=False)
-    for process in at.following.processes:
-        console.print(f"  {_process(process)}", markup=False)
-    _print_adoption(console, at.adoption)
-    if at.plan and at.plan.state in ("running", "paused"):
-        console.print(f"Plan ({at.plan.state}): {' '.join(at.plan.steps)}")
-    console.print(guide.gate_line(at), markup=False)
-    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
-        console.print(f"  {reason}", markup=False)
-    console.print(f"\n{advice.sentence}\n", markup=False)
-    console.print(f"  {command}", style="bold", markup=False)
+def _reasons(at: Situation) -> list[str]:
+    return [f"  {reason}" for reason in filter(None, [*at.verdict.reasons, guide.progress(at)])]
 
 
-def _print_adoption(console: Console, found: Adoption | None) -> None:
+def _moved(found: Adoption | None) -> Iterator[str]:
+    """Say of each side who is there, and name some of those who are left."""
     if found is None:
-        console.print(guide.UNKNOWN, markup=False)
+        yield guide.UNKNOWN
         return
     for side in Side:
-        console.print(f"Users on {side}: {_side(found.sides[side])}", markup=False)
+        yield f"Users on {side}: {_side(found.sides[side])}"
     if not found.left_count:
         return
-    console.print(f"{adoption.people(found.left_count)} left on legacy:", markup=False)
+    yield f"{adoption.people(found.left_count)} left on legacy:"
     for user in found.left[:NAMED]:
         heard = f", last heard {moment(user.heard_at)}" if user.heard_at else ""
-        console.print(f"  {user.email or ''} {user.user_id}: {user.why}{heard}".replace("   ", "  "), markup=False)
+        yield f"  {user.email or ''} {user.user_id}: {user.why}{heard}".replace("   ", "  ")
     if found.left_count > NAMED:
-        console.print(f"  and {found.left_count - NAMED} more: {again('crossfade rollout left')}", markup=False)
+        yield f"  and {found.left_count - NAMED} more: {again('crossfade rollout left')}"
 
 
 def _side(figures: SideFigures) -> str:
@@ -191,22 +191,6 @@ def _process(process: ProcessState) -> str:
     return f"Bridge {process.bridge}: CHAT_REALTIME_PROVIDER={process.provider}, feeds {fed}"
 
 
-def _show_gate(data_dir: Path | None, *, as_json: bool) -> None:
-    at = run(data_dir, read_situation)
-    if as_json:
-        figures = {**at.verdict.figures(), "outcome": guide.gate_word(at)}
-        click.echo(encode({"stage": at.dial.stage.label, "policy": at.dial.policy, **figures}))
-        return
-    for window, findings in at.verdict.windows:
-        click.echo(f"Window {window.number}, {window.started_at:%H:%M:%S}Z to {window.ended_at:%H:%M:%S}Z")
-        show(findings, GATE_COLUMNS, as_json=False)
-    if not at.verdict.windows:
-        click.echo("No window has been closed at this stage.")
-    click.echo(f"{at.dial.stage.label}: {guide.gate_word(at)}")
-    for reason in [*at.verdict.reasons, *filter(None, [guide.progress(at)])]:
-        click.echo(f"  {reason}")
-
-
 def _described(at: Situation) -> dict[str, Any]:
     return {
         "flag": FLAG,
@@ -220,9 +204,9 @@ def _described(at: Situation) -> dict[str, Any]:
         "operators": len(at.operators),
         "hasKeeper": at.following.has_keeper,
         "isFollowed": at.following.complaint is None,
-        "bridges": [_described_bridge(bridge) for bridge in at.following.bridges],
+        "bridges": [picked(one, *BRIDGE) for one in at.following.bridges],
         "gateways": [
-            {"gateway": process.bridge, "provider": process.provider, "startedAt": process.started_at}
+            {"gateway": process.bridge, **picked(process, "provider", "started_at")}
             for process in at.following.processes
             if process.is_gateway
         ],
@@ -230,22 +214,8 @@ def _described(at: Situation) -> dict[str, Any]:
             side.value: {"isFed": at.is_fed(side), "by": state.held_by, "since": state.fed_since}
             for side, state in ((side, at.sinks[side]) for side in Side if side in at.sinks)
         },
-        "gate": {
-            "outcome": guide.gate_word(at),
-            "reasons": list(at.verdict.reasons),
-        },
+        "gate": {"outcome": guide.gate_word(at), "reasons": at.verdict.reasons},
         "adoption": at.adoption.figures() if at.adoption else None,
         "plan": at.plan,
         "waitsForApproval": at.request,
-    }
-
-
-def _described_bridge(bridge: ProcessState) -> dict[str, Any]:
-    return {
-        "bridge": bridge.bridge,
-        "provider": bridge.provider,
-        "sinks": dict(bridge.sinks),
-        "version": bridge.version,
-        "startedAt": bridge.started_at,
-        "seenAt": bridge.seen_at,
     }

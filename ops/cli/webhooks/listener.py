@@ -1,188 +1,20 @@
-"""What `crossfade webhooks listen` does: take events from a source, sign them, post them here. Stores nothing.
+"""The forwarding of `crossfade webhooks listen`: events of a source, signed and posted here. Stores nothing."""
 
-Two sources: the API's catch-up by long poll, for whoever has a key; the event log itself, for whoever has the database.
-"""
-
-import json
-import re
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
-from uuid import UUID
+from typing import Any
 
 import requests
 import urllib3.exceptions
-from psycopg.rows import DictRow, dict_row
 
-from gateway.database import Connection
-from ops.errors import OpsError
+from ops.cli.webhooks.sources import Carried, ListenError, Source
 from ops.machine.private_files import write_private
-from realtime_bridge.event_log.event import EventType
-from realtime_bridge.shared import sql
 from realtime_bridge.webhooks.contract import signing
 
-_QUERIES = sql.Queries(__file__)
 SECRET_FILE = "webhooks-listen-secret"  # noqa: S105 a name, not a secret; beside what `up` keeps
-POLL_S = 0.25
-WAIT_S = 20  # of a long poll; below the time after which proxies give up
-API_TIMEOUT_S = WAIT_S + 10.0
-RETRY_S = 1.0
-API_PATH = re.compile(r"/api/v1/chat(/.*)?$")  # people give the API's address with the path that each request has
-LATEST = "latest"  # asks for the cursor after the newest event
 POST_TIMEOUT_S = 15.0  # as in earnest
-LOOK_BACK = 1_000  # ids below the newest that may still appear: a transaction takes its id before it commits
-
-
-class ListenError(OpsError):
-    """The source does not give events."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """One event as a request carries it."""
-
-    event_id: str
-    type: str
-    seq: int | None
-    body: bytes
-
-
-class Source(Protocol):
-    def events(self) -> Iterator[Carried]: ...
-
-
-class LogSource:
-    """Reads the log of an account from the database, in its order, without end."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        account_id: UUID,
-        patterns: Sequence[str],
-        after: int | None,
-    ) -> None:
-        self._connection = connection
-        self._account_id = account_id
-        self._patterns = list(patterns)
-        self._start = self._newest() if after is None else after
-        self._seen: deque[int] = deque(maxlen=LOOK_BACK)
-
-    def events(self) -> Iterator[Carried]:
-        while True:
-            rows = self._read()
-            for row in rows:
-                self._seen.append(row["id"])
-                if row["wanted"]:
-                    body = row["body"].encode()
-                    yield Carried(event_id=str(row["event_id"]), type=row["type"], seq=row["id"], body=body)
-            if not rows:
-                time.sleep(POLL_S)
-
-    def _newest(self) -> int:
-        return int(_QUERIES.find_value(self._connection, "newest") or 0)
-
-    def _read(self) -> list[DictRow]:
-        newest = max(self._seen, default=self._start)
-        values = {
-            "account_id": self._account_id,
-            "patterns": self._patterns,
-            "after": max(self._start, newest - LOOK_BACK),
-            "seen": list(self._seen),
-        }
-        return _QUERIES.list_rows(self._connection, "read", dict_row, **values)
-
-
-class ApiSource:
-    """Asks `GET /api/v1/chat/events` from now on, by long poll, without end; waits while the gateway is away.
-
-    `say` is told in a sentence what the events alone do not show.
-    """
-
-    def __init__(self, url: str, api_key: str, patterns: Sequence[str], say: Callable[[str], None]) -> None:
-        self._gateway = API_PATH.sub("", url).rstrip("/")
-        self._url = f"{self._gateway}/api/v1/chat/events"
-        self._types = [one.value for one in EventType if any(fnmatchcase(one, pattern) for pattern in patterns)]
-        if not self._types:
-            raise ListenError(
-                f"{' '.join(patterns)} goes to webhooks only; the API tells of messages and conversations."
-            )
-        self._say = say
-        self._session = requests.Session()
-        self._session.headers["X-API-Key"] = api_key
-
-    def events(self) -> Iterator[Carried]:
-        cursor = LATEST
-        while True:
-            answer = self._ask(cursor)
-            if answer.status_code == HTTPStatus.GONE:
-                self._say("Some events are no longer kept and were not forwarded; going on with the oldest that are.")
-                cursor = answer.json()["oldestCursor"]
-                continue
-            page: dict[str, Any] = answer.json()
-            for event in page["data"]:
-                body = json.dumps(event, ensure_ascii=False).encode()
-                yield Carried(event_id=event["eventId"], type=event["type"], seq=event["seq"], body=body)
-            cursor = page["pagination"]["nextCursor"]
-
-    def _ask(self, cursor: str) -> requests.Response:
-        """Return a page, or the answer that the cursor is too old; asks again while the gateway is away or busy.
-
-        Says once why it waits, not at each try.
-        """
-        query = {"after": cursor, "types": ",".join(self._types)} | ({} if cursor == LATEST else {"wait": str(WAIT_S)})
-        is_told = False
-        while True:
-            answer = self._get(query)
-            if answer is not None and not _is_for_now(answer):
-                return self._checked(answer)
-            if not is_told:
-                what = f"No answer from {self._gateway}"
-                if answer is not None:
-                    what = f"{self._gateway} answered {answer.status_code}"
-                self._say(f"{what}, trying again.")
-                is_told = True
-            time.sleep(RETRY_S)
-
-    def _get(self, query: dict[str, str]) -> requests.Response | None:
-        try:
-            return self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
-        except requests.RequestException:
-            return None
-
-    def _checked(self, answer: requests.Response) -> requests.Response:
-        """Return a page or the answer that the cursor is too old; anything else is refused in a sentence."""
-        status = answer.status_code
-        try:
-            document = answer.json()
-        except requests.JSONDecodeError:
-            document = None
-        if not isinstance(document, dict):
-            raise ListenError(f"{self._gateway} answered {status}, and not as Crossfade's gateway does.")
-        if status not in (HTTPStatus.OK, HTTPStatus.GONE):
-            said = [str(document[name]).rstrip(".") for name in ("title", "detail") if document.get(name)]
-            raise ListenError(f"The API answered {status}: {'. '.join(said)}.")
-        return answer
-
-
-def is_http(url: str) -> bool:
-    """Whether a request can be sent there: http or https, a host, and a port that there is."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _is_for_now(answer: requests.Response) -> bool:
-    return answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def kept_secret(data_dir: Path) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 from ops.cli.main import COMMANDS, main
 from ops.demo.tracker import Arrival, SideName, Tracker
 from ops.demo.view import JsonView, LineView
-from ops.terminal.output import Column, encode, show
+from ops.terminal.output import Column, Rows, encode
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
@@ -195,7 +195,7 @@ def test_a_wide_row_becomes_a_paragraph(capsys: pytest.CaptureFixture[str]) -> N
     """Each field on a line, with its heading; a value longer than the line is folded, and nothing of it is lost."""
     address = "https://example.com/" + "a" * 100
     columns = [Column("id", "id"), Column("url", "url"), Column("took, ms", "took_ms")]
-    show([{"id": 7, "url": address, "took_ms": 3}], columns, as_json=False)
+    Rows([{"id": 7, "url": address, "took_ms": 3}], columns).tell(Console())
     printed = capsys.readouterr().out
     assert printed.startswith("id        7")
     assert "".join(printed.split()) == f"id7url{address}took,ms3"
@@ -207,7 +207,7 @@ def test_no_word_of_a_table_is_broken(width: int) -> None:
     columns = [Column("side", "side"), Column("reordered", "n", right=True), Column("last error", "error")]
     rows = [{"side": "supabase", "n": 17, "error": "the other side is on fire and says so at length"}]
     paper = io.StringIO()
-    show(rows, columns, as_json=False, console=Console(width=width, file=paper, color_system=None))
+    Rows(rows, columns).tell(Console(width=width, file=paper, color_system=None))
     printed = paper.getvalue()
     assert max(len(line) for line in printed.splitlines()) <= width
     words = set(re.findall(r"[\w,]+", printed))

@@ -39,7 +39,7 @@ READING = (
 WRITING = (
     *("accounts set", "keys create", "keys revoke", "migrate", "operators add", "operators revoke", "relay replay"),
     *("rollout advance", "rollout approve", "rollout override add", "rollout override remove", "rollout rollback"),
-    *("rollout set", "seed", "users allow", "users create", "users evict", "users forbid"),
+    *("rollout set", "seed", "users allow", "users create", "users evict", "users forbid", "users scope"),
     *("webhooks enable", "webhooks pause", "webhooks resume"),
     *("webhooks listen", "webhooks recover", "webhooks replay", "webhooks retry", "demo", "supabase start", "up"),
 )

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import DictRow
 
+from ops.cli import options
 from ops.cli.main import main
-from ops.cli.webhooks import command as webhooks_command
-from ops.cli.webhooks.listener import SECRET_FILE, ApiSource, Listener, ListenError
+from ops.cli.webhooks.listener import SECRET_FILE, Listener
+from ops.cli.webhooks.sources import ApiSource, ListenError
 from ops.machine.data_dir import DataDir
 from ops.terminal.output import moment
 from realtime_bridge.shared.secrets import SecretBox
@@ -262,7 +263,7 @@ def test_listen_says_once_that_the_api_does_not_answer(monkeypatch: pytest.Monke
         if len(tries) == 3:
             raise Enough
 
-    monkeypatch.setattr("ops.cli.webhooks.listener.time.sleep", sleep)
+    monkeypatch.setattr("ops.cli.webhooks.sources.time.sleep", sleep)
     with pytest.raises(Enough):
         next(ApiSource(gone, "cf_live_x", ["*"], say=said.append).events())
     assert said == [f"No answer from {gone}, trying again."]
@@ -354,7 +355,7 @@ def test_listen_keeps_its_secret(
     for after in ("0", "1"):
         arguments = ["listen", "--forward-to", url, *database, "--after", after]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(webhooks_command, "DEFAULT_DATA_DIR", tmp_path / "data")
+            patch.setattr(options, "DEFAULT_DATA_DIR", tmp_path / "data")
             code, output = crossfade(database_url, *arguments)
         assert code == 0, output
     file = tmp_path / "data" / SECRET_FILE
