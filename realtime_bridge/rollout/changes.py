@@ -8,45 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_bridge.rollout import adoption, following, operators, store
+from realtime_bridge.rollout import adoption, following, operators, rules, store
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.dial import stages
-from realtime_bridge.rollout.dial.errors import (
-    ApprovalNeeded,
-    ApprovalRefused,
-    GateHolds,
-    OperatorRefused,
-    UsersLeft,
-    VersionConflict,
-)
+from realtime_bridge.rollout.dial.errors import ApprovalRefused, GateHolds, UsersLeft, VersionConflict
 from realtime_bridge.rollout.dial.stages import OFF, Stage, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.rollout.store import Action, Dial, Note, Request
+from realtime_bridge.rollout.store import Action, Dial, Request
+from realtime_bridge.rollout.wishes import Change, Wish, changing
 
-APPROVE = "waits for a second operator: crossfade rollout approve"
 SAID = 5  # users in a sentence; `crossfade rollout left` has them all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """A change as somebody asks for it. `version` is the one that was seen; None takes what is there."""
-
-    flag: str
-    stage: Stage
-    by: Who
-    why: str
-    version: int | None = None
-    action: str = "set"
-    is_forced: bool = False
-    """Go on without a passing gate, or without a bridge that follows; the audit says so."""
-    asked_by: str | None = None
-    """In whose name, where the actor is a plan."""
-    leave_behind: int = 0
-    """How many users complete may cut off at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +42,8 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adop
     """
     found = found or await _find_left(connection, wish.flag, wish.stage)
     figures = verdict.figures()
-    async with connection.transaction():
-        dial = await store.lock_dial(connection, wish.flag)
+    async with changing(connection, wish.flag, wish.by) as change:
+        dial = change.dial
         _check_version(dial, wish.version)
         stages.check_change(dial.stage, wish.stage)
         if stages.is_forward(dial.stage, wish.stage):
@@ -77,10 +52,8 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adop
             _check_gate(dial, wish, verdict)
             figures |= _check_left(found, wish)
             if dial.needs_approval:
-                await _request(connection, dial, Action.SET, wish)
-        if not dial.needs_approval or not stages.is_forward(dial.stage, wish.stage):
-            return await _turn(connection, dial, wish, figures)
-    raise ApprovalNeeded(f"{wish.stage.label} {APPROVE}")
+                await change.ask(Action.SET, wish)
+        return await _turn(change, wish, figures)
 
 
 async def roll_back(
@@ -98,11 +71,10 @@ async def roll_back(
 
     With `version` only if the dial has not moved since (a gate judged that version and no other).
     """
-    async with connection.transaction():
-        dial = await store.lock_dial(connection, flag)
-        if not stages.is_forward(stage, dial.stage) or version not in (None, dial.version):
+    async with changing(connection, flag, by) as change:
+        if not stages.is_forward(stage, change.dial.stage) or version not in (None, change.dial.version):
             return None
-        return await _turn(connection, dial, Wish(flag=flag, stage=stage, by=by, why=why, action=action), figures)
+        return await _turn(change, Wish(flag=flag, stage=stage, by=by, why=why, action=action), figures)
 
 
 async def approve(
@@ -117,8 +89,7 @@ async def approve(
     found = (
         await _find_left(connection, flag, stages.parse(asked.stage)) if asked and asked.action is Action.SET else None
     )
-    async with connection.transaction():
-        dial = await store.lock_dial(connection, flag)
+    async with changing(connection, flag, by) as change:
         request = await store.find_request(connection, flag)
         if request is None:
             raise ApprovalRefused("Nothing waits for an approval.")
@@ -126,80 +97,43 @@ async def approve(
             raise ApprovalRefused("Another wish was put in its place meanwhile: look at crossfade rollout status.")
         _check_second(request, by, await operators.lines(connection))
         if request.action is not Action.SET:
-            await store.approve_request(connection, request, actor=by.actor, key_id=by.key_id)
-            return await _agree(connection, dial, request, by)
+            await store.approve_request(connection, request, by)
+            return await _agree(change, request)
         wish = _approved(request, flag, by=by, why=why, is_forced=is_forced)
-        _check_version(dial, request.version)
-        stages.check_change(dial.stage, wish.stage)
+        _check_version(change.dial, request.version)
+        stages.check_change(change.dial.stage, wish.stage)
         if not is_forced:
             await following.check(connection, flag)
-        _check_gate(dial, wish, verdict, is_second=True)
+        _check_gate(change.dial, wish, verdict, is_second=True)
         figures = verdict.figures() | _check_left(found, wish)
-        await store.approve_request(connection, request, actor=by.actor, key_id=by.key_id)
-        return Agreed(request=request, version=await _turn(connection, dial, wish, figures))
+        await store.approve_request(connection, request, by)
+        return Agreed(request=request, version=await _turn(change, wish, figures))
 
 
-async def note_alarm(connection: Connection, flag: str, version: int, *, why: str, figures: Mapping[str, Any]) -> None:
-    """Keep the figures of a gate that fails where the dial does not turn back by itself."""
-    await store.note(
-        connection, Note(flag=flag, actor="gate", action="gate_failed", why=why, version=version, figures=figures)
-    )
-
-
-async def _turn(connection: Connection, dial: Dial, wish: Wish, figures: Mapping[str, Any] | None) -> int:
-    version = await store.turn(connection, dial, wish.stage)
-    await store.withdraw_request(connection, dial.flag)
+async def _turn(change: Change, wish: Wish, figures: Mapping[str, Any] | None) -> int:
+    connection, flag = change.connection, change.dial.flag
+    version = await store.turn(connection, change.dial, wish.stage)
+    await store.withdraw_request(connection, flag)
     if wish.action == "plan":
-        plan = await store.find_plan(connection, dial.flag)
+        plan = await store.find_plan(connection, flag)
         if plan and schedule.following(schedule.parse(plan.steps), wish.stage) is None:
-            await store.set_plan_state(connection, dial.flag, "done", f"reached {wish.stage.label}")
+            await store.set_plan_state(connection, flag, "done", f"reached {wish.stage.label}")
     elif wish.action != "approve":
-        await store.set_plan_state(connection, dial.flag, "stopped", f"{wish.action} by {wish.by.actor}: {wish.why}")
-    line = Note(
-        flag=dial.flag,
-        actor=wish.by.actor,
-        action=f"{wish.action}_forced" if wish.is_forced else wish.action,
-        why=wish.why,
-        version=version,
-        from_stage=dial.stage.label,
-        to_stage=wish.stage.label,
-        key_id=wish.by.key_id,
-        figures=figures,
-    )
-    await store.note(connection, line)
+        await store.set_plan_state(connection, flag, "stopped", f"{wish.action} by {wish.by.actor}: {wish.why}")
+    action = f"{wish.action}_forced" if wish.is_forced else wish.action
+    await change.note(action, wish.why, turned_to=(wish.stage, version), figures=figures)
     return version
 
 
-async def _request(connection: Connection, dial: Dial, action: Action, wish: Wish, operator: str | None = None) -> None:
-    asked = {"actor": wish.asked_by or wish.by.actor, "key_id": wish.by.key_id, "operator": operator}
-    left = wish.leave_behind
-    await store.put_request(connection, dial, action, stage=wish.stage, why=wish.why, leave_behind=left, **asked)
-    said = f"{store.wish(action, operator or wish.stage.label)}: {wish.why}"
-    await _note(connection, dial, wish.by, "request", said)
-
-
-async def _add(connection: Connection, dial: Dial, name: str, *, by: Who, shown_to: str | None, said: str = "") -> str:
-    key = await operators.add(connection, name, by=by.actor, shown_to=shown_to)
-    why = f"{name.strip()} has key {operators.id_of(key)}{said}"
-    await _note(connection, dial, by, "operator_add", why)
-    return key
-
-
-async def _agree(connection: Connection, dial: Dial, request: Request, by: Who) -> Agreed:
+async def _agree(change: Change, request: Request) -> Agreed:
     """Carry out what is no stage. Who agrees is shown a new key, so the new operator is of his line."""
     said = f" (asked by {request.requested_by})"
     key = None
     if request.operator:
-        key = await _add(connection, dial, request.operator, by=by, shown_to=by.key_id, said=said)
+        key = await rules.give_key(change, request.operator, shown_to=change.by.key_id, said=said)
     else:
-        await store.set_needs_approval(connection, dial.flag, needed=False)
-        await _note(connection, dial, by, "approvals_off", f"{request.why}{said}")
-    return Agreed(request=request, version=dial.version, key=key)
-
-
-async def _note(connection: Connection, dial: Dial, by: Who, action: str, why: str) -> None:
-    line = Note(flag=dial.flag, actor=by.actor, action=action, why=why, version=dial.version, key_id=by.key_id)
-    await store.note(connection, line)
+        await rules.end_approvals(change, f"{request.why}{said}")
+    return Agreed(request=request, version=change.dial.version, key=key)
 
 
 def _approved(request: Request, flag: str, *, by: Who, why: str, is_forced: bool) -> Wish:
@@ -237,11 +171,6 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
             f"crossfade rollout left says why; wait for them, or go on with --leave-behind {found.left_count} --why …"
         )
     return {"adoption": found.figures(), **({"leaveBehind": wish.leave_behind} if wish.leave_behind else {})}
-
-
-def _check_operators(lines: Mapping[str, int], who: str) -> None:
-    if not operators.can_agree(lines):
-        raise OperatorRefused(f"{who} has to be known by a key, and {operators.too_few(lines)}")
 
 
 def _check_second(request: Request, by: Who, lines: Mapping[str, int]) -> None:

@@ -14,7 +14,6 @@ from realtime_bridge.rollout import announcer, changes, metrics, store
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.census import Census
-from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial.errors import ApprovalNeeded, NobodyFollows, RolloutError, UsersLeft
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import StageName
@@ -26,6 +25,7 @@ from realtime_bridge.rollout.gate.store import Keeping
 from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.judgement import NOT_JUDGED, evaluate
 from realtime_bridge.rollout.operators import Who
+from realtime_bridge.rollout.wishes import Wish
 from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ class GateKeeper:
                 self._alarmed_at = now
                 metrics.ALARMS.labels(dial.flag).inc()
                 log.error("gate fails at complete: legacy is not fed, so an operator has to decide", why=why)
-                await changes.note_alarm(connection, dial.flag, dial.version, why=why, figures=figures)
+                await store.note(connection, dial, Who(actor=GATE), "gate_failed", why, figures=figures)
             return 0
         version = await changes.roll_back(
             connection,

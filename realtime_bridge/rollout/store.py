@@ -1,7 +1,7 @@
-"""Rows of the dial. Each function is one statement; `changes.py` opens the transactions."""
+"""Rows of the dial. Each function is one statement; `wishes.py` opens the transactions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from realtime_bridge.rollout.dial.stages import Side, Stage
 from realtime_bridge.rollout.dial.store import Connection, _stage
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.gate.verdict import FailureRun
+from realtime_bridge.rollout.operators import Who
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.variables import Told
 
@@ -76,21 +77,6 @@ class Request:
         return wish(self.action, self.operator or self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """One line of the audit."""
-
-    flag: str
-    actor: str
-    action: str
-    why: str
-    version: int
-    from_stage: str | None = None
-    to_stage: str | None = None
-    key_id: str | None = None
-    figures: Mapping[str, Any] | None = field(default=None, repr=False)
-
-
 async def lock_dial(connection: Connection, flag: str) -> Dial:
     """Return the row, which nobody else changes until the transaction ends."""
     await _QUERIES.find_row(connection, "lock_dial", dict_row, flag=flag)
@@ -115,34 +101,29 @@ async def get_dial(connection: Connection, flag: str) -> Dial:
 
 async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
     """Write the stage; return the new version."""
-    row = await _QUERIES.find_row(
-        connection,
-        "turn",
-        dict_row,
-        flag=dial.flag,
-        version=dial.version,
-        stage=stage.name.value,
-        buckets=stage.buckets,
-    )
-    if row is None:
+    values = {"flag": dial.flag, "version": dial.version, "stage": stage.name.value, "buckets": stage.buckets}
+    version: int | None = await _QUERIES.find_value(connection, "turn", **values)
+    if version is None:
         raise RolloutError("The dial moved under its own lock.")
-    return int(row["version"])
+    return version
 
 
-async def note(connection: Connection, line: Note) -> None:
-    await _QUERIES.run(
-        connection,
-        "note",
-        flag=line.flag,
-        actor=line.actor,
-        action=line.action,
-        why=line.why,
-        version=line.version,
-        from_stage=line.from_stage,
-        to_stage=line.to_stage,
-        key_id=line.key_id,
-        figures=Jsonb(line.figures) if line.figures is not None else None,
-    )
+async def note(
+    connection: Connection,
+    dial: Dial,
+    by: Who,
+    action: str,
+    why: str,
+    *,
+    turned_to: tuple[Stage, int] | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a line of the audit; `turned_to` is the stage and the version that the dial has now."""
+    stage, version = turned_to or (None, dial.version)
+    values = {"flag": dial.flag, "actor": by.actor, "key_id": by.key_id, "action": action, "why": why}
+    values |= {"from_stage": dial.stage.label if stage else None, "to_stage": stage.label if stage else None}
+    kept = Jsonb(figures) if figures is not None else None
+    await _QUERIES.run(connection, "note", version=version, figures=kept, **values)
 
 
 async def list_audit(connection: Connection, flag: str, limit: int) -> list[DictRow]:
@@ -193,22 +174,19 @@ async def find_request(connection: Connection, flag: str) -> Request | None:
     return Request(**{**row, "action": Action(row["action"])}) if row else None
 
 
-async def put_request(
-    connection: Connection, dial: Dial, action: Action, *, stage: Stage, why: str, leave_behind: int, **by: str | None
-) -> None:
-    """`by`: actor and key_id, and the operator to add."""
-    values = {"flag": dial.flag, "action": action.value, "stage": stage.label, "version": dial.version, "why": why}
-    await _QUERIES.run(connection, "withdraw_request", flag=dial.flag)
-    await _QUERIES.run(connection, "put_request", leave_behind=leave_behind, **values, **by)
+async def put_request(connection: Connection, dial: Dial, action: Action, stage: Stage, **values: object) -> None:
+    """`values`: why, leave_behind, the operator to add, and of who asks actor and key_id."""
+    await withdraw_request(connection, dial.flag)
+    values |= {"flag": dial.flag, "version": dial.version, "action": action.value, "stage": stage.label}
+    await _QUERIES.run(connection, "put_request", **values)
 
 
 async def withdraw_request(connection: Connection, flag: str) -> bool:
     return await _QUERIES.run(connection, "withdraw_request", flag=flag) > 0
 
 
-async def approve_request(connection: Connection, request: Request, **by: str | None) -> None:
-    """`by`: actor and key_id."""
-    await _QUERIES.run(connection, "approve_request", id=request.id, **by)
+async def approve_request(connection: Connection, request: Request, by: Who) -> None:
+    await _QUERIES.run(connection, "approve_request", id=request.id, actor=by.actor, key_id=by.key_id)
 
 
 async def failures_now(connection: Connection, flag: str) -> dict[Side, FailureRun]:

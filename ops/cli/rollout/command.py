@@ -14,7 +14,6 @@ from ops.cli.rollout.options import by_option, identify, why_option
 from ops.cli.rollout.subjects import find_user
 from ops.terminal.output import Answer, Column, table
 from realtime_bridge.rollout import changes, store
-from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import stages
 from realtime_bridge.rollout.dial import store as dial_store
 from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
@@ -22,6 +21,7 @@ from realtime_bridge.rollout.dial.errors import ApprovalNeeded, StageRefused
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.judgement import evaluate
+from realtime_bridge.rollout.wishes import Wish
 
 GATE_PASSED = "the gate has passed"
 

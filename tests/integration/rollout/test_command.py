@@ -10,12 +10,12 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout import changes
-from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial.errors import VersionConflict
 from realtime_bridge.rollout.dial.stages import SHADOW
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.operators import Who
+from realtime_bridge.rollout.wishes import Wish
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
 

@@ -9,13 +9,13 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout import adoption, changes
-from realtime_bridge.rollout.changes import Wish
 from realtime_bridge.rollout.dial import stages
 from realtime_bridge.rollout.dial.errors import StageRefused
 from realtime_bridge.rollout.guide import UNKNOWN
 from realtime_bridge.rollout.judgement import evaluate
 from realtime_bridge.rollout.metrics import LEFT
 from realtime_bridge.rollout.operators import Who
+from realtime_bridge.rollout.wishes import Wish
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
