@@ -48,8 +48,10 @@ class AuthAdmin:
         wanted |= {"app_metadata": {"chat_accounts": [str(one) for one in accounts]}} if accounts else {}
         answer = self._ask("POST", "/admin/users", wanted)
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.CREATED):
-            sentence = f"{self.url} did not create {email} ({answer.status_code}): {_reason(answer)}"
-            raise AuthAdminError(sentence, is_there=_code(answer) in TAKEN)
+            said = _said(answer)
+            reason = str(said.get("msg") or said.get("message") or said or answer.text)[:REASON_CHARACTERS]
+            sentence = f"{self.url} did not create {email} ({answer.status_code}): {reason}"
+            raise AuthAdminError(sentence, is_there=said.get("error_code") in TAKEN)
         user = answer.json()
         return CreatedUser(id=UUID(user["id"]), email=str(user["email"]))
 
@@ -63,17 +65,9 @@ class AuthAdmin:
             raise AuthAdminError(f"{self.url} did not answer: {type(error).__name__}") from error
 
 
-def _code(answer: requests.Response) -> str | None:
+def _said(answer: requests.Response) -> dict[str, Any]:
     try:
         document = answer.json()
-        return str(document["error_code"]) if "error_code" in document else None
-    except (ValueError, TypeError):
-        return None
-
-
-def _reason(answer: requests.Response) -> str:
-    try:
-        document = answer.json()
-        return str(document.get("msg") or document.get("message") or document)[:REASON_CHARACTERS]
-    except (ValueError, AttributeError):
-        return answer.text[:REASON_CHARACTERS]
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {}

@@ -13,7 +13,7 @@ import aiohttp
 
 from ops.demo.sides import DemoError, SocketIoSide, SupabaseSide, opened
 from ops.demo.tracker import SideName, Tracker
-from ops.demo.view import View
+from ops.demo.view import LineView
 from ops.embedded.ready import Ready
 
 SEND_TIMEOUT_S = 10.0
@@ -24,7 +24,7 @@ PAUSE_S = 0.05  # between two sends, so that the table can be followed
 class Demo:
     """One run; `tracker` and `view` are the caller's, so that a test can look into them."""
 
-    def __init__(self, ready: Ready, tracker: Tracker, view: View) -> None:
+    def __init__(self, ready: Ready, tracker: Tracker, view: LineView) -> None:
         self._ready = ready
         self._tracker = tracker
         self._view = view

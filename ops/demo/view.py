@@ -1,6 +1,6 @@
 """How the demo is shown: a live table on a terminal, a line per arrival elsewhere, JSON lines for scripts."""
 
-from typing import Protocol, Self
+from typing import Self
 
 import click
 from rich.console import Console
@@ -9,37 +9,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.demo.tracker import Arrival, SideName, Tracker
-from ops.terminal.output import encode
+from ops.terminal.output import encode, picked
 
 TITLES = {SideName.SUPABASE: "Supabase Realtime", SideName.SOCKETIO: "Socket.IO"}
 ROWS = 20  # newest messages on the screen
 
 
-class View(Protocol):
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def show_watching(self, conversation_id: int) -> None: ...
-
-    def show(self, arrival: Arrival) -> None: ...
-
-    def show_closed(self, side: SideName, reason: str) -> None: ...
-
-    def show_summary(self) -> None: ...
-
-
-def choose_view(tracker: Tracker, *, as_json: bool) -> View:
+def choose_view(tracker: Tracker, *, as_json: bool) -> "LineView":
     console = Console()
     if as_json:
-        return JsonView(tracker)
+        return JsonView(tracker, console)
     return TableView(tracker, console) if console.is_terminal else LineView(tracker, console)
 
 
 class LineView:
-    def __init__(self, tracker: Tracker, console: Console) -> None:
+    """A line per arrival, and one for what else there is to say. Entered while the demo runs."""
+
+    def __init__(self, tracker: Tracker, console: Console | None = None) -> None:
         self._tracker = tracker
-        self._console = console
+        self._console = console or Console()
 
     def __enter__(self) -> Self:
         return self
@@ -104,35 +92,19 @@ class TableView(LineView):
         return table
 
 
-class JsonView:
+class JsonView(LineView):
     """One object per arrival, then `{"summary": {…}}`; `{"watching": id}` when the sending is over.
 
     `{"closed": {…}}` says of a side that nothing comes from there any more, and why.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
     def show_watching(self, conversation_id: int) -> None:
         click.echo(encode({"watching": conversation_id}))
 
     def show(self, arrival: Arrival) -> None:
-        click.echo(
-            encode(
-                {
-                    "side": arrival.side,
-                    "event_id": arrival.event_id,
-                    "seq": arrival.seq,
-                    "latency_ms": round(1000 * arrival.latency_s, 1),
-                    "repeat": arrival.repeat,
-                }
-            )
-        )
+        latency_ms = round(1000 * arrival.latency_s, 1)
+        seen = picked(arrival, "side", "event_id", "seq")
+        click.echo(encode({**seen, "latency_ms": latency_ms, "repeat": arrival.repeat}))
 
     def show_closed(self, side: SideName, reason: str) -> None:
         click.echo(encode({"closed": {"side": side, "reason": reason}}))

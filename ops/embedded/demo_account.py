@@ -30,6 +30,7 @@ AGENT_EMAIL = "agent@example.com"
 CLIENT_EMAIL = "client@example.com"
 KEY_NAME = "demo"
 SCOPES = tuple(Scope)  # it is there to try everything with
+SERVES = (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)  # a used-up limit is no refusal
 TIMEOUT_S = 10.0
 _SQL = sql.Queries(__file__)
 
@@ -82,11 +83,11 @@ def describe(
 ) -> Ready:
     """Return the facts of the running stack; the users' tokens are new ones."""
     return Ready(
-        gateway_url=addresses.gateway_url,
-        bridge_url=addresses.bridge_url,
-        metrics_url=addresses.metrics_url,
-        bridge_metrics_url=addresses.bridge_metrics_url,
-        supabase_url=addresses.supabase_url,
+        gateway_url=addresses.url("gateway"),
+        bridge_url=addresses.url("bridge"),
+        metrics_url=f"{addresses.url('metrics')}/metrics",
+        bridge_metrics_url=f"{addresses.url('bridge-metrics')}/metrics",
+        supabase_url=addresses.url("supabase"),
         database_url=addresses.database_url,
         redis_url=addresses.redis_url,
         api_key=demo.api_key,
@@ -108,52 +109,36 @@ def _ensure_user(connection: Connection, email: str) -> UUID:
 
 def _make_key(connection: Connection, account_id: UUID, key_env: str) -> str:
     key = api_keys.mint(key_env)
-    key_store.insert(
-        connection,
-        key,
-        account_id=account_id,
-        name=KEY_NAME,
-        scopes=SCOPES,
-        rate_limit=None,
-        send_rate_limit=None,
-        expires_at=None,
-    )
+    unlimited: dict[str, None] = dict.fromkeys(("rate_limit", "send_rate_limit", "expires_at"))
+    key_store.insert(connection, key, account_id=account_id, name=KEY_NAME, scopes=SCOPES, **unlimited)
     return key.text
 
 
 def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> int:
-    answer = requests.post(
-        f"{addresses.gateway_url}/api/v1/chat/conversations",
-        headers={"X-API-Key": api_key},
-        json={
-            "contactJid": CLIENT_EMAIL,
-            "contactName": "Demo client",
-            "participants": [{"userId": str(client_id), "role": "client"}],
-        },
-        timeout=TIMEOUT_S,
-    )
+    taking_part = {"userId": str(client_id), "role": "client"}
+    new = {"contactJid": CLIENT_EMAIL, "contactName": "Demo client", "participants": [taking_part]}
+    answer = _ask(addresses, api_key, "POST", "", new)
     if answer.status_code != HTTPStatus.CREATED:
         raise OpsError(f"The gateway did not create the demo conversation ({answer.status_code}): {answer.text[:300]}")
     return int(answer.json()["data"]["id"])
 
 
 def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
-    """Have the client take part in the conversation; where it does, nothing happens. A used-up limit is no failure."""
-    answer = requests.post(
-        f"{addresses.gateway_url}/api/v1/chat/conversations/{kept.conversation_id}/participants",
-        headers={"X-API-Key": kept.api_key},
-        json={"userId": str(client_id), "role": "client"},
-        timeout=TIMEOUT_S,
-    )
-    if answer.status_code not in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
+    """Have the client take part in the conversation; where it does, nothing happens."""
+    path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
+    answer = _ask(addresses, kept.api_key, "POST", path, taking_part)
+    if answer.status_code not in SERVES:
         raise OpsError(f"The gateway did not let the demo client in ({answer.status_code}): {answer.text[:300]}")
 
 
 def _still_serves(addresses: Addresses, kept: _Kept) -> bool:
-    """Whether the kept key still opens the kept conversation; a limit that is used up is no refusal."""
-    url = f"{addresses.gateway_url}/api/v1/chat/conversations/{kept.conversation_id}"
-    answer = requests.get(url, headers={"X-API-Key": kept.api_key}, timeout=TIMEOUT_S)
-    return answer.status_code in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
+    """Whether the kept key still opens the kept conversation."""
+    return _ask(addresses, kept.api_key, "GET", f"/{kept.conversation_id}").status_code in SERVES
+
+
+def _ask(addresses: Addresses, api_key: str, method: str, path: str, body: object = None) -> requests.Response:
+    url = f"{addresses.url('gateway')}/api/v1/chat/conversations{path}"
+    return requests.request(method, url, json=body, headers={"X-API-Key": api_key}, timeout=TIMEOUT_S)
 
 
 def _find_kept(file: Path) -> _Kept | None:

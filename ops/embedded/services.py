@@ -56,25 +56,8 @@ class Addresses:
         """Return arguments for `Popen` of a process of ours that gets these listeners."""
         return {"cwd": ROOT, "pass_fds": tuple(self.listeners[name].fileno() for name in names)}
 
-    @property
-    def gateway_url(self) -> str:
-        return f"http://{HOST}:{self.port('gateway')}"
-
-    @property
-    def bridge_url(self) -> str:
-        return f"http://{HOST}:{self.port('bridge')}"
-
-    @property
-    def metrics_url(self) -> str:
-        return f"http://{HOST}:{self.port('metrics')}/metrics"
-
-    @property
-    def bridge_metrics_url(self) -> str:
-        return f"http://{HOST}:{self.port('bridge-metrics')}/metrics"
-
-    @property
-    def supabase_url(self) -> str:
-        return f"http://{HOST}:{self.port('supabase')}"
+    def url(self, name: str) -> str:
+        return f"http://{HOST}:{self.port(name)}"
 
 
 def check(environment: Mapping[str, str]) -> None:
@@ -131,15 +114,8 @@ def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
 
 
 def supabase_spec(addresses: Addresses, environment: Mapping[str, str], options: tuple[str, ...]) -> ProcessSpec:
-    fd, database_url = addresses.listeners["supabase"].fileno(), addresses.database_admin_url
-    command = (sys.executable, "-m", "ops.local_supabase", f"--fd={fd}", "--database-url", database_url)
-    return ProcessSpec(
-        name="supabase",
-        command=(*command, *options),
-        environment=environment,
-        is_ready=lambda: _answers(f"{addresses.supabase_url}/"),
-        popen=addresses.handing_over("supabase"),
-    )
+    listening = (f"--fd={addresses.listeners['supabase'].fileno()}", "--database-url", addresses.database_admin_url)
+    return _served("supabase", ("ops.local_supabase", *listening, *options), addresses, environment, probe="/")
 
 
 def gateway_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
@@ -147,23 +123,12 @@ def gateway_spec(addresses: Addresses, environment: Mapping[str, str]) -> Proces
     if package is None or package.origin is None:
         raise AssertionError("gateway is installed together with ops")
     configuration = Path(package.origin).parent / "gunicorn.conf.py"
-    return ProcessSpec(
-        name="gateway",
-        command=(sys.executable, "-m", "gunicorn", "-c", str(configuration), "gateway.wsgi:application"),
-        environment=environment,
-        is_ready=lambda: _answers(f"{addresses.gateway_url}/readyz"),
-        popen=addresses.handing_over("gateway", "metrics"),
-    )
+    command = ("gunicorn", "-c", str(configuration), "gateway.wsgi:application")
+    return _served("gateway", command, addresses, environment, "metrics")
 
 
 def bridge_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
-    return ProcessSpec(
-        name="bridge",
-        command=(sys.executable, "-m", "realtime_bridge"),
-        environment=environment,
-        is_ready=lambda: _answers(f"{addresses.bridge_url}/readyz"),
-        popen=addresses.handing_over("bridge", "bridge-metrics"),
-    )
+    return _served("bridge", ("realtime_bridge",), addresses, environment, "bridge-metrics")
 
 
 def environment(addresses: Addresses, credentials: Credentials, *, files_dir: Path) -> dict[str, str]:
@@ -175,17 +140,35 @@ def environment(addresses: Addresses, credentials: Credentials, *, files_dir: Pa
         **{name: value for name, value in _base().items() if name not in FOREIGN and value.strip()},
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.redis_url,
-        "SUPABASE_URL": addresses.supabase_url,
+        "SUPABASE_URL": addresses.url("supabase"),
         "SUPABASE_ANON_KEY": credentials.anon_key,
         "SUPABASE_SERVICE_ROLE_KEY": credentials.service_role_key,
         "SUPABASE_JWT_SECRET": credentials.jwt_secret,
-        "CROSSFADE_LEGACY_URL": addresses.bridge_url,
+        "CROSSFADE_LEGACY_URL": addresses.url("bridge"),
         "CROSSFADE_GATEWAY_PORT": str(addresses.port("gateway")),
         "CROSSFADE_BRIDGE_PORT": str(addresses.port("bridge")),
         "CROSSFADE_METRICS_PORT": str(addresses.port("metrics")),
         "CROSSFADE_BRIDGE_METRICS_PORT": str(addresses.port("bridge-metrics")),
         "CROSSFADE_LISTEN_FDS": " ".join(f"{port_of(listener)}:{listener.fileno()}" for listener in listeners),
     }
+
+
+def _served(
+    name: str,
+    command: tuple[str, ...],
+    addresses: Addresses,
+    environment: Mapping[str, str],
+    *listeners: str,
+    probe: str = "/readyz",
+) -> ProcessSpec:
+    """Return how a module of ours is run that gets the port of its name, and `listeners`."""
+    return ProcessSpec(
+        name=name,
+        command=(sys.executable, "-m", *command),
+        environment=environment,
+        is_ready=lambda: _answers(f"{addresses.url(name)}{probe}"),
+        popen=addresses.handing_over(name, *listeners),
+    )
 
 
 def _base() -> dict[str, str]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ops.demo.sides import SocketIoSide, opened
 from ops.demo.tracker import SideName, Tracker
-from ops.demo.view import JsonView, LineView, View
+from ops.demo.view import JsonView, LineView
 from ops.embedded.ready import DemoUser
 from realtime_bridge.legacy.farewell import CHANGED, CLOSED, REASON, Farewell
 from realtime_bridge.shared.canary_user import CANARY_ID
@@ -103,7 +103,7 @@ def test_the_demo_says_why_its_socket_was_closed(
     facts = replace(READY, bridge_url=bridge.url, conversation_id=room.id)
     ready = replace(facts, users=(DemoUser(id=str(room.member), token=token(room.member)),))
     end, closed = End(bridge), asyncio.Event()
-    views: list[View] = [JsonView(Tracker()), LineView(Tracker(), Console(width=200))]
+    views: list[LineView] = [JsonView(Tracker()), LineView(Tracker(), Console(width=200))]
 
     def show(side: SideName, reason: str) -> None:
         for view in views:
