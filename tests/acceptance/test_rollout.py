@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from ops.cli.main import main
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.stages import FLAG
-from realtime_bridge.shared.tokens import mint_user_token
+from tests.acceptance.both_sides import open_listener
 from tests.acceptance.stack import Stack, open_place, running
 from tests.clients.node import Line, NodeScript
 from tests.factories import make_conversation, make_user
@@ -101,18 +101,7 @@ def at_off(chat: Chat) -> None:
 
 def listener(chat: Chat, user: UUID) -> NodeScript:
     """One user's official JavaScript clients on both sides at once: shows what each side is fed."""
-    ready = chat.stack.ready
-    config = {
-        "supabaseUrl": ready["supabaseUrl"],
-        "anonKey": ready["anonKey"],
-        "token": mint_user_token(ready["jwtSecret"], user, 3600),
-        "bridgeUrl": ready["bridgeUrl"],
-        "gatewayUrl": ready["gatewayUrl"],
-        "apiKey": chat.key,
-        "conversations": [chat.conversation],
-        "catchUp": False,
-    }
-    return NodeScript("chat/listener.mjs", json.dumps(config))
+    return open_listener(chat.stack, str(user), [chat.conversation])
 
 
 def seen(script: NodeScript) -> list[tuple[str, int]]:
