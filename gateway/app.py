@@ -1,7 +1,5 @@
 """The Flask app: everything is made and joined here, and nowhere else. Connects to nothing yet."""
 
-from collections.abc import Callable, Mapping
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -11,7 +9,7 @@ from gateway.gates.body import BodyGate, BodySizeGate
 from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
-from gateway.gates.deprecation import Deprecation, DeprecationGate
+from gateway.gates.deprecation import DeprecationGate
 from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.forwarded import ForwardedGate
 from gateway.gates.json_text import JsonTextGate
@@ -23,6 +21,8 @@ from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import problems
 from gateway.http.idempotency import Idempotency
+from gateway.http.registration import register
+from gateway.http.routes import Route
 from gateway.keys.cache import KeyCache
 from gateway.keys.sync import KeySync
 from gateway.live.event_waiters import EventWaiters
@@ -30,14 +30,18 @@ from gateway.live.provider_choice import ProviderChoice
 from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.openapi import views as documents
+from gateway.openapi.views import Documents
 from gateway.process import health
+from gateway.process.health import Readiness
 from gateway.process.heartbeat import Heartbeat
 from gateway.process.runtime import NAME, Runtime
 from gateway.process.transfers import Transfers
 from gateway.services.channels import Channels
 from gateway.services.events import CatchUp
 from gateway.services.keys import Keys
+from gateway.services.webhooks import Sealing
 from gateway.settings import Settings
+from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
 from gateway.v1 import (
     account,
@@ -51,36 +55,32 @@ from gateway.v1 import (
     messages,
     participants,
     realtime_sessions,
+    webhook_deliveries,
     webhooks,
 )
 from gateway.v1.paths import KeyId, RowId
-from gateway.v1.schemas.imports import MAX_IMPORT_BYTES
 from gateway.wuzapi import views as wuzapi
+from gateway.wuzapi.views import Lookups
 from realtime_bridge.shared.memory import MemoryKeeper
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
-SEND_ENDPOINTS = frozenset({"messages.send_message"})
-KEY_ENDPOINTS = frozenset({"keys.create_key", "keys.rotate_key"})
-CALLING_ENDPOINTS = frozenset(  # of those that take POST: a file store, Redis, another flag provider
-    {
-        "attachments.create_attachment",
-        "attachments.confirm_attachment",
-        "participants.tell_typing",
-        "realtime_sessions.create_session",
-    }
+ROUTES: tuple[Route, ...] = (  # in the order in which the description of the API shows their resources
+    *health.ROUTES,
+    *documents.ROUTES,
+    *conversations.ROUTES,
+    *participants.ROUTES,
+    *messages.ROUTES,
+    *imports.ROUTES,
+    *attachments.ROUTES,
+    *events.ROUTES,
+    *account.ROUTES,
+    *keys.ROUTES,
+    *channels.ROUTES,
+    *realtime_sessions.ROUTES,
+    *webhooks.ROUTES,
+    *webhook_deliveries.ROUTES,
+    *wuzapi.ROUTES,
 )
-LIVE_ENDPOINTS = frozenset({"events.list_events"})
-NEXT_PARAMETERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
-    "events.list_events": lambda _: "after",
-    "messages.list_versions": lambda _: "after_version",
-    "messages.list_messages": lambda query: "after_seq" if "after_seq" in query else "before_seq",
-}
-DEPRECATED: Mapping[str, Deprecation] = {}  # nothing yet
-LARGER_BODIES = {
-    wuzapi.ENDPOINT: wuzapi.MAX_BODY_BYTES,
-    imports.ENDPOINT: MAX_IMPORT_BYTES,
-    files.ENDPOINT: files.MAX_BODY_BYTES,
-}
 
 
 def create_app(settings: Settings) -> Flask:
@@ -114,59 +114,58 @@ def create_app(settings: Settings) -> Flask:
             account_sends_per_min=settings.account_send_limit_per_min,
             new_keys_per_hour=settings.new_keys_per_hour,
         ),
-        send_endpoints=SEND_ENDPOINTS,
-        key_endpoints=KEY_ENDPOINTS,
         on_failure=metrics.limits_not_applied.inc,
     )
     failed = FailedKeys(lambda: rate_limit.storage, per_min=settings.failed_auth_per_min)
 
-    ephemeral = Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc)
-    file_store = settings.storage.open()
-
-    # The gates, in the order in which a request meets them. The last one, validation, is called by the views.
+    # The gates, in the order in which a request meets them. The last one, validation, stands before the views.
     for gate in (
         RequestIdGate(metrics),
         OwnPortGate(settings.metrics_port),
         ForwardedGate(settings.trusted_proxies, metrics),
         CorsGate(settings.cors_origins),
         CompressionGate(),
-        ConditionalGate(LIVE_ENDPOINTS),
-        LinkGate(NEXT_PARAMETERS),
-        DeprecationGate(DEPRECATED),
+        ConditionalGate(),
+        LinkGate(),
+        DeprecationGate(),
         ApiKeyGate(database, cache, failed, metrics),
         turnstile,
         rate_limit,
         ScopeGate(),
-        BodySizeGate(settings.max_body_bytes, LARGER_BODIES),
+        BodySizeGate(settings.max_body_bytes),
         BodyGate(turnstile, transfers),
         JsonTextGate(),
     ):
         gate.install(app)
 
     problems.register(app)
-    app.register_blueprint(health.blueprint(database, lambda: rate_limit.storage, metrics, turnstile.is_full))
-    app.register_blueprint(documents.blueprint(DEPRECATED))
-    keyring = Keys(
+    file_store = settings.storage.open()
+    made = (
+        settings,
         database,
-        env=settings.env,
-        requests_per_min=settings.rate_limit_per_min,
-        sends_per_min=settings.send_limit_per_min,
+        choices,
+        metrics,
+        transfers,
+        turnstile,
+        rate_limit,
+        file_store,
+        Documents(ROUTES),
+        Readiness(database, lambda: rate_limit.storage, turnstile.is_full),
+        Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc),
+        CatchUp(log, event_waiters),
+        Channels(database, settings.secrets, settings.wuzapi_servers),
+        Sealing(box=settings.secrets, urls=settings.webhook_urls),
+        Keys(
+            database,
+            env=settings.env,
+            requests_per_min=settings.rate_limit_per_min,
+            sends_per_min=settings.send_limit_per_min,
+        ),
+        Lookups(),
     )
-    app.register_blueprint(account.blueprint(database))
-    app.register_blueprint(keys.blueprint(keyring))
-    app.register_blueprint(events.blueprint(CatchUp(log, event_waiters)))
-    app.register_blueprint(conversations.blueprint(database))
-    app.register_blueprint(messages.blueprint(database))
-    app.register_blueprint(realtime_sessions.blueprint(database, choices, settings.sides))
-    app.register_blueprint(webhooks.blueprint(database, settings.secrets, settings.webhook_urls))
-    app.register_blueprint(imports.blueprint(database, rate_limit.charge_sends))
-    app.register_blueprint(participants.blueprint(database, ephemeral))
-    app.register_blueprint(attachments.blueprint(database, file_store, settings.public_url))
-    if isinstance(file_store, DirectoryStore):
-        app.register_blueprint(files.blueprint(file_store, transfers))
-    app.register_blueprint(channels.blueprint(Channels(database, settings.secrets, settings.wuzapi_servers)))
-    app.register_blueprint(wuzapi.blueprint(database, settings.secrets, ephemeral, metrics, transfers, turnstile))
-    Idempotency(database, CALLING_ENDPOINTS).install(app)  # last: it wraps every view that takes POST
+    routes = ROUTES + (files.ROUTES if isinstance(file_store, DirectoryStore) else ())
+    given = {type(one): one for one in made} | {FileStore | None: file_store}
+    register(app, routes, given, Idempotency(database))
     app.extensions[NAME] = Runtime(
         database=database,
         log=log,

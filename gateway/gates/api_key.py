@@ -15,33 +15,13 @@ from gateway.domain.key_text import KeyText, MalformedKeyError
 from gateway.domain.keys import ApiKey
 from gateway.fairness.places import LOOKUPS_QUEUED
 from gateway.gates.failed_keys import FailedKeys
+from gateway.http.routes import Proof, current
 from gateway.keys.cache import KeyCache
 from gateway.metrics import Metrics
 from gateway.store import keys as stored
 from realtime_bridge.shared.shares import Queue, QueueFull
 
 API = "/api/"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})  # the only ones without a key; nothing of an account in them
-SIGNED_ENDPOINTS = frozenset({"wuzapi.receive_event"})  # who sends is proven by the body's signature, in the view
-SIGNED_BLUEPRINTS = frozenset({"files"})  # the URL itself is the permission, and says for what
-OPEN_BLUEPRINTS = frozenset({"documents"})  # the description of the API is for those who have no key yet
-
-
-def is_open_to_all(endpoint: str | None) -> bool:
-    """Whether a route is for everybody, with a key or without."""
-    return (endpoint or "").partition(".")[0] in OPEN_BLUEPRINTS
-
-
-def needs_key(path: str, endpoint: str | None) -> bool:
-    """Whether a route is for consumers with a key; the description of the API asks here, too."""
-    blueprint = (endpoint or "").partition(".")[0]
-    return (
-        path not in OPEN_PATHS
-        and endpoint not in SIGNED_ENDPOINTS
-        and blueprint not in SIGNED_BLUEPRINTS | OPEN_BLUEPRINTS
-    )
-
-
 LOOKUPS_AT_ONCE = 4  # of keys that this worker does not know, three for strangers: guessing never holds all connections
 LOOKUP_WAIT_S = 5.0  # a lookup takes a millisecond; this long a queue is a database that does not answer
 
@@ -71,7 +51,7 @@ class ApiKeyGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        if not needs_key(request.path, request.endpoint) or self._is_elsewhere():
+        if not _needs_key():
             return
         text = self._presented()
         try:
@@ -88,10 +68,6 @@ class ApiKeyGate:
         g.api_key = key
         g.api_key_text = text  # opens what was sealed for this caller; never logged, gone with the request
         self._cache.mark_used(key.id)
-
-    def _is_elsewhere(self) -> bool:
-        """No route, and not beneath the API: the answer is 404 or 405 for everybody, and tells nothing."""
-        return request.endpoint is None and not request.path.startswith(API)
 
     def _presented(self) -> str:
         header = request.headers.get("X-API-Key", "").strip()
@@ -130,3 +106,9 @@ class ApiKeyGate:
     def _refuse(self) -> NoReturn:
         self._failed.count()
         raise errors.ApiKeyInvalid(HINT)
+
+
+def _needs_key() -> bool:
+    """Without a route and not beneath the API, the answer is 404 or 405 for everybody, and tells nothing."""
+    route = current()
+    return route.proof is Proof.KEY if route else request.path.startswith(API)

@@ -3,22 +3,20 @@
 Whoever proves itself by a signature, of the URL or of the body, reads in the view, after as much proof as can be had.
 """
 
-from collections.abc import Mapping
-
 from flask import Flask, g, request
 
 from gateway.errors import PayloadTooLarge
 from gateway.gates.turnstile import TurnstileGate
+from gateway.http.routes import current
 from gateway.http.validation import MAX_BODY_BYTES
 from gateway.process.transfers import Transfers, may_be_slow
 
 
 class BodySizeGate:
-    """`larger` names the views that take more, and how many bytes."""
+    """A route may take more than others."""
 
-    def __init__(self, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(self, max_body_bytes: int) -> None:
         self._max = max_body_bytes
-        self._larger = larger or {}
 
     def install(self, app: Flask) -> None:
         app.config[MAX_BODY_BYTES] = self._max
@@ -27,7 +25,8 @@ class BodySizeGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        limit = self._larger.get(request.endpoint or "", self._max)
+        route = current()
+        limit = (route and route.largest_body) or self._max
         request.max_content_length = limit + 1
         if (request.content_length or 0) > limit:
             raise PayloadTooLarge(f"Send at most {limit} bytes.")

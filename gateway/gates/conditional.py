@@ -5,20 +5,16 @@ from http import HTTPStatus
 
 from flask import Flask, Response, request
 
-from gateway.http.scopes import READING
+from gateway.http.routes import READING, current
 
 
 class ConditionalGate:
-    """`live` names the views whose answers are of the moment: a tag would be of no use to anybody."""
-
-    def __init__(self, live: frozenset[str]) -> None:
-        self._live = live
-
     def install(self, app: Flask) -> None:
         app.after_request(self._tag)
 
     def _tag(self, response: Response) -> Response:
-        if request.method not in READING or response.status_code != HTTPStatus.OK or request.endpoint in self._live:
+        route = current()
+        if route is None or route.live or route.method not in READING or response.status_code != HTTPStatus.OK:
             return response
         if response.mimetype != "application/json" or "Cache-Control" in response.headers:
             return response

@@ -17,14 +17,13 @@ from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
 from gateway.fairness.limit_storage import SCHEME_PREFIX, LimitStorage
 from gateway.http.problems import respond
+from gateway.http.routes import Limit, current
 
 WINDOW_S = 60
 HOUR_S = 3_600
 REQUESTS = "requests"
-SEND = "send"
 ACCOUNT = "account"
 ACCOUNT_SEND = "account-send"
-NEW_KEYS = "new-keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +38,14 @@ class Limits:
 
 
 class RateLimitGate:
-    """`send_endpoints` are the views that count as sending, `key_endpoints` those that make a key."""
-
     def __init__(
         self,
         redis_url: str,
         *,
         limits: Limits,
-        send_endpoints: frozenset[str],
-        key_endpoints: frozenset[str],
         on_failure: Callable[[], None],
     ) -> None:
         self._limits = limits
-        self._send_endpoints = send_endpoints
-        self._key_endpoints = key_endpoints
         self._limiter = Limiter(
             _key_id,
             storage_uri=SCHEME_PREFIX + redis_url,
@@ -62,10 +55,10 @@ class RateLimitGate:
             request_identifier=lambda: request.endpoint or "unrouted",
             application_limits=[
                 ApplicationLimit(self._requests, scope=REQUESTS),
-                ApplicationLimit(self._sends, scope=SEND),
+                ApplicationLimit(self._sends, scope=Limit.SEND),
                 ApplicationLimit(self._account_requests, key_function=_account_id, scope=ACCOUNT),
                 ApplicationLimit(self._account_sends, key_function=_account_id, scope=ACCOUNT_SEND),
-                ApplicationLimit(self._new_keys, key_function=_account_id, scope=NEW_KEYS),
+                ApplicationLimit(self._new_keys, key_function=_account_id, scope=Limit.NEW_KEYS),
             ],
         )
 
@@ -86,7 +79,7 @@ class RateLimitGate:
         of_key = key.send_rate_limit or self._limits.sends_per_min
         of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
         buckets = [
-            (RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), SEND), of_key),
+            (RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), Limit.SEND), of_key),
             (RateLimitItemPerSecond(of_account, WINDOW_S).key_for(_account_id(), ACCOUNT_SEND), of_account),
         ]
         for bucket, limit in buckets:  # all are asked before one is charged
@@ -115,7 +108,7 @@ class RateLimitGate:
         return _a_minute(key.rate_limit or self._limits.requests_per_min) if key else NO_LIMIT
 
     def _sends(self) -> str:
-        key = self._sending_key()
+        key = _key_for(Limit.SEND)
         return _a_minute(key.send_rate_limit or self._limits.sends_per_min) if key else NO_LIMIT
 
     def _account_requests(self) -> str:
@@ -124,16 +117,13 @@ class RateLimitGate:
         return _a_minute(max(self._limits.account_requests_per_min, key.account_rate_limit or 0)) if key else NO_LIMIT
 
     def _account_sends(self) -> str:
-        key = self._sending_key()
+        key = _key_for(Limit.SEND)
         most = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0) if key else 0
         return _a_minute(most) if key else NO_LIMIT
 
     def _new_keys(self) -> str:
-        makes_one = _key() is not None and request.endpoint in self._key_endpoints
+        makes_one = _key_for(Limit.NEW_KEYS) is not None
         return f"{self._limits.new_keys_per_hour} per {HOUR_S} second" if makes_one else NO_LIMIT
-
-    def _sending_key(self) -> ApiKey | None:
-        return _key() if request.endpoint in self._send_endpoints else None
 
     def _refuse(self, _error: RateLimitExceeded) -> Response:
         wait_s = max((_wait_s(limit) for limit in self._limiter.current_limits if limit.breached), default=1)
@@ -169,6 +159,12 @@ def _a_minute(amount: int) -> str:
 def _key() -> ApiKey | None:
     key: ApiKey | None = g.get("api_key")
     return key
+
+
+def _key_for(limit: Limit) -> ApiKey | None:
+    """Return the key of a request whose route counts so."""
+    route = current()
+    return _key() if route is not None and route.limit is limit else None
 
 
 def _key_id() -> str:

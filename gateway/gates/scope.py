@@ -1,9 +1,9 @@
-"""May this key do this. By method, so that a new route cannot forget it; some blueprints want a scope of their own."""
+"""May this key do this."""
 
-from flask import Flask, g, request
+from flask import Flask, g
 
 from gateway.errors import ScopeMissing
-from gateway.http.scopes import scope_of
+from gateway.http.routes import current
 
 
 class ScopeGate:
@@ -13,8 +13,6 @@ class ScopeGate:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        if request.url_rule is None or "api_key" not in g:
-            return
-        scope = scope_of(request.blueprint, request.method)
-        if scope not in g.api_key.scopes:
-            raise ScopeMissing(scope)
+        route = current()
+        if route is not None and "api_key" in g and route.scope not in g.api_key.scopes:
+            raise ScopeMissing(route.scope)

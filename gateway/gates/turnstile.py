@@ -12,8 +12,8 @@ from flask import Flask, g, request
 
 from gateway.errors import ServiceUnavailable
 from gateway.fairness.places import OPEN_AT_ONCE, OPEN_QUEUED, QUEUED
-from gateway.gates.api_key import is_open_to_all
 from gateway.gates.request_id import QUIET
+from gateway.http.routes import Proof, current
 from realtime_bridge.shared.shares import Queue, QueueFull
 
 QUEUE_S = 10.0  # a request that has waited longer has lost its client
@@ -57,7 +57,7 @@ class TurnstileGate:
             return
         if "api_key" in g:
             self.step_in()
-        elif is_open_to_all(request.endpoint):
+        elif (route := current()) is not None and route.proof is Proof.NOTHING:
             self._take(self._open, None)
 
     def _take(self, queue: Queue, owner: Hashable) -> None:

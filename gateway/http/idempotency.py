@@ -10,18 +10,17 @@ an answer may hold a secret that is shown once.
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from os import urandom
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from flask import Flask, Response, current_app, g, request
+from flask import Response, current_app, g, request
 
 from gateway.database import Connection, Database
 from gateway.errors import (
@@ -31,6 +30,7 @@ from gateway.errors import (
     ProblemError,
     ServiceUnavailable,
 )
+from gateway.http.routes import View
 from gateway.store import idempotency as store
 
 HEADER = "Idempotency-Key"
@@ -40,8 +40,6 @@ KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control", "Retry-Afte
 NONCE_BYTES = 12
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')  # RFC 8941 §3.3.3, a String
 _PLAIN = re.compile(r"[\x21-\x7e]{1,255}")
-
-View = Callable[..., Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +52,17 @@ class _Place:
 
 
 class Idempotency:
-    """`calling` names the views that call somebody over the network: no transaction may be open meanwhile."""
+    """Wraps every view that takes POST with a key. No transaction is open around one that `calls_out`."""
 
-    def __init__(self, database: Database, calling: frozenset[str]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._calling = calling
 
-    def install(self, app: Flask) -> None:
-        """Wrap every view that takes POST, also one that was added yesterday. Called after all of them are known."""
-        posts = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
-        for endpoint in posts:
-            app.view_functions[endpoint] = self._wrap(app.view_functions[endpoint])
+    def wrap(self, view: View, *, calls_out: bool) -> View:
+        once = self._apart if calls_out else self._together
 
-    def _wrap(self, view: Callable[..., Any]) -> View:
-        @functools.wraps(view)
         def wrapped(**arguments: Any) -> Response:
             text = request.headers.get(HEADER)
-            if text is None or request.method != "POST" or "api_key" not in g:
-                return view(**arguments)  # type: ignore[no-any-return]
-            once = self._apart if request.endpoint in self._calling else self._together
-            return once(_place(parse(text)), functools.partial(view, **arguments))
+            return view(**arguments) if text is None else once(_place(parse(text)), partial(view, **arguments))
 
         return wrapped
 

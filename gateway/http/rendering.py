@@ -5,12 +5,14 @@ A key that may not read is answered a receipt, and an account that asked for it 
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
-from flask import Response, g, request
+from flask import Response, g
 
 from gateway.domain import versions
 from gateway.domain.keys import Scope
-from gateway.http.scopes import scope_of
+from gateway.domain.versions import Shown
+from gateway.http.routes import current
 from realtime_bridge.shared.content_html import each_with_html
 
 NAMED = frozenset(
@@ -22,9 +24,9 @@ NAMED = frozenset(
 
 def are_due() -> bool:
     """Whether this request writes with a key that may not read."""
-    if "api_key" not in g or request.url_rule is None or Scope.READ in g.api_key.scopes:
-        return False
-    return scope_of(request.blueprint, request.method) is Scope.WRITE
+    route = current()
+    writes = route is not None and route.scope is Scope.WRITE
+    return writes and "api_key" in g and Scope.READ not in g.api_key.scopes
 
 
 def of(representation: str) -> str:
@@ -33,19 +35,39 @@ def of(representation: str) -> str:
     return json.dumps({name: value for name, value in shown.items() if name in NAMED}, ensure_ascii=False)
 
 
-def one(representation: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"success": true, "data": …}`."""
+def moment(when: datetime | None) -> str | None:
+    """As `crossfade.iso8601` writes it."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if when else None
+
+
+def one(representation: str, headers: Mapping[str, str] | None = None) -> Response:
+    """`{"success": true, "data": …}`, with the route's status."""
     if headers and "ETag" in headers and wants_html() and not are_due():
         headers = {**headers, "ETag": versions.with_html(headers["ETag"])}
     (representation,) = [of(representation)] if are_due() else _shown([representation])
-    return _answer(f'{{"success": true, "data": {representation}}}', status, headers)
+    return _answer(f'{{"success": true, "data": {representation}}}', headers)
 
 
-def many(representations: Iterable[str], pagination: Mapping[str, object]) -> Response:
-    """`{"success": true, "data": […], "pagination": {…}}`."""
-    g.pagination = pagination  # for the gate that makes the Link header
+def version(shown: Shown) -> Response:
+    """One thing as it is now, with the ETag that a change of it may name."""
+    return one(shown.representation, {"ETag": shown.etag})
+
+
+def many(
+    representations: Iterable[str],
+    *,
+    page: int | None = None,
+    limit: int | None = None,
+    total: int | None = None,
+    has_more: bool = False,
+    next_cursor: str | None = None,
+    next_as: str = "cursor",
+) -> Response:
+    """`{"success": true, "data": […], "pagination": {…}}`. The parameter `next_as` takes the cursor."""
+    pagination = {"page": page, "limit": limit, "total": total, "hasMore": has_more, "nextCursor": next_cursor}
+    g.pagination, g.next_as = pagination, next_as  # for the gate that makes the Link header
     data = ", ".join(_shown(representations))
-    return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', 200, None)
+    return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', None)
 
 
 def wants_html() -> bool:
@@ -57,5 +79,7 @@ def _shown(representations: Iterable[str]) -> Iterable[str]:
     return each_with_html(representations) if wants_html() else representations
 
 
-def _answer(text: str, status: int, headers: Mapping[str, str] | None) -> Response:
+def _answer(text: str, headers: Mapping[str, str] | None) -> Response:
+    route = current()
+    status = route.status if route else 200
     return Response(text, status=status, headers=dict(headers or {}), content_type="application/json")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar, get_args
 
 from flask import current_app, request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
 from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
@@ -116,6 +116,12 @@ def _words(fault: ErrorDetails, place: str) -> tuple[str, str]:
 MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class NoQuery(BaseModel):
+    """For routes without parameters: whatever is sent is unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_body(model: type[Model]) -> Model:

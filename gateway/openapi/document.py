@@ -1,26 +1,21 @@
-"""The OpenAPI 3.1 document, made from the routes, the catalogue and the models that validate. Pure."""
+"""The OpenAPI 3.1 document, made from the routes, the events and the models that validate. Pure."""
 
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from werkzeug.routing import Rule
 
 from gateway import errors
 from gateway.domain.keys import Scope
 from gateway.errors import ProblemError
-from gateway.gates.api_key import needs_key
-from gateway.gates.deprecation import Deprecation
-from gateway.http.scopes import scope_of
-from gateway.openapi.operations import answers, words
-from gateway.openapi.operations.catalogue import component_of, event_components
-from gateway.openapi.operations.headers import ANSWER_HEADERS, HEADERS, REQUEST_HEADERS, SENT_HEADERS
-from gateway.openapi.operations.operation import REF, Operation
+from gateway.http.routes import ARGUMENT, Proof, Route
+from gateway.openapi import words
+from gateway.openapi.events import REF, component_of, event_components
+from gateway.openapi.headers import HEADERS, IDEMPOTENCY_KEY, IF_MATCH, SENT_HEADERS
+from gateway.v1.schemas import answers
 from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 VERSION = "1.0.0"
@@ -48,23 +43,18 @@ PATHS = {
     "uuid": {"type": "string", "format": "uuid"},
 }
 _RECEIPT = {Scope.WRITE: " Without `chat:read` the answer holds only ids, numbers, states and times."}
-_ARGUMENT = re.compile(r"<(\w+):(\w+)>")
 
 Schema = dict[str, Any]
 
 
-def build(
-    app: Flask, operations: Mapping[str, Operation], deprecated: Mapping[str, Deprecation] | None = None
-) -> Schema:
-    """Return the document. Raises KeyError for a route that nobody has described."""
-    schemas, definitions = _schemas(operations.values())
+def build(routes: Iterable[Route]) -> Schema:
+    """Return the document of the routes for consumers, which are those that take a key."""
+    ours = [route for route in routes if route.proof is Proof.KEY]
+    schemas, definitions = _schemas(ours)
     paths: dict[str, Schema] = {}
-    for rule, method in routes(app):
-        operation = operations[rule.endpoint]
-        path = paths.setdefault(_ARGUMENT.sub(r"{\2}", rule.rule), {})
-        path[method.lower()] = _operation(rule, method, operation, schemas) | (
-            {"deprecated": True} if rule.endpoint in (deprecated or {}) else {}
-        )
+    for route in sorted(ours, key=lambda route: route.path):
+        path = paths.setdefault(ARGUMENT.sub(r"{\2}", route.path), {})
+        path[route.method.lower()] = _operation(route, ours, schemas)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -77,7 +67,7 @@ def build(
         },
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}, {"bearer": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations.values())],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in ours)],
         "paths": paths,
         "webhooks": {kind.type: _sent(kind) for kind in KINDS},
         "components": {
@@ -92,25 +82,12 @@ def build(
     }
 
 
-def components(operations: Iterable[Operation]) -> Schema:
-    """Return the named schemas of everything that is sent and answered."""
-    return _described(_schemas(operations)[1] | event_components())
-
-
-def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
-    """Every route for consumers, which is every one that takes a key, once for each method."""
-    for rule in sorted(app.url_map.iter_rules(), key=lambda found: found.rule):
-        if needs_key(rule.rule, rule.endpoint):
-            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                yield rule, method
-
-
-def _schemas(operations: Iterable[Operation]) -> tuple[dict[type[BaseModel], Schema], Schema]:
-    queries = {operation.query for operation in operations}
-    requests = queries | {operation.body for operation in operations if operation.body is not None}
+def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], Schema], Schema]:
+    queries = {route.query for route in routes if route.query is not None}
+    requests = queries | {route.body for route in routes if route.body is not None}
     shown: set[type[BaseModel]] = {answers.Pagination, answers.Problem}
-    shown |= {model for operation in operations if isinstance(model := operation.answer, type)}
-    requests |= {model for operation in operations for model in operation.mentions}
+    shown |= {model for route in routes if isinstance(model := route.answer, type)}
+    requests |= {model for route in routes for model in route.mentions}
     # What is sent may leave out what has a default; what is answered is always there.
     inputs = [(model, "validation") for model in sorted(requests, key=lambda model: model.__name__)]
     outputs = [(model, "serialization") for model in sorted(shown, key=lambda model: model.__name__)]
@@ -135,33 +112,36 @@ def _untitled(schema: Schema) -> Schema:
     return schema
 
 
-def _operation(rule: Rule, method: str, operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
-    scope = scope_of(rule.endpoint.partition(".")[0], method)
+def _operation(route: Route, others: Iterable[Route], schemas: Mapping[type[BaseModel], Schema]) -> Schema:
     described: Schema = {
-        "operationId": rule.endpoint,
-        "tags": [operation.tag],
-        "summary": operation.summary,
-        "description": f"{operation.description}\n\nNeeds the scope `{scope}`.{_RECEIPT.get(scope, '')}".strip(),
-        "parameters": [*_path_parameters(rule), *_query_parameters(operation.query), *_headers(method, operation)],
-        "responses": _responses(rule, method, operation, schemas),
+        "operationId": route.endpoint,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": (
+            f"{route.description}\n\nNeeds the scope `{route.scope}`.{_RECEIPT.get(route.scope, '')}".strip()
+        ),
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
+        "responses": _responses(route, others, schemas),
     }
-    if operation.body is not None:
-        content: Schema = {"schema": schemas[operation.body]}
-        if operation.example is not None:
-            content["example"] = dict(operation.example)
+    if route.body is not None:
+        content: Schema = {"schema": schemas[route.body]}
+        if route.example is not None:
+            content["example"] = dict(route.example)
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if route.deprecated is not None:
+        described["deprecated"] = True
     return described
 
 
-def _path_parameters(rule: Rule) -> Iterator[Schema]:
-    for converter, name in _ARGUMENT.findall(rule.rule):
+def _path_parameters(route: Route) -> Iterator[Schema]:
+    for converter, name in ARGUMENT.findall(route.path):
         described = words.PARAMETERS.get(name, "")
         yield {"name": name, "in": "path", "required": True, "description": described, "schema": PATHS[converter]}
 
 
-def _query_parameters(model: type[BaseModel]) -> Iterator[Schema]:
+def _query_parameters(route: Route) -> Iterator[Schema]:
     """From the model's own schema; a parameter that is not sent is none, so null is not one of its values."""
-    schema = model.model_json_schema(ref_template=REF)
+    schema = route.query.model_json_schema(ref_template=REF) if route.query else {}
     for name, field in schema.get("properties", {}).items():
         kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
         shown = {key: value for key, value in field.items() if key not in ("anyOf", "title", "description", "default")}
@@ -174,30 +154,27 @@ def _query_parameters(model: type[BaseModel]) -> Iterator[Schema]:
         yield parameter | ({"description": described} if described else {})
 
 
-def _headers(method: str, operation: Operation) -> Iterator[Schema]:
-    if method == "POST":
-        yield REQUEST_HEADERS["Idempotency-Key"]
-    if operation.if_match:
-        yield REQUEST_HEADERS["If-Match"] | {"required": operation.if_match == "required"}
+def _headers(route: Route) -> Iterator[Schema]:
+    if route.method == "POST":
+        yield IDEMPOTENCY_KEY
+    if route.if_match:
+        yield IF_MATCH | {"required": route.must_match}
 
 
-def _responses(rule: Rule, method: str, operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
+def _responses(route: Route, others: Iterable[Route], schemas: Mapping[type[BaseModel], Schema]) -> Schema:
     success: Schema = {
-        "description": HTTPStatus(operation.status).phrase,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ANSWER_HEADERS},
+        "description": HTTPStatus(route.status).phrase,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS},
     }
-    if operation.as_lines:
+    if route.as_lines:
         success["content"] = {"application/x-ndjson": {"schema": {"type": "string"}}}
-    elif operation.answer is not None:
-        success["content"] = {"application/json": {"schema": _envelope(operation, schemas)}}
-    if operation.follows:
-        success["links"] = {
-            name.partition(".")[2]: {"operationId": name, "parameters": dict(parameters)}
-            for name, parameters in operation.follows.items()
-        }
-    responses = {str(operation.status): success}
+    elif route.answer is not None:
+        success["content"] = {"application/json": {"schema": _envelope(route, schemas)}}
+    if route.follows:
+        success["links"] = _links(route, others)
+    responses = {str(route.status): success}
     by_status: dict[int, list[type[ProblemError]]] = {}
-    for problem in _problems(rule, method, operation):
+    for problem in _problems(route):
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
         responses[str(status)] = _problem_answer([problem.code for problem in problems], schemas)
@@ -205,37 +182,49 @@ def _responses(rule: Rule, method: str, operation: Operation, schemas: Mapping[t
     return dict(sorted(responses.items()))
 
 
+def _links(route: Route, others: Iterable[Route]) -> Schema:
+    """To every route of the thing that is answered: those with these path parameters and no others."""
+    found = {
+        name: place if place.startswith("$") else f"$response.body#/data/{place}"
+        for name, place in route.follows.items()
+    }
+    return {
+        other.endpoint.partition(".")[2]: {"operationId": other.endpoint, "parameters": found}
+        for other in others
+        if set(other.arguments) == route.follows.keys()
+    }
+
+
 def _problem_answer(codes: Iterable[str], schemas: Mapping[type[BaseModel], Schema]) -> Schema:
     described = ", ".join(f"[`{code}`](/docs/problems/{code})" for code in codes)
     return {"description": described, "content": {"application/problem+json": {"schema": schemas[answers.Problem]}}}
 
 
-def _problems(rule: Rule, method: str, operation: Operation) -> Iterable[type[ProblemError]]:
+def _problems(route: Route) -> Iterable[type[ProblemError]]:
     found: list[type[ProblemError]] = [*ANY]
-    if operation.body is not None:
+    if route.body is not None:
         found += WITH_BODY
-    if rule.arguments:
+    if route.arguments:
         found.append(errors.NotFound)
-    if method == "POST":
+    if route.method == "POST":
         found += [errors.IdempotencyKeyInvalid, errors.IdempotencyInFlight, errors.IdempotencyKeyReused]
-    if operation.if_match:
+    if route.if_match:
         found.append(errors.PreconditionFailed)
-    if operation.if_match == "required":
+    if route.must_match:
         found.append(errors.PreconditionRequired)
-    return dict.fromkeys([*found, *operation.problems])
+    return dict.fromkeys([*found, *route.problems])
 
 
-def _envelope(operation: Operation, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
-    assert operation.answer is not None  # noqa: S101 asked by the caller
-    answer = operation.answer
+def _envelope(route: Route, schemas: Mapping[type[BaseModel], Schema]) -> Schema:
+    assert route.answer is not None  # noqa: S101 asked by the caller
+    answer = route.answer
     item = {"$ref": REF.format(model=answer)} if isinstance(answer, str) else schemas[answer]
-    data = {"type": "array", "items": item} if operation.is_list else item
+    data = {"type": "array", "items": item} if route.is_list else item
     properties: Schema = {
         "success": {"const": True, "description": "Always true here: errors have another form."},
-        "data": data
-        | {"description": "What was asked for." if operation.is_list else "What it is about, as it is now."},
+        "data": data | {"description": "What was asked for." if route.is_list else "What it is about, as it is now."},
     }
-    if operation.is_list:
+    if route.is_list:
         properties["pagination"] = schemas[answers.Pagination] | {"description": "Where the list goes on."}
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 

@@ -4,16 +4,16 @@ import functools
 import importlib.metadata
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
+from functools import partial
 from html import escape
 from importlib.resources import files
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Response, current_app, redirect, request
 
 from gateway.errors import NotFound
-from gateway.gates.deprecation import Deprecation
+from gateway.http.routes import Proof, Route
 from gateway.openapi import document
-from gateway.openapi.operations.catalogue import OPERATIONS
 from gateway.openapi.pages.problems import problem_types
 from gateway.openapi.pages.site import Site
 from gateway.openapi.pages.snippets import BASE
@@ -47,57 +47,24 @@ HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{
 PLACES = {"resource": "/docs", "problem": "/docs/problems"}
 
 
-def blueprint(deprecated: Mapping[str, Deprecation]) -> Blueprint:
-    views = Documents(deprecated)
-    routes = Blueprint("documents", __name__)
-    for name, rule, view in (
-        ("root", "/", views.root),
-        ("openapi", "/api/v1/openapi.json", views.openapi),
-        ("begin", "/docs", lambda: views.page("begin")),
-        ("slash", "/docs/", lambda: redirect("/docs", code=308)),
-        ("resource", "/docs/api/<name>", lambda name: views.page("resource", name)),
-        ("events", "/docs/events", lambda: views.page("events")),
-        ("schemas", "/docs/schemas", lambda: views.page("schemas")),
-        ("problems", "/docs/problems", lambda: views.page("problems")),
-        ("problem", "/docs/problems/<name>", lambda name: views.page("problem", name)),
-        ("search", "/docs/search.json", views.search),
-        ("static", "/docs/<name>", views.static),
-    ):
-        routes.add_url_rule(rule, endpoint=name, view_func=view, methods=["GET"])
-    return routes
-
-
 class Documents:
     """Each text is made when it is first asked for, and stays; there are as many as there are names."""
 
-    def __init__(self, deprecated: Mapping[str, Deprecation]) -> None:
-        self._deprecated = deprecated
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = routes
         self._made: dict[tuple[str, ...], str] = {}
 
     @functools.cached_property
-    def _described(self) -> str:
-        return json.dumps(document.build(current_app, OPERATIONS, self._deprecated))
+    def openapi(self) -> str:
+        return json.dumps(document.build(self._routes))
 
     @functools.cached_property
     def _site(self) -> Site:
-        return Site(json.loads(self._described), problem_types())
-
-    def root(self) -> Response:
-        asked = request.accept_mimetypes.best_match([JSON, HTML], default=JSON)
-        facts = Response(json.dumps(FACTS), content_type=JSON, headers=HEADERS)
-        answer = self.page("home") if asked == HTML else facts
-        answer.vary.add("Accept")
-        return answer
-
-    def openapi(self) -> Response:
-        return Response(self._described, content_type=JSON, headers=HEADERS)
+        return Site(json.loads(self.openapi), problem_types())
 
     @functools.cached_property
-    def _found(self) -> str:
+    def search(self) -> str:
         return self._site.search()
-
-    def search(self) -> Response:
-        return Response(self._found, content_type=JSON, headers=HEADERS)
 
     def page(self, *kind_and_name: str) -> Response:
         """Answer with a page of the site, by its kind and, where there are several, its name."""
@@ -109,11 +76,61 @@ class Documents:
             self._made[kind_and_name] = made
         return _html(self._made[kind_and_name])
 
-    def static(self, name: str) -> Response:
-        if name not in STATIC:
-            raise NotFound("There is no such page; /docs lists them all.")
-        text = (files("gateway.openapi") / "static" / name).read_text(encoding="utf-8")
-        return Response(text, content_type=STATIC[name], headers=HEADERS)
+
+def root(documents: Documents) -> Response:
+    asked = request.accept_mimetypes.best_match([JSON, HTML], default=JSON)
+    facts = Response(json.dumps(FACTS), content_type=JSON, headers=HEADERS)
+    answer = documents.page("home") if asked == HTML else facts
+    answer.vary.add("Accept")
+    return answer
+
+
+def openapi(documents: Documents) -> Response:
+    return Response(documents.openapi, content_type=JSON, headers=HEADERS)
+
+
+def search(documents: Documents) -> Response:
+    return Response(documents.search, content_type=JSON, headers=HEADERS)
+
+
+def page(documents: Documents) -> Response:
+    return documents.page(_kind())
+
+
+def named_page(documents: Documents, name: str) -> Response:
+    return documents.page(_kind(), name)
+
+
+def slash() -> Response:
+    return current_app.make_response(redirect("/docs", code=308))
+
+
+def static(name: str) -> Response:
+    if name not in STATIC:
+        raise NotFound("There is no such page; /docs lists them all.")
+    text = (files("gateway.openapi") / "static" / name).read_text(encoding="utf-8")
+    return Response(text, content_type=STATIC[name], headers=HEADERS)
+
+
+_route = partial(Route, "GET", area="documents", proof=Proof.NOTHING)
+ROUTES = (
+    _route("/", root),
+    _route("/api/v1/openapi.json", openapi),
+    _route("/docs", page, name="begin"),
+    _route("/docs/", slash),
+    _route("/docs/api/<name>", named_page, name="resource"),
+    _route("/docs/events", page, name="events"),
+    _route("/docs/schemas", page, name="schemas"),
+    _route("/docs/problems", page, name="problems"),
+    _route("/docs/problems/<name>", named_page, name="problem"),
+    _route("/docs/search.json", search),
+    _route("/docs/<name>", static),
+)
+
+
+def _kind() -> str:
+    """Each page of the site has a route, which has its name."""
+    return (request.endpoint or "").partition(".")[2]
 
 
 def _html(text: str) -> Response:

@@ -4,16 +4,18 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import psycopg
-from flask import Blueprint, Response
+from flask import Response
 
 import migrations.versions
 from gateway.database import Database
 from gateway.errors import ServiceUnavailable
 from gateway.fairness.limit_storage import LimitStorage
+from gateway.http.routes import Proof, Route
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.store import health as store
 
@@ -26,31 +28,36 @@ NO_DATABASE = {"database": DOWN, "schema": UNKNOWN, "writes": UNKNOWN}
 Checks = dict[str, str]
 
 
-def blueprint(
-    database: Database, limits: Callable[[], LimitStorage], metrics: Metrics, is_full: Callable[[], bool]
-) -> Blueprint:
+class Readiness:
     """`is_full` tells that requests wait for much too long, or are refused, because others do."""
-    routes = Blueprint("health", __name__)
-    check_database = Probe(DatabaseCheck(database), dict(NO_DATABASE))
-    check_redis = Probe(lambda: {"redis": OK if limits().check() else DEGRADED}, {"redis": DEGRADED})
 
-    def livez() -> Response:
-        """The process answers; nothing else is looked at, or a database outage would restart every worker."""
-        return _answer(200, {"status": OK})
+    def __init__(self, database: Database, limits: Callable[[], LimitStorage], is_full: Callable[[], bool]) -> None:
+        self._check_database = Probe(DatabaseCheck(database), dict(NO_DATABASE))
+        self._check_redis = Probe(lambda: {"redis": OK if limits().check() else DEGRADED}, {"redis": DEGRADED})
+        self._is_full = is_full
 
-    def readyz() -> Response:
-        """Without the database, or room for a write, no request can succeed; without Redis all do, only unlimited."""
-        checks = check_database() | check_redis() | {"turnstile": FULL if is_full() else OK}
-        ready = all(checks[name] == OK for name in ("database", "schema", "writes", "turnstile"))
-        return _answer(200 if ready else 503, {"status": OK if ready else DOWN, **checks})
+    def __call__(self) -> Checks:
+        return self._check_database() | self._check_redis() | {"turnstile": FULL if self._is_full() else OK}
 
-    def metrics_text() -> Response:
-        return Response(metrics.render(), content_type=CONTENT_TYPE)
 
-    routes.add_url_rule("/livez", view_func=livez, methods=["GET"])
-    routes.add_url_rule("/readyz", view_func=readyz, methods=["GET"])
-    routes.add_url_rule("/metrics", view_func=metrics_text, methods=["GET"])
-    return routes
+def livez() -> Response:
+    """The process answers; nothing else is looked at, or a database outage would restart every worker."""
+    return _answer(200, {"status": OK})
+
+
+def readyz(check: Readiness) -> Response:
+    """Without the database, or room for a write, no request can succeed; without Redis all do, only unlimited."""
+    checks = check()
+    ready = all(checks[name] == OK for name in ("database", "schema", "writes", "turnstile"))
+    return _answer(200 if ready else 503, {"status": OK if ready else DOWN, **checks})
+
+
+def metrics_text(metrics: Metrics) -> Response:
+    return Response(metrics.render(), content_type=CONTENT_TYPE)
+
+
+_route = partial(Route, "GET", area="health", proof=Proof.NOTHING)
+ROUTES = (_route("/livez", livez), _route("/readyz", readyz), _route("/metrics", metrics_text))
 
 
 def newest_version() -> str:

@@ -1,38 +1,49 @@
 """`/account`: what the account chose for itself. Parse, call the service, render."""
 
 import json
-from datetime import UTC
+from functools import partial
+from uuid import UUID
 
-from flask import Blueprint, Response, g
+from flask import Response
 
 from gateway.database import Database
 from gateway.domain.accounts import AccountSettings
+from gateway.domain.keys import Scope
 from gateway.http import rendering
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Route
 from gateway.services import account as service
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas import answers
 from gateway.v1.schemas.account import ChangeAccount
-from gateway.v1.schemas.fields import NoQuery
 
 
-def blueprint(database: Database) -> Blueprint:
-    routes = Blueprint("account", __name__, url_prefix=PREFIX)
+def get_account(database: Database, account_id: UUID) -> Response:
+    """Get the account."""
+    return _one(service.get_account(database, account_id))
 
-    def get_account() -> Response:
-        read_query(NoQuery)
-        return _one(service.get_account(database, g.api_key.account_id))
 
-    def change_account() -> Response:
-        read_query(NoQuery)
-        body = read_body(ChangeAccount)
-        return _one(service.change_account(database, g.api_key.account_id, content_html=body.content_html))
+def change_account(database: Database, account_id: UUID, body: ChangeAccount) -> Response:
+    """Change the account. With `contentHtml`, whatever shows `content` (routes, events, webhooks, channels, sockets)
+    shows `contentHtml`, too, which is safe to put on a page, and `lastMessagePreviewHtml` beside `lastMessagePreview`.
+    It holds within a second.
+    """
+    return _one(service.change_account(database, account_id, content_html=body.content_html))
 
-    routes.add_url_rule("/account", view_func=get_account, methods=["GET"])
-    routes.add_url_rule("/account", view_func=change_account, methods=["PATCH"])
-    return routes
+
+_route = partial(
+    Route,
+    area="account",
+    tag="Account",
+    answer=answers.Account,
+    own_scope=Scope.KEYS,  # whoever hands out keys decides what everybody with a key is shown
+)
+ROUTES = (
+    _route("GET", f"{PREFIX}/account", get_account),
+    _route("PATCH", f"{PREFIX}/account", change_account, example={"contentHtml": True}),
+)
 
 
 def _one(settings: AccountSettings) -> Response:
-    updated_at = settings.updated_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if settings.updated_at else None
+    updated_at = rendering.moment(settings.updated_at)
     shown = {"id": str(settings.id), "contentHtml": settings.content_html, "updatedAt": updated_at}
     return rendering.one(json.dumps(shown))

@@ -1,70 +1,91 @@
 """`/attachments`: announce a file, put it to the signed URL, confirm it. Parse, call the service, render."""
 
 import json
+from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, Response, g
+from flask import Response
 
 from gateway.database import Database
 from gateway.domain.attachments import Attachment
-from gateway.errors import NotConfigured
+from gateway.errors import AttachmentNotUploaded, AttachmentRejected, NotConfigured
 from gateway.http import rendering
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Route
 from gateway.services import attachments as service
+from gateway.settings import Settings
 from gateway.storage.base import UPLOAD_TTL_S, FileStore
 from gateway.v1.paths import PREFIX
+from gateway.v1.schemas import answers
 from gateway.v1.schemas.attachments import CreateAttachment
-from gateway.v1.schemas.fields import NoQuery
 
-ATTACHMENT = "/attachments/<uuid:attachment_id>"
+ATTACHMENTS = f"{PREFIX}/attachments"
+ATTACHMENT = f"{ATTACHMENTS}/<uuid:attachment_id>"
 OFF = "Ask the operator to configure a file store (CROSSFADE_STORAGE)."
 
 
-def blueprint(database: Database, files: FileStore | None, public_url: str) -> Blueprint:
-    """The embedded store's URLs are paths of this gateway, which is at `public_url`, whatever Host a caller names."""
+def create_attachment(
+    database: Database, files: FileStore | None, settings: Settings, account_id: UUID, body: CreateAttachment
+) -> Response:
+    """Announce a file. Then put the bytes to `upload.url`, confirm, and send a message with the id."""
+    attachment, upload = service.create(database, _on(files), account_id, body.to_domain())
+    how = {
+        "method": upload.method,
+        "url": _absolute(settings, upload.url),
+        "headers": upload.headers,
+        "expiresAt": service.ends_at(UPLOAD_TTL_S),
+    }
+    return rendering.one(
+        json.dumps(_shown(attachment) | {"upload": how}), {"Location": f"{ATTACHMENTS}/{attachment.id}"}
+    )
 
-    def absolute(url: str) -> str:
-        return public_url + url if url.startswith("/") else url
 
-    routes = Blueprint("attachments", __name__, url_prefix=PREFIX)
+def confirm_attachment(database: Database, files: FileStore | None, account_id: UUID, attachment_id: UUID) -> Response:
+    """Confirm an upload. The type is told from the bytes, not from the name."""
+    return rendering.one(json.dumps(_shown(service.confirm(database, _on(files), account_id, attachment_id))))
 
-    def create_attachment() -> Response:
-        read_query(NoQuery)
-        new = read_body(CreateAttachment).to_domain()
-        attachment, upload = service.create(database, _on(files), g.api_key.account_id, new)
-        how = {
-            "method": upload.method,
-            "url": absolute(upload.url),
-            "headers": upload.headers,
-            "expiresAt": service.ends_at(UPLOAD_TTL_S),
-        }
-        shown = _shown(attachment) | {"upload": how}
-        location = f"{PREFIX}/attachments/{attachment.id}"
-        return rendering.one(json.dumps(shown), status=201, headers={"Location": location})
 
-    def confirm_attachment(attachment_id: UUID) -> Response:
-        read_query(NoQuery)
-        return rendering.one(
-            json.dumps(_shown(service.confirm(database, _on(files), g.api_key.account_id, attachment_id)))
-        )
+def get_attachment(
+    database: Database, files: FileStore | None, settings: Settings, account_id: UUID, attachment_id: UUID
+) -> Response:
+    """Get a file's state and URL."""
+    attachment, url = service.get(database, _on(files), account_id, attachment_id)
+    ends_at = service.ends_at(service.DOWNLOAD_TTL_S)
+    download = {"url": _absolute(settings, url), "expiresAt": ends_at} if url else None
+    return rendering.one(json.dumps(_shown(attachment) | {"download": download}))
 
-    def get_attachment(attachment_id: UUID) -> Response:
-        read_query(NoQuery)
-        attachment, url = service.get(database, _on(files), g.api_key.account_id, attachment_id)
-        ends_at = service.ends_at(service.DOWNLOAD_TTL_S)
-        download = {"url": absolute(url), "expiresAt": ends_at} if url else None
-        return rendering.one(json.dumps(_shown(attachment) | {"download": download}))
 
-    routes.add_url_rule("/attachments", view_func=create_attachment, methods=["POST"])
-    routes.add_url_rule(f"{ATTACHMENT}/confirm", view_func=confirm_attachment, methods=["POST"])
-    routes.add_url_rule(ATTACHMENT, view_func=get_attachment, methods=["GET"])
-    return routes
+_route = partial(Route, area="attachments", tag="Attachments", calls_out=True)  # the file store
+ROUTES = (
+    _route(
+        "POST",
+        ATTACHMENTS,
+        create_attachment,
+        status=201,
+        answer=answers.NewAttachment,
+        example={"fileName": "invoice.pdf", "contentType": "application/pdf", "sizeBytes": 52311},
+        problems=(NotConfigured,),
+        follows={"attachment_id": "id"},
+    ),
+    _route(
+        "POST",
+        f"{ATTACHMENT}/confirm",
+        confirm_attachment,
+        answer=answers.AttachmentState,
+        problems=(AttachmentNotUploaded, AttachmentRejected, NotConfigured),
+    ),
+    _route("GET", ATTACHMENT, get_attachment, answer=answers.ShownAttachment, problems=(NotConfigured,)),
+)
 
 
 def _on(files: FileStore | None) -> FileStore:
     if files is None:
         raise NotConfigured(OFF)
     return files
+
+
+def _absolute(settings: Settings, url: str) -> str:
+    """The embedded store's URLs are paths of this gateway, wherever it is, whatever Host a caller names."""
+    return settings.public_url + url if url.startswith("/") else url
 
 
 def _shown(attachment: Attachment) -> dict[str, object]:

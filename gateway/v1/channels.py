@@ -4,57 +4,79 @@ A conversation belongs to a channel when its `channel` is the channel's name: wh
 """
 
 import json
-from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, Response, g
+from flask import Response
 
 from gateway.domain.channels import Channel
+from gateway.domain.keys import Scope
+from gateway.errors import ChannelNameTaken, NotConfigured
 from gateway.http import rendering
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Route
 from gateway.services.channels import Channels
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas.channels import CHANNEL, ChangeChannel, CreateChannel
-from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas import answers
+from gateway.v1.schemas.channels import ChangeChannel, CreateChannel
 from gateway.wuzapi.views import PREFIX as HOOKS
 
+CHANNELS = f"{PREFIX}/channels"
+CHANNEL = f"{CHANNELS}/<uuid:channel_id>"
 
-def blueprint(service: Channels) -> Blueprint:
-    routes = Blueprint("channels", __name__, url_prefix=PREFIX)
 
-    def create_channel() -> Response:
-        read_query(NoQuery)
-        channel, hmac_key = service.create_channel(g.api_key.account_id, read_body(CreateChannel).to_domain())
-        shown = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
-        return rendering.one(json.dumps(shown), status=201, headers={"Location": f"{PREFIX}/channels/{channel.id}"})
+def create_channel(channels: Channels, account_id: UUID, body: CreateChannel) -> Response:
+    """Connect a messenger."""
+    channel, hmac_key = channels.create_channel(account_id, body.to_domain())
+    shown = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
+    return rendering.one(json.dumps(shown), {"Location": f"{CHANNELS}/{channel.id}"})
 
-    def list_channels() -> Response:
-        """All of them: an account has a handful."""
-        read_query(NoQuery)
-        found = service.list_channels(g.api_key.account_id)
-        pagination = {"page": None, "limit": None, "total": len(found), "hasMore": False, "nextCursor": None}
-        return rendering.many([json.dumps(_shown(channel)) for channel in found], pagination)
 
-    def get_channel(channel_id: UUID) -> Response:
-        read_query(NoQuery)
-        return rendering.one(json.dumps(_shown(service.get_channel(g.api_key.account_id, channel_id))))
+def list_channels(channels: Channels, account_id: UUID) -> Response:
+    """List channels."""
+    found = channels.list_channels(account_id)  # an account has a handful
+    return rendering.many([json.dumps(_shown(channel)) for channel in found], total=len(found))
 
-    def change_channel(channel_id: UUID) -> Response:
-        read_query(NoQuery)
-        change = read_body(ChangeChannel).to_domain()
-        return rendering.one(json.dumps(_shown(service.change_channel(g.api_key.account_id, channel_id, change))))
 
-    def delete_channel(channel_id: UUID) -> Response:
-        read_query(NoQuery)
-        service.delete_channel(g.api_key.account_id, channel_id)
-        return Response(status=204)
+def get_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:
+    """Get a channel."""
+    return rendering.one(json.dumps(_shown(channels.get_channel(account_id, channel_id))))
 
-    routes.add_url_rule("/channels", view_func=create_channel, methods=["POST"])
-    routes.add_url_rule("/channels", view_func=list_channels, methods=["GET"])
-    routes.add_url_rule(CHANNEL, view_func=get_channel, methods=["GET"])
-    routes.add_url_rule(CHANNEL, view_func=change_channel, methods=["PATCH"])
-    routes.add_url_rule(CHANNEL, view_func=delete_channel, methods=["DELETE"])
-    return routes
+
+def change_channel(channels: Channels, account_id: UUID, channel_id: UUID, body: ChangeChannel) -> Response:
+    """Change a channel."""
+    return rendering.one(json.dumps(_shown(channels.change_channel(account_id, channel_id, body.to_domain()))))
+
+
+def delete_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:
+    """Delete a channel. Its conversations stay."""
+    channels.delete_channel(account_id, channel_id)
+    return Response(status=204)
+
+
+_route = partial(
+    Route,
+    area="channels",
+    tag="Channels",
+    own_scope=Scope.WEBHOOKS,  # they hold secrets, and decide whom we take events from
+)
+ROUTES = (
+    _route(
+        "POST",
+        CHANNELS,
+        create_channel,
+        status=201,
+        answer=answers.NewChannel,
+        example={"name": "whatsapp", "baseUrl": "https://wuzapi.example.com", "token": "user-token"},
+        problems=(ChannelNameTaken, NotConfigured),
+        follows={"channel_id": "id"},
+    ),
+    _route("GET", CHANNELS, list_channels, is_list=True, answer=answers.Channel),
+    _route("GET", CHANNEL, get_channel, answer=answers.Channel),
+    _route(
+        "PATCH", CHANNEL, change_channel, answer=answers.Channel, example={"enabled": False}, problems=(NotConfigured,)
+    ),
+    _route("DELETE", CHANNEL, delete_channel, status=204),
+)
 
 
 def _shown(channel: Channel) -> dict[str, object]:
@@ -68,12 +90,7 @@ def _shown(channel: Channel) -> dict[str, object]:
         "webhookPath": f"{HOOKS}/{channel.id}",
         "consecutiveFailures": channel.consecutive_failures,
         "lastError": channel.last_error,
-        "lastErrorAt": _moment(channel.last_error_at),
-        "createdAt": _moment(channel.created_at),
-        "updatedAt": _moment(channel.updated_at),
+        "lastErrorAt": rendering.moment(channel.last_error_at),
+        "createdAt": rendering.moment(channel.created_at),
+        "updatedAt": rendering.moment(channel.updated_at),
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    """As `crossfade.iso8601` writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None

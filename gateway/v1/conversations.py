@@ -4,77 +4,41 @@ A conversation is shown with the fields of its events, `lastSeq` in place of `se
 a state and not an event; alone (not in lists) also with its `participants`.
 """
 
-from flask import Blueprint, Response, g
+from functools import partial
+from uuid import UUID
+
+from flask import Response
 
 from gateway.database import Database
 from gateway.domain.conversations import ConversationFilter, conversation_etag
-from gateway.domain.versions import Shown
+from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors as cursors
 from gateway.http import rendering
-from gateway.http.if_match import read_if_match
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Route
 from gateway.services import conversations as service
-from gateway.v1.paths import PREFIX
+from gateway.v1.paths import CONVERSATION, CONVERSATIONS
+from gateway.v1.schemas import answers
 from gateway.v1.schemas.conversations import (
     AssignConversation,
     CreateConversation,
     ListConversations,
     PatchConversation,
 )
-from gateway.v1.schemas.fields import NoQuery
 
 
-def blueprint(database: Database) -> Blueprint:
-    routes = Blueprint("conversations", __name__, url_prefix=PREFIX)
-
-    def create_conversation() -> Response:
-        read_query(NoQuery)
-        new = read_body(CreateConversation).to_domain()
-        conversation_id, representation = service.append_conversation(database, g.api_key.account_id, new)
-        location = f"{PREFIX}/conversations/{conversation_id}"
-        headers = {"Location": location, "ETag": conversation_etag(conversation_id, 0)}
-        return rendering.one(representation, status=201, headers=headers)
-
-    def get_conversation(conversation_id: int) -> Response:
-        read_query(NoQuery)
-        return _one(service.get_conversation(database, g.api_key.account_id, conversation_id))
-
-    def change_conversation(conversation_id: int) -> Response:
-        read_query(NoQuery)
-        precondition, patch = read_if_match(), read_body(PatchConversation).to_domain()
-        account_id = g.api_key.account_id
-        return _one(service.change_conversation(database, account_id, conversation_id, patch, precondition))
-
-    def assign_conversation(conversation_id: int) -> Response:
-        read_query(NoQuery)
-        precondition, assignment = read_if_match(), read_body(AssignConversation).to_domain()
-        account_id = g.api_key.account_id
-        return _one(service.assign_conversation(database, account_id, conversation_id, assignment, precondition))
-
-    def list_conversations() -> Response:
-        return _list(database, read_query(ListConversations))
-
-    routes.add_url_rule("/conversations", view_func=create_conversation, methods=["POST"])
-    routes.add_url_rule("/conversations/<row_id:conversation_id>", view_func=get_conversation, methods=["GET"])
-    routes.add_url_rule("/conversations/<row_id:conversation_id>", view_func=change_conversation, methods=["PATCH"])
-    routes.add_url_rule(
-        "/conversations/<row_id:conversation_id>/assign", view_func=assign_conversation, methods=["POST"]
-    )
-    routes.add_url_rule("/conversations", view_func=list_conversations, methods=["GET"])
-    return routes
+def create_conversation(database: Database, account_id: UUID, body: CreateConversation) -> Response:
+    """Create a conversation. Stores it with its participants and the event `conversation.new`."""
+    conversation_id, representation = service.append_conversation(database, account_id, body.to_domain())
+    location, etag = f"{CONVERSATIONS}/{conversation_id}", conversation_etag(conversation_id, 0)
+    return rendering.one(representation, {"Location": location, "ETag": etag})
 
 
-def _one(shown: Shown) -> Response:
-    return rendering.one(shown.representation, headers={"ETag": shown.etag})
-
-
-def _list(database: Database, query: ListConversations) -> Response:
-    """By cursor, or by page for those who have always counted pages. `total` stops at 10,000: that many or more."""
+def list_conversations(database: Database, account_id: UUID, query: ListConversations) -> Response:
+    """List conversations. Latest activity first. Go on with `cursor`, or with `page` if you count pages."""
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    account_id = g.api_key.account_id
     chosen = ConversationFilter(
         status=query.status,
         assigned_to=query.assigned_to,
@@ -84,15 +48,57 @@ def _list(database: Database, query: ListConversations) -> Response:
     )
     after = cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
     skip = ((query.page or 1) - 1) * query.limit
-    page = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
-    next_cursor = cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
+    found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
     return rendering.many(
-        page.items,
-        {
-            "page": None if query.cursor else query.page or 1,
-            "limit": query.limit,
-            "total": page.total,
-            "hasMore": page.has_more,
-            "nextCursor": next_cursor,
-        },
+        found.items,
+        page=None if query.cursor else query.page or 1,
+        limit=query.limit,
+        total=found.total,  # stops at 10,000: that many or more
+        has_more=found.has_more,
+        next_cursor=cursors.encode(found.last, account_id, chosen) if found.has_more and found.last else None,
     )
+
+
+def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Response:
+    """Get a conversation. With its participants."""
+    return rendering.version(service.get_conversation(database, account_id, conversation_id))
+
+
+def change_conversation(
+    database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: PatchConversation
+) -> Response:
+    """Change a conversation. What is left out stays. Appends `conversation.updated` when something changed."""
+    patch = body.to_domain()
+    return rendering.version(service.change_conversation(database, account_id, conversation_id, patch, precondition))
+
+
+def assign_conversation(
+    database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: AssignConversation
+) -> Response:
+    """Assign an agent or a bot. Appends `conversation.assigned` when something changed."""
+    assignment = body.to_domain()
+    return rendering.version(
+        service.assign_conversation(database, account_id, conversation_id, assignment, precondition)
+    )
+
+
+_route = partial(Route, area="conversations", tag="Conversations", answer=answers.Conversation)
+ROUTES = (
+    _route(
+        "POST",
+        CONVERSATIONS,
+        create_conversation,
+        status=201,
+        example={"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana"},
+        follows={"conversation_id": "id"},
+    ),
+    _route("GET", CONVERSATIONS, list_conversations, is_list=True, answer=answers.ListedConversation),
+    _route("GET", CONVERSATION, get_conversation),
+    _route(
+        "PATCH",
+        CONVERSATION,
+        change_conversation,
+        example={"status": "snoozed", "snoozedUntil": "2027-01-31T09:00:00Z"},
+    ),
+    _route("POST", f"{CONVERSATION}/assign", assign_conversation, example={"botId": "greeter"}),
+)

@@ -2,50 +2,63 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from flask import Blueprint, Response, g, request
+from flask import Response, request
 from pydantic import ValidationError
 
 from gateway.database import Database
 from gateway.domain.messages import ImportedMessage
+from gateway.gates.rate_limit import RateLimitGate
 from gateway.http import rendering
 from gateway.http.idempotency import is_repeat
-from gateway.http.validation import body_errors, read_body, read_query
+from gateway.http.routes import Route
+from gateway.http.validation import body_errors
 from gateway.services import imports as service
 from gateway.services.imports import Imported
-from gateway.v1.messages import MESSAGES
-from gateway.v1.paths import PREFIX
-from gateway.v1.schemas.fields import NoQuery
-from gateway.v1.schemas.imports import MAX_IMPORT, ImportMessage, ImportMessages
-
-ENDPOINT = "imports.import_messages"
+from gateway.v1.paths import MESSAGES
+from gateway.v1.schemas import answers
+from gateway.v1.schemas.imports import MAX_IMPORT, MAX_IMPORT_BYTES, ImportMessage, ImportMessages
 
 
-def blueprint(database: Database, charge_sends: Callable[[int], None]) -> Blueprint:
-    """`charge_sends` counts so many messages as sent, or raises: for those who are told of them they are."""
-    routes = Blueprint("imports", __name__, url_prefix=PREFIX)
+def charge(database: Database, limits: RateLimitGate) -> None:
+    """Count announced messages as sent, or raise: for those who are told of them they are."""
+    count = _announced(request.get_data(cache=True))
+    if count and not is_repeat(database):
+        limits.charge_sends(count)
 
-    def charge() -> None:
-        """Before the view, which may run within a transaction: limits are asked over the network."""
-        count = _announced(request.get_data(cache=True))
-        if count and not is_repeat(database):
-            charge_sends(count)
 
-    def import_messages(conversation_id: int) -> Response:
-        read_query(NoQuery)
-        body = read_body(ImportMessages)
-        items, faults = _check(body.messages)
-        account_id = g.api_key.account_id
-        results = service.import_messages(database, account_id, conversation_id, items, announce=body.announce)
-        ordered = sorted([*results, *faults], key=lambda result: result.index)
-        counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
-        return rendering.one(json.dumps({**counts, "results": [_shown(result) for result in ordered]}))
+def import_messages(database: Database, account_id: UUID, conversation_id: int, body: ImportMessages) -> Response:
+    """Import messages. Up to 500, each an [ImportMessage](/docs/schemas#ImportMessage) with its own `createdAt` and its
+    own result: one that is wrong leaves the others alone. Events only with `announce`; then each message counts as one
+    that is sent, and 429 tells how many fit (`remaining`). A repeat with the same `Idempotency-Key` is not counted
+    again; messages that turn out to be duplicates by `clientMessageId` are, so repeat with the key.
+    """
+    items, faults = _check(body.messages)
+    results = service.import_messages(database, account_id, conversation_id, items, announce=body.announce)
+    ordered = sorted([*results, *faults], key=lambda result: result.index)
+    counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
+    return rendering.one(json.dumps({**counts, "results": [_shown(result) for result in ordered]}))
 
-    routes.before_request(charge)
-    routes.add_url_rule(f"{MESSAGES}:import", view_func=import_messages, methods=["POST"])
-    return routes
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{MESSAGES}:import",
+        import_messages,
+        area="imports",
+        tag="Messages",
+        answer=answers.Imported,
+        mentions=(ImportMessage,),
+        example={
+            "messages": [{"content": "Hi", "direction": "incoming", "createdAt": "2020-01-01T10:00:00Z"}],
+            "announce": False,
+        },
+        largest_body=MAX_IMPORT_BYTES,
+        before=charge,  # limits are asked over the network
+    ),
+)
 
 
 def _announced(raw: bytes) -> int:

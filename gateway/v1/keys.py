@@ -2,68 +2,99 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from flask import Blueprint, Response, g
+from flask import Response, g
 
-from gateway.domain.keys import ApiKey
+from gateway.domain.keys import ApiKey, Scope
+from gateway.errors import KeyNotActive, ScopeNotHeld, TooManyKeys
 from gateway.http import rendering
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Limit, Route
 from gateway.services.keys import Keys
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas import answers
 from gateway.v1.schemas.keys import CreateKey, ListKeys, RotateKey
 
-KEY = "/keys/<key_id:key_id>"
+KEYS = f"{PREFIX}/keys"
+KEY = f"{KEYS}/<key_id:key_id>"
 
 
-def blueprint(keys: Keys) -> Blueprint:
-    routes = Blueprint("keys", __name__, url_prefix=PREFIX)
+def create_key(keys: Keys, body: CreateKey) -> Response:
+    """Create an API key. Its text is in this answer only. It has scopes, limits and lifetime of the calling key, or
+    less; a key that is being replaced makes none.
+    """
+    text, key = keys.create(
+        g.api_key,
+        name=body.name,
+        scopes=[scope.value for scope in body.scopes],
+        rate_limit=body.rate_limit,
+        send_rate_limit=body.send_rate_limit,
+        expires_at=body.expires_at,
+    )
+    return _made({"key": text.text, **_shown(key)})
 
-    def create_key() -> Response:
-        read_query(NoQuery)
-        body = read_body(CreateKey)
-        text, key = keys.create(
-            g.api_key,
-            name=body.name,
-            scopes=[scope.value for scope in body.scopes],
-            rate_limit=body.rate_limit,
-            send_rate_limit=body.send_rate_limit,
-            expires_at=body.expires_at,
-        )
-        return _made({"key": text.text, **_shown(key)})
 
-    def list_keys() -> Response:
-        query = read_query(ListKeys)
-        page = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
-        next_cursor = page.items[-1].id if page.has_more else None
-        pagination = {"page": None, "limit": query.limit, "total": None, "hasMore": page.has_more}
-        return rendering.many([json.dumps(_shown(key)) for key in page.items], pagination | {"nextCursor": next_cursor})
+def list_keys(keys: Keys, query: ListKeys) -> Response:
+    """List API keys."""
+    page = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
+    return rendering.many(
+        [json.dumps(_shown(key)) for key in page.items],
+        limit=query.limit,
+        has_more=page.has_more,
+        next_cursor=page.items[-1].id if page.has_more else None,
+    )
 
-    def get_key(key_id: str) -> Response:
-        read_query(NoQuery)
-        return rendering.one(json.dumps(_shown(keys.get_key(g.api_key, key_id))))
 
-    def revoke_key(key_id: str) -> Response:
-        read_query(NoQuery)
-        return rendering.one(json.dumps(_shown(keys.revoke(g.api_key, key_id))))
+def get_key(keys: Keys, key_id: str) -> Response:
+    """Get an API key. `lastUsedAt` may lag by half a minute."""
+    return rendering.one(json.dumps(_shown(keys.get_key(g.api_key, key_id))))
 
-    def rotate_key(key_id: str) -> Response:
-        read_query(NoQuery)
-        overlap = timedelta(seconds=read_body(RotateKey).overlap_seconds)
-        text, new, old = keys.rotate(g.api_key, key_id, overlap)
-        return _made({"key": text.text, **_shown(new), "replaces": _shown(old)})
 
-    routes.add_url_rule("/keys", view_func=create_key, methods=["POST"])
-    routes.add_url_rule("/keys", view_func=list_keys, methods=["GET"])
-    routes.add_url_rule(KEY, view_func=get_key, methods=["GET"])
-    routes.add_url_rule(KEY, view_func=revoke_key, methods=["DELETE"])
-    routes.add_url_rule(f"{KEY}/rotate", view_func=rotate_key, methods=["POST"])
-    return routes
+def revoke_key(keys: Keys, key_id: str) -> Response:
+    """Revoke an API key. It stops working within a second, for good."""
+    return rendering.one(json.dumps(_shown(keys.revoke(g.api_key, key_id))))
+
+
+def rotate_key(keys: Keys, key_id: str, body: RotateKey) -> Response:
+    """Rotate an API key. Makes a key like it, which ends no later than the calling one; the old one works on for
+    `overlapSeconds`.
+    """
+    text, new, old = keys.rotate(g.api_key, key_id, timedelta(seconds=body.overlap_seconds))
+    return _made({"key": text.text, **_shown(new), "replaces": _shown(old)})
+
+
+_route = partial(Route, area="keys", tag="API keys", answer=answers.Key, own_scope=Scope.KEYS)
+ROUTES = (
+    _route(
+        "POST",
+        KEYS,
+        create_key,
+        status=201,
+        limit=Limit.NEW_KEYS,
+        answer=answers.NewKey,
+        example={"name": "CRM", "scopes": ["chat:read", "chat:write"], "rateLimit": 50},
+        problems=(ScopeNotHeld, KeyNotActive, TooManyKeys),
+        follows={"key_id": "id"},
+    ),
+    _route("GET", KEYS, list_keys, is_list=True),
+    _route("GET", KEY, get_key),
+    _route("DELETE", KEY, revoke_key),
+    _route(
+        "POST",
+        f"{KEY}/rotate",
+        rotate_key,
+        status=201,
+        limit=Limit.NEW_KEYS,
+        answer=answers.RotatedKey,
+        example={"overlapSeconds": 86400},
+        problems=(ScopeNotHeld, KeyNotActive),
+    ),
+)
 
 
 def _made(document: dict[str, object]) -> Response:
-    headers = {"Location": f"{PREFIX}/keys/{document['id']}", "Cache-Control": "no-store"}
-    return rendering.one(json.dumps(document), status=201, headers=headers)
+    headers = {"Location": f"{KEYS}/{document['id']}", "Cache-Control": "no-store"}
+    return rendering.one(json.dumps(document), headers)
 
 
 def _shown(key: ApiKey) -> dict[str, object]:
@@ -75,10 +106,10 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "rateLimit": key.rate_limit,
         "sendRateLimit": key.send_rate_limit,
         "state": _state(key),
-        "createdAt": _moment(key.created_at),
-        "expiresAt": _moment(key.expires_at),
-        "revokedAt": _moment(key.revoked_at),
-        "lastUsedAt": _moment(key.last_used_at),
+        "createdAt": rendering.moment(key.created_at),
+        "expiresAt": rendering.moment(key.expires_at),
+        "revokedAt": rendering.moment(key.revoked_at),
+        "lastUsedAt": rendering.moment(key.last_used_at),
         "replacedBy": key.replaced_by,
     }
 
@@ -87,7 +118,3 @@ def _state(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.has_expired(datetime.now(UTC)) else "active"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None

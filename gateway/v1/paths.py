@@ -1,10 +1,18 @@
-"""Ids in paths: a number that cannot be a row's id names nothing, so it is 404 like any other unknown id."""
+"""Paths that several resources share, and ids in them.
+
+A number that cannot be a row's id names nothing, so it is 404 like any other unknown id.
+"""
 
 from werkzeug.routing import BaseConverter, ValidationError
 
 from gateway.v1.schemas.fields import MAX_BIGINT
 
 PREFIX = "/api/v1/chat"
+CONVERSATIONS = f"{PREFIX}/conversations"
+CONVERSATION = f"{CONVERSATIONS}/<row_id:conversation_id>"
+MESSAGES = f"{CONVERSATION}/messages"
+WEBHOOKS = f"{PREFIX}/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<row_id:webhook_id>"
 
 
 class KeyId(BaseConverter):

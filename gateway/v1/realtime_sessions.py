@@ -7,35 +7,62 @@ page, before the token runs out, and whenever `rollout.changed` arrives on eithe
 import json
 from uuid import UUID
 
-from flask import Blueprint, Response, g
+from flask import Response
 
 from gateway.database import Database
-from gateway.domain.sessions import Sides
+from gateway.domain.keys import Scope
+from gateway.errors import NotFound, RealtimeNotConfigured
 from gateway.http import rendering
-from gateway.http.validation import read_body, read_query
+from gateway.http.routes import Route
 from gateway.live.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
 from gateway.services.realtime_sessions import RealtimeSession
+from gateway.settings import Settings
 from gateway.v1.paths import PREFIX
-from gateway.v1.schemas.fields import NoQuery
+from gateway.v1.schemas import realtime_sessions as schemas
 from gateway.v1.schemas.realtime_sessions import CreateRealtimeSession
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.shared.variables import Told
 
 
-def blueprint(database: Database, choices: ProviderChoice, sides: Sides) -> Blueprint:
-    routes = Blueprint("realtime_sessions", __name__, url_prefix=PREFIX)
+def create_session(
+    database: Database, choices: ProviderChoice, settings: Settings, account_id: UUID, body: CreateRealtimeSession
+) -> Response:
+    """Make a realtime session. For your backend, on behalf of a signed-in user who takes part in conversations of
+    yours: which provider to connect to, why, with which token, which channels to join, and where to catch up.
 
-    def create_session() -> Response:
-        read_query(NoQuery)
-        asked = read_body(CreateRealtimeSession)
-        account_id: UUID = g.api_key.account_id
-        session = service.create_session(database, choices, sides, account_id, asked.user_id, asked.conversation_ids)
-        # The answer holds a token: no cache on the way may keep it.
-        return rendering.one(_represent(session), status=201, headers={"Cache-Control": "no-store"})
+    With `supabase`: `createClient(url, publicKey, { accessToken })`, where `accessToken` asks for a new session a
+    minute before `expiresAt`, for it is called every 25 seconds; `await supabase.realtime.setAuth()`, then subscribe to
+    each of `topics` as a private channel. A token given to `setAuth` itself is forgotten when the line is cut. With
+    `socketio`: `io(url, { path, auth })`, where `auth` is a function that sends the latest token; then
+    `subscribe:conversation` for each conversation, and `socket.emit('token', token)` with each new token at once: a
+    legacy socket ends with its own, and by it the operator sees that its client follows. After each subscribing, fetch
+    messages with `after_seq`. The README has the whole clients. With a `standby`, keep its socket open as well, show
+    what is first and drop what comes twice by `eventId`: so a failure of either side is not noticed. When
+    `rollout.changed` arrives, ask again. A user whom the project has taken out of the account (`crossfade users
+    forbid`) is answered like one whom nobody knows.
+    """
+    sides, user_id, named = settings.sides, body.user_id, body.conversation_ids
+    session = service.create_session(database, choices, sides, account_id, user_id, named)
+    # The answer holds a token: no cache on the way may keep it.
+    return rendering.one(_represent(session), {"Cache-Control": "no-store"})
 
-    routes.add_url_rule("/realtime/sessions", view_func=create_session, methods=["POST"])
-    return routes
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{PREFIX}/realtime/sessions",
+        create_session,
+        area="realtime_sessions",
+        tag="Realtime",
+        status=201,
+        answer=schemas.RealtimeSession,
+        example={"userId": "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"},
+        problems=(NotFound, RealtimeNotConfigured),
+        own_scope=Scope.SESSION,
+        calls_out=True,  # another flag provider
+    ),
+)
 
 
 def _represent(session: RealtimeSession) -> str:

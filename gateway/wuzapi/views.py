@@ -7,16 +7,18 @@ Anything understood or knowingly ignored is answered 200, for WUZAPI repeats wha
 import json
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from gateway.database import Database
 from gateway.errors import NotConfigured, PayloadTooLarge, ProviderAccountMismatch, ServiceUnavailable, SignatureInvalid
 from gateway.fairness.places import CHANNELS_QUEUED
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import rendering
+from gateway.http.routes import Proof, Route
 from gateway.live.typing import Ephemeral
 from gateway.metrics import Metrics
 from gateway.process.transfers import Transfers
+from gateway.settings import Settings
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
 from gateway.wuzapi.store import Channel
@@ -25,42 +27,55 @@ from realtime_bridge.shared.shares import Queue, QueueFull
 from realtime_bridge.wuzapi.channels import hmac_context
 
 PREFIX = "/hooks/wuzapi"
-ENDPOINT = "wuzapi.receive_event"
 MAX_BODY_BYTES = 8_388_608  # a photo travels in the event as base64; larger media should come by link
 LOOKUPS_AT_ONCE, LOOKUP_WAIT_S = 2, 5.0  # of channels: guessing never holds all connections
 SIGN = f"Sign the raw body with the channel's HMAC key in {HEADER}, as lowercase hex."
 NO_KEY = "Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it."
 
 
-def blueprint(
+class Lookups(Queue):
+    """Whoever asks for a channel, before anything is proven."""
+
+    def __init__(self) -> None:
+        super().__init__(LOOKUPS_AT_ONCE, CHANNELS_QUEUED)
+
+
+def receive_event(
+    settings: Settings,
     database: Database,
-    secrets: SecretBox | None,
-    ephemeral: Ephemeral,
-    metrics: Metrics,
+    lookups: Lookups,
     transfers: Transfers,
     turnstile: TurnstileGate,
-) -> Blueprint:
-    routes = Blueprint("wuzapi", __name__, url_prefix=PREFIX)
-    lookups = Queue(LOOKUPS_AT_ONCE, CHANNELS_QUEUED)
-
-    def receive_event(channel_id: UUID) -> Response:
-        if secrets is None:
-            raise NotConfigured(NO_KEY)
-        channel = _channel(database, lookups, channel_id)
-        body = _body(transfers, channel)
-        _check_signature(secrets, channel, body)
-        turnstile.step_in(channel.account_id)
-        document = bodies.read(body, request.mimetype)
-        _check_account(channel, document.get("userID"))
-        result = service.receive(database, ephemeral, channel, events.understand(document))
-        metrics.wuzapi_events.labels(result.value).inc()
-        return rendering.one(json.dumps({"result": result.value}))
-
-    routes.add_url_rule("/<uuid:channel_id>", view_func=receive_event, methods=["POST"])
-    return routes
+    ephemeral: Ephemeral,
+    metrics: Metrics,
+    channel_id: UUID,
+) -> Response:
+    if settings.secrets is None:
+        raise NotConfigured(NO_KEY)
+    channel = _channel(database, lookups, channel_id)
+    raw = _body(transfers, channel)
+    _check_signature(settings.secrets, channel, raw)
+    turnstile.step_in(channel.account_id)
+    document = bodies.read(raw, request.mimetype)
+    _check_account(channel, document.get("userID"))
+    result = service.receive(database, ephemeral, channel, events.understand(document))
+    metrics.wuzapi_events.labels(result.value).inc()
+    return rendering.one(json.dumps({"result": result.value}))
 
 
-def _channel(database: Database, lookups: Queue, channel_id: UUID) -> Channel:
+ROUTES = (
+    Route(
+        "POST",
+        f"{PREFIX}/<uuid:channel_id>",
+        receive_event,
+        area="wuzapi",
+        proof=Proof.SIGNATURE,
+        largest_body=MAX_BODY_BYTES,
+    ),
+)
+
+
+def _channel(database: Database, lookups: Lookups, channel_id: UUID) -> Channel:
     """One answer for an unknown channel, one that is switched off, no signature, and later for a wrong one."""
     if not may_be_signature(request.headers.get(HEADER, "")):
         raise SignatureInvalid(SIGN)

@@ -7,12 +7,12 @@ from functools import partial
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from gateway.openapi.operations.words import said
 from gateway.openapi.pages.fields import Schema, inside, kind_of, resolve
 from gateway.openapi.pages.guide import CONVENTIONS, SHOWING
 from gateway.openapi.pages.problems import ProblemType
 from gateway.openapi.pages.snippets import BASE, snippets
 from gateway.openapi.pages.text import address_of, inline, paragraphs, slug
+from gateway.openapi.words import said
 
 DEEPEST = 4  # answers are three deep; a schema that held itself would go on for ever
 

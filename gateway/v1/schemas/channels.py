@@ -9,8 +9,6 @@ from gateway.domain.channels import ChannelChange, NewChannel
 from gateway.services.channels import spelled
 from gateway.v1.schemas.fields import Body, Changes, Text128, Text255
 
-CHANNEL = "/channels/<uuid:channel_id>"
-
 
 def _not_api(name: str) -> str:
     if name == "api":

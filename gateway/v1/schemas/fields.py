@@ -177,7 +177,3 @@ class OfMessageType(Body):
 
 class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NoQuery(Query):
-    """For routes without parameters: whatever is sent is unknown."""

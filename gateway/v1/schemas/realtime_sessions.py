@@ -1,12 +1,16 @@
-"""What requests may say about realtime sessions."""
+"""What requests and answers say about realtime sessions."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
+from gateway.v1.schemas.answers import Answer, Id
 from gateway.v1.schemas.fields import MAX_BIGINT, Body, Uuid, Whole
+from realtime_bridge.rollout.dial.decision import Source
+from realtime_bridge.rollout.dial.stages import StageName
+from realtime_bridge.shared.variables import Told
 
 MAX_SESSION_CONVERSATIONS = 100  # what a client shows at a time; for more it asks again
 
@@ -19,3 +23,41 @@ class CreateRealtimeSession(Body):
         Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
         | None
     ) = None
+
+
+class ProviderReason(Answer):
+    """Why this provider: what decided, and the figures it decided by."""
+
+    source: Source
+    stage: Annotated[StageName | None, Field(description="Where the dial stands; null without a rollout.")]
+    percentage: float | None
+    bucket: Annotated[int, Field(ge=0, lt=10_000, description="Of the user; always the same.")]
+
+
+class CatchUpPlace(Answer):
+    conversation_id: Id
+    seq: Annotated[int, Field(ge=0, description="Fetch what comes after the last one you have seen, up to here.")]
+
+
+class Standby(Answer):
+    provider: Annotated[Literal[Told.SOCKETIO], Field(description="The side it is on.")]
+    url: Annotated[str | None, Field(description="Null: the address that the client knows.")]
+    path: Annotated[str, Field(description="Of Socket.IO.")]
+
+
+class RealtimeSession(Answer):
+    provider: Annotated[Told, Field(description="The side to connect to.")]
+    reason: Annotated[ProviderReason, Field(description="Why this provider.")]
+    version: Annotated[int | None, Field(description="Rises with every change of the dial.")]
+    user_id: Annotated[UUID, Field(description="Whose session it is.")]
+    url: Annotated[str | None, Field(description="Null: the address of the legacy sockets, which clients know.")]
+    path: Annotated[str | None, Field(description="Of Socket.IO.")]
+    public_key: Annotated[str | None, Field(description="Supabase's publishable key.")]
+    standby: Annotated[
+        Standby | None,
+        Field(description="The legacy side, while it is fed beside Supabase: keep it open, too, and notice no outage."),
+    ]
+    token: Annotated[str, Field(description="A JWT of the user. Ask for a new session before it ends.")]
+    expires_at: Annotated[datetime, Field(description="When the token ends.")]
+    topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
+    catch_up: Annotated[list[CatchUpPlace], Field(description="The newest `seq` of each conversation.")]

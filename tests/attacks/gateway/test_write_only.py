@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from gateway.app import ROUTES
 from gateway.domain.keys import Scope
-from gateway.gates.api_key import needs_key
-from gateway.http.scopes import scope_of
+from gateway.http.routes import Proof
 from tests.factories import make_key
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.integration.gateway.messages.test_attachments import PNG, _ready
@@ -79,12 +79,7 @@ def scene(new_account: Callable[..., Account], conn: Any) -> Scene:
 def test_no_write_answers_what_others_wrote(app: Flask, scene: Scene) -> None:
     """On every route: ids, numbers, times, states; no words, names, metadata or files, also where nothing changes."""
     asked = scene.asks()
-    writing = {
-        rule.endpoint
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if needs_key(rule.rule, rule.endpoint) and scope_of(rule.endpoint.partition(".")[0], method) is Scope.WRITE
-    }
+    writing = {route.endpoint for route in ROUTES if route.proof is Proof.KEY and route.scope is Scope.WRITE}
     assert set(asked) == writing
     for endpoint, answer in asked.items():
         assert 200 <= answer.status_code < 300, (endpoint, answer.text)

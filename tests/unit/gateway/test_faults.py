@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from gateway.app import ROUTES
 from gateway.http.validation import NATIVE, UNFORESEEN, WORDS, body_errors, query_errors
-from gateway.openapi.operations.catalogue import OPERATIONS
 from gateway.v1.schemas.conversations import CreateConversation, ListConversations, PatchConversation
 from gateway.v1.schemas.events import ListEvents
 from gateway.v1.schemas.fields import Body
@@ -16,12 +16,7 @@ from gateway.v1.schemas.participants import MarkRead
 from gateway.v1.schemas.webhooks import CreateWebhook
 
 MODELS = sorted(
-    {
-        model
-        for operation in OPERATIONS.values()
-        for model in (operation.body, operation.query, *operation.mentions)
-        if model is not None
-    },
+    {model for route in ROUTES for model in (route.body, route.query, *route.mentions) if model is not None},
     key=lambda model: model.__name__,
 )
 TEXTS = ["", " ", "x", "X y", "x" * 9_999, "é" * 300, "\0", "-1", "0", "9" * 30, "2020-13-01T00:00:00Z", "-" * 36]

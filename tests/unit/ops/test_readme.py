@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gateway.openapi.operations.catalogue import OPERATIONS
+from gateway.app import ROUTES
 from ops.cli import main as cli
 from tests.clients.documented import programs
 
@@ -53,7 +53,7 @@ def _has_content(path: Path) -> bool:
 def test_what_is_said_of_opening_a_client_is_what_the_clients_do() -> None:
     """A call in the words of README, OpenAPI document and runbooks stands in the README's clients, which tests run."""
     texts = [README, *(path.read_text() for path in (ROOT / "ops").rglob("*.md"))]
-    texts += [operation.description for operation in OPERATIONS.values()]
+    texts += [route.description for route in ROUTES]
     words = (re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in texts)
     said = {call for text in words for call in re.findall(r"`([^`]*(?:\bio|Client|[aA]uth|emit\w*)\([^`]*\))`", text)}
     assert "createClient(url, publicKey, { accessToken })" in said

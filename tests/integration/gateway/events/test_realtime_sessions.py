@@ -12,9 +12,9 @@ from psycopg.rows import DictRow
 
 from gateway.app import create_app
 from gateway.domain.sessions import Sides
-from gateway.openapi.operations.realtime import RealtimeSession
 from gateway.process.runtime import Runtime, running
 from gateway.settings import Settings
+from gateway.v1.schemas.realtime_sessions import RealtimeSession
 from realtime_bridge.rollout.dial.bucket import bucket_of
 from realtime_bridge.rollout.dial.stages import FLAG
 from realtime_bridge.shared.signing_key import SigningKey

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask, Response
 
 from gateway.app import create_app
-from gateway.gates.deprecation import Deprecation, DeprecationGate
+from gateway.gates.deprecation import DeprecationGate
+from gateway.http.routes import Deprecation, Proof, Route, RouteRule
 from gateway.process.runtime import Runtime
 from gateway.settings import Settings
 from tests.integration.gateway.conftest import Account, data
@@ -142,10 +143,12 @@ def test_what_will_go_is_announced() -> None:
     """When it was or will be deprecated, when it stops, and what to use instead."""
     app = Flask(__name__)
     since, sunset = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)
-    route = Deprecation(since=since, sunset=sunset, successor="/new", notes="/docs")
-    DeprecationGate({"old": route}).install(app)
-    app.add_url_rule("/old", "old", lambda: Response(json.dumps({})))
-    app.add_url_rule("/new", "new", lambda: Response(json.dumps({})))
+    gone = Deprecation(since=since, sunset=sunset, successor="/new", notes="/docs")
+    app.url_rule_class = RouteRule
+    DeprecationGate().install(app)
+    for path, going in (("/old", gone), ("/new", None)):
+        route = Route("GET", path, lambda: Response(json.dumps({})), area=path, proof=Proof.NOTHING, deprecated=going)
+        app.add_url_rule(path, path, route.view, route=route)
     old = app.test_client().get("/old")
     assert old.headers["Deprecation"] == "@1798761600"
     assert old.headers["Sunset"] == "Thu, 01 Jul 2027 00:00:00 GMT"

@@ -11,6 +11,7 @@ from gateway.domain.conversations import ConversationStatus
 from gateway.domain.keys import Scope
 from gateway.domain.messages import Direction, MessageStatus, MessageType
 
+LOG_ENTRY = "LogEntry"  # the component that any event of the log is
 Id = Annotated[int, Field(ge=1)]
 ContentHtml = Annotated[
     str | None,
