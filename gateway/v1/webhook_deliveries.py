@@ -1,7 +1,7 @@
 """`/webhooks/{id}/deliveries` and `/attempts`: what was sent, and sending it again. Parse, call the service, render."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from uuid import UUID
 
@@ -25,11 +25,8 @@ EXPORT_PAGE = 500
 
 def list_deliveries(database: Database, account_id: UUID, webhook_id: int, query: ListDeliveries) -> Response:
     """List deliveries. Newest first. An event that is sent to a webhook is one delivery, however often it is tried."""
-    chosen = query.to_domain()
-    scope = ("deliveries", account_id, webhook_id, chosen)
-    after = page_cursors.decode(query.cursor, *scope) if query.cursor else None
-    page = service.list_deliveries(database, account_id, webhook_id, chosen, limit=query.limit, after=after)
-    return _page(page, query.limit, *scope)
+    read = partial(service.list_deliveries, database, account_id, webhook_id, query.to_domain(), limit=query.limit)
+    return _page(read, query, "deliveries", account_id, webhook_id, query.to_domain())
 
 
 def get_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> Response:
@@ -55,11 +52,8 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
 
 def list_attempts(database: Database, account_id: UUID, webhook_id: int, query: ListAttempts) -> Response:
     """List attempts. Every request that was made, with status, timing, error and answer; newest first."""
-    chosen = query.to_domain()
-    scope = ("attempts", account_id, webhook_id, chosen)
-    after = page_cursors.decode(query.cursor, *scope) if query.cursor else None
-    page = service.list_attempts(database, account_id, webhook_id, chosen, limit=query.limit, after=after)
-    return _page(page, query.limit, *scope)
+    read = partial(service.list_attempts, database, account_id, webhook_id, query.to_domain(), limit=query.limit)
+    return _page(read, query, "attempts", account_id, webhook_id, query.to_domain())
 
 
 def export_attempts(database: Database, account_id: UUID, webhook_id: int, query: FilterAttempts) -> Response:
@@ -114,7 +108,8 @@ ROUTES = (
 )
 
 
-def _page(page: Listing, limit: int, *scope: object) -> Response:
+def _page(read: Callable[..., Listing], query: ListDeliveries | ListAttempts, *scope: object) -> Response:
     """By cursor only; nothing is counted, because there may be millions."""
+    page = read(after=page_cursors.decode(query.cursor, *scope) if query.cursor else None)
     next_cursor = page_cursors.encode(page.last, *scope) if page.has_more and page.last else None
-    return rendering.many(page.items, limit=limit, has_more=page.has_more, next_cursor=next_cursor)
+    return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)
