@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, dict_row
 from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
-from tests.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from tests.written import Written, write_everything
 
 pytest_plugins = ["tests.guard", "tests.hanging"]

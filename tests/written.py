@@ -27,7 +27,7 @@ from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.requests import Written as SocketMessage
 from realtime_bridge.shared import database as db
 from tests.factories import claims_of, make_key, make_user
-from tests.wuzapi_server import HMAC_KEY, json_body, message, sign
+from tests.servers.wuzapi_server import HMAC_KEY, json_body, message, sign
 
 API = "/api/v1/chat"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40

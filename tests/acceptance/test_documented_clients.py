@@ -15,7 +15,7 @@ import requests
 
 from tests.acceptance.stack import CROSSFADE, Stack, running
 from tests.clients.documented import PYTHON, Program, command_of
-from tests.tcp_line import TcpLine
+from tests.servers.tcp_line import TcpLine
 from tests.waiting import wait_for
 
 CLIENTS = ("supabase.mjs", "socketio.mjs", PYTHON)

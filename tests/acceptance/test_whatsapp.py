@@ -14,8 +14,8 @@ import requests
 
 from realtime_bridge.wuzapi.queue import LEASE_S
 from tests.acceptance.stack import Stack, running
+from tests.servers.wuzapi_server import HMAC_KEY, TOKEN, WuzapiServer, form_body, message, receipt, sign
 from tests.waiting import wait_for
-from tests.wuzapi_server import HMAC_KEY, TOKEN, WuzapiServer, form_body, message, receipt, sign
 
 SECRETS_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 PHONE = "5491155553934"

@@ -24,7 +24,7 @@ from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
 from tests.bench.scale import PROBES, Account, Size, ensure_seeded, in_process, over_http, p95, plans
-from tests.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 
 PLANS = Path(__file__).parent / "api_scale_plans"
 WARM_UP = 15  # rounds not counted: caches fill, and psycopg prepares what it has seen five times

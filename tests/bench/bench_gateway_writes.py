@@ -28,8 +28,8 @@ from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import serve
-from tests.redis_server import RedisServer
+from tests.servers.gateway_server import serve
+from tests.servers.redis_server import RedisServer
 
 PROCESSES = 2  # one Python process cannot load two workers
 CONVERSATIONS = 64

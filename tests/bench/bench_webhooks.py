@@ -77,7 +77,7 @@ class Round:
 
 @contextlib.contextmanager
 def receivers() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.instant_receiver", "-"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "tests.servers.instant_receiver", "-"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -26,7 +26,7 @@ from gateway.settings import Settings
 from ops.cli.seed import Plan, refresh_statistics, write
 from tests.bench import event_log
 from tests.factories import make_key, make_user
-from tests.gateway_server import serve
+from tests.servers.gateway_server import serve
 
 API = "/api/v1/chat"
 DEEP = 1_000  # pages

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from gateway.domain import key_text as api_keys
 from tests.factories import append_message, make_conversation, make_key, make_user
-from tests.gateway_server import ROOT, serve
+from tests.servers.gateway_server import ROOT, serve
 
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("CROSSFADE_CONTRACT_EXAMPLES", "2"))  # per operation, in fuzzing and in walks

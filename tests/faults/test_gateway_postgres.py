@@ -18,7 +18,7 @@ from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import GatewayServer, serve
+from tests.servers.gateway_server import GatewayServer, serve
 from tests.waiting import wait_for
 
 WORKERS = 2

@@ -15,7 +15,7 @@ from gateway.gates.limit_storage import BREAKER_S, TIMEOUT_S
 from gateway.process.runtime import running
 from gateway.settings import Settings
 from tests.factories import make_key, make_user
-from tests.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_for
 
 LIST = "/api/v1/chat/conversations"

@@ -13,7 +13,7 @@ from realtime import AsyncRealtimeClient, RealtimePostgresChangesListenEvent, Re
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY
 from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import append_message, make_conversation, make_user
-from tests.integration.bridge.live import local_supabase
+from tests.integration.bridge.supabase.live import local_supabase
 from tests.waiting import eventually
 
 PUBLISHED = "select pubname, tablename from pg_publication_tables where schemaname in ('public', 'crossfade')"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ops.machine.ports import choose_ports
-from tests.gateway_server import ROOT
+from tests.servers.gateway_server import ROOT
 
 GATEWAY = ("gunicorn", "-c", "gateway/gunicorn.conf.py", "gateway.wsgi:application")
 BRIDGE = ("realtime_bridge",)

@@ -3,7 +3,7 @@
 import re
 
 from realtime_bridge.event_log.event import EventType
-from tests.gateway_server import ROOT
+from tests.servers.gateway_server import ROOT
 from tests.written import Written
 
 MADE_UP = re.compile(r"\bEvent\(\s*(id|event_id|account_id|conversation_id|seq|type|payload)=")

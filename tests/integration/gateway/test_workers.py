@@ -22,8 +22,8 @@ from gateway.domain import key_text as api_keys
 from gateway.process import metrics_files
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
-from tests.gateway_server import ROOT, GatewayServer, serve
 from tests.integration.gateway.test_races import at_once
+from tests.servers.gateway_server import ROOT, GatewayServer, serve
 
 LIST = "/api/v1/chat/conversations"
 WORKERS = 3

@@ -19,11 +19,11 @@ from ops.local_supabase.database import apply_shape
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.settings import Settings, Timings
 from ops.machine.postgres import EmbeddedPostgres
-from tests.integration.local_supabase.placeholders import SECRET
 
+SECRET = "replay-secret-of-at-least-thirty-two-bytes"
 WAIT_S = 10.0
 QUICK = Timings(connect_error_backoff_s=0.01, channel_error_backoff_s=0.01)
-_FIXTURE = (Path(__file__).parent / "project_fixture.sql").read_bytes()
+PROJECT_FIXTURE = (Path(__file__).parent / "project_fixture.sql").read_bytes()
 _DROP_ATTEMPTS = 50
 _numbers = itertools.count(1)
 
@@ -35,7 +35,7 @@ def project_database(server: EmbeddedPostgres) -> Iterator[str]:
     execute(server, sql.SQL("create database {}").format(sql.Identifier(name)))
     apply_shape(server.admin_url(name))
     with psycopg.connect(server.admin_url(name), autocommit=True) as connection:
-        connection.execute(_FIXTURE)
+        connection.execute(PROJECT_FIXTURE)
     yield server.admin_url(name)
     drop_database(server, name)
 

@@ -13,8 +13,7 @@ import pytest
 from ops.local_supabase.auth import refresh_tokens
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.settings import CLI_PUBLISHABLE_KEY
-from tests.integration.local_supabase.placeholders import SECRET
-from tests.integration.local_supabase.serving import join, serving, socket_to
+from tests.integration.local_supabase.serving import SECRET, join, serving, socket_to
 
 _numbers = itertools.count(1)
 Answer = tuple[int, Any]

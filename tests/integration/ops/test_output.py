@@ -24,8 +24,8 @@ from tests.fakes import RecordingSink
 from tests.integration.rollout.operator import KEEPER
 from tests.integration.rollout.stages import FLAG, put_slots, put_stage
 from tests.integration.webhooks.conftest import BOX, webhooks
-from tests.receivers import receiver, status
 from tests.relays import held_relay
+from tests.servers.receivers import receiver, status
 
 CAMEL = re.compile(r"[a-z]+[0-9]*([A-Z0-9][a-z0-9]*)*")
 WIDTH = 80

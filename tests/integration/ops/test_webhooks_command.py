@@ -25,9 +25,9 @@ from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_key, make_user, make_webhook
-from tests.gateway_server import GatewayServer, serve
 from tests.integration.webhooks.conftest import BOX, webhooks
-from tests.receivers import receiver, status
+from tests.servers.gateway_server import GatewayServer, serve
+from tests.servers.receivers import receiver, status
 from tests.waiting import wait_for
 
 Conn = psycopg.Connection[DictRow]

@@ -28,10 +28,10 @@ from realtime_bridge.wiring.legacy import create_legacy
 from realtime_bridge.wiring.relays import create_heartbeat, create_relays
 from realtime_bridge.wiring.rollout import create_rollout
 from tests.factories import append_message, make_conversation, make_user
-from tests.gateway_server import serve
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, put_stage
 from tests.relays import open_pool, run
+from tests.servers.gateway_server import serve
 from tests.waiting import eventually, wait_for
 
 PROVIDERS = ("socketio", "supabase", "dual", "rollout")

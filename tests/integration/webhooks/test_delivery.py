@@ -14,8 +14,8 @@ from realtime_bridge.webhooks.receiver import verify
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.integration.webhooks.conftest import another_sender, make_due, webhooks
-from tests.receivers import receiver, status
 from tests.relays import run
+from tests.servers.receivers import receiver, status
 
 Conn = psycopg.Connection[DictRow]
 

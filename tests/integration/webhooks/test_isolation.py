@@ -13,8 +13,8 @@ from realtime_bridge.shared.secrets import SecretBox
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.integration.webhooks.conftest import Webhooks, webhooks
-from tests.receivers import Receiver, receiver
 from tests.relays import run
+from tests.servers.receivers import Receiver, receiver
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]

@@ -13,8 +13,8 @@ from realtime_bridge.webhooks.contract.signing import new_secret
 from realtime_bridge.webhooks.receiver import verify
 from tests.factories import make_webhook
 from tests.integration.webhooks.conftest import webhooks
-from tests.receivers import receiver
 from tests.relays import run
+from tests.servers.receivers import receiver
 from tests.written import Written, write_everything
 
 SUBSCRIPTIONS = {

@@ -14,8 +14,8 @@ from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user, make_webhook
 from tests.integration.webhooks.conftest import another_sender, make_due, webhooks
-from tests.receivers import receiver
 from tests.relays import open_pool, run
+from tests.servers.receivers import receiver
 from tests.waiting import eventually
 
 Conn = psycopg.Connection[DictRow]

@@ -16,7 +16,7 @@ from realtime_bridge.webhooks.contract.addresses import AddressGuard, AddressRef
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused
 from tests.integration.webhooks.corpus import ADDRESSES, PUBLIC, refused_urls
-from tests.receivers import receiver
+from tests.servers.receivers import receiver
 from tests.taken_deliveries import delivery, endpoint
 
 CORPUS = sorted(set(refused_urls()))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.wuzapi.events import PART_BYTES, Ignored, Inbound, Receipt, Typing, split, understand
 from gateway.wuzapi.signature import is_signed
-from tests.wuzapi_server import HMAC_KEY, chat_presence, message, receipt, sign
+from tests.servers.wuzapi_server import HMAC_KEY, chat_presence, message, receipt, sign
 
 NAMES = ["type", "event", "state", "Info", "Message", "Chat", "Sender", "ID", "IsFromMe", "SenderAlt", "PushName"]
 NAMES += ["conversation", "extendedTextMessage", "imageMessage", "text", "caption", "contextInfo", "stanzaID"]

@@ -1,0 +1,287 @@
+"""The description is of this API: every route is in it, with the models that its view reads, and pages need nothing."""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask import Flask
+
+from gateway.domain.keys import Scope
+from gateway.gates.deprecation import Deprecation
+from gateway.http.scopes import OWN_SCOPES
+from gateway.openapi.document import build, routes
+from gateway.openapi.operations import words
+from gateway.openapi.operations.catalogue import OPERATIONS
+from gateway.openapi.pages.problems import ADVICE, problem_types
+from gateway.openapi.pages.site import Site
+from realtime_bridge.webhooks.contract.catalogue import KINDS
+from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
+
+TESTS = Path(__file__).parents[3]
+KEYWORDS = frozenset(  # of JSON Schema 2020-12 and OpenAPI 3.1
+    [
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "discriminator",
+        "enum",
+        "examples",
+        "format",
+        "items",
+        "maximum",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "minimum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "exclusiveMaximum",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
+        "uniqueItems",
+    ]
+)
+# Of an id that nobody has: the table is about who may ask, and what is not there is 404 for whoever may.
+NOBODY = "b0000000-0000-4000-8000-000000000009"
+IDS = {"key_id": "nobody", "user_id": NOBODY, "attachment_id": NOBODY, "channel_id": NOBODY}
+
+
+@pytest.fixture(scope="module")
+def document(running_app: Flask) -> dict[str, Any]:
+    answer = running_app.test_client().get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def _described(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def test_every_route_is_described(app: Flask) -> None:
+    """A new route without a description fails here, and so does a description without a route."""
+    assert {rule.endpoint for rule, _ in routes(app)} == set(OPERATIONS)
+
+
+def test_a_forgotten_route_is_noticed() -> None:
+    """Every view that takes a key belongs into the document; there is no list of exceptions."""
+    app = Flask(__name__, static_folder=None)
+    app.add_url_rule("/api/v1/chat/new", endpoint="news.list_news", view_func=lambda: "")
+    assert [rule.endpoint for rule, _ in routes(app)] == ["news.list_news"]
+    with pytest.raises(KeyError, match=r"news\.list_news"):
+        build(app, OPERATIONS)
+
+
+def test_a_view_reads_what_its_description_says(app: Flask) -> None:
+    """Query and body, by the very models: the document cannot drift from what is checked."""
+    for endpoint, operation in OPERATIONS.items():
+        source = inspect.getsource(inspect.unwrap(app.view_functions[endpoint]))
+        queries, bodies = re.findall(r"read_query\((\w+)\)", source), re.findall(r"read_body\((\w+)\)", source)
+        assert queries == [operation.query.__name__], endpoint
+        assert bodies == ([operation.body.__name__] if operation.body else []), endpoint
+
+
+def test_every_route_wants_its_scope_and_no_other(
+    document: dict[str, Any], new_account: Callable[..., Account]
+) -> None:
+    """Each path and method of the document with a key of each single scope: one opens it, the others are 403."""
+    accounts = {scope: new_account(scopes=[scope.value]) for scope in Scope}
+    for path, method, operation in _described(document):
+        url = re.sub(r"\{(\w+)\}", lambda found: str(IDS.get(found[1], 999_999)), path)
+        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        sent = {} if example is None else {"json": example}
+        opened = set()
+        for scope, account in accounts.items():
+            answer = account.open(method, url, headers={"If-Match": "*"}, **sent)
+            assert answer.status_code < 500, (method, path)
+            if answer.status_code == 403 and answer.get_json(force=True)["code"] == "scope_missing":
+                assert f'scope="{_wanted(operation)}"' in answer.headers["WWW-Authenticate"]
+            else:
+                opened.add(scope.value)
+        assert opened == {_wanted(operation)}, (method, path)
+
+
+def _wanted(operation: dict[str, Any]) -> str:
+    found = re.search(r"Needs the scope `([a-z:]+)`", operation["description"])
+    assert found is not None
+    return found[1]
+
+
+def test_every_scope_is_of_use() -> None:
+    """Each one that a key can have opens something, here or in a blueprint that is known by name."""
+    assert set(OWN_SCOPES.values()) | {Scope.READ, Scope.WRITE} == set(Scope)
+
+
+def test_what_belongs_to_others_is_not_there(
+    document: dict[str, Any], account: Account, new_account: Callable[..., Account]
+) -> None:
+    """Each path with ids, with the ids of another account: 404, as for ids that nobody has."""
+    conversation = account.make_conversation()
+    message = account.send(conversation)["id"]
+    key = data(account.post("/keys", {"name": "x", "scopes": ["chat:read"]}))["id"]
+    file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": 9}
+    attachment = data(account.post("/attachments", file))["id"]
+    webhook = data(account.post("/webhooks", {"url": "https://example.com/hooks"}))["id"]
+    (secret,) = data(account.get(f"/webhooks/{webhook}/secrets"))
+    (delivery,) = data(account.get(f"/webhooks/{webhook}/deliveries"))
+    channel = data(account.post("/channels", {"name": "a", "baseUrl": WUZAPI_URL, "token": "t"}))["id"]
+    ids = {"conversation_id": conversation, "message_id": message, "key_id": key, "attachment_id": attachment}
+    ids |= {"user_id": account.id, "channel_id": channel, "webhook_id": webhook}
+    ids |= {"secret_id": secret["id"], "delivery_id": delivery["id"]}
+    stranger = new_account()
+    for path, method, operation in _described(document):
+        if "{" not in path:
+            continue
+        url = re.sub(r"\{(\w+)\}", lambda found: str(ids[found[1]]), path)
+        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        sent = {} if example is None else {"json": example}
+        problem(stranger.open(method, url, headers={"If-Match": "*"}, **sent), 404, "not_found")
+
+
+def test_every_example_is_accepted_by_its_model() -> None:
+    """Whoever copies an example gets no 422 for its form."""
+    for endpoint, operation in OPERATIONS.items():
+        if (
+            operation.body is not None and endpoint != "channels.create_channel"
+        ):  # only where operators allow the server
+            assert operation.example is not None or not operation.body.model_json_schema().get("required"), endpoint
+            operation.body.model_validate(dict(operation.example or {}))
+
+
+def test_schemas_speak_json_schema(document: dict[str, Any]) -> None:
+    """A bound under a name that no reader knows bounds nothing."""
+    shown = [*document["components"]["schemas"].values()]
+    shown += [one["schema"] for _, _, operation in _described(document) for one in operation["parameters"]]
+    assert {word for schema in shown for word in _keywords(schema)} <= KEYWORDS
+
+
+def _keywords(schema: dict[str, Any]) -> Iterator[str]:
+    for word, value in schema.items():
+        yield word
+        if word == "properties":
+            for field in value.values():
+                yield from _keywords(field)
+        elif word in ("anyOf", "oneOf"):
+            for kind in value:
+                yield from _keywords(kind)
+        elif word == "items":
+            yield from _keywords(value)
+
+
+def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
+    """Of requests, answers, events and parameters, at every depth: no reader has to guess from a name."""
+    mute = [place for place, schema in _properties(document, "") if not words.said(schema)]
+    mute += [
+        f"{path} {one['name']}"
+        for path, _, op in _described(document)
+        for one in op["parameters"]
+        if not one.get("description")
+    ]
+    assert mute == []
+
+
+def _properties(node: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property of every schema, with where it is; what is inside an example is not one."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _properties(one, place)
+    elif isinstance(node, dict):
+        for name, inner in node.items():
+            if name == "properties":
+                yield from ((f"{place}.{field}", schema) for field, schema in inner.items())
+            if name not in ("example", "examples"):
+                yield from _properties(inner, f"{place}/{name}")
+
+
+def test_no_words_are_left_over(document: dict[str, Any]) -> None:
+    """Each model and each field that the words speak of is there."""
+    schemas = document["components"]["schemas"]
+    assert set(words.MODELS) <= set(schemas)
+    fields = {place.rpartition(".")[2] for place, _ in _properties(schemas, "")}
+    assert set(words.ANYWHERE) <= fields
+    parameters = {one["name"] for _, _, operation in _described(document) for one in operation["parameters"]}
+    assert set(words.PARAMETERS) <= parameters
+
+
+def test_links_lead_to_routes(document: dict[str, Any]) -> None:
+    """Each link names an operation and all of its path parameters."""
+    wanted = {
+        operation["operationId"]: {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+        for _, _, operation in _described(document)
+    }
+    for _, _, operation in _described(document):
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                assert set(link["parameters"]) == wanted[link["operationId"]]
+
+
+def test_webhooks_are_the_catalogue(document: dict[str, Any]) -> None:
+    """Every kind of request that we send, with its schema and an example that the schema takes."""
+    assert set(document["webhooks"]) == {kind.type for kind in KINDS}
+    for name, methods in document["webhooks"].items():
+        content = methods["post"]["requestBody"]["content"]["application/json"]
+        schema = {**content["schema"], "components": document["components"]}
+        assert jsonschema_rs.is_valid(schema, content["example"]), name
+        assert not jsonschema_rs.is_valid(schema, content["example"] | {"type": "another"}), name
+
+
+def test_an_event_says_of_a_thing_what_its_own_route_says(document: dict[str, Any]) -> None:
+    """Field by field: what is shown is written down by hand, what is sent comes from the catalogue."""
+    schemas = document["components"]["schemas"]
+    message, sent = schemas["Message"]["properties"], schemas["MessageEventData"]["properties"]
+    assert message.keys() == sent.keys()
+    conversation, sent = schemas["Conversation"]["properties"], schemas["ConversationEventData"]["properties"]
+    assert conversation.keys() - {"lastSeq"} == sent.keys() - {"seq", "eventId"}
+
+
+def test_what_will_go_is_marked(app: Flask) -> None:
+    """In the document as on the page, by the same list that the headers are made from."""
+    marked = build(app, OPERATIONS, {"keys.get_key": Deprecation(since=datetime(2027, 1, 1, tzinfo=UTC))})
+    old = {operation["operationId"] for _, _, operation in _described(marked) if operation.get("deprecated")}
+    assert old == {"keys.get_key"}
+    page = Site(marked, problem_types()).resource("api-keys")
+    assert page is not None
+    assert '<h2 class="old">Get an API key</h2>' in page
+
+
+def test_every_problem_has_a_page(app: Flask) -> None:
+    """And the table of them all; each says what to do."""
+    client = app.test_client()
+    table = client.get("/docs/problems").text
+    assert set(ADVICE) == set(problem_types())
+    for code, kind in problem_types().items():
+        page = client.get(f"/docs/problems/{code}")
+        assert page.status_code == 200
+        assert str(kind.status) in page.text
+        assert f'href="/docs/problems/{code}"' in table
+    assert client.get("/docs/problems/nothing").status_code == 404
+
+
+def test_every_problem_is_provoked_by_a_test() -> None:
+    """A code that no test asks for by name is one that nobody has seen."""
+    here = Path(__file__).name
+    texts = [file.read_text() for file in TESTS.rglob("test_*.py") if file.name != here]
+    unseen = {code for code in problem_types() if not any(f'"{code}"' in text for text in texts)}
+    assert unseen == set()
+
+
+def test_the_document_is_small_enough_to_read(document: dict[str, Any]) -> None:
+    """Named schemas are shared, not repeated."""
+    assert len(json.dumps(document)) < 350_000
+    assert document["openapi"] == "3.1.0"
