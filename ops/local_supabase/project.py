@@ -91,7 +91,7 @@ class Project:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._wait_for_slots_to_go([self.stream.slot, self.changes.slot])
+        await self._wait_for_slots_to_go([self.stream.slot, self.changes.stream.slot])
         await self.context.sessions.close()
 
     async def _wait_for_slots_to_go(self, slots: list[str]) -> None:

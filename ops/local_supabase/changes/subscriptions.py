@@ -33,18 +33,8 @@ class Subscriptions:
         self._by_channel: dict[Subscriber, list[Subscription]] = {}
         self._waiting: asyncio.Queue[Change] = asyncio.Queue(MOST_WAITING)
         self._delivery = Delivery(sessions)
-        self._stream = ReplicationStream(settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, settings.timings)
+        self.stream = ReplicationStream(settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, settings.timings)
         self._running = False
-
-    @property
-    def connected(self) -> asyncio.Event:
-        """Set while changes can arrive."""
-        return self._stream.connected
-
-    @property
-    def slot(self) -> str:
-        """Name of the replication slot, empty before the first subscription."""
-        return self._stream.slot
 
     async def subscribe(self, channel: Subscriber) -> None:
         """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
@@ -65,7 +55,7 @@ class Subscriptions:
             _log.warning("subscription_failed", reason=str(error).strip())
             return
         self.start()
-        if self._stream.connected.is_set():
+        if self.stream.connected.is_set():
             self._add(channel, wanted)
         else:
             self._spawn(self._add_later(channel, wanted))
@@ -77,7 +67,7 @@ class Subscriptions:
         """Connect to the log, if that has not happened yet."""
         if not self._running:
             self._running = True
-            self._spawn(self._stream.run())
+            self._spawn(self.stream.run())
             self._spawn(self._deliver())
 
     def _add(self, channel: Subscriber, wanted: list[Subscription]) -> None:
@@ -88,7 +78,7 @@ class Subscriptions:
         channel.push_system("Subscribed to PostgreSQL", extension=EXTENSION)
 
     async def _add_later(self, channel: Subscriber, wanted: list[Subscription]) -> None:
-        await self._stream.connected.wait()
+        await self.stream.connected.wait()
         self._add(channel, wanted)
 
     def _take(self, change: Change) -> None:

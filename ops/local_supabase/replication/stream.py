@@ -39,7 +39,7 @@ class ReplicationStream:
         timings: Timings,
     ) -> None:
         self.connected = asyncio.Event()
-        self.slot = ""
+        self.slot = ""  # until it first connects
         self._database_url = database_url
         self._slot_prefix = slot_prefix
         self._publication = publication

@@ -71,7 +71,7 @@ def test_changes_of_tables_go_on_after_a_restart_of_postgres(own_server: Embedde
             await read_until(connection, lambda frame: frame[3] == "system")
             await asyncio.to_thread(own_server.stop)
             await asyncio.to_thread(own_server.start)
-            streams = (endpoint.project.stream, endpoint.project.changes)
+            streams = (endpoint.project.stream, endpoint.project.changes.stream)
             await eventually(lambda: all(stream.connected.is_set() for stream in streams))
             await asyncio.to_thread(execute, url, "insert into public.open_items (label) values ('after')")
             change = await read_until(connection, lambda frame: frame[3] == "postgres_changes")

@@ -75,7 +75,7 @@ class Replay:
         self._session = aiohttp.ClientSession()
         if self.scenario.name.startswith(WARM):
             self.project.changes.start()
-            await asyncio.wait_for(self.project.changes.connected.wait(), FRAME_TIMEOUT_S)
+            await asyncio.wait_for(self.project.changes.stream.connected.wait(), FRAME_TIMEOUT_S)
         try:
             await self._play()
         except AssertionError as error:
