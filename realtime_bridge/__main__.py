@@ -21,8 +21,7 @@ from realtime_bridge.network.web_server import WebServer
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
 from realtime_bridge.settings import Settings, TransportName
-from realtime_bridge.shared import database as db
-from realtime_bridge.shared import memory
+from realtime_bridge.shared import database, memory
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.shared.logging import configure_logging
@@ -32,7 +31,7 @@ from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import RealtimeService
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.queue.retention import WebhookJanitor
-from realtime_bridge.wiring import observers as observation
+from realtime_bridge.wiring import observers
 from realtime_bridge.wiring.legacy import create_farewell, create_legacy
 from realtime_bridge.wiring.relays import create_heartbeat, create_relays
 from realtime_bridge.wiring.rollout import create_dialled, create_rollout
@@ -53,7 +52,7 @@ async def run(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    pool = db.pool(settings.database_url, name="bridge", size=POOL_SIZE)
+    pool = database.pool(settings.database_url, name="bridge", size=POOL_SIZE)
     way = create_way(settings)
     transport = create_transport(settings, way)
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -64,7 +63,7 @@ async def run(settings: Settings) -> None:
     relays = create_relays(settings, pool, service, way, legacy, name, rollout, clock)
     farewell = create_farewell(settings, legacy, rollout)
     heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
-    observed = observation.create(
+    observed = observers.create(
         settings,
         pool,
         name=name,

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.keys import Scope
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.tokens import Claims
@@ -72,7 +72,7 @@ def make_key(
     expires_at: datetime | None = None,
 ) -> str:
     """Create an API key, by default one that may do everything and that no limit stops; return its text."""
-    key = api_keys.mint("test")
+    key = key_text.mint("test")
     connection.execute(
         "insert into chat_api_keys (id, user_id, name, env, prefix, secret_hash, scopes, rate_limit, send_rate_limit,"
         " expires_at) values (%s, %s, 'test', 'test', %s, %s, %s, %s, %s, %s)",

@@ -7,13 +7,13 @@ from typing import Any
 
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Sink
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from realtime_bridge.shared.database import Pool
 
 
 @contextlib.asynccontextmanager
 async def open_pool(database_url: str, size: int = 6) -> AsyncIterator[Pool]:
-    pool = db.pool(database_url, name="test", size=size)
+    pool = database.pool(database_url, name="test", size=size)
     await pool.open()
     try:
         yield pool

@@ -20,12 +20,12 @@ from psycopg.rows import DictRow
 from gateway.app import create_app
 from gateway.process.runtime import running
 from gateway.settings import Settings
-from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log import reading
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.requests import Written as SocketMessage
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from tests.factories import claims_of, make_key, make_user
 from tests.servers.wuzapi_server import HMAC_KEY, json_body, message, sign
 
@@ -219,11 +219,11 @@ def _write_elsewhere(pen: Pen, conversation: int, client: UUID) -> None:
 
 
 async def _append(database_url: str, user_id: UUID, told: SocketMessage) -> None:
-    async with db.pool(database_url, name="written", size=1) as pool:
+    async with database.pool(database_url, name="written", size=1) as pool:
         await StoredIncoming(pool).append_message(claims_of(user_id), told)
 
 
 async def _read(database_url: str, after: int) -> tuple[Event, ...]:
     async with await AsyncConnection.connect(database_url, autocommit=True) as connection:
-        page = await log.read_page(connection, "test", Cursor(high_water=after), 1_000)
+        page = await reading.read_page(connection, "test", Cursor(high_water=after), 1_000)
     return page.events

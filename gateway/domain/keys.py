@@ -1,7 +1,7 @@
 """API keys and their scopes. Plain frozen values."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -41,6 +41,13 @@ class ApiKey:
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def state(self) -> str:
+        """`active`, `expired` or `revoked`, at this moment."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.has_expired(datetime.now(UTC)) else "active"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

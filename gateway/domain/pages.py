@@ -1,4 +1,4 @@
-"""How much one page may hold, whatever number of rows it may have. Pure; asked by what reads lists."""
+"""Pages of lists: where one ends, and how much it may hold. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

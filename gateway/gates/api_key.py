@@ -10,7 +10,7 @@ from flask import Flask, g, request
 
 from gateway import errors
 from gateway.database import Database
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.key_text import KeyText, MalformedKeyError
 from gateway.domain.keys import ApiKey
 from gateway.fairness.places import LOOKUPS_QUEUED
@@ -55,7 +55,7 @@ class ApiKeyGate:
             return
         text = self._presented()
         try:
-            presented = api_keys.parse(text)
+            presented = key_text.parse(text)
         except MalformedKeyError:
             self._refuse()
         key = self._find(presented)

@@ -1,4 +1,4 @@
-"""Third gate: how often. flask-limiter with a moving window in Redis; fails open (see `limit_storage`).
+"""The gate of how often. flask-limiter with a moving window in Redis; fails open (see `limit_storage`).
 
 A key has its limits, and above all keys of an account are the account's: another key is not another hundred requests.
 What a key's own limit refuses takes nothing from the account's other keys.

@@ -1,4 +1,4 @@
-"""Third gate: how many requests work at once in this worker. Whoever waits, for events or a body, counts no more.
+"""The gate of how many requests work at once in this worker. Whoever waits, for events or a body, counts no more.
 
 gunicorn's threads are as many as requests that work, queue, read bodies *and* wait for events; only this many of them
 compete for the processor and the database, so that a flood queues here and is answered in turn, account by account. It

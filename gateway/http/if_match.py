@@ -1,4 +1,4 @@
-"""`If-Match` as it is sent (RFC 9110 §13.1.1). Called by the views that change something."""
+"""`If-Match` as it is sent (RFC 9110 §13.1.1). Asked for the views that change something."""
 
 from flask import request
 

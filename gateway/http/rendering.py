@@ -22,14 +22,14 @@ NAMED = frozenset(
 )
 
 
-def are_due() -> bool:
+def _is_receipt_due() -> bool:
     """Whether this request writes with a key that may not read."""
     route = current()
     writes = route is not None and route.scope is Scope.WRITE
     return writes and "api_key" in g and Scope.READ not in g.api_key.scopes
 
 
-def of(representation: str) -> str:
+def _receipt_of(representation: str) -> str:
     """Leave of a resource's JSON text what names it."""
     shown = json.loads(representation)
     return json.dumps({name: value for name, value in shown.items() if name in NAMED}, ensure_ascii=False)
@@ -42,9 +42,9 @@ def moment(when: datetime | None) -> str | None:
 
 def one(representation: str, headers: Mapping[str, str] | None = None) -> Response:
     """`{"success": true, "data": …}`, with the route's status."""
-    if headers and "ETag" in headers and wants_html() and not are_due():
+    if headers and "ETag" in headers and wants_html() and not _is_receipt_due():
         headers = {**headers, "ETag": versions.with_html(headers["ETag"])}
-    (representation,) = [of(representation)] if are_due() else _shown([representation])
+    (representation,) = [_receipt_of(representation)] if _is_receipt_due() else _shown([representation])
     return _answer(f'{{"success": true, "data": {representation}}}', headers)
 
 

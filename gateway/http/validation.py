@@ -1,4 +1,4 @@
-"""The last gate, called by each view: what a request may say. Turns JSON and query strings into checked models."""
+"""The last gate, before each view: what a request may say. Turns JSON and query strings into checked models."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -11,15 +11,12 @@ from pydantic_core import ErrorDetails, core_schema
 from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
-
-
 MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
-
-
 NATIVE = frozenset(get_args(core_schema.ErrorType))
-
-
 Sentence = Callable[[Mapping[str, Any]], str]
+UNFORESEEN = ("invalid", "Send what /docs shows for it.")
+MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _count(number: int, word: str) -> str:
@@ -55,9 +52,6 @@ WORDS: Mapping[str, tuple[str, Sentence]] = {
     "greater_than_equal": ("out_of_range", lambda c: f"Send a number from {c['ge']} on."),
     "less_than_equal": ("out_of_range", lambda c: f"Send a number up to {c['le']}."),
 }
-
-
-UNFORESEEN = ("invalid", "Send what /docs shows for it.")
 
 
 def body_errors(error: ValidationError) -> list[FieldError]:
@@ -111,11 +105,6 @@ def _words(fault: ErrorDetails, place: str) -> tuple[str, str]:
     if kind in NATIVE:
         return UNFORESEEN
     return kind, fault["msg"]
-
-
-MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class NoQuery(BaseModel):

@@ -10,7 +10,7 @@ import structlog
 
 from gateway.database import Connection, connect
 from gateway.keys.cache import KeyCache
-from gateway.store import keys as api_keys
+from gateway.store import keys
 
 CHANNEL = "chat_api_keys"  # the trigger on chat_api_keys notifies it
 POLL_S = 0.4  # the truth; NOTIFY only makes it faster, and may be missing behind a pooler. Two fit into TRUST_S
@@ -63,7 +63,7 @@ class KeySync:
         key_ids = self._cache.ids()
         if key_ids:
             read_at = self._clock()
-            self._cache.replace(key_ids, api_keys.list_by_ids(connection, key_ids), read_at=read_at)
+            self._cache.replace(key_ids, keys.list_by_ids(connection, key_ids), read_at=read_at)
         if self._clock() - self._touched_at >= TOUCH_S:
             self._touch()
         return len(key_ids)
@@ -85,7 +85,7 @@ class KeySync:
         if not (used := self._cache.take_used()):
             return
         try:
-            api_keys.touch(self._connect(), used)
+            keys.touch(self._connect(), used)
         except psycopg.Error:
             self._cache.put_back_used(used)
             raise

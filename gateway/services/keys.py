@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.database import Connection, Database
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.key_text import KeyText
 from gateway.domain.keys import ApiKey, KeyPage
 from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
@@ -39,7 +39,7 @@ class Keys:
             detail = "Send a time in the future."
             raise ValidationFailed(FieldError(pointer="/expiresAt", code="in_the_past", detail=detail))
         limits = self._limits(caller, rate_limit, send_rate_limit)
-        text = api_keys.mint(self._env)
+        text = key_text.mint(self._env)
         with self._database.connection() as connection, connection.transaction():
             store.lock_account(connection, caller.account_id)
             ends = _ends(_lock_caller(connection, caller), expires_at)
@@ -95,7 +95,7 @@ class Keys:
             if old.revoked_at is not None or old.replaced_by is not None or old.has_expired(now):
                 raise KeyNotActive("Rotate a key that works and was not rotated before, or create a new one.")
             limits = self._limits(caller, old.rate_limit, old.send_rate_limit)
-            text = api_keys.mint(old.env)
+            text = key_text.mint(old.env)
             new = store.insert(
                 connection,
                 text,

@@ -8,7 +8,7 @@ from typing import Self
 from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
 from gateway.storage.supabase import SupabaseStore
-from realtime_bridge.shared import variables as shared
+from realtime_bridge.shared import variables
 from realtime_bridge.shared.environment import Environment
 
 
@@ -34,7 +34,7 @@ class StorageSettings:
         if kind is StorageKind.DIRECTORY:
             return cls(kind=kind, directory=Path(env.text("CROSSFADE_STORAGE_DIR")).resolve())
         if kind is StorageKind.SUPABASE:
-            url, key = shared.supabase_url(env), shared.supabase_secret_key(env)
+            url, key = variables.supabase_url(env), variables.supabase_secret_key(env)
             if url is None or key is None:
                 missing = "SUPABASE_URL" if url is None else "SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY"
                 return env.wrong(f"Set {missing}: CROSSFADE_STORAGE=supabase needs it.", cls())

@@ -13,8 +13,7 @@ from gateway.database import Database
 from gateway.domain.conversations import ConversationFilter, conversation_etag
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
-from gateway.http import page_cursors as cursors
-from gateway.http import rendering
+from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import conversations as service
 from gateway.v1.paths import CONVERSATION, CONVERSATIONS
@@ -46,7 +45,7 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
         unread=query.unread,
         updated_since=query.updated_since,
     )
-    after = cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
+    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
     skip = ((query.page or 1) - 1) * query.limit
     found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
     return rendering.many(
@@ -55,7 +54,7 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
         limit=query.limit,
         total=found.total,  # stops at 10,000: that many or more
         has_more=found.has_more,
-        next_cursor=cursors.encode(found.last, account_id, chosen) if found.has_more and found.last else None,
+        next_cursor=page_cursors.encode(found.last, account_id, chosen) if found.has_more and found.last else None,
     )
 
 

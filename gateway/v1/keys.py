@@ -1,7 +1,7 @@
 """`/keys`: parse, call the service, render. The text of a key is in the answer that made it, and nowhere else ever."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from flask import Response, g
@@ -105,16 +105,10 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "scopes": list(key.scopes),
         "rateLimit": key.rate_limit,
         "sendRateLimit": key.send_rate_limit,
-        "state": _state(key),
+        "state": key.state,
         "createdAt": rendering.moment(key.created_at),
         "expiresAt": rendering.moment(key.expires_at),
         "revokedAt": rendering.moment(key.revoked_at),
         "lastUsedAt": rendering.moment(key.last_used_at),
         "replacedBy": key.replaced_by,
     }
-
-
-def _state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.has_expired(datetime.now(UTC)) else "active"

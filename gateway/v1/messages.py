@@ -20,8 +20,7 @@ from gateway.errors import (
     ProviderIdConflict,
     StatusConflict,
 )
-from gateway.http import page_cursors as cursors
-from gateway.http import rendering
+from gateway.http import page_cursors, rendering
 from gateway.http.routes import Limit, Route
 from gateway.services import messages as service
 from gateway.v1.paths import MESSAGES, PREFIX
@@ -127,9 +126,9 @@ def change_status(
 def search_messages(database: Database, account_id: UUID, query: SearchMessages) -> Response:
     """Search messages. All words must occur, each as the beginning of a word. Newest first."""
     chosen = SearchFilter(words=query.q, conversation_id=query.conversation_id)
-    after = cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
+    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
     page = service.search_messages(database, account_id, chosen, limit=query.limit, after=after)
-    next_cursor = cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
+    next_cursor = page_cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
     return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)
 
 

@@ -84,7 +84,21 @@ $$;
 """
 DOWN = """
 -- The functions stay as they are: nothing of an earlier version needs them open, and it writes the row that they ask for.
-alter publication supabase_realtime add table public.conversations, public.conversation_participants, public.chat_messages;
+do $$
+declare
+    ours regclass;
+begin
+    for ours in
+        select ('public.' || name)::regclass from unnest(array['conversations', 'conversation_participants', 'chat_messages']) as name
+        where not exists (
+            select from pg_catalog.pg_publication_tables t
+            where t.pubname = 'supabase_realtime' and t.schemaname = 'public' and t.tablename = name
+        )
+    loop
+        execute format('alter publication supabase_realtime add table %s', ours);
+    end loop;
+end
+$$;
 """
 
 

@@ -9,14 +9,14 @@ import click
 import psycopg
 
 from gateway.database import Connection
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.keys import ApiKey, Scope
 from gateway.store import keys as store
 from ops.cli.answers import answers
 from ops.cli.options import Word, again, key_env
 from ops.errors import NoAccount, OpsError
 from ops.terminal.output import Answer, Column, Rows, picked
-from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared import variables
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_NAME_CHARS = 255  # what the API allows, too
@@ -49,7 +49,7 @@ def _name(text: str) -> str | None:
 
 
 def _env(text: str) -> str | None:
-    return text if shared_variables.KEY_ENV.fullmatch(text) else None
+    return text if variables.KEY_ENV.fullmatch(text) else None
 
 
 SCOPES = Word("scope,scope", _scopes, f"a list of scopes; there are {', '.join(Scope)}.")
@@ -92,7 +92,7 @@ def create(
     **chosen: Any,
 ) -> Answer:
     """Make a key and show it, once."""
-    text = api_keys.mint(env or key_env())
+    text = key_text.mint(env or key_env())
     expires_at = datetime.now(UTC) + expires_in if expires_in else None
     try:
         key = store.insert(connection, text, account_id=account_id, expires_at=expires_at, **chosen)
@@ -129,13 +129,7 @@ def revoke(connection: Connection, *, key_id: str) -> Answer:
 
 
 def _described(key: ApiKey) -> dict[str, object]:
-    return picked(key, *SHOWN) | {"state": _state(key)}
-
-
-def _state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.has_expired(datetime.now(UTC)) else "active"
+    return picked(key, *SHOWN) | {"state": key.state}
 
 
 COLUMNS = (
@@ -146,5 +140,5 @@ COLUMNS = (
     Column("sends/min", lambda key: key.send_rate_limit or "default", right=True),
     Column("last used", lambda key: key.last_used_at or "never"),
     Column("expires", lambda key: key.expires_at or "never"),
-    Column("state", _state),
+    Column("state", "state"),
 )

@@ -18,7 +18,7 @@ from ops.embedded.ready import NotReady, read_ready
 from ops.embedded.services import ROOT
 from ops.errors import OpsError
 from ops.terminal.reasons import DATABASE
-from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared import variables
 from realtime_bridge.shared.environment import Environment
 
 DEFAULT_DATA_DIR = ROOT / ".crossfade"
@@ -98,7 +98,7 @@ def database_url() -> str:
         raise TwoDatabases(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
     named = named_stack()
     if named is None and is_set:
-        return note_database("DATABASE_URL", shared_variables.database_url(Environment(os.environ)))
+        return note_database("DATABASE_URL", variables.database_url(Environment(os.environ)))
     try:
         return note_database(f"the stack on {stack_dir()}", read_ready(stack_dir()).database_url)
     except NotReady:
@@ -129,7 +129,7 @@ def key_env() -> str:
     """Return the word in new keys: CROSSFADE_ENV where it is set, else that of the stack that is worked on."""
     env = Environment(os.environ)
     if env.optional("CROSSFADE_ENV") or (named_stack() is None and env.optional("DATABASE_URL")):
-        return shared_variables.key_env(env)
+        return variables.key_env(env)
     return read_ready(stack_dir()).key_env
 
 
@@ -137,7 +137,7 @@ def auth_admin() -> AuthAdmin:
     """Return the Auth API to work on, found as the database is: of the stack, or SUPABASE_URL with its secret key."""
     env = Environment(os.environ)
     if named_stack() is None and env.optional("DATABASE_URL", "SUPABASE_URL"):
-        url, key = shared_variables.supabase_url(env), shared_variables.supabase_secret_key(env)
+        url, key = variables.supabase_url(env), variables.supabase_secret_key(env)
         if url is None or key is None:
             raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
         return AuthAdmin(url=url, secret_key=key)

@@ -14,7 +14,7 @@ import psycopg
 import requests
 
 from gateway.database import Connection
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.accounts import UserScope
 from gateway.domain.keys import Scope
 from gateway.store import keys as key_store
@@ -108,7 +108,7 @@ def _ensure_user(connection: Connection, email: str) -> UUID:
 
 
 def _make_key(connection: Connection, account_id: UUID, key_env: str) -> str:
-    key = api_keys.mint(key_env)
+    key = key_text.mint(key_env)
     unlimited: dict[str, None] = dict.fromkeys(("rate_limit", "send_rate_limit", "expires_at"))
     key_store.insert(connection, key, account_id=account_id, name=KEY_NAME, scopes=SCOPES, **unlimited)
     return key.text

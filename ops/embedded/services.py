@@ -20,7 +20,7 @@ from ops.machine.child import ProcessSpec
 from ops.machine.ports import HOST, Listener, port_of
 from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.settings import Settings as BridgeSettings
-from realtime_bridge.shared import variables as shared_variables
+from realtime_bridge.shared import variables
 from realtime_bridge.shared.environment import Environment, reading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def check(environment: Mapping[str, str]) -> None:
 def hosts() -> dict[str, str]:
     """Return by name of a port where its process listens, if not on the loopback."""
     env = Environment(os.environ)
-    metrics = shared_variables.metrics_host(env)
+    metrics = variables.metrics_host(env)
     return {
         "gateway": env.text("CROSSFADE_GATEWAY_HOST", default=HOST),
         "bridge": env.text("CROSSFADE_BRIDGE_HOST", default=HOST),

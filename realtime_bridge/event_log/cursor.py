@@ -9,7 +9,7 @@ snapshot's own xmax is no such bound: it is one past the newest transaction that
 hold an id already.) An id that was seen and left for later, because other accounts had their turn, stays in a hole: the
 next read finds it there, and nothing is concluded from the lowest such id on, so no hole closes over it.
 
-Two things carry the proof: the snapshot is taken by the statement that reads (log.sql), and a writer owns its
+Two things carry the proof: the snapshot is taken by the statement that reads (reading.sql), and a writer owns its
 transaction id before it takes a log id (it locks the conversation first).
 """
 

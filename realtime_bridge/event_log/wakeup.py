@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_events"
 DELIVERIES_CHANNEL = "webhook_deliveries"
-FAILURES_CHANNEL = "sink_failures"  # cursors.sql
+FAILURES_CHANNEL = "sink_failures"  # leases.sql
 CHECK_S = 5.0  # how long a dead connection may go unnoticed; the polls carry on meanwhile
 RECONNECT_S = 0.5
 

@@ -1,4 +1,4 @@
-"""The report of what this bridge does, every two seconds and at once when the dial moves. Started by `__main__`."""
+"""The report of what this bridge does, every two seconds and at once when the dial moves."""
 
 import asyncio
 import contextlib

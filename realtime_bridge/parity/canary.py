@@ -1,4 +1,4 @@
-"""The canary: writes messages into its own conversation and looks for them on both sides. Started by `__main__`.
+"""The canary: writes messages into its own conversation and looks for them on both sides.
 
 One bridge measures, the others wait for its lock; where one is there that delivers to no side, it is that one, so that
 what stalls a delivering bridge does not stall who measures it. Before anything counts, a message has to be seen on
@@ -23,7 +23,7 @@ from realtime_bridge.parity.ears import Ear, Hear
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.ticks import Schedule
 from realtime_bridge.rollout.dial.stages import Side
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class Canary:
         """`is_for_others`: this bridge delivers and another one that does not could measure, from outside."""
         self._is_for_others = is_for_others
         self.is_measuring = False
-        self._database_url = db.bounded(database_url, "canary")
+        self._database_url = database.bounded(database_url, "canary")
         self._make_ears = ears
         self._feeds = feeds
         self._rate_per_s = rate_per_s

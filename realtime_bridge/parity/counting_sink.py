@@ -28,7 +28,7 @@ class CountedSink:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`now` is the database's time (database_clock.py)."""
+        """`now` is the database's time (fleet/clock.py)."""
         self.inner = inner
         self._clock = clock
         self._now = now

@@ -1,4 +1,4 @@
-"""Writes what was measured into the slots that gates judge, every few seconds. Started by `__main__`."""
+"""Writes what was measured into the slots that gates judge, every few seconds."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.rollout.dial.stages import Side
-from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import slots
 from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.shared.database import Pool
 
@@ -60,10 +60,10 @@ class Samples:
         self._unwritten = _added(self._unwritten, taken)
         news = [one for one in self._unwritten if _is_news(one)]
         async with self._pool.connection() as connection, connection.transaction():
-            await windows.add(connection, self._flag, news)
+            await slots.add(connection, self._flag, news)
             self._rounds += 1
             if self._rounds % FORGET_EVERY == 0:
-                await windows.forget(connection)
+                await slots.forget(connection)
         self._unwritten = []
         return len(news)
 
@@ -74,4 +74,4 @@ def _is_news(one: Sample) -> bool:
 
 def _added(old: Iterable[Sample], new: Iterable[Sample]) -> list[Sample]:
     both = [*old, *new]
-    return [windows.total(both, side) for side in Side]
+    return [slots.total(both, side) for side in Side]

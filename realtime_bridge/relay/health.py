@@ -18,12 +18,20 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge import metrics
-from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log import leases
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease
 from realtime_bridge.metrics import DELIVERED, HIGH_WATER, HOLES, LATENCY, PARKED
 from realtime_bridge.relay.sink import SinkUnavailable
+
+FIRST_DELAY_S = 0.2  # a provider's restart behind a load balancer is often over after one retry
+GROWTH = 1.5  # six failures, which are an outage to the dial's gate, take some 2.6 s: more than a hiccup
+MAX_DELAY_S = 10.0  # an operator who repaired the provider waits no longer than this for the backlog to drain
+OPEN_AFTER = 5  # consecutive failures: an outage, not a hiccup
+JITTER = 0.2  # several bridges must not knock at the same moment
+MAX_RETRY_AFTER_S = 60.0  # a provider may ask for patience, not for silence
+log = structlog.get_logger(__name__)
 
 
 def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -> None:
@@ -37,24 +45,6 @@ def observe(sink: str, cursor: Cursor, settled: Sequence[Event], refused: int) -
     PARKED.labels(sink).inc(refused)
     HIGH_WATER.labels(sink).set(cursor.high_water)
     HOLES.labels(sink).set(cursor.hole_count)
-
-
-FIRST_DELAY_S = 0.2  # a provider's restart behind a load balancer is often over after one retry
-
-
-GROWTH = 1.5  # six failures, which are an outage to the dial's gate, take some 2.6 s: more than a hiccup
-
-
-MAX_DELAY_S = 10.0  # an operator who repaired the provider waits no longer than this for the backlog to drain
-
-
-OPEN_AFTER = 5  # consecutive failures: an outage, not a hiccup
-
-
-JITTER = 0.2  # several bridges must not knock at the same moment
-
-
-MAX_RETRY_AFTER_S = 60.0  # a provider may ask for patience, not for silence
 
 
 class BreakerState(StrEnum):
@@ -84,9 +74,6 @@ class Breaker:
         delay_s = min(FIRST_DELAY_S * GROWTH ** min(self.failures - 1, 16), MAX_DELAY_S)
         delay_s *= 1 + self.jitter.uniform(-JITTER, JITTER)
         return max(delay_s, min(retry_after_s or 0.0, MAX_RETRY_AFTER_S))
-
-
-log = structlog.get_logger(__name__)
 
 
 class SinkHealth:
@@ -149,7 +136,7 @@ class SinkHealth:
             return
         with contextlib.suppress(psycopg.Error, PoolTimeout):
             async with self._pool.connection() as connection:
-                await cursors.report(
+                await leases.report(
                     connection,
                     lease,
                     breaker=self.breaker.state,

@@ -1,4 +1,4 @@
-"""How far each sink is behind the log, for the metrics of every bridge. Started by `__main__`."""
+"""How far each sink is behind the log, for the metrics of every bridge."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Carry events from the log to one sink. Started by `__main__`, one relay for each; knows nothing of what sinks do.
+"""Carry events from the log to one sink. One for each; knows nothing of what sinks do.
 
 Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
 moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
@@ -68,7 +68,10 @@ class Relay:
         self._echo = echo
         self._mark = HeardMark(Cursor(high_water=0))
         self._newest = 0
-        """Id up to which everything was delivered before the cursor went back."""
+        """Id up to which events were delivered before the cursor went back.
+
+        What commits late below it counts as repeated: in figures alone.
+        """
         self.health = SinkHealth(sink.name, pool)
         self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
         """Called with what was delivered for the first time, and not with what is replayed."""

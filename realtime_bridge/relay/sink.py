@@ -19,6 +19,9 @@ from psycopg import AsyncConnection, Error
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import LeaseLost
 
+SINKS = ("supabase", "legacy", "webhooks", "wuzapi")  # each has a row in relay_cursors and a class in its room
+log = structlog.get_logger(__name__)
+
 
 class Feed(Protocol):
     """Chooses from a page. Raises SinkNotReady while it cannot know: then nothing is passed over."""
@@ -38,9 +41,6 @@ class Everything:
 
     def choose(self, events: Sequence[Event]) -> Sequence[Event]:
         return events
-
-
-SINKS = ("supabase", "legacy", "webhooks", "wuzapi")  # each has a row in relay_cursors and a class in this package
 
 
 class SinkError(Exception):
@@ -114,9 +114,6 @@ class Sink(Protocol):
         """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...
-
-
-log = structlog.get_logger(__name__)
 
 
 async def deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import ProcessState
 from realtime_bridge.rollout.dial.errors import NobodyFollows
-from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate import store
 
 ROLLOUT = "rollout"
 SET = "CHAT_REALTIME_PROVIDER=rollout"
@@ -47,7 +47,7 @@ class Following:
 
 
 async def read(connection: AsyncConnection[Any], flag: str) -> Following:
-    keeper = await judging.find_keeper(connection, flag)
+    keeper = await store.find_keeper(connection, flag)
     return Following(processes=await reports.list_processes(connection), has_keeper=keeper is not None)
 
 

@@ -18,7 +18,7 @@ from realtime_bridge.rollout.dial.errors import ApprovalNeeded, NobodyFollows, R
 from realtime_bridge.rollout.dial.follower import Dial
 from realtime_bridge.rollout.dial.stages import StageName
 from realtime_bridge.rollout.dial.store import Connection
-from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import slots
 from realtime_bridge.rollout.gate import store as judging
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.store import Keeping
@@ -222,7 +222,7 @@ class GateKeeper:
         self._forgot_at = now
         await self._announcer.forget()
         async with self._pool.connection() as connection:
-            await windows.forget(connection)
+            await slots.forget(connection)
             await judging.forget_windows(connection)
 
     async def _wait(self, seconds: float) -> None:

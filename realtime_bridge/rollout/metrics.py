@@ -1,7 +1,4 @@
-"""Prometheus metrics of the rollout, in every process that follows the dial. Labels are few and fixed.
-
-Gateway workers share their figures: of a gauge the most recent value is shown, for all of them read the same row.
-"""
+"""Metrics of gates and plans, in every bridge. Labels are few and fixed."""
 
 from prometheus_client import Counter, Gauge
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.rollout import operators, store
-from realtime_bridge.rollout import plan as schedule
+from realtime_bridge.rollout import operators, plan, store
 from realtime_bridge.rollout.dial.decision import Kind
 from realtime_bridge.rollout.dial.errors import OperatorRefused, PlanRefused
 from realtime_bridge.rollout.dial.store import Connection
@@ -64,9 +63,9 @@ async def end_approvals(change: Change, why: str) -> None:
 
 async def start_plan(connection: Connection, flag: str, words: list[str], *, by: Who, why: str) -> None:
     """Begin a plan, in place of any other. Raises PlanRefused."""
-    steps = schedule.parse(words)
+    steps = plan.parse(words)
     async with changing(connection, flag, by) as change:
-        schedule.check(steps, change.dial.stage)
+        plan.check(steps, change.dial.stage)
         if change.dial.needs_approval:
             await change.check_operators("This plan waits for a second operator at every step, who")
         await store.put_plan(connection, flag, words, why=why, actor=by.actor, key_id=by.key_id)

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from realtime_bridge.rollout.dial.decision import Kind
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Side, Stage
-from realtime_bridge.rollout.dial.store import Connection, _stage
+from realtime_bridge.rollout.dial.store import Connection, stage_of
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.gate.verdict import FailureRun
 from realtime_bridge.rollout.operators import Who
@@ -89,7 +89,7 @@ async def get_dial(connection: Connection, flag: str) -> Dial:
         raise RolloutError(f"There is no flag {flag!r}.")
     return Dial(
         flag=flag,
-        stage=_stage(row),
+        stage=stage_of(row),
         version=row["version"],
         revision=row["revision"],
         since=row["since"],

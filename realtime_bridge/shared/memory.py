@@ -1,8 +1,8 @@
 """Memory given back to the system after a burst. Every bridge and every worker of the gateway runs one.
 
-Python and the allocator keep what a burst needed: garbage in cycles that nobody looks for (garbage.py), and free memory
-in pieces between what is in use. When the process is calm and larger than it was, both are cleared up: some 100 ms that
-a calm process has.
+Python and the allocator keep what a burst needed: garbage in cycles that nobody looks for, see `collect_less`, and free
+memory in pieces between what is in use. When the process is calm and larger than it was, both are cleared up: some
+100 ms that a calm process has.
 """
 
 import ctypes
@@ -17,21 +17,12 @@ from typing import Any
 
 import structlog
 
-YOUNG_OBJECTS = 20_000  # about what five hundred requests under way hold; some megabytes
-
-
-MIDDLE, OLD = 20, 20  # the whole heap is looked through every eight million objects, not in a receiver's latency
-
-
-def collect_less() -> None:
-    """Keep what is loaded out of every collection, and collect young objects in larger portions."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, MIDDLE, OLD)
-
-
 log = structlog.get_logger(__name__)
 
+# Requests leave almost no cycles behind, but each leaves so many objects for a moment that Python's threshold of 700
+# looks for them at every tenth request, and now and then through the whole heap: a sixth of a busy sender's time.
+YOUNG_OBJECTS = 20_000  # about what five hundred requests under way hold; some megabytes
+MIDDLE, OLD = 20, 20  # the whole heap is looked through every eight million objects, not in a receiver's latency
 INTERVAL_S = 5.0
 CALM = 0.2  # of a processor, over the interval: more, and somebody waits for what the clearing takes
 GROWN_BYTES = 16_000_000  # less is not worth a look through the heap
@@ -91,3 +82,10 @@ class MemoryKeeper:
     def _is_calm(self) -> bool:
         (began, used), self._since = self._since, (self._clock(), self._processor())
         return self._since[1] - used < CALM * (self._since[0] - began)
+
+
+def collect_less() -> None:
+    """Keep what is loaded out of every collection, and collect young objects in larger portions."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, MIDDLE, OLD)

@@ -1,1 +1,1 @@
-"""The bridge's own seats in Supabase's channels: joined by the official client, which needs watching over."""
+"""The way to Supabase's clients: transports, their rate, the bridge's own seats, and whether all of it is heard."""

@@ -1,4 +1,4 @@
-"""How a broadcast gets to Supabase Realtime. Called by RealtimeService."""
+"""Broadcasts, the contract of what carries them to Supabase Realtime, and how refused ones are left out."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

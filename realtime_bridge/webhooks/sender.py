@@ -1,4 +1,4 @@
-"""Carry out deliveries: claim, send, settle. Started by `__main__`; several senders share the queue without meeting.
+"""Carry out deliveries: claim, send, settle. several senders share the queue without meeting.
 
 One task claims what there is room for (places.py), workers send it, and one task writes down what came of it
 (results.py).
@@ -39,7 +39,7 @@ STOP_TIMEOUT_S = 5.0  # then what is under way is left to its lease
 
 
 class Calls(Protocol):
-    """What sends; see attempts.py."""
+    """What sends; see call/attempt.py."""
 
     async def attempt(self, delivery: Claimed, endpoint: Endpoint) -> Attempt: ...
 

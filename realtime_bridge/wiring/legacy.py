@@ -3,7 +3,7 @@
 from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
-from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio import server
 from realtime_bridge.legacy.socketio.heard import StoredLog
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.settings import Settings
@@ -14,12 +14,12 @@ from realtime_bridge.shared.tokens import TokenVerifier
 from realtime_bridge.wiring.rollout import Rollout
 
 
-def create_legacy(settings: Settings, pool: Pool, name: str) -> socketio_server.LegacyServer:
+def create_legacy(settings: Settings, pool: Pool, name: str) -> server.LegacyServer:
     keys = ProjectKeys(
         f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
         own=[settings.signing_key.public] if settings.signing_key.public else [],
     )
-    return socketio_server.create(
+    return server.create(
         verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
         conversations=StoredConversations(pool, name),
         incoming=StoredIncoming(pool),
@@ -30,9 +30,7 @@ def create_legacy(settings: Settings, pool: Pool, name: str) -> socketio_server.
     )
 
 
-def create_farewell(
-    settings: Settings, legacy: socketio_server.LegacyServer | None, rollout: Rollout | None
-) -> Farewell | None:
+def create_farewell(settings: Settings, legacy: server.LegacyServer | None, rollout: Rollout | None) -> Farewell | None:
     """Return who closes the legacy sockets once the dial no longer feeds them."""
     if not legacy or not rollout:
         return None

@@ -9,7 +9,7 @@ from realtime_bridge.fleet.reports import Report
 from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.sink import LegacySink
-from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio import server
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.relay.heard import Echo
 from realtime_bridge.relay.loop import Relay
@@ -29,7 +29,7 @@ def create_relays(
     pool: Pool,
     service: RealtimeService,
     way: Way,
-    legacy: socketio_server.LegacyServer | None,
+    legacy: server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
     clock: DatabaseClock,
@@ -61,7 +61,7 @@ def create_heartbeat(
     settings: Settings,
     pool: Pool,
     relays: Sequence[Relay],
-    legacy: socketio_server.LegacyServer | None,
+    legacy: server.LegacyServer | None,
     name: str,
     rollout: Rollout | None,
     clock: DatabaseClock,

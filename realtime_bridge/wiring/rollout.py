@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.socketio import server as socketio_server
+from realtime_bridge.legacy.socketio import server
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Feed
@@ -100,7 +100,7 @@ def _ask(spec: str | None) -> flag_source.Ask | None:
 
 
 def create_rollout(
-    settings: Settings, pool: Pool, transport: Transport, legacy: socketio_server.LegacyServer | None, name: str
+    settings: Settings, pool: Pool, transport: Transport, legacy: server.LegacyServer | None, name: str
 ) -> Rollout | None:
     """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
     if settings.provider is not Provider.ROLLOUT:

@@ -1,4 +1,4 @@
-"""Send queued texts to WUZAPI servers. Started by `__main__`; every bridge runs one, and they share the queue.
+"""Send queued texts to WUZAPI servers. every bridge runs one, and they share the queue.
 
 A channel is served by one task at a time and no task waits for another: a server that hangs holds up only its channel,
 and no account has more under way than its share (shares.py).
@@ -18,7 +18,7 @@ from realtime_bridge import metrics
 from realtime_bridge.shared import shares
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.secrets import SecretBox, SecretsError
-from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi import queue
 from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.client import MessageRefused, ServerUnavailable, WuzapiClient
 from realtime_bridge.wuzapi.queue import Send
@@ -54,7 +54,7 @@ class Sender:
         self._client = client
         self._give_up = give_up
         self._busy: dict[UUID, asyncio.Task[None]] = {}
-        self._held = shares.Held(sends.SENDS)
+        self._held = shares.Held(queue.SENDS)
         self._stopping = asyncio.Event()
         self._forgot_at = time.monotonic()
 
@@ -80,7 +80,7 @@ class Sender:
     async def run_once(self) -> int:
         """Take what is due and begin to send it; return how many messages. `drain` waits for them."""
         async with self._pool.connection() as connection:
-            taken = await sends.claim(connection, list(self._busy), self._held)
+            taken = await queue.claim(connection, list(self._busy), self._held)
         by_channel: dict[UUID, list[Send]] = {}
         for send in taken:
             self._held.add(send.account_id)
@@ -95,7 +95,7 @@ class Sender:
         if time.monotonic() - self._forgot_at >= FORGET_S:
             self._forgot_at = time.monotonic()
             async with self._pool.connection() as connection:
-                await sends.forget_settled(connection)
+                await queue.forget_settled(connection)
 
     async def drain(self) -> None:
         """Wait until everything that was begun is settled; the client's timeout bounds it."""
@@ -116,7 +116,7 @@ class Sender:
 
     async def _try(self, send: Send) -> None:
         if send.is_deleted:
-            return await self._settle(sends.settle_cancelled, send)
+            return await self._settle(queue.settle_cancelled, send)
         if send.message_type != "text":
             return await self._fail(send, "This channel can only send text.")
         try:
@@ -128,7 +128,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - whatever a server provokes is this message's, and has an end
             return await self._put_off(send, ServerUnavailable(f"Sending it failed: {type(error).__name__}."))
         metrics.WUZAPI_SENDS.labels("sent").inc()
-        await self._settle(sends.settle_sent, send)
+        await self._settle(queue.settle_sent, send)
         return None
 
     async def _deliver(self, send: Send) -> None:
@@ -152,13 +152,13 @@ class Sender:
         rest_s = max(wished_s, min(wait_s, MAX_REST_S))
         metrics.WUZAPI_SENDS.labels("put_off").inc()
         log.info("send put off", message_id=send.message_id, reason=str(reason), wait_s=wait_s, attempts=send.attempts)
-        await self._settle(sends.put_back, send, str(reason), wait_s, rest_s)
+        await self._settle(queue.put_back, send, str(reason), wait_s, rest_s)
         return None
 
     async def _fail(self, send: Send, reason: str) -> None:
         metrics.WUZAPI_SENDS.labels("failed").inc()
         log.warning("send failed for good", message_id=send.message_id, reason=reason)
-        await self._settle(sends.settle_failed, send, reason)
+        await self._settle(queue.settle_failed, send, reason)
 
     async def _settle(self, settle: Any, send: Send, *arguments: Any) -> None:
         async with self._pool.connection() as connection:

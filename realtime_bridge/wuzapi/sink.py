@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.relay.sink import Delivery
-from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi import queue
 from realtime_bridge.wuzapi.channels import ORIGIN
 
 NOT_OURS = frozenset({ORIGIN, "import"})  # came from the phone itself; history, however it was written down
@@ -30,7 +30,7 @@ class WuzapiSink:
             raise AssertionError("a transactional sink is given the relay's connection")
         outgoing = [event for event in events if is_to_be_sent(event)]
         if outgoing:
-            await sends.append(connection, outgoing)
+            await queue.append(connection, outgoing)
         return Delivery(settled=len(events))
 
 

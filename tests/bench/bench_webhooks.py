@@ -36,8 +36,7 @@ from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.shared import database as db
-from realtime_bridge.shared import memory
+from realtime_bridge.shared import database, memory
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
@@ -139,7 +138,7 @@ def more_senders(database_url: str, key: bytes, count: int) -> Iterator[Callable
 
 @contextlib.asynccontextmanager
 async def pool_of(database_url: str) -> AsyncIterator[Pool]:
-    pool = db.pool(database_url, name="bench", size=6)
+    pool = database.pool(database_url, name="bench", size=6)
     await pool.open()
     try:
         yield pool

@@ -9,8 +9,7 @@ import asyncio
 import os
 import sys
 
-from realtime_bridge.shared import database as db
-from realtime_bridge.shared import memory
+from realtime_bridge.shared import database, memory
 from realtime_bridge.shared.environment import Environment
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.webhooks.call.attempt import Caller
@@ -23,7 +22,7 @@ from tests.bench.bench_webhooks import POLICY
 async def run() -> None:
     box = SecretBox.from_env(Environment(os.environ))
     assert box is not None
-    pool = db.pool(os.environ["DATABASE_URL"], name="bench", size=6)
+    pool = database.pool(os.environ["DATABASE_URL"], name="bench", size=6)
     await pool.open()
     caller = Caller(POLICY, connections=REQUESTS)
     sender = WebhookSender(pool=pool, endpoints=Endpoints(box), calls=caller)

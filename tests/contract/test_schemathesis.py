@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.servers.gateway_server import ROOT, serve
 
@@ -55,7 +55,7 @@ def test_every_answer_is_described(
         ]  # fmt: skip
         environment = os.environ | {
             "SCHEMATHESIS_HOOKS": "tests.contract.hooks",
-            "CROSSFADE_CONTRACT_KEY_ID": api_keys.parse(key).id,
+            "CROSSFADE_CONTRACT_KEY_ID": key_text.parse(key).id,
             "PYTHONPATH": str(ROOT),
         }
         run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

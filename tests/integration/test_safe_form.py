@@ -18,7 +18,7 @@ from gateway.app import create_app
 from gateway.process.runtime import running
 from gateway.settings import Settings
 from ops.cli.main import main
-from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log import reading
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
@@ -26,7 +26,7 @@ from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay import parked
 from realtime_bridge.relay.sink import Refusal
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from realtime_bridge.shared.content_html import clean
 from realtime_bridge.supabase.sink import broadcasts_of
 from realtime_bridge.webhooks.queue.bodies import Bodies
@@ -113,10 +113,10 @@ def _rest(ask: Any, scene: Written) -> list[Any]:
 async def _bridge(scene: Written) -> list[Any]:
     """Everything that the bridge makes of the log for its sides."""
     async with (
-        db.pool(scene.database_url, name="test", size=2) as pool,
+        database.pool(scene.database_url, name="test", size=2) as pool,
         await AsyncConnection.connect(scene.database_url, autocommit=True) as connection,
     ):
-        events = (await log.read_page(connection, "test", Cursor(high_water=0), 1_000)).events
+        events = (await reading.read_page(connection, "test", Cursor(high_water=0), 1_000)).events
         cards = await StoredCards(pool).read_cards(event.conversation_id for event in events)
         caught_up = await StoredConversations(pool).read_events(
             scene.conversation_id, claims_of(scene.client_id), 0, 500

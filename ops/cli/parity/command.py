@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ops.cli.answers import answers
 from ops.cli.options import open_dial
-from ops.cli.parity import plot as parity_plot
+from ops.cli.parity import plot
 from ops.cli.parity.plot import Mark, Stretch
 from ops.cli.rollout.options import every_option, looks
 from ops.terminal.output import Column, encode, tabulated
@@ -27,7 +27,7 @@ from realtime_bridge.rollout.gate import slots as windows
 from realtime_bridge.rollout.gate.slots import SLOT_S
 from realtime_bridge.shared import sql
 
-COLUMNS = tuple(Column(name, name, right=name != "side") for name in parity_plot.HEADS)
+COLUMNS = tuple(Column(name, name, right=name != "side") for name in plot.HEADS)
 _SQL = sql.AsyncQueries(__file__)
 FORMATS = ("text", "json", "png", "html")
 
@@ -110,9 +110,9 @@ def _render(form: str, stretch: Stretch, figures: list[SideReport]) -> str | byt
         case "json":
             return _json(figures, since=stretch.since, until=stretch.until, stages=stretch.marks)
         case "png":
-            return parity_plot.png(stretch)
+            return plot.png(stretch)
         case "html":
-            return parity_plot.page(stretch)
+            return plot.page(stretch)
     console = Console(highlight=False)
     with console.capture() as captured:
         console.print(_grid(figures, stretch.title, console))
@@ -124,5 +124,5 @@ def _json(figures: list[SideReport], **more: object) -> str:
 
 
 def _grid(figures: list[SideReport], title: str, console: Console) -> RenderableType:
-    rows = [dict(zip(parity_plot.HEADS, parity_plot.cells(one), strict=True)) for one in figures]
+    rows = [dict(zip(plot.HEADS, plot.cells(one), strict=True)) for one in figures]
     return tabulated(rows, COLUMNS, console, title=title)

@@ -8,8 +8,7 @@ import click
 
 from ops.cli.answers import answers
 from ops.cli.options import again, open_dial
-from ops.cli.rollout import rules
-from ops.cli.rollout import status as looks
+from ops.cli.rollout import rules, status
 from ops.cli.rollout.options import by_option, identify, why_option
 from ops.cli.rollout.subjects import find_user
 from ops.terminal.output import Answer, Column, table
@@ -115,7 +114,7 @@ async def rollback(*, stage: str, why: str, actor: str | None) -> Answer:
         who = await identify(connection, actor, is_needed=False)
         before = await store.get_dial(connection, FLAG)
         version = await changes.roll_back(connection, FLAG, by=who, why=why, stage=wanted)
-        lost = await looks.not_brought_back(connection, before) if version is not None else None
+        lost = await status.not_brought_back(connection, before) if version is not None else None
     where = wanted.label if wanted.name is StageName.OFF else f"{wanted.label} or below"
     lines = [f"The dial is at {where} already; nothing was changed."]
     if version is not None:
@@ -183,5 +182,5 @@ async def _turn(
     return Answer({"stage": stage.label, "version": version}, f"The dial is at {stage.label} now, version {version}.")
 
 
-for command in (looks.status, looks.gate, looks.left, rules.policy, rules.plan, rules.approve, rules.override):
+for command in (status.status, status.gate, status.left, rules.policy, rules.plan, rules.approve, rules.override):
     rollout.add_command(command)

@@ -1,6 +1,6 @@
 """The dial as a process knows it: read anew on every NOTIFY and at least every POLL_S, kept while Postgres is away.
 
-The bridge runs one as a task; gateway workers and the OpenFeature provider run it in a thread (dial_thread.py).
+The bridge runs one as a task; gateway workers and the OpenFeature provider run it in a DialThread.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ CHANNEL = "rollout"  # the trigger on rollout_stages notifies it
 POLL_S = 0.4  # the truth; NOTIFY only makes it faster, and may be missing behind a pooler. Two fit into the second
 RETRY_S = 0.5
 ANSWER_S = 2.0  # a database that takes longer for one row is away
+JOIN_S = 3.0  # who leaves waits no longer for this thread
 
 
 class Dial:
@@ -81,9 +82,6 @@ class Dial:
                 await self.run_once(connection)
                 async for _ in connection.notifies(timeout=POLL_S, stop_after=1):
                     pass
-
-
-JOIN_S = 3.0  # who leaves waits no longer for this thread
 
 
 class DialThread:

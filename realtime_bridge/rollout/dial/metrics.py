@@ -1,4 +1,7 @@
-"""Metrics of the dial, in every process that follows it."""
+"""Metrics of the dial, in every process that follows it.
+
+Gateway workers share their figures: of a gauge the most recent value is shown, for all of them read the same row.
+"""
 
 from prometheus_client import Gauge
 

@@ -28,7 +28,7 @@ async def get_reading(connection: Connection, flag: str, known: Reading | None =
     }
     return Reading(
         flag=flag,
-        stage=_stage(row),
+        stage=stage_of(row),
         version=row["version"],
         revision=row["revision"],
         since=row["since"],
@@ -36,5 +36,5 @@ async def get_reading(connection: Connection, flag: str, known: Reading | None =
     )
 
 
-def _stage(row: DictRow) -> Stage:
+def stage_of(row: DictRow) -> Stage:
     return Stage(name=StageName(row["stage"]), buckets=row["buckets"])

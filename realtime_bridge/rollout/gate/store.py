@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge.rollout.dial.stages import Side
-from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import slots
 from realtime_bridge.rollout.gate.policy import HORIZON
 from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.rollout.gate.windows import GateWindow
@@ -100,7 +100,7 @@ async def add_windows(connection: Connection, flag: str, version: int, closed: S
 
 async def forget_windows(connection: Connection) -> None:
     """Delete what is older than the samples it was made of."""
-    await _QUERIES.run(connection, "forget_windows", days=windows.KEEP_DAYS)
+    await _QUERIES.run(connection, "forget_windows", days=slots.KEEP_DAYS)
 
 
 def _stored(window: GateWindow) -> dict[str, dict[str, Any]]:

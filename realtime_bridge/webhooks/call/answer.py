@@ -1,6 +1,6 @@
 """What a receiver's answer, or its failure to give one, amounts to: an outcome and a record of bounded size.
 
-Called by attempts.py; sends nothing.
+Called by attempt.py; sends nothing.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Delivery, Sink
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
@@ -38,7 +38,7 @@ class Nowhere:
 
 
 async def run() -> int:
-    pool = db.pool(os.environ["DATABASE_URL"], name="flooded", size=8)
+    pool = database.pool(os.environ["DATABASE_URL"], name="flooded", size=8)
     await pool.open()
     sinks: list[Sink] = [
         SupabaseSink(RealtimeService(DatabaseTransport(Way(hold_s=0.0)))),

@@ -19,9 +19,17 @@ from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_key, make_user
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.legacy.clients import Clients
-from tests.integration.legacy.conftest import Room
+from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures
+    Room,
+    bridge,
+    clients,
+    database_url,
+    legacy_url,
+    room,
+)
 from tests.integration.legacy.harness import SECRET, Bridge
 
+# ruff: noqa: F811 - what is imported above is named as an argument below
 TABLES = ("conversations", "conversation_participants", "chat_messages")
 PROBE = "insert into realtime.messages (topic, extension, private) values (%s, 'broadcast', true)"
 AGO_S = 10  # a token of before, so that no test has to wait for the next second

@@ -14,10 +14,19 @@ from websockets.sync.client import connect
 
 from tests.factories import append_message
 from tests.integration.legacy.clients import Client, Clients
-from tests.integration.legacy.conftest import Room, make_room
+from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures
+    Room,
+    bridge,
+    clients,
+    database_url,
+    legacy_url,
+    make_room,
+    room,
+)
 from tests.integration.legacy.harness import Bridge, token
 from tests.waiting import wait_for
 
+# ruff: noqa: F811 - what is imported above is named as an argument below
 SOCKETS = 20
 SAMPLES = 100
 MISSED = 500

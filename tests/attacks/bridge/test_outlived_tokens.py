@@ -5,9 +5,17 @@ import pytest
 from psycopg.rows import DictRow
 
 from tests.integration.legacy.clients import Clients
-from tests.integration.legacy.conftest import Room
+from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures
+    Room,
+    bridge,
+    clients,
+    database_url,
+    legacy_url,
+    room,
+)
 from tests.integration.legacy.harness import Bridge, token
 
+# ruff: noqa: F811 - what is imported above is named as an argument below
 TTL_S = 2
 
 

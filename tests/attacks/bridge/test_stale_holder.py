@@ -14,7 +14,14 @@ from realtime_bridge.legacy.sink import BATCH_EVENTS
 from realtime_bridge.relay.loop import Relay
 from tests.factories import append_message
 from tests.integration.legacy.clients import Client, Clients
-from tests.integration.legacy.conftest import Room
+from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures
+    Room,
+    clients,
+    database_url,
+    legacy_url,
+    redis,
+    room,
+)
 from tests.integration.legacy.harness import Bridge
 from tests.integration.legacy.redis_server import RedisServer
 
@@ -23,7 +30,7 @@ LATER = 40
 
 
 @pytest.fixture
-def bridges(database_url: str, redis: RedisServer) -> Iterator[tuple[Bridge, Bridge]]:
+def bridges(database_url: str, redis: RedisServer) -> Iterator[tuple[Bridge, Bridge]]:  # noqa: F811
     pair = (Bridge(database_url, redis.url).start(), Bridge(database_url, redis.url).start())
     yield pair
     for bridge in pair:
@@ -51,8 +58,8 @@ def stop_after(bridge: Bridge, batches: int, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_former_holder_says_nothing_any_more(
     bridges: tuple[Bridge, Bridge],
-    clients: Clients,
-    room: Room,
+    clients: Clients,  # noqa: F811
+    room: Room,  # noqa: F811
     conn: psycopg.Connection[DictRow],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -12,9 +12,16 @@ from realtime_bridge.shared.jwks import COOLDOWN_S, FRESH_S, ProjectKeys
 from realtime_bridge.shared.tokens import Claims, TokenError, TokenRules, TokenVerifier, mint_user_token
 from tests.integration.bridge.test_jwks import USER, Clock, check, project_at
 from tests.integration.legacy.clients import Clients
+from tests.integration.legacy.conftest import (  # noqa: F401 - fixtures
+    bridge,
+    clients,
+    database_url,
+    legacy_url,
+)
 from tests.integration.legacy.harness import SECRET, Bridge, token
 from tests.signing_keys import public_set, signing_key
 
+# ruff: noqa: F811 - what is imported above is named as an argument below
 UNREADABLE = ["\ud800", "a.\udfff.b", "é.é.é", "a" * 20_000, "." * 10_000, "e30" * 3_000, "W1tb" * 2_000 + ".e30.x"]
 
 

@@ -19,14 +19,17 @@ from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wuzapi.sink import WuzapiSink
-from tests.conftest import one
+from tests.conftest import (  # noqa: F401 - a clone of its own: its cursors count
+    database_url,
+    one,
+)
 from tests.factories import append_message, claims_of, make_conversation, make_user, make_webhook
 from tests.fakes import RecordingSink
 from tests.integration.webhooks.conftest import BOX
 from tests.relays import held_relay, open_pool, run
 
 Conn = psycopg.Connection[DictRow]
-
+# ruff: noqa: F811 - what is imported above is named as an argument below
 SPOILS = {
     "digits": "set payload = jsonb_set(payload, '{metadata}', ('{\"n\": ' || repeat('9', 4301) || '}')::jsonb)",
     "brackets": "set payload = jsonb_set(payload, '{metadata}', (repeat('[', 5000) || repeat(']', 5000))::jsonb)",

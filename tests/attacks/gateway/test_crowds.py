@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway.crowded import LIST, Attacked, attacked, head
 from tests.factories import append_message, make_conversation, make_key, make_user
@@ -129,7 +129,7 @@ def test_announced_imports_are_sends(gateway: Attacked) -> None:
 
 def test_bad_keys_lock_no_good_one_out(gateway: Attacked) -> None:
     """Behind one load balancer all clients have its address: the guesser is held up, and nobody else."""
-    guesses = [gateway.server.request("GET", LIST, api_keys.mint("test").text)[0] for _ in range(40)]
+    guesses = [gateway.server.request("GET", LIST, key_text.mint("test").text)[0] for _ in range(40)]
     assert guesses == [401] * 30 + [429] * 10
     newcomer = make_key(gateway.conn, gateway.account)
     assert gateway.server.request("GET", LIST, newcomer)[0] == 200

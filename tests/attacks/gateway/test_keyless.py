@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.gates.api_key import LOOKUP_WAIT_S
 from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway.crowded import LIST, Attacked, answer, attacked, head
@@ -91,7 +91,7 @@ def _make_channel(gateway: Attacked, key: str) -> str:
 
 
 def _guesses() -> bytes:
-    return head("GET", LIST, f"X-API-Key: {api_keys.mint('test').text}")
+    return head("GET", LIST, f"X-API-Key: {key_text.mint('test').text}")
 
 
 def test_guesses_hold_no_probe_up(gateway: Attacked) -> None:

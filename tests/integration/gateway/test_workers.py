@@ -18,7 +18,7 @@ import pytest
 import redis
 from psycopg.rows import DictRow, dict_row
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.process import metrics_files
 from tests.conftest import one
 from tests.factories import make_conversation, make_key, make_user
@@ -45,7 +45,7 @@ def _no_limits_used_up(limits_url: str) -> None:
 
 def _workers(server: GatewayServer, status: int, key: str) -> set[int]:
     """The worker processes that answered requests of this key with this status, from the log."""
-    key_id = api_keys.parse(key).id
+    key_id = key_text.parse(key).id
     lines = [line for line in server.lines() if line["event"] == "request" and line["status"] == status]
     return {line["worker"] for line in lines if line["key_id"] == key_id or status == 401}
 
@@ -88,7 +88,7 @@ def test_a_revoked_key_stops_working_in_every_worker_within_a_second(
         with ThreadPoolExecutor(6) as pool:
             running = [pool.submit(hammer) for _ in range(6)]
             _until(lambda: len(asked) > 60)
-            conn.execute("update chat_api_keys set revoked_at = now() where id = %s", (api_keys.parse(key).id,))
+            conn.execute("update chat_api_keys set revoked_at = now() where id = %s", (key_text.parse(key).id,))
             revoked_at = time.monotonic()
             _until(lambda: time.monotonic() > revoked_at + 2.0)
             stop.set()
@@ -108,7 +108,7 @@ def test_a_changed_scope_reaches_every_worker(gateway: GatewayServer, conn: psyc
     """What is true of revoking is true of scopes: a second later no worker lets the key read."""
     key = make_key(conn, make_user(conn))
     _warm(gateway, key)
-    conn.execute("update chat_api_keys set scopes = '{chat:write}' where id = %s", (api_keys.parse(key).id,))
+    conn.execute("update chat_api_keys set scopes = '{chat:write}' where id = %s", (key_text.parse(key).id,))
     changed_at = time.monotonic()
     _until(lambda: time.monotonic() > changed_at + 1.0)
     with ThreadPoolExecutor(8) as pool:
@@ -181,7 +181,7 @@ def test_the_log_is_structured_and_holds_no_key(gateway: GatewayServer, conn: ps
     _until(lambda: any(line.get("request_id") == "req-1" for line in gateway.lines()))
     (line,) = [line for line in gateway.lines() if line.get("request_id") == "req-1"]
     assert (line["process"], line["status"], line["route"], line["method"]) == ("gateway", 422, LIST, "GET")
-    assert (line["key_id"], line["code"]) == (api_keys.parse(key).id, "validation_failed")
+    assert (line["key_id"], line["code"]) == (key_text.parse(key).id, "validation_failed")
     assert line["trace_id"] == trace
     assert line["duration_ms"] >= 0
     assert key not in gateway.log.read_text()

@@ -24,7 +24,7 @@ from realtime_bridge.legacy.socketio.server import LegacyServer, create
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.network.door import StallGuard
 from realtime_bridge.relay.sink import Delivery
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import TokenVerifier, mint_user_token
 
@@ -100,7 +100,7 @@ class Bridge:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        pool = self.pool = db.pool(self._database_url, name="test", size=4)
+        pool = self.pool = database.pool(self._database_url, name="test", size=4)
         await pool.open()
         self.server = self._create(pool)
         self.sink = LegacySink(self.server, StoredCards(pool), reconnect_grace_s=0)

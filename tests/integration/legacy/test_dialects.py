@@ -16,7 +16,7 @@ from realtime_bridge.legacy.cards import Card, StoredCards, find_cards
 from realtime_bridge.legacy.dialect import CONVERSATION_EVENTS, DialectError, is_listed
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.dialect import emits_of, typing
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from tests.written import HTML, Written
 
 
@@ -25,7 +25,7 @@ def cards(written: Written) -> dict[int, Card]:
     """Every conversation's card, as the sink reads it."""
 
     async def read() -> dict[int, Card]:
-        async with db.pool(written.database_url, name="test", size=1) as pool:
+        async with database.pool(written.database_url, name="test", size=1) as pool:
             return dict(await StoredCards(pool).read_cards(event.conversation_id for event in written.events))
 
     return asyncio.run(read())

@@ -17,7 +17,7 @@ from realtime_bridge.fleet.reports import Report
 from realtime_bridge.rollout import rules
 from realtime_bridge.rollout.metrics import LEFT, USERS
 from realtime_bridge.rollout.operators import Who
-from realtime_bridge.shared import database as db
+from realtime_bridge.shared import database
 from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.tokens import mint_user_token
 from tests.factories import make_conversation, make_user
@@ -41,7 +41,7 @@ class Reporting:
         self._heartbeat = bridge.call(self._make())
 
     async def _make(self) -> Heartbeat:
-        self._pool = db.pool(self._url, name="test", size=2)
+        self._pool = database.pool(self._url, name="test", size=2)
         await self._pool.open()
         state = Report(
             bridge="host:1:bridge",

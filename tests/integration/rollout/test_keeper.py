@@ -4,9 +4,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log import leases
 from realtime_bridge.relay.health import SinkHealth
-from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate import store
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.judgement import evaluate
 from tests.integration.rollout.keeping import judge_once, keeping, put_failures
@@ -56,10 +56,10 @@ def test_a_successor_has_not_failed_yet(database_url: str, conn: psycopg.Connect
 
     async def succeed() -> None:
         async with open_pool(database_url) as pool, pool.connection() as connection:
-            first = await cursors.claim(connection, "supabase", "one", lease_s=0.0)
+            first = await leases.claim(connection, "supabase", "one", lease_s=0.0)
             await SinkHealth("supabase", pool).unheard(first, 6, "refused")
             assert (await evaluate(connection, FLAG)).verdict.outcome is Outcome.FAIL
-            await cursors.claim(connection, "supabase", "two")
+            await leases.claim(connection, "supabase", "two")
             assert (await evaluate(connection, FLAG)).verdict.outcome is Outcome.HOLD
 
     run(succeed)
@@ -84,7 +84,7 @@ def test_probes_that_nobody_hears_are_an_outage(database_url: str, conn: psycopg
             health = SinkHealth("supabase", pool)
             await health.unheard(None, 7, "nothing arrived")  # no lease: nothing is written down
             async with pool.connection() as connection:
-                lease = await cursors.claim(connection, "supabase", "one")
+                lease = await leases.claim(connection, "supabase", "one")
                 verdicts = []
                 for count in (5, 6, 0):
                     await health.unheard(lease, count, "nothing arrived")
@@ -135,7 +135,7 @@ def test_only_one_bridge_judges_and_another_takes_over(database_url: str, conn: 
             assert await second.run_once() == 0
             assert dial(conn)[0] == "shadow"
             async with pool.connection() as connection:
-                await judging.release(connection, FLAG, "one")
+                await store.release(connection, FLAG, "one")
             assert await second.run_once() == 1
             assert dial(conn)[0] == "off"
 

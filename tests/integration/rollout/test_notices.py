@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 from realtime_bridge.rollout import announcer, keeper
 from realtime_bridge.rollout.announcer import Announcer
 from realtime_bridge.rollout.dial.bucket import bucket_of
-from realtime_bridge.rollout.gate import store as judging
+from realtime_bridge.rollout.gate import store
 from tests.factories import make_user
 from tests.integration.rollout.keeping import RecordingTransport, judge_once, keeping
 from tests.integration.rollout.stages import FLAG, put_stage
@@ -95,7 +95,7 @@ def test_who_was_given_the_old_answer_just_after_the_notices_is_told(
                 ):
                     await other.run_once()
                     await other.announce_once()
-                    await judging.release(connection, FLAG, "two")
+                    await store.release(connection, FLAG, "two")
             await one.run_once()
             await one.announce_once()
             for answer in ("socketio", "supabase", "socketio"):

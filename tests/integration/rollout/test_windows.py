@@ -6,8 +6,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout.dial.stages import Side
-from realtime_bridge.rollout.gate import latency
-from realtime_bridge.rollout.gate import slots as windows
+from realtime_bridge.rollout.gate import latency, slots
 from realtime_bridge.rollout.gate.slots import Sample
 from tests.relays import run
 
@@ -25,10 +24,10 @@ def test_several_writers_add_to_one_slot(database_url: str, conn: psycopg.Connec
     async def write_and_read() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
             async with connection.transaction():
-                await windows.add(connection, FLAG, [supabase, legacy])
+                await slots.add(connection, FLAG, [supabase, legacy])
             conn.execute("update parity_windows set window_start = %s", (LONG_AGO,))
-            await windows.add(connection, FLAG, [supabase, Sample(side=Side.LEGACY, consecutive_failures=1)])
-            first = await windows.read(connection, FLAG, LONG_AGO)
+            await slots.add(connection, FLAG, [supabase, Sample(side=Side.LEGACY, consecutive_failures=1)])
+            first = await slots.read(connection, FLAG, LONG_AGO)
             assert {slot.window_start for slot in first} == {LONG_AGO}, "the slot that is now is not over"
             assert [(slot.side, slot.sent) for slot in first] == [(Side.LEGACY, 0), (Side.SUPABASE, 3)]
 
@@ -42,7 +41,7 @@ def test_adding_twice_adds_up(database_url: str, conn: psycopg.Connection[DictRo
     async def write_and_read() -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
             for _ in range(3):  # in one slot or, at its end, in two: the sum is the same
-                await windows.add(connection, FLAG, [sample])
+                await slots.add(connection, FLAG, [sample])
         rows = conn.execute("select * from parity_windows").fetchall()
         assert sum(row["seen_count"] for row in rows) == 6
         assert [sum(counts) for counts in zip(*(row["latency_counts"] for row in rows), strict=True)] == (

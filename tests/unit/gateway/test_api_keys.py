@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from gateway.domain.key_text import ALPHABET, MalformedKeyError, mint, parse
 
 
@@ -52,7 +52,7 @@ def test_garbage_is_malformed_and_nothing_else(text: str) -> None:
 def test_longer_keys_of_the_future_are_read() -> None:
     """No length is fixed, so ids and secrets may grow."""
     start = f"cf_live_{'a' * 40}_{'B' * 90}"
-    assert parse(start + api_keys.checksum(start)).id == "a" * 40
+    assert parse(start + key_text.checksum(start)).id == "a" * 40
 
 
 @pytest.mark.parametrize("env", ["", "Live", "a_b", "x" * 17, "läve"])

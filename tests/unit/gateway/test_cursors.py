@@ -9,28 +9,28 @@ from hypothesis import strategies as st
 from gateway.domain.conversations import ConversationFilter, ConversationStatus
 from gateway.domain.pages import Position
 from gateway.errors import ValidationFailed
-from gateway.http import page_cursors as cursors
+from gateway.http import page_cursors
 
 ACCOUNT = UUID("6f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6")
 ALL = ConversationFilter(status=None, assigned_to=None)
 BIGINT = st.integers(-(2**63), 2**63 - 1)
 
 
-@given(st.integers(0, cursors.MAX_SORT_US), st.integers(1, 2**63 - 1))
+@given(st.integers(0, page_cursors.MAX_SORT_US), st.integers(1, 2**63 - 1))
 def test_a_cursor_says_what_was_put_into_it(sort_us: int, row_id: int) -> None:
     """Any time and any id come back unchanged."""
     position = Position(sort_us=sort_us, id=row_id)
-    assert cursors.decode(cursors.encode(position, ACCOUNT, ALL), ACCOUNT, ALL) == position
+    assert page_cursors.decode(page_cursors.encode(position, ACCOUNT, ALL), ACCOUNT, ALL) == position
 
 
 @given(BIGINT, BIGINT)
 def test_a_forged_position_no_row_can_have_is_refused(sort_us: int, row_id: int) -> None:
     """The scope is no secret: what a client may put together must not be able to break the query."""
-    cursor = cursors.encode(Position(sort_us=sort_us, id=row_id), ACCOUNT, ALL)
-    if 0 <= sort_us <= cursors.MAX_SORT_US and row_id > 0:
+    cursor = page_cursors.encode(Position(sort_us=sort_us, id=row_id), ACCOUNT, ALL)
+    if 0 <= sort_us <= page_cursors.MAX_SORT_US and row_id > 0:
         return
     with pytest.raises(ValidationFailed):
-        cursors.decode(cursor, ACCOUNT, ALL)
+        page_cursors.decode(cursor, ACCOUNT, ALL)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_a_forged_position_no_row_can_have_is_refused(sort_us: int, row_id: int)
 )
 def test_a_cursor_belongs_to_its_account_and_filters(account: UUID, chosen: ConversationFilter) -> None:
     """Taken elsewhere it is refused by name, instead of giving pages that make no sense."""
-    cursor = cursors.encode(Position(sort_us=1, id=1), ACCOUNT, ALL)
+    cursor = page_cursors.encode(Position(sort_us=1, id=1), ACCOUNT, ALL)
     with pytest.raises(ValidationFailed) as caught:
-        cursors.decode(cursor, account, chosen)
+        page_cursors.decode(cursor, account, chosen)
     assert [(fault.parameter, fault.code) for fault in caught.value.errors] == [("cursor", "cursor_invalid")]
 
 
@@ -53,4 +53,4 @@ def test_a_cursor_belongs_to_its_account_and_filters(account: UUID, chosen: Conv
 def test_garbage_is_refused_and_nothing_else_happens(text: str) -> None:
     """No text makes the decoder raise anything but ValidationFailed."""
     with pytest.raises(ValidationFailed):
-        cursors.decode(text, ACCOUNT, ALL)
+        page_cursors.decode(text, ACCOUNT, ALL)

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log import leases
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import Report
 from realtime_bridge.parity import canary_log
@@ -184,12 +184,12 @@ def test_who_delivers_leaves_the_measuring_to_who_does_not(database_url: str) ->
             async def is_for_others(name: str) -> bool:
                 return await reports.has_outsider(connection, name)
 
-            await cursors.claim(connection, "legacy", "delivers")
+            await leases.claim(connection, "legacy", "delivers")
             for name, expected in (("delivers", False), ("deaf", False), ("stands by", True)):
                 await reports.report(connection, states[name])
                 assert await is_for_others("delivers") is expected, name
             assert not await is_for_others("stands by")
-            await cursors.claim(connection, "supabase", "stands by")
+            await leases.claim(connection, "supabase", "stands by")
             assert not await is_for_others("delivers"), "each delivers to a side: nobody is outside"
             await reports.leave(connection, "stands by")
             assert not await is_for_others("delivers")

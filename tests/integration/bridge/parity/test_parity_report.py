@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from psycopg.rows import DictRow
 
 from ops.cli.main import main
-from ops.cli.parity import plot as parity_plot
+from ops.cli.parity import plot
 from ops.cli.parity.plot import Mark, PlotError, Stretch
 from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger
@@ -97,7 +97,7 @@ def test_without_matplotlib_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyP
     """Pictures are an extra; who asks for one without it is told what to install."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(PlotError, match=r"crossfade\[plot\]"):
-        parity_plot.png(Stretch(since=datetime.now(UTC), until=datetime.now(UTC), slots=[]))
+        plot.png(Stretch(since=datetime.now(UTC), until=datetime.now(UTC), slots=[]))
 
 
 @pytest.mark.filterwarnings("default")  # the drawing library's own
@@ -106,7 +106,7 @@ def test_a_picture_says_when_and_at_which_stage() -> None:
     until = datetime(2026, 11, 26, 12, tzinfo=UTC)
     marks = [Mark(at=until - timedelta(hours=2), stage="shadow"), Mark(at=until - timedelta(hours=1), stage="ramp 10")]
     stretch = Stretch(since=until - timedelta(hours=2), until=until, slots=[], marks=marks)
-    figure = parity_plot.draw(stretch)
+    figure = plot.draw(stretch)
     assert figure.get_suptitle() == "Parity from 2026-11-26 10:00:00Z to 2026-11-26 12:00:00Z"
     assert [axes.get_ylabel() for axes in figure.axes] == ["commit to client, ms", "events in 5 s", "of attempts, %"]
     days = 24 * 3600

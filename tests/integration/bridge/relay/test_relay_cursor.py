@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.event_log import leases as cursors
+from realtime_bridge.event_log import leases
 from realtime_bridge.relay.sink import SinkUnavailable
 from tests.conftest import one
 from tests.factories import append_message, make_conversation, make_user
@@ -180,7 +180,7 @@ def test_only_the_lease_holder_delivers_and_a_standby_takes_over(
             conn.execute("update relay_cursors set lease_until = now() - interval '1 second' where sink = 'legacy'")
             assert await standby.acquire()
             append_message(conn, conversation, "two")
-            with pytest.raises(cursors.LeaseLost):
+            with pytest.raises(leases.LeaseLost):
                 await active.run_once()
             assert await standby.run_once() == 1
             assert second.contents == ["two"]

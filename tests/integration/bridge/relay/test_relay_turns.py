@@ -7,8 +7,7 @@ from psycopg.rows import DictRow
 
 from ops.cli import relay as relay_command
 from realtime_bridge import metrics
-from realtime_bridge.event_log import janitor
-from realtime_bridge.event_log import reading as log
+from realtime_bridge.event_log import janitor, reading
 from realtime_bridge.relay.lag import Lag
 from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.shared import sql
@@ -104,8 +103,8 @@ def test_a_page_is_bounded_in_bytes(database_url: str, conn: Conn, conversation:
     for text in ("x", "x", "x", "x", "y", "after"):
         append_message(conn, conversation, text)
     pad = "update chat_events set payload = payload || jsonb_build_object('pad', repeat('z', %s)) where seq = any(%s)"
-    conn.execute(pad, (log.PAGE_BYTES // 3, [1, 2, 3, 4]))
-    conn.execute(pad, (log.PAGE_BYTES + 1, [5]))
+    conn.execute(pad, (reading.PAGE_BYTES // 3, [1, 2, 3, 4]))
+    conn.execute(pad, (reading.PAGE_BYTES + 1, [5]))
 
     async def scenario() -> None:
         sink = RecordingSink()

@@ -8,7 +8,7 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.shared import shares
-from realtime_bridge.wuzapi import queue as sends
+from realtime_bridge.wuzapi import queue
 from realtime_bridge.wuzapi.channels import token_context
 from realtime_bridge.wuzapi.queue import SENDS
 from tests.conftest import one
@@ -224,8 +224,8 @@ def test_old_settled_messages_are_forgotten(database_url: str, conn: psycopg.Con
             await send_all(sender)
             conn.execute("update chat_channel_sends set settled_at = now() - interval '8 days' where message_id = 1")
             async with open_pool(database_url) as pool, pool.connection() as connection:
-                assert await sends.forget_settled(connection) == 1
-                assert await sends.forget_settled(connection) == 0
+                assert await queue.forget_settled(connection) == 1
+                assert await queue.forget_settled(connection) == 0
 
     run(scenario)
     assert one(conn, "select count(*) as n from chat_channel_sends")["n"] == 1

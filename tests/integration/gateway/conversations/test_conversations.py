@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 
 from gateway.domain.conversations import ConversationFilter
 from gateway.domain.pages import Position
-from gateway.http import page_cursors as cursors
+from gateway.http import page_cursors
 from tests.conftest import one
 from tests.factories import make_user
 from tests.integration.gateway.conftest import Account, data, problem
@@ -169,11 +169,11 @@ def test_a_participant_is_not_an_owner(
     assert isinstance(member.id, UUID)
 
 
-@pytest.mark.parametrize("sort_us", [0, cursors.MAX_SORT_US])
+@pytest.mark.parametrize("sort_us", [0, page_cursors.MAX_SORT_US])
 def test_the_furthest_cursors_still_work(account: Account, sort_us: int) -> None:
     """Any position that decodes is one that the query can take."""
     everything = ConversationFilter(status=None, assigned_to=None)
     conversation = account.make_conversation()
-    cursor = cursors.encode(Position(sort_us=sort_us, id=2**63 - 1), account.id, everything)
+    cursor = page_cursors.encode(Position(sort_us=sort_us, id=2**63 - 1), account.id, everything)
     listed = [row["id"] for row in data(account.get(f"/conversations?cursor={cursor}"))]
     assert listed == ([conversation] if sort_us else [])

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from psycopg.rows import DictRow
 
-from gateway.domain import key_text as api_keys
+from gateway.domain import key_text
 from tests.conftest import one
 from tests.factories import make_key
 from tests.integration.gateway.conftest import API, Account, problem
@@ -31,7 +31,7 @@ def test_both_headers_open_the_door(account: Account) -> None:
 
 def test_two_different_keys_are_a_contradiction(account: Account) -> None:
     """400: guessing which one was meant could open the wrong account."""
-    headers = {"Authorization": f"Bearer {api_keys.mint('test').text}", "X-API-Key": account.key}
+    headers = {"Authorization": f"Bearer {key_text.mint('test').text}", "X-API-Key": account.key}
     problem(account.client.get(LIST, headers=headers), 400, "api_key_conflict")
 
 
@@ -45,11 +45,11 @@ def test_no_key_is_asked_for_one(app: Flask, headers: dict[str, str]) -> None:
 
 def test_wrong_keys_are_all_told_the_same(account: Account) -> None:
     """Malformed, unknown and right id with a wrong secret: byte for byte one answer but for the request id."""
-    key = api_keys.parse(account.key)
+    key = key_text.parse(account.key)
     forged = f"{key.prefix}_{'0' * 30}"
-    forged += api_keys.checksum(forged)
+    forged += key_text.checksum(forged)
     texts = set()
-    for text in ("nonsense", account.key[:-1] + "_", api_keys.mint("test").text, forged, "cf_test_x_y", "é" * 9):
+    for text in ("nonsense", account.key[:-1] + "_", key_text.mint("test").text, forged, "cf_test_x_y", "é" * 9):
         answer = account.client.get(
             LIST, headers={"X-API-Key": text.encode().decode("latin-1"), "X-Request-Id": "same"}
         )
@@ -66,8 +66,8 @@ def test_the_owner_of_a_dead_key_is_told_why(
     problem(expired.get("/conversations"), 401, "api_key_expired")
     conn.execute("update chat_api_keys set revoked_at = now() where user_id = %s", (account.id,))
     problem(account.get("/conversations"), 401, "api_key_revoked")
-    forged = f"{api_keys.parse(account.key).prefix}_{'0' * 30}"
-    forged += api_keys.checksum(forged)
+    forged = f"{key_text.parse(account.key).prefix}_{'0' * 30}"
+    forged += key_text.checksum(forged)
     problem(account.client.get(LIST, headers={"X-API-Key": forged}), 401, "api_key_invalid")
 
 
@@ -109,16 +109,16 @@ def test_guessing_is_bounded_by_address(account: Account, conn: psycopg.Connecti
     """After 30 invalid keys a minute an address gets 429 for more of them; a valid key is never held up."""
     assert account.get("/conversations").status_code == 200
     for _ in range(30):
-        answer = account.client.get(LIST, headers={"X-API-Key": api_keys.mint("test").text})
+        answer = account.client.get(LIST, headers={"X-API-Key": key_text.mint("test").text})
         assert answer.status_code == 401
     cold = make_key(conn, account.id)
-    for text in (api_keys.mint("test").text, "nonsense"):
+    for text in (key_text.mint("test").text, "nonsense"):
         refused = account.client.get(LIST, headers={"X-API-Key": text})
         problem(refused, 429, "too_many_failed_keys")
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert account.get("/conversations").status_code == 200
     assert account.client.get(LIST, headers={"X-API-Key": cold}).status_code == 200
-    guess = {"X-API-Key": api_keys.mint("test").text}
+    guess = {"X-API-Key": key_text.mint("test").text}
     elsewhere = account.client.get(LIST, headers=guess, environ_base={"REMOTE_ADDR": "192.0.2.7"})
     problem(elsewhere, 401, "api_key_invalid")
 
