@@ -128,6 +128,18 @@ def test_every_route_wants_its_scope_and_no_other(
         assert opened == {_wanted(operation)}, (method, path)
 
 
+def test_every_route_refuses_parameters_that_it_does_not_have(
+    document: dict[str, Any], new_account: Callable[..., Account]
+) -> None:
+    """By name and before anything is done, also where a route has none at all."""
+    account = new_account(scopes=[scope.value for scope in Scope], rate_limit=1_000)
+    for path, method, _ in _described(document):
+        url = re.sub(r"\{(\w+)\}", lambda found: str(IDS.get(found[1], 999_999)), path)
+        answer = problem(account.open(method, f"{url}?nonsense=1"), 422, "validation_failed")
+        faults = {(fault["code"], fault["parameter"]) for fault in answer["errors"]}
+        assert ("unknown_parameter", "nonsense") in faults, (method, path)
+
+
 def _wanted(operation: dict[str, Any]) -> str:
     found = re.search(r"Needs the scope `([a-z:]+)`", operation["description"])
     assert found is not None
