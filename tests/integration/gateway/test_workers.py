@@ -208,6 +208,33 @@ def test_a_chunked_body_is_stopped_at_the_limit(gateway: GatewayServer, conn: ps
         assert (b"application/problem+json" in answer) is (status == b"413")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"-2\r\n{}\r\n0\r\n\r\n",
+        b"\r\n{}\r\n0\r\n\r\n",
+        b"2;a\rb\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}}}0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nNot a trailer\r\n\r\n",
+        b"2;" + b"x" * 9_000,
+    ],
+)
+def test_a_broken_chunk_is_the_clients_fault(
+    gateway: GatewayServer, conn: psycopg.Connection[DictRow], body: bytes
+) -> None:
+    """400 and the end of the connection, since nobody knows where a next request would begin; no traceback."""
+    key = make_key(conn, make_user(conn))
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"\r\nConnection: close\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+    assert not [line for line in gateway.lines() if line["event"] == "request_failed"]
+
+
 def test_requests_in_pieces_and_in_one_piece_are_answered_in_turn(
     gateway: GatewayServer, conn: psycopg.Connection[DictRow]
 ) -> None:
