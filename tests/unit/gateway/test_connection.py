@@ -1,0 +1,50 @@
+"""What clients have not taken of their answers."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.process.connection import Connection, Outlet, Unsent
+
+
+@pytest.fixture
+def connections() -> Iterator[list[Connection]]:
+    """Three whose clients take nothing: what the kernel holds for them is full."""
+    pairs = [socket.socketpair() for _ in range(3)]
+    connections = [Connection(None, ours, None, None, patience_s=1.0) for ours, _ in pairs]
+    for ours, _ in pairs:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while ours.send(b"x"):
+                pass
+    yield connections
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_the_largest_makes_room(connections: list[Connection]) -> None:
+    """However many small ones come: who holds most loses its connection, nobody else, and can add no more to it."""
+    small, large, last = connections
+    unsent = Unsent(100)
+    Outlet(small, unsent).sendall(b"x" * 10)
+    Outlet(large, unsent).sendall(b"x" * 80)
+    Outlet(last, unsent).sendall(b"x" * 30)
+    assert [connection.is_cut_off for connection in connections] == [False, True, False]
+    with pytest.raises(BrokenPipeError):
+        Outlet(large, unsent).sendall(b"x")
+    Outlet(small, unsent).sendall(b"x" * 60)
+    assert not small.is_cut_off
+
+
+def test_what_is_gone_is_forgotten(connections: list[Connection]) -> None:
+    """So that nobody is cut off for what others have taken."""
+    unsent = Unsent(100)
+    for connection in connections:
+        Outlet(connection, unsent).sendall(b"x" * 30)
+        unsent.forget(connection)
+        unsent.forget(connection)
+    Outlet(connections[0], unsent).sendall(b"x" * 70)
+    assert not connections[0].is_cut_off
