@@ -56,8 +56,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, address, listener.getsockname(), self.patience_s)
         self._park(conn, self.patience_s, self._receive)
-        while self.nr_conns >= self.worker_connections and self._make_room():
-            pass
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
 
     def enqueue_req(self, conn: Connection) -> None:
         pool = self.probes if conn.arrived.startswith(PROBE) else self.tpool
@@ -98,22 +98,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if not conn.unsent:
                 conn.timeout = min(conn.timeout, deadline)
 
-    def _make_room(self) -> bool:
-        """Drop the connection that has sent nothing whole for longest; False when all are at work."""
-        longest = next((conn for conn in self.parked if not conn.unsent), None)
-        if longest is None:
-            return False
-        self._close(longest)
-        return True
+    def _make_room(self) -> None:
+        """Let go whoever has sent nothing whole for longest."""
+        longest = next((conn for conn in self.parked if not conn.unsent and not conn.is_cut_off), None)
+        if longest is not None:
+            longest.cut_off()
 
     def _park(
         self, conn: Connection, patience_s: float, resume: Callable[[Connection], None], event: int = READABLE
     ) -> None:
-        """`resume` is called when it can go on, unless it was closed just before, to make room."""
         conn.sock.setblocking(False)
         conn.timeout = monotonic() + patience_s
         self.parked[conn] = None
-        self.poller.register(conn.sock, event, lambda _: resume(conn) if conn in self.parked else None)
+        self.poller.register(conn.sock, event, lambda _: resume(conn))
 
     def _take_out(self, conn: Connection) -> None:
         if conn in self.parked:
@@ -141,7 +138,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif conn.arrived:
             self._park(conn, self.patience_s, self._receive)
         else:
-            self._park(conn, self.cfg.keepalive if self.alive else LINGER_S, self._receive)
+            self._park(conn, self.cfg.keepalive, self._receive)
 
     def _send_on(self, keeps: bool, conn: Connection) -> None:
         try:

@@ -1,6 +1,8 @@
 """What must hold over several worker processes, and on the wire."""
 
+import contextlib
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -396,3 +398,14 @@ def test_a_stop_lets_open_requests_finish(
         assert sending.result(10)[0] == 201
         assert server.process.wait(15) == 0
     assert one(conn, "select count(*) as n from chat_messages")["n"] == 1
+
+
+def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path, database_url: str, limits_url: str) -> None:
+    """One that has said nothing, and one that is kept alive: neither holds a worker until it must be cut."""
+    with serve(tmp_path, database_url, limits_url, GUNICORN_CMD_ARGS="--graceful-timeout 120") as server:
+        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        with contextlib.closing(kept), socket.create_connection(("127.0.0.1", server.port)):
+            kept.request("GET", "/livez")
+            kept.getresponse().read()
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0

@@ -1,12 +1,15 @@
-"""What clients have not taken of their answers."""
+"""What clients have not taken of their answers, and how slowly they may bring their bodies."""
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from gateway.process.connection import Connection, Outlet, Unsent
+from gateway.errors import RequestTimeout
+from gateway.process.connection import PACE_BYTES_S, Connection, Inlet, Outlet, Unsent
 
 
 @pytest.fixture
@@ -48,3 +51,24 @@ def test_what_is_gone_is_forgotten(connections: list[Connection]) -> None:
         unsent.forget(connection)
     Outlet(connections[0], unsent).sendall(b"x" * 70)
     assert not connections[0].is_cut_off
+
+
+def test_a_file_that_nobody_takes_ends(connections: list[Connection], tmp_path: Path) -> None:
+    """As a broken pipe, of which the server says nothing."""
+    (tmp_path / "file").write_bytes(b"x")
+    with (tmp_path / "file").open("rb") as file, pytest.raises(BrokenPipeError):
+        Outlet(connections[0], Unsent(100)).sendfile(file)
+
+
+def test_a_body_has_time_for_its_size() -> None:
+    """What has come at its pace may take longer than a request; then there is an end to it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inlet = Inlet(ours, patience_s=0.1)
+        theirs.sendall(b"x" * PACE_BYTES_S)
+        assert len(inlet.recv(PACE_BYTES_S)) == PACE_BYTES_S
+        time.sleep(0.3)
+        theirs.sendall(b"y")
+        assert inlet.recv(1) == b"y"
+        with pytest.raises(RequestTimeout):
+            inlet.recv(1)
