@@ -409,3 +409,20 @@ def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path, database_url:
             kept.getresponse().read()
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(30) == 0
+
+
+def test_a_probe_has_a_thread_of_its_own(
+    tmp_path: Path, database_url: str, limits_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Whatever holds all others: here there is one, and a key is looked for that nobody can find."""
+    one_thread = {"CROSSFADE_GATEWAY_WORKERS": "1", "GUNICORN_CMD_ARGS": "--threads 1"}
+    with serve(tmp_path, database_url, limits_url, **one_thread) as server, ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute("lock table chat_api_keys in access exclusive mode")
+            asking = pool.submit(server.request, "GET", LIST, api_keys.mint("test").text)
+            answered = 0
+            while not asking.done():
+                assert server.request("GET", "/livez")[0] == 200
+                answered += 1
+        assert asking.result()[0] == 503
+    assert answered > 3
