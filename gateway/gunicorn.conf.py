@@ -18,6 +18,7 @@ from gateway.process.worker import Worker
 from gateway.settings import Settings
 from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.logging import configure_logging
 
 ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then
 
@@ -26,6 +27,8 @@ try:
     check_flag_provider(settings)
 except ConfigurationError as error:
     sys.exit(str(error))
+
+configure_logging("gateway", settings.log_level, settings.log_format)
 
 addresses = [Address(settings.host, settings.port, "CROSSFADE_GATEWAY_PORT")]
 if settings.metrics_port is not None:
@@ -42,8 +45,9 @@ timeout = 30  # a worker whose main thread is silent for so long is replaced
 graceful_timeout = 10  # longer than any statement may take; then open requests are cut
 keepalive = 30  # seconds; load balancers reuse connections, and a thread is not held meanwhile
 limit_request_line = 8190
-accesslog = None
-logger_class = "gateway.process.logging.StructuredLogger"
+accesslog = None  # the first gate writes a better one; what gunicorn itself says comes as structured lines
+errorlog = None
+logconfig_dict = {"incremental": True, "root": {}, "handlers": {}, "loggers": {"gunicorn.error": {"propagate": True}}}
 proc_name = "crossfade-gateway"
 control_socket_disable = True  # it would listen at one path for all gateways of a machine
 

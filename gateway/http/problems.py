@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from gateway import errors
@@ -27,6 +28,7 @@ WORDS: Mapping[int, tuple[str, str, str]] = {
 def register(app: Flask) -> None:
     app.register_error_handler(ProblemError, _ours)
     app.register_error_handler(HTTPException, _from_http_exception)
+    app.register_error_handler(ParseException, _broken_body)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -57,6 +59,11 @@ def _from_http_exception(error: HTTPException) -> Response:
 def _words_for(error: HTTPException) -> tuple[str, str, str]:
     code = re.sub(r"\W+", "_", error.name.lower())
     return code, error.name, "Correct the request."
+
+
+def _broken_body(_error: ParseException) -> Response:
+    """The server takes chunks apart while a view reads them."""
+    return _ours(errors.BadRequest("Send the body's chunks, and what follows them, as RFC 9112 §7.1 says."))
 
 
 def _unexpected(error: Exception) -> Response:

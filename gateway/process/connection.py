@@ -1,9 +1,12 @@
 """A client's connection, as the worker keeps it: bytes that came, an answer not taken yet, and how slow it may be."""
 
+import contextlib
 import errno
 import fcntl
+import socket
 import struct
 import termios
+import threading
 from time import monotonic
 from typing import Any
 
@@ -12,14 +15,53 @@ from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from gateway.errors import RequestTimeout
-from gateway.process.held_bytes import Held
 
 HEAD_BYTES = 16_384  # as much as Node's server takes; gunicorn itself would take 100 fields of 8 KB
 PACE_BYTES_S = 8_192  # past its first seconds a body, or an answer, moves so fast: a quarter of a bad phone line
 
 
-class HeadTooLarge(Exception):
-    """No end of the head within HEAD_BYTES."""
+class Connection(TConn):  # type: ignore[misc]
+    """`timeout`, on the clock of `monotonic`, is when whatever it waits for is overdue."""
+
+    parser: Any
+
+    def __init__(self, cfg: Any, sock: Any, client: Any, server: Any, patience_s: float) -> None:
+        super().__init__(cfg, sock, client, server)
+        self.patience_s = patience_s
+        self.arrived = bytearray()
+        self.unsent = bytearray()
+        self.is_cut_off = False
+        self.initialized = True  # so that gunicorn's thread does not wait for it
+
+    def init(self) -> None:
+        """Hand over what has arrived to a parser. gunicorn's thread calls it at the beginning of each request."""
+        self.parser = http.get_parser(self.cfg, Inlet(self.sock, self.patience_s), self.client)
+        self.parser.unreader.unread(bytes(self.arrived))
+        self.arrived.clear()
+
+    def take_over(self) -> None:
+        """Take back what the parser read ahead: the beginning of a next request."""
+        self.arrived += self.parser.unreader.take_buffered()
+
+    def receive(self) -> None:
+        """Read what is there. Raises ConnectionError at its end, OSError when it is broken."""
+        try:
+            data = self.sock.recv(HEAD_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "the client has left")
+        self.arrived += data
+
+    def has_head(self) -> bool:
+        """Whether a thread can begin: what a head means, also a malformed one, is the parser's business alone."""
+        return b"\r\n\r\n" in self.arrived
+
+    def cut_off(self) -> None:
+        """End it from any thread; the loop, or who writes an answer, sees it and clears up."""
+        self.is_cut_off = True
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
 
 class Inlet:
@@ -30,15 +72,10 @@ class Inlet:
 
     def __init__(self, sock: Any, patience_s: float) -> None:
         self._sock = sock
-        self._patience_s = patience_s
-        self._began = monotonic()
-        self._received = 0
-
-    def begin(self) -> None:
-        self._began, self._received = monotonic(), 0
+        self._deadline = monotonic() + patience_s
 
     def recv(self, size: int) -> bytes:
-        left_s = self._began + self._patience_s + self._received / PACE_BYTES_S - monotonic()
+        left_s = self._deadline - monotonic()
         if left_s <= 0:
             raise RequestTimeout
         self._sock.settimeout(left_s)
@@ -46,7 +83,7 @@ class Inlet:
             data: bytes = self._sock.recv(size)
         except TimeoutError:
             raise RequestTimeout from None
-        self._received += len(data)
+        self._deadline += len(data) / PACE_BYTES_S
         return data
 
     def waiting_bytes(self) -> int:
@@ -55,13 +92,36 @@ class Inlet:
         return int(waiting)
 
 
+class Unsent:
+    """What is left of answers until clients take it, at most so many bytes. Thread-safe."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._connections: set[Connection] = set()
+        self._lock = threading.Lock()
+
+    def add(self, connection: Connection, data: memoryview) -> None:
+        """Keep `data` for this connection; whoever has most is cut off when there is no room."""
+        with self._lock:
+            connection.unsent += data
+            self._connections.add(connection)
+            while sum(len(other.unsent) for other in self._connections) > self._most:
+                largest = max(self._connections, key=lambda other: len(other.unsent))
+                self._connections.remove(largest)
+                largest.cut_off()
+
+    def forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+
 class Outlet:
     """What a thread writes an answer to. What the client does not take at once is left to the worker's loop."""
 
-    def __init__(self, connection: "Connection", held: Held) -> None:
+    def __init__(self, connection: Connection, unsent: Unsent) -> None:
         self._connection = connection
         self._sock = connection.sock
-        self._held = held
+        self._unsent = unsent
 
     def fileno(self) -> int:
         return int(self._sock.fileno())
@@ -71,23 +131,24 @@ class Outlet:
         return len(data)
 
     def sendall(self, data: bytes) -> None:
+        if self._connection.is_cut_off:
+            raise BrokenPipeError(errno.EPIPE, "the client takes its answer too slowly")
         rest = memoryview(data)
         if not self._connection.unsent:
             rest = rest[send_now(self._sock, rest) :]
-        if not rest:
-            return
-        self._held.add(self._connection, len(rest))
-        self._connection.unsent += rest
+        if rest:
+            self._unsent.add(self._connection, rest)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Files come from the disk piece by piece, so they are sent by the thread, as long as the client goes on."""
-        unsent = self._connection.unsent
         self._sock.settimeout(self._connection.patience_s)
-        self._sock.sendall(unsent)
-        self._held.remove(self._connection, len(unsent))
-        unsent.clear()
-        self._sock.settimeout(self._connection.patience_s)
-        return int(self._sock.sendfile(file, offset, count))
+        try:
+            self._sock.sendall(self._connection.unsent)
+            self._unsent.forget(self._connection)
+            self._connection.unsent.clear()
+            return int(self._sock.sendfile(file, offset, count))
+        except TimeoutError:
+            raise BrokenPipeError(errno.EPIPE, "the client does not take its answer") from None
 
 
 def send_now(sock: Any, data: bytes | bytearray | memoryview) -> int:
@@ -95,59 +156,8 @@ def send_now(sock: Any, data: bytes | bytearray | memoryview) -> int:
     sock.setblocking(False)
     try:
         return int(sock.send(data))
-    except (BlockingIOError, InterruptedError):
+    except BlockingIOError:
         return 0
-
-
-class Connection(TConn):  # type: ignore[misc]
-    """`timeout`, on the clock of `monotonic`, is when whatever it waits for is overdue; `since`, when that began."""
-
-    parser: Any
-
-    def __init__(self, cfg: Any, sock: Any, client: Any, server: Any, patience_s: float) -> None:
-        super().__init__(cfg, sock, client, server)
-        self.patience_s = patience_s
-        self.arrived = bytearray()
-        self.unsent = bytearray()
-        self.since = monotonic()
-        self.data_ready = True  # whenever a thread gets it
-        self._inlet = Inlet(sock, patience_s)
-        self._looked_at = 0
-
-    def init(self) -> None:
-        """Hand over what has arrived to the parser. gunicorn's thread calls it at the beginning of each request."""
-        if self.parser is None:
-            self.parser = http.get_parser(self.cfg, self._inlet, self.client)
-        self.initialized = True
-        self._inlet.begin()
-        self.parser.unreader.unread(bytes(self.arrived))
-        self.arrived, self._looked_at = bytearray(), 0
-
-    def take_over(self) -> None:
-        """Take back what the parser read ahead: the beginning of a next request."""
-        self.arrived += self.parser.unreader.take_buffered()
-
-    def receive(self) -> None:
-        """Read what is there. Raises ConnectionError at its end, OSError when it is broken."""
-        try:
-            data = self.sock.recv(HEAD_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "the client has left")
-        self._looked_at = len(self.arrived)
-        self.arrived += data
-
-    def has_head(self) -> bool:
-        """Whether a thread can begin: what a head means, also a malformed one, is the parser's business alone.
-
-        A bare newline (RFC 9112 §2.2) is, too: the end that is waited for might never come. Raises HeadTooLarge.
-        """
-        if self.arrived.find(b"\r\n\r\n", max(0, self._looked_at - 3)) >= 0:
-            return True
-        if len(self.arrived) > HEAD_BYTES:
-            raise HeadTooLarge
-        return self.arrived.count(b"\n") != self.arrived.count(b"\r\n")
 
 
 def is_whole(body: Any) -> bool:

@@ -136,7 +136,7 @@ def key_env() -> str:
 def auth_admin() -> AuthAdmin:
     """Return the Auth API to work on, found as the database is: of the stack, or SUPABASE_URL with its secret key."""
     env = Environment(os.environ)
-    if named_stack() is None and env.optional("DATABASE_URL", "SUPABASE_URL"):
+    if named_stack() is None and env.optional("DATABASE_URL", "SUPABASE_SECRET_KEY"):
         url, key = variables.supabase_url(env), variables.supabase_secret_key(env)
         if url is None or key is None:
             raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")

@@ -168,7 +168,8 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
         raise UsersLeft(
             f"{adoption.people(found.left_count)} left on legacy with {adoption.sockets(found.left_sockets)}, whom "
             f"complete would cut off: {named}{more}. "
-            f"crossfade rollout left says why; wait for them, or go on with --leave-behind {found.left_count} --why …"
+            f"crossfade rollout left says why; wait for them, or go on with --leave-behind {found.left_count}"
+            f"{' --force' * wish.is_forced} --why …"
         )
     return {"adoption": found.figures(), **({"leaveBehind": wish.leave_behind} if wish.leave_behind else {})}
 

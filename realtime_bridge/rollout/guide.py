@@ -126,13 +126,15 @@ def _second(at: Situation, request: Request) -> Advice:
 def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     version = at.dial.version
     if following is None:
-        sentence = "The migration is done. Going back means a ramp again, with legacy going on from then."
+        sentence = (
+            "The migration is done, and the legacy side may be taken down. Going back, to 100 %, means a ramp again, with "
+            "legacy going on from then."
+        )
         if at.adoption and at.adoption.left_count:
-            sentence += (
-                f" {people(at.adoption.left_count)} left on legacy, with {sockets(at.adoption.left_sockets)}: "
-                "those are told how to return, and closed."
-            )
-        return Advice(sentence=sentence, command=f'crossfade rollout set 100 --version {version} --why "…"')
+            sentence += f" {people(at.adoption.left_count)} left on legacy"
+            open_ = at.adoption.left_sockets
+            sentence += f", with {sockets(open_)}: those are told how to return, and closed." if open_ else "."
+        return Advice(sentence=sentence, command="crossfade rollout left")
     if at.dial.stage.name is StageName.OFF:
         sentence = "Next, feed both sides and measure, while clients stay where they are."
         return Advice(sentence=sentence, command=f'crossfade rollout set shadow --version {version} --why "…"')

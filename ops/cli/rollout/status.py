@@ -171,7 +171,7 @@ def _side(figures: SideFigures) -> str:
     heard = moment(figures.last_heard) if figures.last_heard else "never"
     connected = ""
     if figures.connected is not None:
-        connected = f", {figures.connected} connected with {adoption.sockets(figures.sockets or 0)}"
+        connected = f", {figures.connected} connected, with {adoption.sockets(figures.sockets or 0)}"
         connected += f" ({figures.moved} of them the standby of who was told Supabase)" if figures.moved else ""
     return f"{figures.told} told, {figures.asked} asked since the last change{connected}; last heard {heard}."
 

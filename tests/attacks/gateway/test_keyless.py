@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from gateway.domain import key_text
@@ -123,3 +124,36 @@ def test_guesses_hold_no_known_key_up(gateway: Attacked) -> None:
             assert time.monotonic() - asked_at < LOOKUP_WAIT_S, "it did not wait until the guesses had given up"
     finally:
         gateway.conn.execute(WOKEN)
+
+
+@pytest.mark.parametrize(("count", "sent"), [(1_000, b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Part: "), (2_000, b"")])
+def test_half_heads_and_silence_stop_nobody(gateway: Attacked, count: int, sent: bytes) -> None:
+    """More half-said heads than there are threads, or more silent connections than are taken at all: the longest go."""
+    with gateway.sockets(count, sent):
+        gateway.bystander_is_served()
+
+
+def test_without_descriptors_the_longest_silent_makes_room(gateway: Attacked) -> None:
+    """Also when it speaks at that very moment, which a worker that was busy sees together with the newcomer."""
+    gateway.bystander_is_served()
+    workers = psutil.Process(gateway.server.process.pid).children()
+    before = [worker.rlimit(psutil.RLIMIT_NOFILE) for worker in workers]
+    for worker, (_, hard) in zip(workers, before, strict=True):
+        worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds() + 50, hard))
+    try:
+        with gateway.sockets(200) as silent:
+            gateway.bystander_is_served()
+            for worker in workers:
+                worker.suspend()
+            with gateway.sockets(10):
+                for client in silent:
+                    with contextlib.suppress(OSError):
+                        client.sendall(b"G")
+                for worker in workers:
+                    worker.resume()
+                gateway.bystander_is_served()
+    finally:
+        for worker, limits in zip(workers, before, strict=True):
+            worker.resume()
+            worker.rlimit(psutil.RLIMIT_NOFILE, limits)
+    assert psutil.Process(gateway.server.process.pid).children() == workers, "none had to be replaced"

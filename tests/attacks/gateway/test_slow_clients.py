@@ -1,6 +1,7 @@
 """Clients that are slow on purpose, or because their line is: they cost nobody anything but themselves."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -51,13 +52,6 @@ def test_an_unknown_channel_is_refused_before_its_body(gateway: Attacked) -> Non
         assert b"\r\nConnection: close\r\n" in said
 
 
-@pytest.mark.parametrize(("count", "sent"), [(1_000, b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Part: "), (3_200, b"")])
-def test_half_heads_and_silence_stop_nobody(gateway: Attacked, count: int, sent: bytes) -> None:
-    """More half-said heads than both workers have threads, or more silent connections than they take at all."""
-    with gateway.sockets(count, sent):
-        gateway.bystander_is_served()
-
-
 def test_whoever_does_not_finish_is_told_and_closed(gateway: Attacked) -> None:
     """A head, a small body and a large one have a deadline: 408, and the connection ends."""
     own = head("POST", f"{LIST}/1/messages:import", f"X-API-Key: {gateway.key}", "Content-Length: 200000")
@@ -87,10 +81,11 @@ def test_trickles_end_with_the_same_deadline(gateway: Attacked) -> None:
         assert wait_for(ended, "the trickle to be cut off", PATIENCE_S + 8).startswith(b"HTTP/1.1 408 ")
 
 
-def test_what_is_too_large_ends_its_connection(gateway: Attacked) -> None:
-    """RFC 9110 §15.5.14: 413 is told, and no rest of the body is waited for, nor taken for a next request."""
-    sent = head("POST", LIST, f"X-API-Key: {gateway.key}", "Content-Type: application/json", "Content-Length: 90000")
-    with gateway.sockets(1, sent + b"{" * 1_000) as (client,):
+@pytest.mark.parametrize(("size", "sent"), [(90_000, 1_000), (2_000_000, 2_000_000)])
+def test_what_is_too_large_ends_its_connection(gateway: Attacked, size: int, sent: int) -> None:
+    """RFC 9110 §15.5.14: 413 is told, also to who goes on sending; no rest is waited for, nor taken for a request."""
+    lines = (f"X-API-Key: {gateway.key}", "Content-Type: application/json", f"Content-Length: {size}")
+    with gateway.sockets(1, head("POST", LIST, *lines) + b"{" * sent) as (client,):
         said = answer(client)
     assert said.startswith(b"HTTP/1.1 413 "), said
     assert b"\r\nConnection: close\r\n" in said
@@ -111,6 +106,16 @@ def test_slow_uploads_hold_no_place(gateway: Attacked) -> None:
         for client in clients:
             client.sendall(PNG[100_000:])
         assert {answer(client)[:12] for client in clients} == {b"HTTP/1.1 200"}
+
+
+def test_an_answer_is_kept_for_whoever_comes_to_it_late(gateway: Attacked) -> None:
+    """It has a second for each 8 kB, beside the seconds of every request."""
+    ask = head("GET", "/api/v1/openapi.json")
+    with gateway.sockets(
+        1, ask * 23 + head("GET", "/api/v1/openapi.json", "Connection: close"), receive_bytes=2_048
+    ) as (client,):
+        time.sleep(PATIENCE_S + 2)
+        assert answer(client).count(b"HTTP/1.1 200 ") == 24
 
 
 def test_an_answer_that_nobody_takes_holds_no_thread(gateway: Attacked) -> None:

@@ -1,6 +1,8 @@
 """What must hold over several worker processes, and on the wire."""
 
+import contextlib
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -208,6 +210,33 @@ def test_a_chunked_body_is_stopped_at_the_limit(gateway: GatewayServer, conn: ps
         assert (b"application/problem+json" in answer) is (status == b"413")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"-2\r\n{}\r\n0\r\n\r\n",
+        b"\r\n{}\r\n0\r\n\r\n",
+        b"2;a\rb\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}}}0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nNot a trailer\r\n\r\n",
+        b"2;" + b"x" * 9_000,
+    ],
+)
+def test_a_broken_chunk_is_the_clients_fault(
+    gateway: GatewayServer, conn: psycopg.Connection[DictRow], body: bytes
+) -> None:
+    """400 and the end of the connection, since nobody knows where a next request would begin; no traceback."""
+    key = make_key(conn, make_user(conn))
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert b"\r\nConnection: close\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+    assert not [line for line in gateway.lines() if line["event"] == "request_failed"]
+
+
 def test_requests_in_pieces_and_in_one_piece_are_answered_in_turn(
     gateway: GatewayServer, conn: psycopg.Connection[DictRow]
 ) -> None:
@@ -369,3 +398,31 @@ def test_a_stop_lets_open_requests_finish(
         assert sending.result(10)[0] == 201
         assert server.process.wait(15) == 0
     assert one(conn, "select count(*) as n from chat_messages")["n"] == 1
+
+
+def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path, database_url: str, limits_url: str) -> None:
+    """One that has said nothing, and one that is kept alive: neither holds a worker until it must be cut."""
+    with serve(tmp_path, database_url, limits_url, GUNICORN_CMD_ARGS="--graceful-timeout 120") as server:
+        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        with contextlib.closing(kept), socket.create_connection(("127.0.0.1", server.port)):
+            kept.request("GET", "/livez")
+            kept.getresponse().read()
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0
+
+
+def test_a_probe_has_a_thread_of_its_own(
+    tmp_path: Path, database_url: str, limits_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Whatever holds all others: here there is one, and a key is looked for that nobody can find."""
+    one_thread = {"CROSSFADE_GATEWAY_WORKERS": "1", "GUNICORN_CMD_ARGS": "--threads 1"}
+    with serve(tmp_path, database_url, limits_url, **one_thread) as server, ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute("lock table chat_api_keys in access exclusive mode")
+            asking = pool.submit(server.request, "GET", LIST, key_text.mint("test").text)
+            answered = 0
+            while not asking.done():
+                assert server.request("GET", "/livez")[0] == 200
+                answered += 1
+        assert asking.result()[0] == 503
+    assert answered > 3

@@ -20,7 +20,7 @@ from tests.servers.gateway_server import GatewayServer, serve
 REFUSED = {
     "bad_request": b"GET /livez\r\n\r\n\r\n",
     "uri_too_long": b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    "header_fields_too_large": b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+    "header_fields_too_large": b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000,
     "not_implemented": b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: magic, chunked\r\n\r\n0\r\n\r\n",
     "expectation_failed": b"POST /livez HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\nContent-Length: 1\r\n\r\nx",
 }
