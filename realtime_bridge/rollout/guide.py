@@ -127,8 +127,8 @@ def _by_hand(at: Situation, following: stages.Stage | None) -> Advice:
     version = at.dial.version
     if following is None:
         sentence = (
-            "The migration is done, and the legacy side may be taken down. Going back, to 100 %, means a ramp again, with "
-            "legacy going on from then."
+            "The migration is done, and the legacy side may be taken down. Going back, to 100 %, means a ramp again, "
+            "with legacy going on from then."
         )
         if at.adoption and at.adoption.left_count:
             sentence += f" {people(at.adoption.left_count)} left on legacy"

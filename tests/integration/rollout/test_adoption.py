@@ -106,7 +106,7 @@ def test_a_new_client_moves_no_other_socket_of_its_user(
     assert (left["left"], left["leftSockets"], left["leftUsers"][0]["sockets"]) == (1, 3, 3)
     assert "3 open sockets; an old client" in operator.ok("rollout left")
     assert "1 user is left on legacy with 3 open sockets" in operator.refused("rollout advance")
-    assert "1 connected with 4 open sockets (1 of them the standby" in operator.ok("rollout status")
+    assert "1 connected, with 4 open sockets (1 of them the standby" in operator.ok("rollout status")
     tell(conn, account, user, "supabase")
     for socket in old:
         socket.close()
