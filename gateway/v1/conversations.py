@@ -10,14 +10,14 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.conversations import ConversationFilter, conversation_etag
+from gateway.domain.conversations import conversation_etag
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import conversations as service
+from gateway.shapes import chat
 from gateway.v1.paths import CONVERSATION, CONVERSATIONS
-from gateway.v1.schemas import answers
 from gateway.v1.schemas.conversations import (
     AssignConversation,
     CreateConversation,
@@ -38,13 +38,7 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    chosen = ConversationFilter(
-        status=query.status,
-        assigned_to=query.assigned_to,
-        channel=query.channel,
-        unread=query.unread,
-        updated_since=query.updated_since,
-    )
+    chosen = query.to_domain()
     after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
     skip = ((query.page or 1) - 1) * query.limit
     found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
@@ -81,7 +75,7 @@ def assign_conversation(
     )
 
 
-_route = partial(Route, area="conversations", tag="Conversations", answer=answers.Conversation)
+_route = partial(Route, area="conversations", tag="Conversations", answer=chat.Conversation)
 ROUTES = (
     _route(
         "POST",
@@ -91,7 +85,7 @@ ROUTES = (
         example={"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana"},
         follows={"conversation_id": "id"},
     ),
-    _route("GET", CONVERSATIONS, list_conversations, is_list=True, answer=answers.ListedConversation),
+    _route("GET", CONVERSATIONS, list_conversations, is_list=True, answer=chat.ListedConversation),
     _route("GET", CONVERSATION, get_conversation),
     _route(
         "PATCH",

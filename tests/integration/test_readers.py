@@ -11,11 +11,11 @@ import pytest
 from psycopg import AsyncConnection
 
 from gateway.domain.event_cursors import EventCursor
+from gateway.shapes.catalogue import BY_TYPE
 from gateway.store.events import read_events
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.sink import broadcasts_of
-from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
 from realtime_bridge.webhooks.queue.bodies import Bodies
 from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.written import Written
@@ -43,6 +43,15 @@ def test_broadcasts_say_what_the_log_says(written: Written) -> None:
         ]
         assert all((one.event, one.payload) == (event.type, event.payload) for one in broadcasts)
         assert (event.payload["eventId"], event.payload["seq"]) == (str(event.event_id), event.seq)
+
+
+def test_a_priority_reaches_every_reader(written: Written, bodies: dict[int, dict[str, Any]]) -> None:
+    """As it was when the event was made, broadcast and sent; what came by phone is normal."""
+    for step, priority in (("created", "high"), ("renamed", "urgent"), ("woken", "urgent")):
+        event = written.event(step)
+        told = [bodies[event.id]["data"], *(one.payload for one in broadcasts_of(event))]
+        assert {said["priority"] for said in told} == {priority}
+    assert written.event("from a phone", "conversation.new").payload["priority"] == "normal"
 
 
 def test_attachments_stand_at_the_top(written: Written) -> None:

@@ -1,5 +1,6 @@
 """What requests may say about conversations."""
 
+from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import (
@@ -11,10 +12,12 @@ from pydantic import (
 from gateway.domain.conversations import (
     UNSET,
     Assignment,
+    ConversationFilter,
     ConversationPatch,
     ConversationStatus,
     NewConversation,
     NewParticipant,
+    Priority,
     Role,
 )
 from gateway.v1.schemas.fields import (
@@ -48,20 +51,14 @@ class CreateConversation(Body):
     contact_name: Text255 | None = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    priority: Annotated[Priority, Word] = Priority.NORMAL
     assigned_agent_id: Uuid | None = None
     assigned_bot_id: Text255 | None = None
     participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
 
     def to_domain(self) -> NewConversation:
-        return NewConversation(
-            contact_jid=self.contact_jid,
-            contact_name=self.contact_name,
-            channel=self.channel,
-            status=self.status,
-            assigned_agent_id=self.assigned_agent_id,
-            assigned_bot_id=self.assigned_bot_id,
-            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
-        )
+        people = tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants)
+        return NewConversation(**dict(self) | {"participants": people})
 
 
 def _at_most_100(limit: int) -> int:
@@ -71,6 +68,7 @@ def _at_most_100(limit: int) -> int:
 
 class ListConversations(Query):
     status: ConversationStatus | None = None
+    priority: Annotated[Priority | None, Field(description="Only conversations of this priority.")] = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
     unread: Annotated[bool | None, YesOrNo] = None
@@ -87,6 +85,9 @@ class ListConversations(Query):
     ) = None
     cursor: Cursor | None = None
 
+    def to_domain(self) -> ConversationFilter:
+        return ConversationFilter(**{one.name: getattr(self, one.name) for one in fields(ConversationFilter)})
+
 
 class PatchConversation(Changes):
     """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
@@ -94,6 +95,7 @@ class PatchConversation(Changes):
     contact_jid: Text255 = ""
     contact_name: Text255 | None = None
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    priority: Annotated[Priority, Word] = Priority.NORMAL
     snoozed_until: Moment | None = None
 
     def to_domain(self) -> ConversationPatch:
