@@ -141,19 +141,25 @@ def test_without_descriptors_the_longest_silent_makes_room(gateway: Attacked) ->
     for worker, (_, hard) in zip(workers, before, strict=True):
         worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds() + 50, hard))
     try:
-        with gateway.sockets(200) as silent:
+        with gateway.sockets(200):
             gateway.bystander_is_served()
-            for worker in workers:
-                worker.suspend()
-            with gateway.sockets(10):
-                for client in silent:
-                    with contextlib.suppress(OSError):
-                        client.sendall(b"G")
-                for worker in workers:
-                    worker.resume()
-                gateway.bystander_is_served()
+        for _ in range(8):
+            _newcomers_and_silent_speak_at_once(gateway, workers)
     finally:
         for worker, limits in zip(workers, before, strict=True):
             worker.resume()
             worker.rlimit(psutil.RLIMIT_NOFILE, limits)
     assert psutil.Process(gateway.server.process.pid).children() == workers, "none had to be replaced"
+
+
+def _newcomers_and_silent_speak_at_once(gateway: Attacked, workers: list[psutil.Process]) -> None:
+    with gateway.sockets(200) as silent:
+        for worker in workers:
+            worker.suspend()
+        with gateway.sockets(10):
+            for client in silent:
+                with contextlib.suppress(OSError):
+                    client.sendall(b"G")
+            for worker in workers:
+                worker.resume()
+            gateway.bystander_is_served(1)
