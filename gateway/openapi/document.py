@@ -15,8 +15,8 @@ from gateway.http.routes import ARGUMENT, Proof, Route
 from gateway.openapi import words
 from gateway.openapi.events import REF, component_of, event_components
 from gateway.openapi.headers import HEADERS, IDEMPOTENCY_KEY, IF_MATCH, SENT_HEADERS
+from gateway.shapes.catalogue import KINDS, Kind
 from gateway.v1.schemas import answers
-from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 VERSION = "1.0.0"
 INTRODUCTION = """Conversations and messages for your own software.

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from gateway.shapes.catalogue import KINDS, Kind
 from gateway.v1.schemas.answers import LOG_ENTRY
 from realtime_bridge.event_log.event import EventType
-from realtime_bridge.webhooks.contract.catalogue import KINDS, Kind
 
 REF = "#/components/schemas/{model}"
 

@@ -20,11 +20,12 @@ from gateway.errors import (
     WebhookDisabled,
     WebhooksNotConfigured,
 )
+from gateway.shapes import catalogue
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
 from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.health import ENABLE_COOLDOWN
 from realtime_bridge.webhooks.contract.signing import secrets_context
 from realtime_bridge.webhooks.contract.urls import UrlPolicy, UrlRefused

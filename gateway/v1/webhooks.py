@@ -23,10 +23,10 @@ from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.services import webhooks as service
 from gateway.services.webhooks import Sealing
+from gateway.shapes import catalogue
 from gateway.v1.paths import WEBHOOK, WEBHOOKS
 from gateway.v1.schemas import webhook_answers as answers
 from gateway.v1.schemas.webhooks import ChangeWebhook, CreateWebhook, RotateSecret, SendTest
-from realtime_bridge.webhooks.contract import catalogue
 
 SECRETS = f"{WEBHOOK}/secrets"
 

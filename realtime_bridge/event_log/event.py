@@ -1,5 +1,6 @@
 """The event as the log holds it. Read by every sink; never changed on the way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,10 @@ class EventType(StrEnum):
     CONVERSATION_NEW = "conversation.new"
     CONVERSATION_UPDATED = "conversation.updated"
     CONVERSATION_ASSIGNED = "conversation.assigned"
+
+
+ALIASES: Mapping[str, str] = {"message.received": "incoming", "message.sent": "outgoing"}
+"""Names by which webhooks may take `message.new` of one direction: those of the first design, accepted for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

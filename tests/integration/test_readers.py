@@ -11,11 +11,11 @@ import pytest
 from psycopg import AsyncConnection
 
 from gateway.domain.event_cursors import EventCursor
+from gateway.shapes.catalogue import BY_TYPE
 from gateway.store.events import read_events
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.sink import broadcasts_of
-from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
 from realtime_bridge.webhooks.queue.bodies import Bodies
 from realtime_bridge.wuzapi.sink import WuzapiSink
 from tests.written import Written

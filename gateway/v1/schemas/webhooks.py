@@ -16,8 +16,9 @@ from gateway.domain.webhooks import (
     Rotation,
     WebhookSettings,
 )
+from gateway.shapes import catalogue
 from gateway.v1.schemas.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
-from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 
 MAX_HEADERS = 20

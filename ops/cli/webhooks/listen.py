@@ -6,6 +6,7 @@ from uuid import UUID
 import click
 
 from gateway.database import Connection
+from gateway.shapes import catalogue
 from ops.cli.answers import answers
 from ops.cli.options import open_database, stack_dir
 from ops.cli.webhooks.endpoint import WebhooksError
@@ -13,7 +14,7 @@ from ops.cli.webhooks.listener import Listener, kept_secret
 from ops.cli.webhooks.sources import ApiSource, LogSource, Source, is_http
 from ops.terminal.output import Answer
 from realtime_bridge.shared import sql
-from realtime_bridge.webhooks.contract import catalogue, signing
+from realtime_bridge.webhooks.contract import signing
 
 _QUERIES = sql.Queries(__file__)
 SECRET_VARIABLE = "CROSSFADE_LISTEN_SECRET"  # noqa: S105 a name, not a secret

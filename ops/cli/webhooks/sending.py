@@ -12,11 +12,11 @@ from gateway.database import Connection
 from gateway.domain.webhooks import Recovery
 from gateway.errors import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
+from gateway.shapes import catalogue
 from ops.cli.answers import answers
 from ops.cli.options import Word
 from ops.cli.webhooks.endpoint import WebhooksError, find_deliveries, served, webhook_argument, while_paused
 from ops.terminal.output import Answer, count
-from realtime_bridge.webhooks.contract import catalogue
 
 
 def _moment(text: str) -> datetime | None:

@@ -9,10 +9,10 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
+from realtime_bridge.event_log.event import ALIASES
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.content_html import event_with_html
 from realtime_bridge.shared.payloads import is_readable
-from realtime_bridge.webhooks.contract.catalogue import ALIASES
 
 _QUERIES = sql.AsyncQueries(__file__)
 KEPT = 1_000  # events

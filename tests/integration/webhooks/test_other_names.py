@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
+from gateway.shapes.catalogue import BY_TYPE
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.webhooks.contract.catalogue import BY_TYPE
 from realtime_bridge.webhooks.contract.signing import new_secret
 from realtime_bridge.webhooks.receiver import verify
 from tests.factories import make_webhook

@@ -23,7 +23,7 @@ from gateway.openapi import words
 from gateway.openapi.document import build
 from gateway.openapi.pages.problems import ADVICE, problem_types
 from gateway.openapi.pages.site import Site
-from realtime_bridge.webhooks.contract.catalogue import KINDS
+from gateway.shapes.catalogue import KINDS
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
 TESTS = Path(__file__).parents[3]

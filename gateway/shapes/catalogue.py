@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_bridge.event_log.event import EventType
+from realtime_bridge.event_log.event import ALIASES, EventType
 from realtime_bridge.webhooks.contract.health import NoticeType
 
 PING = "webhook.ping"
-ALIASES: Mapping[str, str] = {"message.received": "incoming", "message.sent": "outgoing"}
-"""Names of the first design for `message.new` of one direction. Accepted for good; the body is the same under them."""
 Schema = dict[str, Any]
 
 
