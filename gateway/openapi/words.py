@@ -7,65 +7,41 @@ a property of the document that none of them describes.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from gateway.shapes.chat import Attachment, ConversationFields, Message, Participant
+
 Words = dict[str, str]
+
+
+def words_of(model: type[BaseModel]) -> Words:
+    """Return what the model's fields say of themselves, for those of a request that bear the same names."""
+    fields = model.model_fields.items()
+    return {field.alias or name: field.description for name, field in fields if field.description}
+
 
 ANYWHERE: Words = {
     "attachmentIds": "Files to send along: up to ten ids of uploads that were confirmed.",
-    "attachments": "The files that go with it.",
-    "channel": "Where the conversation takes place: `api`, or the name of one of your channels.",
-    "clientMessageId": "Your own id of the message, unique in its conversation: sending it again changes nothing.",
-    "contactJid": "The contact's address: an e-mail address, a WhatsApp id, or any other text of yours.",
-    "contactName": "What people call the contact.",
-    "content": "The text, as it was written. It is not HTML: escape it, or ask for `contentHtml`.",
-    "contentType": "The media type, such as `image/png`; told from the bytes once they are there.",
     "conversationId": "The conversation's id.",
     "conversationSeq": "The event's place in its conversation: ascending, without gaps.",
     "createdAt": "When it was made.",
     "data": "What happened, or what it happened to, as it is now.",
     "description": "A note of your own.",
     "detail": "What is wrong and what to do about it, for people.",
-    "direction": "`incoming` from the contact, `outgoing` to it.",
     "eventId": "Names the event; the same in every delivery of it, so that a repeat can be dropped.",
-    "fileName": "The name of the file, without a path.",
     "id": "Its id; never used again.",
-    "joinedAt": "When they were let in.",
     "lastError": "What the latest failure was; null when there was none.",
-    "lastReadSeq": "Up to here this participant has read.",
-    "messageType": "Of what kind the message is.",
-    "metadata": "A JSON object of yours, at most 4 KB; kept and told as it is.",
     "name": "What people call it.",
-    "providerMessageId": "The messenger's own id of the message, once it has one.",
-    "reason": "Why, in a sentence.",
-    "replyToId": "The message that this one answers, of the same conversation.",
-    "role": "What they are in the conversation: `owner`, `agent`, `client` or `supervisor`.",
-    "seq": "Number of the event in its conversation, without gaps.",
-    "senderId": "Who wrote it, in words of yours; null when nobody said.",
-    "sizeBytes": "How many bytes the file has.",
     "type": "The event's type.",
     "types": "Only these types, `family.*` or `*`; all when it is empty.",
     "updatedAt": "When it last changed.",
     "userId": "A user of the project, whom your account may name.",
-    "version": "Counts the edits: 1 as first written.",
     "webhookId": "The webhook's id.",
 }
 
-MESSAGE: Words = {
-    "deletedAt": "When its words were taken away; null while it stands.",
-    "editedAt": "When it was last edited; null when it never was.",
-    "messageSeq": "The message's own place; below zero for imported history.",
-    "status": "How far it has come: pending, sent, delivered, read; or failed.",
-}
-CONVERSATION: Words = {
-    "assignedAgentId": "The person who is to answer; null for nobody.",
-    "assignedBotId": "The bot that is to answer; null for none.",
-    "firstSeq": "Imported history goes down to this number.",
-    "lastMessageAt": "When the newest message was written; null without any.",
-    "lastMessagePreview": "The newest message's first 100 characters, or `[image]` and the like.",
-    "readSeq": "Up to here somebody on the account's side has read.",
-    "snoozedUntil": "When a snoozed conversation opens by itself; null for when somebody wakes it.",
-    "status": "Whether it is open, pending, resolved or snoozed.",
-    "unreadCount": "How many incoming messages nobody on the account's side has read.",
-}
+CONVERSATION = words_of(ConversationFields)
+MESSAGE = words_of(Message)
+ROLE = {"role": words_of(Participant)["role"]}
 CHANNEL: Words = {
     "baseUrl": "Where the WUZAPI server is; one that the operator allows.",
     "enabled": "False: nothing is sent, and what comes in is refused.",
@@ -79,8 +55,10 @@ EVENT: Words = {"type": "What happened."}
 
 # A family's words serve all of its models. Alone stands what comes without a model, or would not fit beside its field.
 MODELS: Mapping[str, Words] = {
-    **dict.fromkeys(("Message", "FoundMessage", "MessageEventData", "SendMessage"), MESSAGE),
-    **dict.fromkeys(("Conversation", "ListedConversation", "ConversationEventData", "PatchConversation"), CONVERSATION),
+    "SendMessage": MESSAGE,
+    "PatchConversation": CONVERSATION,
+    **dict.fromkeys(("ParticipantBody", "PutParticipant"), ROLE),
+    "CreateAttachment": words_of(Attachment),
     **dict.fromkeys(("Channel", "NewChannel", "CreateChannel", "ChangeChannel"), CHANNEL),
     "ChangeStatus": {
         "status": "Forward only: pending, sent, delivered, read; `failed` before anything was delivered.",
@@ -88,12 +66,7 @@ MODELS: Mapping[str, Words] = {
     },
     "CreateConversation": CONVERSATION | {"participants": "Who takes part, beside the account's own user."},
     "CreateRealtimeSession": {"conversationIds": "Those that the client shows, up to 100; left out, its latest ones."},
-    "EditMessage": {"metadata": "Takes the place of the old one; left out, that stays."},
-    "EndpointEventData": {
-        "webhookId": "The endpoint that it is about.",
-        "url": "Where that endpoint's events go.",
-        "at": "When it was noticed.",
-    },
+    "EditMessage": MESSAGE | {"metadata": "Takes the place of the old one; left out, that stays."},
     "Imported": {"results": "One for each message, in the order in which they were sent."},
     "ImportMessage": MESSAGE | {"clientMessageId": "Your own id of it: what makes a repeat harmless."},
     "ImportMessages": {"messages": "Up to 500, each an [ImportMessage](/docs/schemas#ImportMessage)."},
@@ -104,7 +77,6 @@ MODELS: Mapping[str, Words] = {
     },
     "Recover": {"until": "Before this moment, 31 days later at most; left out, now."},
     "RotateSecret": {"overlapSeconds": "How long the secrets before it sign along."},
-    "WebhookEventData": {"message": "A greeting."},
 }
 
 PARAMETERS: Words = {

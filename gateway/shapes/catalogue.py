@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
+from gateway.shapes.chat import EndpointNotice, Greeting, Message, ToldConversation
 from realtime_bridge.event_log.event import ALIASES, EventType
 from realtime_bridge.webhooks.contract.health import NoticeType
 
@@ -65,102 +68,41 @@ class Kind:
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _ORDER: Schema = {"type": ["integer", "null"], "minimum": 0}
-_ID: Schema = {"type": "integer", "minimum": 1}
-_TEXT: Schema = {"type": "string"}
-_WHOLE: Schema = {"type": "integer"}
 _MOMENT = "2026-11-20T10:00:00.000000Z"
 _EXAMPLE_ID = "2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6"
+_UNSAID = {"$defs", "title", "additionalProperties"}  # events grow: whoever checks them has to bear fields to come
 
 
-def _nullable(schema: Schema) -> Schema:
-    return schema | {"type": [schema["type"], "null"]}
+def _data_of(model: type[BaseModel]) -> Schema:
+    """Return a model's schema by itself: without references, and open to fields to come."""
+    schema = model.model_json_schema(mode="serialization")
+
+    def opened(node: Any) -> Any:
+        if isinstance(node, list):
+            return [opened(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        named = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else {}
+        return {word: opened(value) for word, value in (named | node).items() if word not in {*_UNSAID, "$ref"}}
+
+    found: Schema = opened(schema)
+    return found
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "required": list(properties), "properties": properties}
+def _example_of(schema: Schema) -> Any:
+    """Return what a field says for itself, or what its type suggests."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kinds = {
+        "object": {name: _example_of(schema["properties"][name]) for name in schema.get("required", [])},
+        "array": [],
+        "integer": schema.get("minimum", 1),
+        "string": {"uuid": _EXAMPLE_ID, "date-time": _MOMENT}.get(schema.get("format", "")),
+    }
+    return kinds.get(schema.get("type", ""))  # none for what may be null
 
-
-def _list_of(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-_ATTACHMENT = _object(id=_UUID, fileName=_TEXT, contentType=_TEXT, sizeBytes=_WHOLE)
-_PARTICIPANT = _object(
-    userId=_UUID, role={"enum": ["owner", "agent", "client", "supervisor"]}, lastReadSeq=_WHOLE, joinedAt=_TIME
-)
-_MESSAGE = _object(
-    id=_ID,
-    conversationId=_ID,
-    seq=_WHOLE,
-    eventId=_UUID,
-    messageSeq=_WHOLE,
-    version=_WHOLE,
-    content=_TEXT,
-    direction={"enum": ["incoming", "outgoing"]},
-    status={"enum": ["pending", "sent", "delivered", "read", "failed"]},
-    messageType={"enum": ["text", "image", "audio", "video", "document"]},
-    metadata={"type": "object"},
-    attachments=_list_of(_ATTACHMENT),
-    clientMessageId=_nullable(_TEXT),
-    providerMessageId=_nullable(_TEXT),
-    senderId=_nullable(_TEXT),
-    replyToId=_nullable(_ID),
-    createdAt=_TIME,
-    updatedAt=_TIME,
-    editedAt=_nullable(_TIME),
-    deletedAt=_nullable(_TIME),
-)
-_CONVERSATION = _object(
-    id=_ID,
-    seq=_WHOLE,
-    eventId=_UUID,
-    contactJid=_TEXT,
-    contactName=_nullable(_TEXT),
-    channel=_TEXT,
-    status={"enum": ["open", "pending", "resolved", "snoozed"]},
-    snoozedUntil=_nullable(_TIME),
-    assignedAgentId=_nullable(_UUID),
-    assignedBotId=_nullable(_TEXT),
-    lastMessageAt=_nullable(_TIME),
-    lastMessagePreview=_nullable(_TEXT),
-    unreadCount={"type": "integer", "minimum": 0},
-    readSeq=_WHOLE,
-    firstSeq=_WHOLE,
-    createdAt=_TIME,
-    updatedAt=_TIME,
-)
-_MESSAGE["properties"]["contentHtml"] = _TEXT | {
-    "description": "The content as HTML that is safe to put on a page; only for accounts that asked for it."
-}
-_CONVERSATION["properties"]["lastMessagePreviewHtml"] = _nullable(_TEXT) | {
-    "description": "The preview as HTML that is safe to put on a page; only for accounts that asked for it."
-}
-_CONVERSATION["properties"]["participants"] = _list_of(_PARTICIPANT) | {
-    "description": "Only when they, or their reading marks, have changed."
-}
-_NOTICE = _object(webhookId=_ID, url=_TEXT, reason=_TEXT, at=_TIME)
-_PING = _object(webhookId=_ID, message=_TEXT)
-
-_MESSAGE_EXAMPLE: dict[str, Any] = {
-    "id": 1, "conversationId": 1, "seq": 1, "eventId": _EXAMPLE_ID, "messageSeq": 1, "version": 1,
-    "content": "This is a test.",
-    "direction": "incoming", "status": "delivered", "messageType": "text", "metadata": {},
-    "attachments": [], "clientMessageId": None,
-    "providerMessageId": None, "senderId": None, "replyToId": None, "createdAt": _MOMENT, "updatedAt": _MOMENT,
-    "editedAt": None, "deletedAt": None,
-}  # fmt: skip
-_CONVERSATION_EXAMPLE: dict[str, Any] = {
-    "id": 1, "seq": 0, "eventId": _EXAMPLE_ID, "contactJid": "contact@example.com", "contactName": "Ann",
-    "channel": "api", "status": "open", "snoozedUntil": None, "assignedAgentId": None,
-    "assignedBotId": None, "lastMessageAt": None, "lastMessagePreview": None, "unreadCount": 0,
-    "readSeq": 0, "firstSeq": 1, "createdAt": _MOMENT, "updatedAt": _MOMENT,
-}  # fmt: skip
-_NOTICE_EXAMPLE = {
-    "webhookId": 1,
-    "url": "https://example.com/hooks",
-    "reason": "5 attempts failed in a row.",
-    "at": _MOMENT,
-}
 
 _CHAT: Mapping[EventType, str] = {
     EventType.MESSAGE_NEW: "A message was stored.",
@@ -171,6 +113,10 @@ _CHAT: Mapping[EventType, str] = {
     EventType.CONVERSATION_UPDATED: "A conversation changed.",
     EventType.CONVERSATION_ASSIGNED: "A conversation was given to an agent or bot, or taken from one.",
 }
+_ALIAS = (
+    "Another name for `message.new` of the direction {}: sent to webhooks that subscribe to it and not to"
+    " `message.new`, with the same data."
+)
 _NOTICES: Mapping[NoticeType, str] = {
     NoticeType.DEGRADED: "Another endpoint of the account fails; it is probed one request at a time.",
     NoticeType.FAILING: "Another endpoint has failed for a day, or for three.",
@@ -179,31 +125,16 @@ _NOTICES: Mapping[NoticeType, str] = {
 }
 
 
-def _chat_kind(type_: EventType, description: str) -> Kind:
-    data, example = (
-        (_MESSAGE, _MESSAGE_EXAMPLE) if type_.value.startswith("message.") else (_CONVERSATION, _CONVERSATION_EXAMPLE)
-    )
-    return Kind(type=type_.value, description=description, data=data, example=example)
-
-
-def _alias(type_: str, direction: str) -> Kind:
-    description = (
-        f"Another name for `message.new` of the direction {direction}: sent to webhooks that subscribe to it and not to"
-        " `message.new`, with the same data."
-    )
-    return Kind(type=type_, description=description, data=_MESSAGE, example=_MESSAGE_EXAMPLE | {"direction": direction})
+def _kind(type_: str, description: str, model: type[BaseModel], **example: Any) -> Kind:
+    data = _data_of(model)
+    return Kind(type=type_, description=description, data=data, example=_example_of(data) | example)
 
 
 KINDS: tuple[Kind, ...] = (
-    *(_chat_kind(type_, description) for type_, description in _CHAT.items()),
-    *(_alias(type_, direction) for type_, direction in ALIASES.items()),
-    *(Kind(type=t.value, description=d, data=_NOTICE, example=_NOTICE_EXAMPLE) for t, d in _NOTICES.items()),
-    Kind(
-        type=PING,
-        description="Sent to every new endpoint, and on request. Not part of any subscription.",
-        data=_PING,
-        example={"webhookId": 1, "message": "Hello from Crossfade."},
-    ),
+    *(_kind(t, d, Message if t.startswith("message.") else ToldConversation) for t, d in _CHAT.items()),
+    *(_kind(t, _ALIAS.format(d), Message, direction=d) for t, d in ALIASES.items()),
+    *(_kind(t, d, EndpointNotice) for t, d in _NOTICES.items()),
+    _kind(PING, "Sent to every new endpoint, and on request. Not part of any subscription.", Greeting),
 )
 BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS}
 SUBSCRIBABLE: tuple[str, ...] = tuple(kind.type for kind in KINDS if kind.type != PING)

@@ -16,8 +16,8 @@ from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import conversations as service
+from gateway.shapes import chat
 from gateway.v1.paths import CONVERSATION, CONVERSATIONS
-from gateway.v1.schemas import answers
 from gateway.v1.schemas.conversations import (
     AssignConversation,
     CreateConversation,
@@ -81,7 +81,7 @@ def assign_conversation(
     )
 
 
-_route = partial(Route, area="conversations", tag="Conversations", answer=answers.Conversation)
+_route = partial(Route, area="conversations", tag="Conversations", answer=chat.Conversation)
 ROUTES = (
     _route(
         "POST",
@@ -91,7 +91,7 @@ ROUTES = (
         example={"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana"},
         follows={"conversation_id": "id"},
     ),
-    _route("GET", CONVERSATIONS, list_conversations, is_list=True, answer=answers.ListedConversation),
+    _route("GET", CONVERSATIONS, list_conversations, is_list=True, answer=chat.ListedConversation),
     _route("GET", CONVERSATION, get_conversation),
     _route(
         "PATCH",

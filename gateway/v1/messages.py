@@ -23,6 +23,7 @@ from gateway.errors import (
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Limit, Route
 from gateway.services import messages as service
+from gateway.shapes import chat
 from gateway.v1.paths import MESSAGES, PREFIX
 from gateway.v1.schemas import answers
 from gateway.v1.schemas.messages import (
@@ -132,7 +133,7 @@ def search_messages(database: Database, account_id: UUID, query: SearchMessages)
     return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)
 
 
-_route = partial(Route, area="messages", tag="Messages", answer=answers.Message)
+_route = partial(Route, area="messages", tag="Messages", answer=chat.Message)
 ROUTES = (
     _route(
         "POST",

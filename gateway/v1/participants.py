@@ -12,6 +12,7 @@ from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.live.typing import Ephemeral
 from gateway.services import participants as service
+from gateway.shapes import chat
 from gateway.v1.paths import CONVERSATION
 from gateway.v1.schemas import answers
 from gateway.v1.schemas.participants import MarkRead, PutParticipant, Typing
@@ -64,9 +65,9 @@ def list_present(database: Database, ephemeral: Ephemeral, account_id: UUID, con
     return rendering.many(people, page=1, total=len(people))
 
 
-_route = partial(Route, area="participants", tag="Participants", answer=answers.Conversation)
+_route = partial(Route, area="participants", tag="Participants", answer=chat.Conversation)
 ROUTES = (
-    _route("GET", PARTICIPANTS, list_participants, is_list=True, answer=answers.Participant),
+    _route("GET", PARTICIPANTS, list_participants, is_list=True, answer=chat.Participant),
     _route(
         "POST",
         PARTICIPANTS,

@@ -1,92 +1,16 @@
-"""What answers and events hold, field by field. Only described by these: they are made in SQL, and tests compare."""
+"""What answers hold beside conversations and messages. Made in SQL, only described here; tests compare."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.conversations import ConversationStatus
 from gateway.domain.keys import Scope
-from gateway.domain.messages import Direction, MessageStatus, MessageType
+from gateway.shapes.chat import Answer, Attachment, Attachments, ContentHtml, Message, Metadata, Seq
 
 LOG_ENTRY = "LogEntry"  # the component that any event of the log is
-Id = Annotated[int, Field(ge=1)]
-ContentHtml = Annotated[
-    str | None,
-    Field(description="`content` as HTML that is safe on a page; with `include=contentHtml`, or as the account chose."),
-]
-PreviewHtml = Annotated[str | None, Field(description="The preview as safe HTML, when the account chose so.")]
-
-
-class Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
-
-
-class Participant(Answer):
-    user_id: Annotated[UUID, Field(description="The participant.")]
-    role: Literal["owner", "agent", "client", "supervisor"]
-    last_read_seq: int
-    joined_at: datetime
-
-
-class Attachment(Answer):
-    id: UUID
-    file_name: str
-    content_type: str
-    size_bytes: int
-
-
-class ConversationFields(Answer):
-    id: Id
-    contact_jid: str
-    contact_name: str | None
-    channel: str
-    status: ConversationStatus
-    snoozed_until: datetime | None
-    assigned_agent_id: UUID | None
-    assigned_bot_id: str | None
-    last_message_at: datetime | None
-    last_message_preview: str | None
-    last_message_preview_html: PreviewHtml = None
-    unread_count: Annotated[int, Field(ge=0)]
-    read_seq: Annotated[int, Field(description="Up to here somebody on the account's side has read.")]
-    first_seq: Annotated[int, Field(description="Imported history goes down to this number.")]
-    created_at: datetime
-    updated_at: datetime
-
-
-class ListedConversation(ConversationFields):
-    last_seq: Annotated[int, Field(ge=0, description="Number of the newest event.")]
-
-
-class Conversation(ListedConversation):
-    participants: Annotated[list[Participant], Field(description="Who takes part.")]
-
-
-class Message(Answer):
-    id: Id
-    conversation_id: Id
-    seq: Annotated[int, Field(description="Number of the event in its conversation, without gaps.")]
-    event_id: UUID
-    message_seq: Annotated[int, Field(description="The message's own place; below zero for imported history.")]
-    version: Annotated[int, Field(ge=1)]
-    content: str
-    direction: Direction
-    status: MessageStatus
-    message_type: MessageType
-    metadata: dict[str, Any]
-    attachments: list[Attachment]
-    client_message_id: str | None
-    provider_message_id: str | None
-    sender_id: str | None
-    reply_to_id: int | None
-    created_at: datetime
-    updated_at: datetime
-    edited_at: datetime | None
-    deleted_at: datetime | None
-    content_html: ContentHtml = None
 
 
 class Account(Answer):
@@ -102,18 +26,18 @@ class FoundMessage(Message):
 class MessageVersion(Answer):
     version: Annotated[int, Field(description="Which version it was.")]
     content: Annotated[str, Field(description="What it said.")]
-    metadata: dict[str, Any]
-    attachments: list[Attachment]
+    metadata: Metadata
+    attachments: Attachments
     replaced_by: Annotated[Literal["edit", "deletion"], Field(description="What came in its place.")]
     replaced_at: Annotated[datetime, Field(description="When it no longer said so.")]
-    content_html: ContentHtml = None
+    content_html: ContentHtml
 
 
 class ImportedItem(Answer):
     index: Annotated[int, Field(description="Which of the sent messages it is about, from 0.")]
     status: Annotated[Literal["imported", "duplicate", "invalid"], Field(description="What became of it.")]
     id: Annotated[int | None, Field(description="The message's id.")] = None
-    seq: int | None = None
+    seq: Seq | None = None
     code: Annotated[str | None, Field(description="What is wrong with it.")] = None
     pointer: Annotated[str | None, Field(description="Where, as a JSON Pointer into the message.")] = None
     detail: str | None = None

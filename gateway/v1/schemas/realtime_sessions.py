@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from gateway.v1.schemas.answers import Answer, Id
+from gateway.shapes.chat import Answer, Id
 from gateway.v1.schemas.fields import MAX_BIGINT, Body, Uuid, Whole
 from realtime_bridge.rollout.dial.decision import Source
 from realtime_bridge.rollout.dial.stages import StageName

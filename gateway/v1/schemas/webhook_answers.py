@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from gateway.domain.webhooks import DeliveryState
-from gateway.v1.schemas.answers import Answer, Id
+from gateway.shapes.chat import Answer, Id
 from realtime_bridge.webhooks.contract.health import Health, NoticeType
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 
