@@ -32,12 +32,12 @@ class NewParticipant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConversation:
     contact_jid: str
-    contact_name: str | None
-    channel: str
-    status: ConversationStatus
-    assigned_agent_id: UUID | None
-    assigned_bot_id: str | None
-    participants: tuple[NewParticipant, ...]
+    contact_name: str | None = None
+    channel: str = "api"
+    status: ConversationStatus = ConversationStatus.OPEN
+    assigned_agent_id: UUID | None = None
+    assigned_bot_id: str | None = None
+    participants: tuple[NewParticipant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

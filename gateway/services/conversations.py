@@ -1,6 +1,6 @@
 """Conversations of one account: each function is one transaction, row and event together."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -114,15 +114,9 @@ def _shown(conversation_id: int, found: store.ShownAt) -> Shown:
 
 def _patched(known: ConversationState, patch: ConversationPatch) -> ConversationState:
     """Sleeping belongs to `snoozed`: another status ends it, and a time without that status is a mistake."""
-    wanted = known
-    if patch.contact_jid is not UNSET:
-        wanted = replace(wanted, contact_jid=patch.contact_jid)
-    if patch.contact_name is not UNSET:
-        wanted = replace(wanted, contact_name=patch.contact_name)
-    if patch.status is not UNSET:
-        wanted = replace(wanted, status=patch.status.value)
-    if patch.snoozed_until is not UNSET:
-        wanted = replace(wanted, snoozed_until=patch.snoozed_until)
+    named = {name: value for name, value in asdict(patch).items() if value is not UNSET}
+    wanted = replace(known, **named)
+    if "snoozed_until" in named:
         _check_snooze(wanted)
     if wanted.status != ConversationStatus.SNOOZED:
         wanted = replace(wanted, snoozed_until=None)

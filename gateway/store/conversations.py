@@ -39,15 +39,9 @@ def append_conversation(
     connection: Connection, account_id: UUID, event_id: UUID, new: NewConversation
 ) -> tuple[int, str]:
     """Store the conversation with its event; return its id and representation. ForeignKeyViolation: unknown user."""
-    values = {
+    values = asdict(new) | {
         "account_id": account_id,
         "event_id": event_id,
-        "contact_jid": new.contact_jid,
-        "contact_name": new.contact_name,
-        "channel": new.channel,
-        "status": new.status.value,
-        "assigned_agent_id": new.assigned_agent_id,
-        "assigned_bot_id": new.assigned_bot_id,
         "user_ids": [person.user_id for person in new.participants],
         "roles": [person.role.value for person in new.participants],
     }
@@ -98,13 +92,8 @@ def list_conversations(
 
     Not prepared: a plan made without knowing which filters are set reads every conversation to find a rare one.
     """
-    values = {
+    values = asdict(chosen) | {
         "account_id": account_id,
-        "status": chosen.status.value if chosen.status else None,
-        "assigned_to": chosen.assigned_to,
-        "channel": chosen.channel,
-        "unread": chosen.unread,
-        "updated_since": chosen.updated_since,
         "sort_us": after.sort_us if after else None,
         "before_id": after.id if after else None,
         "fetch": limit + 1,

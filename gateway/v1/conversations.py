@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.conversations import ConversationFilter, conversation_etag
+from gateway.domain.conversations import conversation_etag
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors, rendering
@@ -38,13 +38,7 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    chosen = ConversationFilter(
-        status=query.status,
-        assigned_to=query.assigned_to,
-        channel=query.channel,
-        unread=query.unread,
-        updated_since=query.updated_since,
-    )
+    chosen = query.to_domain()
     after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
     skip = ((query.page or 1) - 1) * query.limit
     found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 
 from gateway.database import Connection, Database
-from gateway.domain.conversations import ConversationStatus, NewConversation
+from gateway.domain.conversations import NewConversation
 from gateway.domain.messages import Edit
 from gateway.domain.versions import IfMatch
 from gateway.live.typing import Ephemeral
@@ -98,10 +98,6 @@ def _new(channel: Channel, inbound: Inbound) -> NewConversation:
         contact_jid=inbound.jids[0],
         contact_name=None if is_group else inbound.name,
         channel=channel.name,
-        status=ConversationStatus.OPEN,
-        assigned_agent_id=None,
-        assigned_bot_id=None,
-        participants=(),
     )
 
 

@@ -1,5 +1,6 @@
 """What requests may say about conversations."""
 
+from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import (
@@ -11,6 +12,7 @@ from pydantic import (
 from gateway.domain.conversations import (
     UNSET,
     Assignment,
+    ConversationFilter,
     ConversationPatch,
     ConversationStatus,
     NewConversation,
@@ -53,15 +55,8 @@ class CreateConversation(Body):
     participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
 
     def to_domain(self) -> NewConversation:
-        return NewConversation(
-            contact_jid=self.contact_jid,
-            contact_name=self.contact_name,
-            channel=self.channel,
-            status=self.status,
-            assigned_agent_id=self.assigned_agent_id,
-            assigned_bot_id=self.assigned_bot_id,
-            participants=tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants),
-        )
+        people = tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants)
+        return NewConversation(**dict(self) | {"participants": people})
 
 
 def _at_most_100(limit: int) -> int:
@@ -86,6 +81,9 @@ class ListConversations(Query):
         | None
     ) = None
     cursor: Cursor | None = None
+
+    def to_domain(self) -> ConversationFilter:
+        return ConversationFilter(**{one.name: getattr(self, one.name) for one in fields(ConversationFilter)})
 
 
 class PatchConversation(Changes):
