@@ -130,7 +130,8 @@ def write_everything(
 
 def _write(pen: Pen, agent: UUID, client: UUID) -> tuple[int, dict[str, Any]]:
     people = [{"userId": str(agent), "role": "agent"}, {"userId": str(client), "role": "client"}]
-    new = {"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana", "participants": people}
+    contact = {"contactJid": "5491155553934@s.whatsapp.net", "contactName": "Ana"}
+    new = {**contact, "priority": "high", "participants": people}
     conversation = int(pen.step("created", lambda: pen.ask("POST", "/conversations", new))["id"])
     _write_messages(pen, conversation, agent)
     attachment = _write_attachments(pen, conversation)
@@ -180,7 +181,8 @@ def _write_attachments(pen: Pen, conversation: int) -> dict[str, Any]:
 
 def _write_conversation(pen: Pen, conversation: int, agent: UUID) -> None:
     path = f"/conversations/{conversation}"
-    pen.step("renamed", lambda: pen.ask("PATCH", path, {"contactName": None, "status": "pending"}))
+    changes = {"contactName": None, "status": "pending", "priority": "urgent"}
+    pen.step("renamed", lambda: pen.ask("PATCH", path, changes))
     pen.step("assigned", lambda: pen.ask("POST", f"{path}/assign", {"agentId": str(agent)}))
     pen.step("let go", lambda: pen.ask("DELETE", f"{path}/participants/{agent}"))
     pen.step("let in", lambda: pen.ask("POST", f"{path}/participants", {"userId": str(agent), "role": "supervisor"}))

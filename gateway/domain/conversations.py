@@ -15,6 +15,13 @@ class ConversationStatus(StrEnum):
     SNOOZED = "snoozed"
 
 
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
 class Role(StrEnum):
     """What a participant other than the owner may be; the owner is the account itself."""
 
@@ -35,6 +42,7 @@ class NewConversation:
     contact_name: str | None = None
     channel: str = "api"
     status: ConversationStatus = ConversationStatus.OPEN
+    priority: Priority = Priority.NORMAL
     assigned_agent_id: UUID | None = None
     assigned_bot_id: str | None = None
     participants: tuple[NewParticipant, ...] = ()
@@ -43,6 +51,7 @@ class NewConversation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationFilter:
     status: ConversationStatus | None = None
+    priority: Priority | None = None
     assigned_to: UUID | None = None
     channel: str | None = None
     unread: bool | None = None
@@ -70,6 +79,7 @@ class ConversationState:
     contact_jid: str
     contact_name: str | None
     status: str
+    priority: str
     snoozed_until: datetime | None
     assigned_agent_id: UUID | None
     assigned_bot_id: str | None
@@ -86,6 +96,7 @@ class ConversationPatch:
     contact_jid: str | Unset = UNSET
     contact_name: str | Unset | None = UNSET
     status: ConversationStatus | Unset = UNSET
+    priority: Priority | Unset = UNSET
     snoozed_until: datetime | Unset | None = UNSET
 
 

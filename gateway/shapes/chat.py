@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.conversations import ConversationStatus
+from gateway.domain.conversations import ConversationStatus, Priority
 from gateway.domain.messages import Direction, MessageStatus, MessageType
 
 Id = Annotated[int, Field(ge=1)]
@@ -77,6 +77,10 @@ class ConversationFields(Answer):
         ),
     ]
     status: Annotated[ConversationStatus, Field(description="Whether it is open, pending, resolved or snoozed.")]
+    priority: Annotated[
+        Priority,
+        Field(description="How soon it wants an answer: `low`, `normal`, `high` or `urgent`.", examples=["normal"]),
+    ]
     snoozed_until: Annotated[
         datetime | None,
         Field(description="When a snoozed conversation opens by itself; null for when somebody wakes it."),

@@ -1,9 +1,10 @@
 -- name: append_conversation
 -- Conversation, participants and event in one statement: they exist together or not at all.
 with conversation as (
-    insert into conversations (user_id, contact_jid, contact_name, channel, status, assigned_agent_id, assigned_bot_id)
-    values (%(account_id)s, %(contact_jid)s, %(contact_name)s, %(channel)s, %(status)s, %(assigned_agent_id)s,
-        %(assigned_bot_id)s)
+    insert into conversations (user_id, contact_jid, contact_name, channel, status, priority, assigned_agent_id,
+        assigned_bot_id)
+    values (%(account_id)s, %(contact_jid)s, %(contact_name)s, %(channel)s, %(status)s, %(priority)s,
+        %(assigned_agent_id)s, %(assigned_bot_id)s)
     returning *
 ), people as (
     insert into conversation_participants (conversation_id, user_id, role)
@@ -43,8 +44,8 @@ where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
 -- name: lock_conversation
 -- First lock of every change: conversation, then message, everywhere. What it reads stays true until the end.
-select contact_jid, contact_name, status, snoozed_until, assigned_agent_id, assigned_bot_id, last_message_at,
-    last_message_preview, unread_count, read_seq, first_seq, last_seq
+select contact_jid, contact_name, status, priority, snoozed_until, assigned_agent_id, assigned_bot_id,
+    last_message_at, last_message_preview, unread_count, read_seq, first_seq, last_seq
 from conversations
 where id = %(conversation_id)s and user_id = %(account_id)s
 for no key update
@@ -58,6 +59,7 @@ with conversation as (
         contact_jid = %(contact_jid)s,
         contact_name = %(contact_name)s,
         status = %(status)s,
+        priority = %(priority)s,
         snoozed_until = %(snoozed_until)s,
         assigned_agent_id = %(assigned_agent_id)s,
         assigned_bot_id = %(assigned_bot_id)s,
@@ -96,6 +98,7 @@ from (
     from conversations c
     where c.user_id = %(account_id)s
         and (%(status)s::text is null or c.status = %(status)s)
+        and (%(priority)s::text is null or c.priority = %(priority)s)
         and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
         and (%(channel)s::text is null or c.channel = %(channel)s)
         and (%(unread)s::boolean is null or (c.unread_count > 0) = %(unread)s)
@@ -120,6 +123,7 @@ select count(*) from (
     select from conversations c
     where c.user_id = %(account_id)s
         and (%(status)s::text is null or c.status = %(status)s)
+        and (%(priority)s::text is null or c.priority = %(priority)s)
         and (%(assigned_to)s::uuid is null or c.assigned_agent_id = %(assigned_to)s)
         and (%(channel)s::text is null or c.channel = %(channel)s)
         and (%(unread)s::boolean is null or (c.unread_count > 0) = %(unread)s)

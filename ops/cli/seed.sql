@@ -36,11 +36,13 @@ with wanted as (
         now() - make_interval(secs => %(days)s * 86400.0 * number / %(conversations)s) as ends_at
     from unnest(%(numbers)s::bigint[], %(lengths)s::bigint[]) as wanted (number, length)
 ), conversation as (
-    insert into public.conversations (user_id, contact_jid, contact_name, channel, status, last_seq, last_message_at,
-        last_message_preview, unread_count, read_seq, created_at, updated_at)
+    insert into public.conversations (user_id, contact_jid, contact_name, channel, status, priority, last_seq,
+        last_message_at, last_message_preview, unread_count, read_seq, created_at, updated_at)
     select %(account_id)s, 'seed-' || number || '@example.com', 'Contact ' || number, 'api',
         (array['open', 'open', 'pending', 'resolved', 'open', 'resolved', 'snoozed', 'pending', 'open', 'resolved'])[
             1 + number %% 10],
+        case when number %% 50 = 7 then 'urgent' when number %% 10 = 3 then 'high' when number %% 10 = 9 then 'low'
+            else 'normal' end,
         length, case when length > 0 then ends_at end,
         case when length > 0 then left(pg_temp.seed_text(number, length), 100) end, unread, length - unread,
         ends_at - make_interval(mins => length::integer), ends_at

@@ -108,6 +108,7 @@ PROBES = [
     Probe("conversations, page 1000 by cursor", lambda a: f"/conversations?limit={DEEP_LIMIT}&cursor={a.deep_cursor}"),
     Probe("conversations, page=1000", lambda _: f"/conversations?limit={DEEP_LIMIT}&page={DEEP}"),
     Probe("conversations, status filter", lambda _: "/conversations?status=snoozed"),
+    Probe("conversations, priority filter", lambda _: "/conversations?priority=urgent"),
     Probe("conversations, unread filter", lambda _: "/conversations?unread=true"),
     Probe("conversations, channel and status", lambda _: "/conversations?channel=api&status=pending"),
     Probe("messages, first page", _messages),

@@ -45,6 +45,15 @@ def test_broadcasts_say_what_the_log_says(written: Written) -> None:
         assert (event.payload["eventId"], event.payload["seq"]) == (str(event.event_id), event.seq)
 
 
+def test_a_priority_reaches_every_reader(written: Written, bodies: dict[int, dict[str, Any]]) -> None:
+    """As it was when the event was made, broadcast and sent; what came by phone is normal."""
+    for step, priority in (("created", "high"), ("renamed", "urgent"), ("woken", "urgent")):
+        event = written.event(step)
+        told = [bodies[event.id]["data"], *(one.payload for one in broadcasts_of(event))]
+        assert {said["priority"] for said in told} == {priority}
+    assert written.event("from a phone", "conversation.new").payload["priority"] == "normal"
+
+
 def test_attachments_stand_at_the_top(written: Written) -> None:
     """A message's files are a field of the payload, whatever its own metadata calls attachments."""
     assert written.event("picture").payload["attachments"] == [written.attachment]

@@ -17,6 +17,7 @@ from gateway.domain.conversations import (
     ConversationStatus,
     NewConversation,
     NewParticipant,
+    Priority,
     Role,
 )
 from gateway.v1.schemas.fields import (
@@ -50,6 +51,7 @@ class CreateConversation(Body):
     contact_name: Text255 | None = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    priority: Annotated[Priority, Word] = Priority.NORMAL
     assigned_agent_id: Uuid | None = None
     assigned_bot_id: Text255 | None = None
     participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
@@ -66,6 +68,7 @@ def _at_most_100(limit: int) -> int:
 
 class ListConversations(Query):
     status: ConversationStatus | None = None
+    priority: Annotated[Priority | None, Field(description="Only conversations of this priority.")] = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
     unread: Annotated[bool | None, YesOrNo] = None
@@ -92,6 +95,7 @@ class PatchConversation(Changes):
     contact_jid: Text255 = ""
     contact_name: Text255 | None = None
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
+    priority: Annotated[Priority, Word] = Priority.NORMAL
     snoozed_until: Moment | None = None
 
     def to_domain(self) -> ConversationPatch:

@@ -28,8 +28,8 @@ CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
 MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}
 STATUSES = frozenset({"pending", "sent", "delivered", "read", "failed"})
 SHOWN = (
-    "status", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview", "lastMessagePreviewHtml",
-    "unreadCount",
+    "status", "priority", "assignedAgentId", "assignedBotId", "lastMessageAt", "lastMessagePreview",
+    "lastMessagePreviewHtml", "unreadCount",
 )  # fmt: skip
 
 

@@ -126,6 +126,7 @@ def test_a_conversation_has_one_shape(written: Written, cards: dict[int, Card]) 
     }  # fmt: skip
     assert frame["unreadCount"] == 1  # the one from a socket
     assert (frame["channel"], frame["sourceChannel"], frame["status"]) == ("whatsapp", "api", "open")
+    assert frame["priority"] == "urgent"
 
 
 def test_people_have_names(written: Written, cards: dict[int, Card]) -> None:

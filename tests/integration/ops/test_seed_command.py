@@ -51,6 +51,14 @@ def test_seeded_rows_agree_with_each_other(database_url: str, conn: psycopg.Conn
     assert one(conn, "select count(*) as n from conversations where unread_count > 0")["n"] == 5
 
 
+def test_seeded_conversations_are_of_every_priority(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
+    """Most of them are normal, as they would be."""
+    account = make_user(conn)
+    assert crossfade(database_url, f"--account={account}", "--conversations=50", "--messages=0")[0] == 0
+    rows = conn.execute("select priority, count(*)::integer as n from conversations group by priority").fetchall()
+    assert {row["priority"]: row["n"] for row in rows} == {"normal": 39, "high": 5, "low": 5, "urgent": 1}
+
+
 def test_seeding_is_history_and_tells_nobody(database_url: str, conn: psycopg.Connection[DictRow]) -> None:
     """No event is made, so no sink delivers and no subscriber is called."""
     assert crossfade(database_url, f"--account={make_user(conn)}", "--conversations=3", "--messages=9")[0] == 0

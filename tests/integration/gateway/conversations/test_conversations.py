@@ -131,6 +131,23 @@ def test_filters_narrow_the_list(account: Account, conn: psycopg.Connection[Dict
     assert listed(f"assignedTo={agent}&status=open") == []
 
 
+def test_the_list_shows_one_priority(account: Account) -> None:
+    """What was not given one is normal; `total` counts what the filter leaves, and other words are refused."""
+    urgent = account.make_conversation(priority="urgent")
+    plain = account.make_conversation()
+
+    def listed(query: str) -> list[int]:
+        answer = account.get(f"/conversations?{query}").get_json()
+        assert answer["pagination"]["total"] == len(answer["data"])
+        return [row["id"] for row in answer["data"]]
+
+    assert listed("priority=urgent") == [urgent]
+    assert listed("priority=normal&status=open") == [plain]
+    assert listed("priority=urgent&status=pending") == listed("priority=low") == []
+    refused = problem(account.get("/conversations?priority=soon"), 422, "validation_failed")
+    assert refused["errors"][0]["parameter"] == "priority"
+
+
 def test_a_cursor_only_goes_with_its_filters(account: Account) -> None:
     """With other filters it is refused, not silently misread."""
     for _ in range(2):

@@ -51,6 +51,17 @@ def test_a_change_to_what_is_already_so_tells_nothing(account: Account, conversa
         assert data(answer)["lastSeq"] == 0
 
 
+def test_a_priority_is_given_shown_and_told(account: Account, conn: psycopg.Connection[DictRow]) -> None:
+    """At creation or later; another change leaves it, the same again tells nothing."""
+    made = data(account.post("/conversations", {"contactJid": "a@x", "priority": "high"}))
+    path = f"/conversations/{made['id']}"
+    changes = ({"priority": "urgent"}, {"contactName": "Ann"}, {"priority": "urgent"}, {"priority": "low"})
+    told = [data(account.patch(path, change))["priority"] for change in changes]
+    assert [made["priority"], *told] == ["high", "urgent", "urgent", "urgent", "low"]
+    assert [e["payload"]["priority"] for e in _events(conn, made["id"])] == ["high", "urgent", "urgent", "low"]
+    assert data(account.get(path))["priority"] == "low"
+
+
 def test_if_match_keeps_two_from_undoing_each_other(account: Account, conversation: int) -> None:
     """With the ETag of an older state a change is refused with 412 and the new ETag; without one it is done."""
     first = account.get(f"/conversations/{conversation}").headers["ETag"]
@@ -113,6 +124,8 @@ def test_another_status_ends_the_sleep(account: Account, conversation: int) -> N
         ({"status": "snoozed", "snoozedUntil": "2026-11-20T10:00:00"}, "/snoozedUntil", "not_a_time"),
         ({"status": "snoozed", "snoozedUntil": 5}, "/snoozedUntil", "wrong_type"),
         ({"status": None}, "/status", "not_allowed"),
+        ({"priority": None}, "/priority", "not_allowed"),
+        ({"priority": "soon"}, "/priority", "not_allowed"),
         ({"contactJid": None}, "/contactJid", "wrong_type"),
         ({"unreadCount": 0}, "/unreadCount", "unknown_field"),
         ({}, "", "empty"),

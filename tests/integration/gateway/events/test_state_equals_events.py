@@ -34,6 +34,7 @@ EXAMPLES = int(os.environ.get("CROSSFADE_TEST_EXAMPLES", "12"))  # 500 are the f
 STEPS = 25
 CONTENTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=150).filter(str.strip)
 NUMBERS = st.integers(0, 30)  # picks one of what is there
+PRIORITIES = st.sampled_from(["low", "normal", "high", "urgent"])
 TIMES = st.sampled_from(["2019-05-06T07:08:09Z", "2021-01-01T00:00:00.5Z", "2023-12-24T18:00:00+02:00"])
 
 
@@ -62,10 +63,10 @@ class Desk(Walk):
         self.by_broadcast = [Consumer(caller) for caller in self.callers[::2]]
         self.heard_upto = self.begun_at
 
-    @rule(caller=NUMBERS, participant=st.booleans(), agent=st.booleans())
-    def create(self, caller: int, participant: bool, agent: bool) -> None:
+    @rule(caller=NUMBERS, participant=st.booleans(), agent=st.booleans(), priority=PRIORITIES)
+    def create(self, caller: int, participant: bool, agent: bool, priority: str) -> None:
         people = [{"userId": str(self.people[0]), "role": "agent"}] if participant else []
-        body = {"contactJid": "c@x", "participants": people}
+        body = {"contactJid": "c@x", "participants": people, "priority": priority}
         body |= {"assignedAgentId": str(self.people[1])} if agent else {}
         self.ask("conversations.create_conversation", caller, None, body)
 
@@ -106,6 +107,7 @@ class Desk(Walk):
             {},
             optional={
                 "status": st.sampled_from(["open", "pending", "resolved", "snoozed"]),
+                "priority": PRIORITIES,
                 "contactName": st.none() | st.sampled_from(["Ann", "Ben"]),
             },
         ).filter(bool),

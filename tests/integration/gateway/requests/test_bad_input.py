@@ -64,6 +64,7 @@ FIELDS: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("POST", CONVERSATIONS, {"contactJid": "x" * 256}, "/contactJid", "too_long"),
     ("POST", CONVERSATIONS, {"contactJid": "x", "status": "closed"}, "/status", "not_allowed"),
     ("POST", CONVERSATIONS, {"contactJid": "x", "channel": "What's up"}, "/channel", "wrong_form"),
+    ("POST", CONVERSATIONS, {"contactJid": "x", "priority": "soon"}, "/priority", "not_allowed"),
     ("POST", CONVERSATIONS, {"contactJid": "x", "assignedAgentId": "me"}, "/assignedAgentId", "not_a_uuid"),
     ("POST", CONVERSATIONS, {"contactJid": "x", "assignedAgentId": UUID[:-1] + "z"}, "/assignedAgentId", "not_a_uuid"),
     ("POST", CONVERSATIONS, {"contactJid": "x", "assignedAgentId": UUID}, "/assignedAgentId", "unknown_user"),

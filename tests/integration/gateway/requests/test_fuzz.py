@@ -28,7 +28,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = ["content", "messageType", "direction", "clientMessageId", "senderId", "replyToId", "metadata", "status"]
-NAMES += ["contactJid", "participants", "channel", "assignedAgentId", "providerMessageId"]
+NAMES += ["contactJid", "participants", "channel", "assignedAgentId", "providerMessageId", "priority"]
 
 
 @limits(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
