@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from gateway.domain.pages import Page, Position
+from realtime_bridge.event_log.append import NewMessage
 from realtime_bridge.event_log.event import EventType
 
 
@@ -38,25 +38,6 @@ class MessageStatus(StrEnum):
 
 
 _PROGRESS = (MessageStatus.PENDING, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
-    """`metadata` is a JSON object's text, because Postgres is the next to read it."""
-
-    content: str
-    message_type: MessageType
-    direction: Direction
-    client_message_id: str | None
-    sender_id: str | None
-    reply_to_id: int | None
-    metadata: str
-    attachment_ids: tuple[UUID, ...] = ()
-
-    @property
-    def first_status(self) -> MessageStatus:
-        """What others sent has arrived; what we send is on its way."""
-        return MessageStatus.PENDING if self.direction is Direction.OUTGOING else MessageStatus.DELIVERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,20 +129,13 @@ class Rewrite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedMessage:
+class ImportedMessage(NewMessage):
     """One message of somewhere else, with the time it had there. `index` is its place in the request."""
 
     index: int
-    content: str
-    message_type: MessageType
-    direction: Direction
     status: MessageStatus
     created_at: datetime
-    client_message_id: str | None
-    provider_message_id: str | None
-    sender_id: str | None
-    reply_to_id: int | None
-    metadata: str
+    provider_message_id: str | None = None
 
     @property
     def preview(self) -> str:

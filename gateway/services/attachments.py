@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
-from gateway.domain.messages import NewMessage
+from gateway.domain.messages import MessageType
 from gateway.errors import (
     AttachmentNotUploaded,
     AttachmentRejected,
@@ -21,6 +21,7 @@ from gateway.errors import (
 from gateway.storage.base import FileStore, Upload
 from gateway.store import attachments as store
 from gateway.store import messages
+from realtime_bridge.event_log.append import NewMessage
 
 NO_SUCH = "There is no such attachment."
 DOWNLOAD_TTL_S = 3_600  # long enough to play a film, short enough to paste nowhere
@@ -95,7 +96,7 @@ def find_sendable(
             faults.append(FieldError(pointer=pointer, code="unknown_attachment", detail=detail))
         elif attachment.state != AttachmentState.READY:
             faults.append(FieldError(pointer=pointer, code="not_confirmed", detail="Confirm the upload first."))
-        elif not attachment.fits(new.message_type):
+        elif not attachment.fits(MessageType(new.message_type)):
             detail = f"Send {attachment.content_type} in another messageType; document takes every file."
             faults.append(FieldError(pointer="/messageType", code="conflicting", detail=detail))
         elif attachment.message_id is not None and not sent_before:

@@ -13,7 +13,6 @@ from gateway.domain.messages import (
     Edit,
     MessagePage,
     MessageStatus,
-    NewMessage,
     Rewrite,
     SearchFilter,
     SearchPage,
@@ -38,6 +37,7 @@ from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations
 from gateway.store import messages as store
 from gateway.store import search as found
+from realtime_bridge.event_log.append import NewMessage
 from realtime_bridge.event_log.event import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
@@ -76,8 +76,8 @@ def _append(
     with connection.transaction():
         lock(connection, account_id, conversation_id)
         taken = attachments.find_sendable(connection, account_id, conversation_id, new)
-        shown = json.dumps([attachment.shown for attachment in taken])
-        row = store.append_message(connection, account_id, conversation_id, uuid4(), new, shown)
+        new = replace(new, attachments=json.dumps([attachment.shown for attachment in taken]))
+        row = store.append_message(connection, account_id, conversation_id, uuid4(), new)
         if row is not None:
             attachments.claim(connection, new.attachment_ids, row.id)
         return row

@@ -50,20 +50,7 @@ def import_messages(
 ) -> list[ImportedRow]:
     """Store the items under their seqs, with an event for each if they are announced."""
     rows = [
-        {
-            "index": item.index,
-            "seq": seq,
-            "direction": item.direction.value,
-            "message_type": item.message_type.value,
-            "content": item.content,
-            "status": item.status.value,
-            "client_message_id": item.client_message_id,
-            "provider_message_id": item.provider_message_id,
-            "sender_id": item.sender_id,
-            "reply_to_id": item.reply_to_id,
-            "metadata": json.loads(item.metadata),
-            "created_at": item.created_at.isoformat(),
-        }
+        item.named() | {"seq": seq, "metadata": json.loads(item.metadata), "created_at": item.created_at.isoformat()}
         for seq, item in numbered
     ]
     values = {

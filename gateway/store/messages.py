@@ -1,6 +1,5 @@
 """Rows of `chat_messages`, always within one account. Called by services/messages.py."""
 
-import json
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -8,10 +7,8 @@ from psycopg.rows import class_row
 
 from gateway.database import Connection
 from gateway.domain.messages import (
-    Direction,
     MessagePage,
     MessageStatus,
-    NewMessage,
     Rewrite,
     StatusChange,
     StoredMessage,
@@ -19,7 +16,7 @@ from gateway.domain.messages import (
 )
 from gateway.domain.pages import count_fitting
 from gateway.store.conversations import COUNT_AT_MOST
-from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 
@@ -69,27 +66,20 @@ def append_message(
     conversation_id: int,
     event_id: UUID,
     new: NewMessage,
-    attachments: str = "[]",
 ) -> AppendedRow | None:
     """Store message and event; return None when the account has no such conversation.
 
     Raises UniqueViolation for a clientMessageId that is taken, ForeignKeyViolation for an unknown reply target.
     """
-    values = _values(account_id, conversation_id, new) | {
-        "event_id": event_id,
-        "status": new.first_status.value,
-        "unread": 1 if new.direction is Direction.INCOMING else 0,
-        "attachments": attachments,
-    }
+    values = new.values(account_id, conversation_id, event_id)
     return connection.cursor(row_factory=class_row(AppendedRow)).execute(APPEND_MESSAGE, values).fetchone()
 
 
 def find_first_answer(
     connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage
 ) -> FirstAnswer | None:
-    return _SQL.find_row(
-        connection, "find_first_answer", class_row(FirstAnswer), **_values(account_id, conversation_id, new)
-    )
+    values = new.values(account_id, conversation_id)
+    return _SQL.find_row(connection, "find_first_answer", class_row(FirstAnswer), **values)
 
 
 def find_messages(
@@ -192,18 +182,3 @@ def append_rewrite(
         "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
     }
     return _SQL.get_row(connection, "append_rewrite", class_row(ShownAt), **values)
-
-
-def _values(account_id: UUID, conversation_id: int, new: NewMessage) -> dict[str, object]:
-    return {
-        "account_id": account_id,
-        "conversation_id": conversation_id,
-        "content": new.content,
-        "message_type": new.message_type.value,
-        "direction": new.direction.value,
-        "client_message_id": new.client_message_id,
-        "sender_id": new.sender_id,
-        "reply_to_id": new.reply_to_id,
-        "metadata": new.metadata,
-        "attachment_ids": json.dumps([str(attachment_id) for attachment_id in new.attachment_ids]),
-    }

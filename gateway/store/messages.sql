@@ -9,7 +9,7 @@ select
         and said.payload ->> 'senderId' is not distinct from %(sender_id)s
         and (said.payload ->> 'replyToId')::bigint is not distinct from %(reply_to_id)s
         and said.payload -> 'metadata' = %(metadata)s::jsonb
-        and jsonb_path_query_array(said.payload, '$.attachments[*].id') = %(attachment_ids)s::jsonb as same
+        and jsonb_path_query_array(said.payload, '$.attachments[*].id') = to_jsonb(%(attachment_ids)s::uuid[]) as same
 from conversations c
 join chat_messages m on m.conversation_id = c.id
 left join chat_events e on e.conversation_id = m.conversation_id and e.seq = m.seq

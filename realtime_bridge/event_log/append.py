@@ -1,8 +1,45 @@
 """The one statement that adds a message. The gateway runs it for REST, the bridge for legacy clients and its canary."""
 
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
 from realtime_bridge.shared import sql
 
 APPEND_MESSAGE = sql.Statements(__file__)["append_message"]
-"""Takes conversation_id, account_id, event_id, content, message_type, direction, status, client_message_id, sender_id,
-reply_to_id, metadata and attachments (JSON texts) and unread (0 or 1); returns id and payload as text, or no row when
-the account has no such conversation. Raises UniqueViolation for a client_message_id that is taken."""
+"""Takes a NewMessage's values; returns id and payload as text, or no row when the account has no such conversation.
+Raises UniqueViolation for a client_message_id that is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """What somebody writes. `metadata` and `attachments` are JSON texts, because Postgres is the next to read them."""
+
+    content: str
+    direction: str
+    message_type: str = "text"
+    client_message_id: str | None = None
+    sender_id: str | None = None
+    reply_to_id: int | None = None
+    metadata: str = "{}"
+    attachment_ids: tuple[UUID, ...] = ()
+    """Files that are to go along; `attachments` is what is shown of them."""
+    attachments: str = "[]"
+
+    def named(self) -> dict[str, Any]:
+        """Return the fields by name, in a tenth of the 20 µs that `asdict` takes to copy them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def values(self, account_id: UUID, conversation_id: int, event_id: UUID | None = None) -> dict[str, Any]:
+        """Return what the statement takes: what others sent has arrived, unread; what we send is on its way."""
+        is_incoming = self.direction == "incoming"
+        return self.named() | {
+            "direction": str(self.direction),  # plain texts: enums take psycopg 5 µs more
+            "message_type": str(self.message_type),
+            "account_id": account_id,
+            "conversation_id": conversation_id,
+            "event_id": event_id,
+            "attachment_ids": list(self.attachment_ids),  # an array to Postgres, where a tuple is a record
+            "status": "delivered" if is_incoming else "pending",
+            "unread": int(is_incoming),
+        }

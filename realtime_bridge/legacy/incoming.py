@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_WAITING, QUERY_TIMEOUT_S, ConversationsUnavailable
 from realtime_bridge.legacy.requests import Mistake, Written, not_found
 from realtime_bridge.shared import sql
@@ -87,22 +87,14 @@ async def _append(connection: AsyncConnection[Any], claims: Claims, written: Wri
     member = await _QUERIES.find_row(connection, "find_member", dict_row, **asked)
     if member is None:
         raise not_found()
-    is_incoming = member["role"] == CLIENT
-    values = {
-        "account_id": member["account_id"],
-        "conversation_id": written.conversation_id,
-        "event_id": uuid4(),
-        "content": written.content,
-        "message_type": written.message_type,
-        "direction": "incoming" if is_incoming else "outgoing",
-        "status": "delivered" if is_incoming else "pending",
-        "unread": int(is_incoming),
-        "client_message_id": written.client_message_id,
-        "sender_id": str(user_id),
-        "reply_to_id": None,
-        "metadata": "{}",
-        "attachments": "[]",
-    }
+    new = NewMessage(
+        content=written.content,
+        direction="incoming" if member["role"] == CLIENT else "outgoing",
+        message_type=written.message_type,
+        client_message_id=written.client_message_id,
+        sender_id=str(user_id),
+    )
+    values = new.values(member["account_id"], written.conversation_id, uuid4())
     try:
         row = await (await connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values)).fetchone()
     except psycopg.errors.UniqueViolation:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from realtime_bridge.event_log.append import APPEND_MESSAGE
+from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID
@@ -43,21 +43,8 @@ async def ensure(connection: AsyncConnection[Any]) -> int:
 async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent:
     """Commit one message the way everybody's messages are committed."""
     event_id = uuid4()
-    values = {
-        "conversation_id": conversation_id,
-        "account_id": CANARY_ID,
-        "event_id": event_id,
-        "content": "canary",
-        "message_type": "text",
-        "direction": "outgoing",
-        "status": "pending",
-        "client_message_id": None,
-        "sender_id": str(CANARY_ID),
-        "reply_to_id": None,
-        "metadata": "{}",
-        "attachments": "[]",
-        "unread": 0,
-    }
+    new = NewMessage(content="canary", direction="outgoing", sender_id=str(CANARY_ID))
+    values = new.values(CANARY_ID, conversation_id, event_id)
     row = await (await connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values)).fetchone()
     return Sent(seq=json.loads(row[1] if row else "{}")["seq"], event_id=event_id)
 

@@ -22,11 +22,12 @@ import psycopg
 from rich.console import Console
 
 from gateway.database import connect
-from gateway.domain.messages import Direction, MessageType, NewMessage
+from gateway.domain.messages import Direction, MessageType
 from gateway.store import messages as store
 from migrations.upgrade import upgrade
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
+from realtime_bridge.event_log.append import NewMessage
 from tests.factories import make_conversation, make_key, make_user
 from tests.servers.gateway_server import serve
 from tests.servers.redis_server import RedisServer

@@ -17,8 +17,9 @@ from uuid import UUID
 import psycopg
 
 from gateway.database import Database
-from gateway.domain.messages import Direction, MessageType, NewMessage
+from gateway.domain.messages import Direction, MessageType
 from gateway.services.messages import append_message
+from realtime_bridge.event_log.append import NewMessage
 from tests.acceptance.both_sides import READY_TIMEOUT_S, SIDES, open_listener, shown
 from tests.acceptance.chat import ledger
 from tests.acceptance.stack import Stack

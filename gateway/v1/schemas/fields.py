@@ -1,5 +1,6 @@
 """What the schemas of requests are made of: strict, in camelCase, and told in our own words when they do not fit."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
@@ -158,9 +159,13 @@ class Changes(Body):
         return self
 
 
-class OfMessageType(Body):
-    """A body with `messageType`, which the first design called `type`: either name is taken."""
+class MessageBody(Body):
+    """What every message may have. The first design called `messageType` `type`: either name is taken."""
 
+    client_message_id: Text128 | None = None
+    sender_id: Text255 | None = None
+    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
+    metadata: Metadata = Field(default_factory=dict)
     message_type: Annotated[MessageType, Word] = MessageType.TEXT
     type: Annotated[Annotated[MessageType, Word] | None, Field(description="Another name for `messageType`.")] = None
 
@@ -170,9 +175,12 @@ class OfMessageType(Body):
             raise PydanticCustomError("conflicting", "Send messageType or type, not two different ones.")
         return self
 
-    @property
-    def kind(self) -> MessageType:
-        return self.type or self.message_type
+    def named(self) -> dict[str, Any]:
+        """Return the fields as a NewMessage has them."""
+        metadata = json.dumps(self.metadata, allow_nan=False)
+        named = dict(self) | {"message_type": self.type or self.message_type, "metadata": metadata}
+        del named["type"]
+        return named
 
 
 class Query(BaseModel):

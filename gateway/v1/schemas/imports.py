@@ -1,6 +1,5 @@
 """What requests may say about messages that were elsewhere."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,15 +8,11 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.messages import Direction, ImportedMessage, MessageStatus
 from gateway.v1.schemas.fields import (
-    MAX_BIGINT,
     Body,
     Content,
-    Metadata,
+    MessageBody,
     Moment,
-    OfMessageType,
-    Text128,
     Text255,
-    Whole,
     Word,
     not_blank,
 )
@@ -33,31 +28,15 @@ def _not_ahead(moment: datetime) -> datetime:
     return moment
 
 
-class ImportMessage(OfMessageType):
+class ImportMessage(MessageBody):
     content: Annotated[Content, AfterValidator(not_blank)]
     created_at: Annotated[Moment, AfterValidator(_not_ahead), Field(description="When it was written, elsewhere.")]
     direction: Annotated[Direction, Word]
     status: Annotated[MessageStatus, Word] = MessageStatus.READ
-    client_message_id: Text128 | None = None
     provider_message_id: Text255 | None = None
-    sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
-    metadata: Metadata = Field(default_factory=dict)
 
     def to_domain(self, index: int) -> ImportedMessage:
-        return ImportedMessage(
-            index=index,
-            content=self.content,
-            message_type=self.kind,
-            direction=self.direction,
-            status=self.status,
-            created_at=self.created_at,
-            client_message_id=self.client_message_id,
-            provider_message_id=self.provider_message_id,
-            sender_id=self.sender_id,
-            reply_to_id=self.reply_to_id,
-            metadata=json.dumps(self.metadata, allow_nan=False),
-        )
+        return ImportedMessage(index=index, **self.named())
 
 
 class ImportMessages(Body):

@@ -13,25 +13,24 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.messages import Direction, Edit, MessageStatus, NewMessage, StatusChange
+from gateway.domain.messages import Direction, Edit, MessageStatus, StatusChange
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MIN_BIGINT,
     Body,
     Content,
     Cursor,
+    MessageBody,
     Metadata,
     Number,
-    OfMessageType,
     Query,
     Seq,
-    Text128,
     Text255,
     Uuid,
-    Whole,
     Word,
     not_blank,
 )
+from realtime_bridge.event_log.append import NewMessage
 
 
 class EditMessage(Body):
@@ -67,16 +66,12 @@ class SearchMessages(Query):
 MAX_ATTACHMENTS = 10
 
 
-class SendMessage(OfMessageType):
+class SendMessage(MessageBody):
     """Content may be empty when there are attachments; then messageType says of what kind they are."""
 
     attachment_ids: Annotated[list[Uuid], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
     content: Content
     direction: Annotated[Direction, Word] = Direction.OUTGOING
-    client_message_id: Text128 | None = None
-    sender_id: Text255 | None = None
-    reply_to_id: Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole] | None = None
-    metadata: Metadata = Field(default_factory=dict)
 
     @field_validator("attachment_ids")
     @classmethod
@@ -91,16 +86,7 @@ class SendMessage(OfMessageType):
         return content if info.data.get("attachment_ids") else not_blank(content)
 
     def to_domain(self) -> NewMessage:
-        return NewMessage(
-            content=self.content,
-            message_type=self.kind,
-            direction=self.direction,
-            client_message_id=self.client_message_id,
-            sender_id=self.sender_id,
-            reply_to_id=self.reply_to_id,
-            metadata=json.dumps(self.metadata, allow_nan=False),
-            attachment_ids=tuple(self.attachment_ids),
-        )
+        return NewMessage(**self.named() | {"attachment_ids": tuple(self.attachment_ids)})
 
 
 class ChangeStatus(Body):
