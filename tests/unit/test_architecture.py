@@ -1,6 +1,7 @@
 """Who may import whom: the walls that DESIGN and the tree promise."""
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,12 @@ BORROWED = tuple(
     )
 )
 MOST_IN_A_ROOM = 16
+DRAWN = ("gateway", "realtime_bridge")
+HEAD = """# The rooms
+
+What imports what, drawn from the code by a test (`tests/unit/test_architecture.py`) that fails when it is no longer so.
+An arrow that follows from others is left out: a room may also import what its rooms below import. There is no circle.
+"""
 
 
 def imports_of(file: Path) -> Iterator[str]:
@@ -85,6 +92,34 @@ def test_the_gateway_borrows_little_of_the_bridge() -> None:
     """What both sides of the log must say alike, and nothing that runs."""
     found = {name for file in modules("gateway") for name in imports_of(file) if name.startswith("realtime_bridge.")}
     assert {name for name in found if not name.startswith(BORROWED)} == set()
+
+
+def test_the_rooms_are_drawn_as_they_are() -> None:
+    """CROSSFADE_DRAW=1 draws them anew."""
+    page = ROOT / "ops" / "runbooks" / "rooms.md"
+    drawn = "\n".join([HEAD, *(f"## {package}\n\n{drawing(package)}" for package in DRAWN)])
+    if os.environ.get("CROSSFADE_DRAW"):
+        page.write_text(drawn)
+    assert page.read_text() == drawn, "CROSSFADE_DRAW=1 draws the rooms anew"
+
+
+def drawing(package: str) -> str:
+    """Return the package's top floor for Mermaid: what its rooms import of each other, without what follows anyway."""
+    graph = {name: {one for one in wanted if one != name} for name, wanted in floors(package)[package].items()}
+    reached: dict[str, set[str]] = {}
+
+    def reach(name: str) -> set[str]:
+        if name not in reached:
+            reached[name] = {further for one in graph.get(name, ()) for further in {one} | reach(one)}
+        return reached[name]
+
+    arrows = [
+        f"    {name.removesuffix('.py')} --> {one.removesuffix('.py')}"
+        for name, wanted in sorted(graph.items())
+        for one in sorted(wanted)
+        if not any(one in reach(other) for other in wanted - {one})
+    ]
+    return "\n".join(["```mermaid", "graph TD", *arrows, "```", ""])
 
 
 def floors(package: str) -> dict[str, dict[str, set[str]]]:
