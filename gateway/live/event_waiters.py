@@ -21,6 +21,7 @@ from gateway.database import Connection, connect
 from realtime_bridge.shared.shares import Held
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
+IDLE_S = 5.0  # without anybody who waits
 CHECK_S = 0.5  # how soon a worker that was told to stop lets its waiters go, and a client that left its place
 POLL_S = 5.0  # when notifications do not arrive, behind a pooler, say, everybody looks this often
 RETRY_S = 0.5  # after a lost connection
@@ -105,6 +106,8 @@ class EventWaiters:
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
         self._heard_at = 0.0
+        self._wanted = threading.Event()
+        """Somebody waits, or did a moment ago."""
         self._stopping = threading.Event()
         self._is_leaving: Callable[[], bool] = lambda: False
         self._thread = threading.Thread(target=self.run, name="event-waiters", daemon=True)
@@ -116,6 +119,7 @@ class EventWaiters:
 
     def stop(self) -> None:
         self._stopping.set()
+        self._wanted.set()
         self._wake_all()
         if self._thread.is_alive():
             self._thread.join(JOIN_S)
@@ -134,6 +138,7 @@ class EventWaiters:
         if may_wait:
             with self._lock:
                 self._waiters.setdefault(account_id, set()).add(waiter)
+                self._wanted.set()
             self._gauge.inc()
         try:
             yield waiter
@@ -150,7 +155,11 @@ class EventWaiters:
         return monotonic() - self._heard_at < POLL_S
 
     def run(self) -> None:
+        """Listen while somebody waits: nobody is told of commits that nobody wants to hear of."""
         while not self._stopping.is_set():
+            if not self._wanted.wait(CHECK_S):
+                self._notice_leaving()
+                continue
             try:
                 self._listen()
             except psycopg.Error as error:
@@ -162,13 +171,26 @@ class EventWaiters:
         with contextlib.closing(connect(self._url, "crossfade-gateway-events")) as connection:
             connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
             self._wake_all()  # whatever was committed while nobody listened
-            while not self._stopping.is_set():
+            waited_at = monotonic()
+            while not self._stopping.is_set() and self._is_wanted(waited_at):
                 for account in self._notified(connection):
                     self._wake(account)
                 self._let_go()
-                if self._is_leaving():
-                    self._stopping.set()
-                    self._wake_all()
+                self._notice_leaving()
+                if self._waiters:
+                    waited_at = monotonic()
+
+    def _is_wanted(self, waited_at: float) -> bool:
+        """Whether to go on listening: between two waits of one consumer nobody waits for a moment."""
+        with self._lock:
+            if not self._waiters and monotonic() > waited_at + IDLE_S:
+                self._wanted.clear()
+        return self._wanted.is_set()
+
+    def _notice_leaving(self) -> None:
+        if self._is_leaving():
+            self._stopping.set()
+            self._wake_all()
 
     def _notified(self, connection: Connection) -> set[str]:
         """The accounts of all notifications at hand, after the first or CHECK_S."""
