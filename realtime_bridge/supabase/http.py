@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 
 from realtime_bridge.relay.sink import EventRefused, SinkError, SinkUnavailable
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.supabase.rate import BATCH, Rate
+from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.transport import Broadcast
 
 TIMEOUT_S = 2.0  # a hundred authorizations take a tenth of a second; users wait while a hanging provider is found out
@@ -30,7 +30,6 @@ class HttpTransport:
     """Sends batches over one pooled HTTP session. Tells `rate` what the server says of it, whoever sends."""
 
     transactional = False
-    max_batch = BATCH
 
     def __init__(
         self, *, supabase_url: str, secret_key: str, rate: Rate | None = None, timeout_s: float = TIMEOUT_S
@@ -40,6 +39,10 @@ class HttpTransport:
         self._headers = {"apikey": secret_key, "Authorization": f"Bearer {secret_key}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def max_batch(self) -> int:
+        return self._rate.batch
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None = None) -> None:
         """Post `broadcasts` in batches that the rate allows; `connection` is not used: no network call belongs in one.

@@ -86,8 +86,8 @@ class SupabaseSink:
         for batch, count in self._batches(events):
             try:
                 self._way.rate.check(count)
-                self._way.rate.spend(count)
                 refused += _blame(batch, await self._send(batch, connection))
+                self._way.rate.spend(count)  # what was refused as too much does not count there either
             except SinkUnavailable as reason:
                 if settled == 0:
                     raise

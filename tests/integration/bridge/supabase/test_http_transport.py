@@ -12,8 +12,9 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from realtime_bridge.relay.sink import SinkOverRate, SinkUnavailable
-from realtime_bridge.supabase.http import HttpTransport
+from realtime_bridge.supabase.http import TOO_LARGE, HttpTransport
 from realtime_bridge.supabase.probe.way import Way
+from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
 from tests.factories import append_message
@@ -62,8 +63,10 @@ class Supabase:
 
 
 @contextlib.asynccontextmanager
-async def http_sink(supabase: Supabase, timeout_s: float = 5.0) -> AsyncIterator[SupabaseSink]:
-    way = Way(over_http=True)
+async def http_sink(
+    supabase: Supabase, timeout_s: float = 5.0, rate: Rate | None = None
+) -> AsyncIterator[SupabaseSink]:
+    way = Way(over_http=True, rate=rate)
     transport = HttpTransport(
         supabase_url=supabase.url, secret_key="the-secret-key", rate=way.rate, timeout_s=timeout_s
     )
@@ -140,6 +143,36 @@ def test_over_the_rate_the_events_wait(database_url: str, conn: psycopg.Connecti
 
     run(scenario)
     assert one(conn, "select count(*) as n from parked_events")["n"] == 0
+
+
+def test_what_was_too_much_at_once_is_not_counted(
+    database_url: str, conn: psycopg.Connection[DictRow], conversation: int
+) -> None:
+    """Supabase counts what it takes; counted here as well, each try at a batch too large would slow down all others."""
+    for number in range(20):
+        append_message(conn, conversation, str(number))
+
+    async def scenario() -> None:
+        rate = Rate(1_000, clock=lambda: 100.0)
+        room = rate.room() or 0
+        async with (
+            Supabase().serve() as supabase,
+            http_sink(supabase, rate=rate) as sink,
+            held_relay(database_url, sink) as relay,
+        ):
+            supabase.answer = lambda messages: (
+                web.Response(status=202) if len(messages) < 10 else web.Response(status=429, text=TOO_LARGE)
+            )
+            settled = refusals = 0
+            while settled < 20:
+                try:
+                    settled += await relay.run_once()
+                except SinkOverRate:
+                    refusals += 1
+            assert refusals == 4, "100, 50, 25 and 12 at once were too many, and 6 were not"
+            assert room - (rate.room() or 0) == len(supabase.messages)
+
+    run(scenario)
 
 
 def test_a_refused_batch_parks_only_the_culprit(
