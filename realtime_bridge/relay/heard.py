@@ -23,8 +23,8 @@ class Echo(Protocol):
     def readers(self) -> Collection[str]:
         """Who carries what is delivered to the listeners; a successor who finds the same ones has nothing to repeat."""
 
-    async def look(self, connection: AsyncConnection[Any]) -> None:
-        """Look who the readers are now. Asked while something is unheard."""
+    async def look(self, connection: AsyncConnection[Any], *, is_unheard: bool) -> None:
+        """Look who the readers are now. Asked before each page; `is_unheard`: something delivered is not yet heard."""
 
     def take_over(self, readers: Collection[str], *, has_unheard: bool) -> None:
         """Go on for another bridge, which delivered to `readers` and knew of all but the unheard that it was heard."""

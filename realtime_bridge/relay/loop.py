@@ -152,9 +152,8 @@ class Relay:
         mark = self._mark
         if not is_fed:
             mark.follow(lease.cursor)
-        if mark.cursor != lease.cursor:
-            await echo.look(connection)
-            mark.hear(echo.heard_until)
+        await echo.look(connection, is_unheard=mark.cursor != lease.cursor)
+        mark.hear(echo.heard_until)
         must_go_back = echo.must_go_back
         if must_go_back and mark.cursor != lease.cursor:
             log.warning("going back", sink=self.sink.name, after=lease.cursor.high_water, to=mark.cursor.high_water)

@@ -1,4 +1,4 @@
-"""One real stack for all acceptance tests that only talk to it; tests that break things start their own."""
+"""One real stack for the tests of a module that only talk to it; tests that break things start their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.stack import Stack, open_place, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A running `crossfade up` with free ports: `stack.ready`, `stack.create_key()`, `stack.log(name)`."""
     with open_place() as place, running(place / "data") as started:

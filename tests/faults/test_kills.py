@@ -72,7 +72,7 @@ def test_kills_under_a_writer_lose_and_invert_nothing(transport: str) -> None:
         room = make_room(stack, listeners=LISTENERS, each=EACH)
         with listening(stack, room) as heard:
             with writing(stack, room, MESSAGES_PER_S) as writer:
-                wait_for(lambda: heard.is_back(0, writer.written), "everybody to hear something", BACK_TIMEOUT_S)
+                wait_for(lambda: heard.is_back(0, writer.written), "everybody to hear something")
                 for kill in KILLS:
                     print("\n" + _under(kill, stack, heard, writer))  # noqa: T201
             with suppress(AssertionError):  # what is lost is counted below

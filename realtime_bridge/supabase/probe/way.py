@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 HOLD_S = 900.0  # later a live message is history, and clients fetch
 HOLD_UNSEATED_S = 10.0  # without a seat nobody knows whether anybody listens: an idle project has no slot
 KEEP_S = 60.0  # how long what was sent counts as unheard where no probe can tell; a slot is back in some ten
-LOOK_S = 0.25  # one look at a view of a few rows, while something is unheard
+LOOK_S = 0.25  # one look at a view of a few rows, while something is unheard or waits
 POLL_S = 0.25
 AGAIN_S = 0.05
 CHANGE_S = 1.0  # what HTTP has accepted is heard before what the database sends
@@ -104,10 +104,10 @@ class Way:
         if self._is_broken:
             raise SinkNotReady(AGAIN, AGAIN_S)
 
-    async def look(self, connection: AsyncConnection[Any]) -> None:
-        """Look who reads the rows now, if it is time."""
-        now = self._clock()
-        if self._find_readers and not self.over_http and now >= self._look_at:
+    async def look(self, connection: AsyncConnection[Any], *, is_unheard: bool) -> None:
+        """Look who reads the rows now, if it is time: while something is unheard, or waits for a reader."""
+        now, is_due = self._clock(), is_unheard or self._unread_since is not None
+        if is_due and self._find_readers and not self.over_http and now >= self._look_at:
             self._look_at = now + LOOK_S
             self.read_by(await self._find_readers(connection))
 

@@ -181,6 +181,30 @@ def test_a_first_message_right_after_the_first_join_is_heard(
     asyncio.run(scenario())
 
 
+def test_the_first_message_waits_no_longer_than_for_the_slot(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow], account: UUID, conversation_id: int
+) -> None:
+    """All is heard, and what comes next waits for a reader: the one that comes is seen though nothing is unheard."""
+    topic = conversation_topic(conversation_id)
+
+    async def scenario() -> None:
+        async with bridge(database_url, hold_s=HOLD_S) as ours:
+            write(conn, conversation_id, 1)
+            await eventually(lambda: ours._unread_since is not None, "nobody to be seen reading")
+            ours.hear(time.monotonic() + 1)
+            write(conn, conversation_id, 1)
+            await eventually(lambda: state(conn)["waiting_for"] == AWAY, "the first message to wait")
+            supabase = LocalSupabase(admin_url)
+            await supabase.start(slot_delay_s=SLOT_DELAY_S)
+            try:
+                async with listening(supabase, account, topic) as listener:
+                    await eventually(lambda: 2 in listener.seqs(topic), "the first message", 20)
+            finally:
+                await supabase.stop()
+
+    asyncio.run(scenario())
+
+
 def test_clients_are_given_time_to_join_again(
     database_url: str,
     admin_url: str,
