@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import fcntl
-import select
 import socket
 import struct
 import termios
@@ -87,12 +86,6 @@ class Inlet:
         self._deadline += len(data) / PACE_BYTES_S
         return data
 
-    def wait(self, patience_s: float) -> None:
-        """Return when something can be read, or after that time."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        poll.poll(patience_s * 1000)
-
     def waiting_bytes(self) -> int:
         """Return how much can be read without waiting."""
         (waiting,) = struct.unpack("i", fcntl.ioctl(self._sock, termios.FIONREAD, b"\0\0\0\0"))
@@ -167,12 +160,10 @@ def send_now(sock: Any, data: bytes | bytearray | memoryview) -> int:
         return 0
 
 
-def is_whole(body: Any, within_s: float = 0.0) -> bool:
+def is_whole(body: Any) -> bool:
     """Whether all that a body's reader (`wsgi.input`) has not read can be read without waiting longer."""
     reader = body.reader
     if not isinstance(reader, LengthReader):
         return reader.parser is None
-    if within_s:
-        reader.unreader.sock.wait(within_s)
     here = reader.unreader.buf.getbuffer().nbytes
     return bool(reader.length <= here or reader.length <= here + reader.unreader.sock.waiting_bytes())

@@ -15,7 +15,6 @@ from realtime_bridge.shared.shares import Held
 
 MIB = 1_048_576
 LARGEST_MIB = 9  # a webhook of WhatsApp with its photo: whoever has nothing here yet may always bring one
-SOON_S = 0.003  # a body that follows its head in a packet of its own is here by then: no change of places for it
 BUSY = "Too many bodies and files are on their way; wait for some to end."
 
 
@@ -65,4 +64,4 @@ class Transfers:
 def may_be_slow() -> bool:
     """Whether some of the request's body may still be on its way."""
     body = request.environ["wsgi.input"]
-    return hasattr(body, "reader") and not is_whole(body) and not is_whole(body, within_s=SOON_S)
+    return hasattr(body, "reader") and not is_whole(body)
