@@ -26,7 +26,7 @@ LINT_TIMEOUT_S = 300
 NPM_TIMEOUT_S = 300
 APT_TIMEOUT_S = 600
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as the tests look for it
-PYTEST_TIMEOUT_S = 30 * 60  # a slow hour of a shared machine is no failure
+PYTEST_TIMEOUT_S = 25 * 60  # a slow hour of a shared machine is no failure
 # Three processes on two cores, which the smallest machine has: most tests wait for something. A file stays in one of
 # them, with the servers that its tests share.
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")

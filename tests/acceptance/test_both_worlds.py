@@ -74,7 +74,6 @@ def test_a_stranger_is_refused_on_both_sides(stack: Stack, account: Account) -> 
             wait_for(
                 lambda: all(sink_state(stack, side)["lagEvents"] == 0 for side in SIDES),
                 "delivery of what the stranger must not see",
-                DELIVERY_TIMEOUT_S,
             )
         assert shown(script) == []
         assert python.lines == []

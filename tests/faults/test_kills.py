@@ -1,9 +1,8 @@
 """Bridge and Realtime are killed in turn while somebody writes: what the clients of both sides lose, and wait for.
 
-CROSSFADE_FAULTS=all kills five times each, over both transports; the suite does it once each, over HTTP, whose backlog
-is the one that could come before its clients. Realtime stays away for
-so long as is said, and its slot comes back SLOT_DELAY_S after that, as of the real server; clients come back as
-supabase-js does it, 1, 2, 5 and 10 s after each try that failed.
+CROSSFADE_FAULTS=all kills five times each; the suite does it once each. Realtime stays away for so long as is said, and
+its slot comes back SLOT_DELAY_S after that, as of the real server; clients come back as supabase-js does it, 1, 2, 5
+and 10 s after each try that failed.
 """
 
 import os
@@ -59,7 +58,7 @@ def of_realtime(away_s: float) -> Kill:
 KILLS = [kill for away_s in AWAY_S for kill in (of_bridge(), of_realtime(away_s))]
 
 
-@pytest.mark.parametrize("transport", ["http", "database"] if IS_ALL else ["http"])
+@pytest.mark.parametrize("transport", ["http", "database"])
 def test_kills_under_a_writer_lose_and_invert_nothing(transport: str) -> None:
     """Nobody misses a message or sees an older one after a newer one, on either side; how long each waited is shown."""
     environment = {
