@@ -1,13 +1,15 @@
-"""A storage for flask-limiter: one Redis round trip per limit, Redis's own clock, and open when Redis is gone.
+"""A storage for flask-limiter: one Redis round trip for all of a request's limits, and open when Redis is gone.
 
-The stock RedisStorage needs a second round trip for what the headers say, trusts each worker's clock, and answers 500
-after seconds when Redis is away. Registered by importing it (schemes `crossfade+redis`, `+rediss`, `+unix`).
+The stock RedisStorage takes a round trip for each limit and one more for what the headers say, trusts each worker's
+clock, and answers 500 after seconds when Redis is away. Registered by importing it (schemes `crossfade+redis`,
+`+rediss`, `+unix`).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
-from typing import Any, cast
+from typing import Any, Self
 
 import redis
 import structlog
@@ -20,40 +22,91 @@ SCHEME_PREFIX = "crossfade+"
 TIMEOUT_S = 0.25  # Redis answers in under a millisecond; what is slower than this is down
 BREAKER_S = 1.0  # after a failure one request per second and worker tries again, the others do not pay for it
 
-# KEYS[1] the window's list, newest first. ARGV: limit, window in seconds, amount.
-# Returns whether it was granted, how many are in the window, and the age of the oldest in microseconds.
-ACQUIRE = """
-local limit, window_us, amount = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000, tonumber(ARGV[3])
-local clock = redis.call('time')
+# KEYS: a list for each window, newest first. ARGV: amount, whether it counts in all windows or in none, and a limit and
+# a length in seconds for each. Windows are asked in their order, up to the first in which the amount does not fit; all
+# of them for all or none. Returns of each that was asked: how many are in it now, the age of the oldest, and in how
+# long the amount (at most the whole limit) would have fitted; in microseconds.
+TAKE = """
+local amount, together, clock = tonumber(ARGV[1]), ARGV[2] == '1', redis.call('time')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-local granted = 0
-if amount <= limit then
-    local entry = redis.call('lindex', KEYS[1], limit - amount)
-    if not entry or tonumber(entry) <= now - window_us then
-        for _ = 1, amount do redis.call('lpush', KEYS[1], string.format('%.0f', now)) end
-        redis.call('ltrim', KEYS[1], 0, limit - 1)
-        redis.call('pexpire', KEYS[1], window_us / 1000)
-        granted = 1
-    end
+local fits, asked, answer = true, 0, {}
+local function window(number) return tonumber(ARGV[2 * number + 1]), tonumber(ARGV[2 * number + 2]) * 1000000 end
+while asked < #KEYS and (fits or together) do
+    asked = asked + 1
+    local limit, length = window(asked)
+    local entry = redis.call('lindex', KEYS[asked], limit - math.min(amount, limit))
+    local wait = entry and math.max(0, tonumber(entry) + length - now) or 0
+    fits = fits and amount <= limit and wait == 0
+    answer[asked] = {0, 0, wait}
 end
-local low, high, count, oldest = 0, redis.call('llen', KEYS[1]) - 1, 0, now
-while low <= high do
-    local middle = math.floor((low + high) / 2)
-    local entry = tonumber(redis.call('lindex', KEYS[1], middle))
-    if entry > now - window_us then
-        count, oldest, low = middle + 1, entry, middle + 1
-    else
-        high = middle - 1
+for number = 1, asked do
+    local limit, length = window(number)
+    if fits or not together and number < asked then
+        for _ = 1, amount do redis.call('lpush', KEYS[number], string.format('%.0f', now)) end
+        redis.call('ltrim', KEYS[number], 0, limit - 1)
+        redis.call('pexpire', KEYS[number], length / 1000)
     end
+    local low, high, oldest = 0, redis.call('llen', KEYS[number]) - 1, now
+    while low <= high do
+        local middle = math.floor((low + high) / 2)
+        local entry = tonumber(redis.call('lindex', KEYS[number], middle))
+        if entry > now - length then
+            oldest, low = entry, middle + 1
+        else
+            high = middle - 1
+        end
+    end
+    answer[number][1], answer[number][2] = low, now - oldest
 end
-return {granted, count, now - oldest}
+return answer
 """
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What is counted for whom, and how much of it a window takes. `str` of it and `read` are each other's inverse."""
+
+    name: str
+    owner: str
+    limit: int
+    window_s: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.owner} {self.limit} {self.window_s}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        name, owner, limit, window_s = text.split(" ")
+        return cls(name, owner, int(limit), int(window_s))
+
+    @property
+    def key(self) -> str:
+        """Without the limit, so that another limit is not another, empty bucket.
+
+        Exact also while limits differ: what is trimmed from the list lies outside of the window, or was not granted.
+        """
+        return f"LIMITS:LIMITER/{self.owner}/{self.name}/{self.window_s}/second"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a bucket holds after the question. `reset_s`: until the oldest leaves; `wait_s`: until the amount fits."""
+
+    bucket: Bucket
+    remaining: int
+    reset_s: int
+    wait_s: int
+    is_full: bool
+    """The amount did not fit."""
+
+
 class LimitStorage(RedisStorage):
-    """Counts exactly across workers. Without Redis every hit is granted, `on_failure` is told, and no figures exist."""
+    """Counts exactly across workers. Without Redis every hit is granted, `on_failure` counts it, and nothing is known.
+
+    flask-limiter asks once a request: its key names all buckets of it, one a line.
+    """
 
     STORAGE_SCHEME = [f"{SCHEME_PREFIX}{scheme}" for scheme in ("redis", "rediss", "unix")]  # noqa: RUF012 as in limits
 
@@ -64,36 +117,40 @@ class LimitStorage(RedisStorage):
         )
         self._on_failure = on_failure
         self._open_until = 0.0
-        self._acquire = self.storage.register_script(ACQUIRE)
+        self._take = self.storage.register_script(TAKE)
 
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        return self._hit(key, limit, expiry, amount)
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:  # noqa: ARG002 limits' words
+        """Count a request in each bucket that its key names; what is learned stays in `windows()`."""
+        _, names, *_ = key.split("/")
+        g.limit_windows = self.take([Bucket.read(name) for name in names.splitlines()], amount)
+        return not any(window.is_full for window in g.limit_windows)
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 limits' words
-        """Answer from what this request learned already; `(now, 0)` when it learned nothing."""
-        return _windows().get(key, (time.time(), 0))
+    def take(self, buckets: Sequence[Bucket], amount: int = 1, *, together: bool = False) -> list[Window]:
+        """Count `amount` in buckets up to the first that is too full for it; `together`: in all, or in none.
 
-    def wait_s(self, key: str, limit: int, expiry: int, amount: int) -> int:
-        """Return in how many whole seconds `amount` hits more fit, after they did not; `expiry` when Redis is gone."""
-        if self._is_open():
-            return expiry
+        Returns what was learned of each that was asked; nothing when Redis is gone.
+        """
+        if time.monotonic() < self._open_until:  # Redis failed a moment ago and is not asked
+            self._on_failure()
+            return []
+        arguments = [amount, int(together), *(figure for one in buckets for figure in (one.limit, one.window_s))]
         try:
-            entry: Any = self.storage.lindex(self.prefixed_key(_bucket(key)), limit - amount)
-            seconds, micros = cast("tuple[int, int]", self.storage.time())
+            found = self._take([bucket.key for bucket in buckets], arguments)
         except redis.RedisError as error:
-            self._break(error)
-            return expiry
-        began_s = float(entry or 0) / 1_000_000
-        return max(1, ceil(began_s + expiry - seconds - micros / 1_000_000))
-
-    def knows(self, key: str) -> bool:
-        """Whether Redis counted this request; without that there is nothing true to tell the client."""
-        return key in _windows()
-
-    def count(self, key: str, expiry: int) -> int:
-        """Return how many hits the window holds, without adding one; 0 when Redis is gone."""
-        self._hit(key, 0, expiry, 1)
-        return _windows().get(key, (0.0, 0))[1]
+            self._open_until = time.monotonic() + BREAKER_S
+            _log.warning("rate_limit_not_applied", error=type(error).__name__)
+            self._on_failure()
+            return []
+        return [
+            Window(
+                bucket=bucket,
+                remaining=max(0, bucket.limit - count),
+                reset_s=_seconds(bucket.window_s - age_us / 1_000_000),
+                wait_s=_seconds(wait_us / 1_000_000),
+                is_full=wait_us > 0 or amount > bucket.limit,
+            )
+            for bucket, (count, age_us, wait_us) in zip(buckets, found, strict=False)
+        ]
 
     @property
     def client(self) -> "redis.Redis":
@@ -111,37 +168,13 @@ class LimitStorage(RedisStorage):
     def close(self) -> None:
         self.storage.close()
 
-    def _hit(self, key: str, limit: int, expiry: int, amount: int) -> bool:
-        if self._is_open():
-            self._on_failure()
-            return True
-        try:
-            granted, count, age_us = self._acquire([self.prefixed_key(_bucket(key))], [limit, expiry, amount])
-        except redis.RedisError as error:
-            self._break(error)
-            self._on_failure()
-            return True
-        _windows()[key] = (time.time() - age_us / 1_000_000, count)
-        return bool(granted)
 
-    def _is_open(self) -> bool:
-        """Whether the breaker is: Redis failed a moment ago and is not asked."""
-        return time.monotonic() < self._open_until
-
-    def _break(self, error: redis.RedisError) -> None:
-        self._open_until = time.monotonic() + BREAKER_S
-        _log.warning("rate_limit_not_applied", error=type(error).__name__)
+def windows() -> list[Window]:
+    """Return what this request learned of its limits."""
+    found: list[Window] = g.get("limit_windows", [])
+    return found
 
 
-def _bucket(key: str) -> str:
-    """Return a limit's key without its amount, so that another amount is not another, empty bucket.
-
-    Exact also while amounts differ: what a hit trims from the list lies outside of the window, or it was not granted.
-    """
-    *named, _amount, multiples, granularity = key.split("/")
-    return "/".join([*named, multiples, granularity])
-
-
-def _windows() -> dict[str, tuple[float, int]]:
-    windows: dict[str, tuple[float, int]] = g.setdefault("limit_windows", {})
-    return windows
+def _seconds(seconds: float) -> int:
+    """Return whole ones, at least one."""
+    return max(1, ceil(seconds))

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from flask import Flask, Response, g, request
-from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded, RequestLimit
-from limits import RateLimitItemPerSecond
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 
 from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
-from gateway.fairness.limit_storage import SCHEME_PREFIX, LimitStorage
+from gateway.fairness.limit_storage import SCHEME_PREFIX, Bucket, LimitStorage, windows
 from gateway.http.problems import respond
 from gateway.http.routes import Limit, current
 
@@ -47,19 +46,14 @@ class RateLimitGate:
     ) -> None:
         self._limits = limits
         self._limiter = Limiter(
-            _key_id,
+            self._buckets,
             storage_uri=SCHEME_PREFIX + redis_url,
             storage_options={"on_failure": on_failure},  # type: ignore[dict-item]
             strategy="moving-window",
             # Paths that lead nowhere count as well: the endpoint's name is not part of what is counted.
             request_identifier=lambda: request.endpoint or "unrouted",
-            application_limits=[
-                ApplicationLimit(self._requests, scope=REQUESTS),
-                ApplicationLimit(self._sends, scope=Limit.SEND),
-                ApplicationLimit(self._account_requests, key_function=_account_id, scope=ACCOUNT),
-                ApplicationLimit(self._account_sends, key_function=_account_id, scope=ACCOUNT_SEND),
-                ApplicationLimit(self._new_keys, key_function=_account_id, scope=Limit.NEW_KEYS),
-            ],
+            # One for all limits, so that the storage is asked once. How much each takes, its bucket says.
+            application_limits=[ApplicationLimit("1 per minute", exempt_when=lambda: "api_key" not in g)],
         )
 
     @property
@@ -70,116 +64,68 @@ class RateLimitGate:
 
     def install(self, app: Flask) -> None:
         self._limiter.init_app(app)
-        app.after_request(self._describe)
-        app.register_error_handler(RateLimitExceeded, self._refuse)
+        app.after_request(_describe)
+        app.register_error_handler(RateLimitExceeded, _refuse)
 
     def charge_sends(self, count: int) -> None:
         """Count `count` messages more as sent with this key and account. Raises RateLimited, which says what fits."""
-        key = g.api_key
-        of_key = key.send_rate_limit or self._limits.sends_per_min
-        of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
-        buckets = [
-            (RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), Limit.SEND), of_key),
-            (RateLimitItemPerSecond(of_account, WINDOW_S).key_for(_account_id(), ACCOUNT_SEND), of_account),
-        ]
-        for bucket, limit in buckets:  # all are asked before one is charged
-            if self._left(bucket, limit) < count:
-                raise self._too_many(bucket, limit, count)
-        for bucket, limit in buckets:
-            if not self.storage.acquire_entry(bucket, limit, WINDOW_S, count):
-                raise self._too_many(bucket, limit, count)
-
-    def _left(self, bucket: str, limit: int) -> int:
-        return max(0, limit - self.storage.count(bucket, WINDOW_S))
-
-    def _too_many(self, bucket: str, limit: int, count: int) -> RateLimited:
-        fits = self._left(bucket, limit)
+        full = [one for one in self.storage.take(self._sends(g.api_key), count, together=True) if one.is_full]
+        if not full:
+            return
+        nearest = min(full, key=lambda window: window.remaining)
+        limit, fits, wait_s = nearest.bucket.limit, nearest.remaining, max(window.wait_s for window in full)
         detail = (
             f"{count} messages are {count} sends, and {fits} of {limit} a minute are left: send fewer, or wait."
             " Imports that are not announced do not count."
         )
-        wait_s = self.storage.wait_s(bucket, limit, WINDOW_S, min(count, limit))
         fields = {"limit": limit, "remaining": fits, "requested": count}
-        return RateLimited(detail, headers={"Retry-After": str(wait_s)}, fields=fields)
+        raise RateLimited(detail, headers={"Retry-After": str(wait_s)}, fields=fields)
 
-    def _requests(self) -> str:
-        """Every request with a key."""
-        key = _key()
-        return _a_minute(key.rate_limit or self._limits.requests_per_min) if key else NO_LIMIT
+    def _buckets(self) -> str:
+        """Name what this request counts in, in the order in which it is asked."""
+        key: ApiKey = g.api_key
+        route, limits, account = current(), self._limits, str(g.api_key.account_id)
+        counts_as = route.limit if route is not None else None
+        sends = self._sends(key) if counts_as is Limit.SEND else []
+        of_account = max(limits.account_requests_per_min, key.account_rate_limit or 0)
+        buckets = [
+            Bucket(REQUESTS, str(key.id), key.rate_limit or limits.requests_per_min, WINDOW_S),
+            *sends[:1],
+            Bucket(ACCOUNT, account, of_account, WINDOW_S),
+            *sends[1:],
+        ]
+        if counts_as is Limit.NEW_KEYS:
+            buckets.append(Bucket(Limit.NEW_KEYS, account, limits.new_keys_per_hour, HOUR_S))
+        return "\n".join(map(str, buckets))
 
-    def _sends(self) -> str:
-        key = _key_for(Limit.SEND)
-        return _a_minute(key.send_rate_limit or self._limits.sends_per_min) if key else NO_LIMIT
+    def _sends(self, key: ApiKey) -> list[Bucket]:
+        """Return the key's, and the account's: at least what its strongest key may, which somebody above gave it."""
+        of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
+        return [
+            Bucket(Limit.SEND, str(key.id), key.send_rate_limit or self._limits.sends_per_min, WINDOW_S),
+            Bucket(ACCOUNT_SEND, str(key.account_id), of_account, WINDOW_S),
+        ]
 
-    def _account_requests(self) -> str:
-        """At least what the account's strongest key may, which somebody above the accounts gave it."""
-        key = _key()
-        return _a_minute(max(self._limits.account_requests_per_min, key.account_rate_limit or 0)) if key else NO_LIMIT
 
-    def _account_sends(self) -> str:
-        key = _key_for(Limit.SEND)
-        most = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0) if key else 0
-        return _a_minute(most) if key else NO_LIMIT
+def _refuse(_error: RateLimitExceeded) -> Response:
+    wait_s = max(window.wait_s for window in windows() if window.is_full)
+    problem = RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)})
+    g.problem_code = problem.code
+    return respond(problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
 
-    def _new_keys(self) -> str:
-        makes_one = _key_for(Limit.NEW_KEYS) is not None
-        return f"{self._limits.new_keys_per_hour} per {HOUR_S} second" if makes_one else NO_LIMIT
 
-    def _refuse(self, _error: RateLimitExceeded) -> Response:
-        wait_s = max((_wait_s(limit) for limit in self._limiter.current_limits if limit.breached), default=1)
-        problem = RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)})
-        g.problem_code = problem.code
-        return respond(problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
-
-    def _describe(self, response: Response) -> Response:
-        """draft-ietf-httpapi-ratelimit-headers-11, and the older X-RateLimit-* for the limit nearest to its end."""
-        known = [limit for limit in self._limiter.current_limits if self.storage.knows(limit.key)]
-        if not known:
-            return response
-        response.headers["RateLimit-Policy"] = ", ".join(
-            f'"{_name(limit)}";q={limit.limit.amount};w={limit.limit.get_expiry()}' for limit in known
-        )
-        response.headers["RateLimit"] = ", ".join(
-            f'"{_name(limit)}";r={limit.remaining};t={_wait_s(limit)}' for limit in known
-        )
-        nearest = min(known, key=lambda limit: limit.remaining)
-        response.headers["X-RateLimit-Limit"] = str(nearest.limit.amount)
-        response.headers["X-RateLimit-Remaining"] = str(nearest.remaining)
-        response.headers["X-RateLimit-Reset"] = str(ceil(time.time()) + _wait_s(nearest))
+def _describe(response: Response) -> Response:
+    """draft-ietf-httpapi-ratelimit-headers-11, and the older X-RateLimit-* for the limit nearest to its end."""
+    if not (known := windows()):
         return response
-
-
-NO_LIMIT = ""  # what flask-limiter passes over
-
-
-def _a_minute(amount: int) -> str:
-    return f"{amount} per {WINDOW_S} second"
-
-
-def _key() -> ApiKey | None:
-    key: ApiKey | None = g.get("api_key")
-    return key
-
-
-def _key_for(limit: Limit) -> ApiKey | None:
-    """Return the key of a request whose route counts so."""
-    route = current()
-    return _key() if route is not None and route.limit is limit else None
-
-
-def _key_id() -> str:
-    """The *verified* key: nothing a client writes chooses its bucket."""
-    return str(g.api_key.id)
-
-
-def _account_id() -> str:
-    return str(g.api_key.account_id)
-
-
-def _name(limit: RequestLimit) -> str:
-    return limit.request_args[1]
-
-
-def _wait_s(limit: RequestLimit) -> int:
-    """Whole seconds until the oldest request leaves the window, which is when one more fits."""
-    return max(1, ceil(limit.window.reset_time - time.time()))
+    nearest = min(known, key=lambda window: window.remaining)
+    response.headers["RateLimit-Policy"] = ", ".join(
+        f'"{window.bucket.name}";q={window.bucket.limit};w={window.bucket.window_s}' for window in known
+    )
+    response.headers["RateLimit"] = ", ".join(
+        f'"{window.bucket.name}";r={window.remaining};t={window.reset_s}' for window in known
+    )
+    response.headers["X-RateLimit-Limit"] = str(nearest.bucket.limit)
+    response.headers["X-RateLimit-Remaining"] = str(nearest.remaining)
+    response.headers["X-RateLimit-Reset"] = str(ceil(time.time()) + nearest.reset_s)
+    return response

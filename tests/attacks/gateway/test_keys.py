@@ -70,7 +70,7 @@ def test_another_key_is_not_another_sixty_messages(
 def test_announced_imports_count_for_the_account(
     tight: tuple[Flask, Flask], new_account: Callable[..., Account], conn: psycopg.Connection[DictRow]
 ) -> None:
-    """With whichever key they are announced, together with what is sent."""
+    """With whichever key they are announced, together with what is sent. A refused one counts for nobody."""
     first = _plain(new_account)
     keys = [first.key, *(make_key(conn, first.id, rate_limit=None, send_rate_limit=None) for _ in range(2))]
     senders = [_as(first, key, tight[number % 2]) for number, key in enumerate(keys)]
@@ -84,7 +84,9 @@ def test_announced_imports_count_for_the_account(
     assert [announce(sender, 5).status_code for sender in senders[:2]] == [200, 200]
     refused = problem(announce(senders[2], 2), 429, "rate_limited")
     assert (refused["limit"], refused["remaining"], refused["requested"]) == (12, 1, 2)
-    assert announce(senders[2], 1).status_code == 200
+    last = senders[2].post(path, {"content": "x"})
+    assert last.status_code == 201
+    assert '"send";r=5' in last.headers["RateLimit"]
 
 
 def test_the_account_is_counted_exactly(
