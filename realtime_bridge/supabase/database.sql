@@ -7,7 +7,7 @@
 with written as (
     insert into realtime.messages (id, topic, extension, payload, event, private)
     select id, topic, 'broadcast', payload, event, true
-    from unnest(%(ids)s::uuid[], %(topics)s::text[], %(payloads)s::jsonb[], %(events)s::text[])
+    from unnest(%(ids)b::uuid[], %(topics)b::text[], %(payloads)b::jsonb[], %(events)b::text[])
         with ordinality as batch (id, topic, payload, event, position)
     order by position
     on conflict do nothing

@@ -14,9 +14,9 @@ insert into public.webhook_deliveries
 select w.id, e.account_id, e.event_id, e.log_id, e.logged_at, e.conversation_id, e.seq,
     crossfade.webhook_type(w.event_types, e.type, e.direction), w.fifo, statement_timestamp()
 from unnest(
-    %(log_ids)s::bigint[], %(logged_at)s::timestamptz[], %(event_ids)s::uuid[], %(account_ids)s::uuid[],
-    %(conversation_ids)s::bigint[], %(seqs)s::bigint[], %(types)s::text[],
-    %(directions)s::text[]
+    %(log_ids)b::bigint[], %(logged_at)b::timestamptz[], %(event_ids)b::uuid[], %(account_ids)b::uuid[],
+    %(conversation_ids)b::bigint[], %(seqs)b::bigint[], %(types)b::text[],
+    %(directions)b::text[]
 ) as e (log_id, logged_at, event_id, account_id, conversation_id, seq, type, direction)
 join public.chat_external_webhooks w on w.account_id = e.account_id
 where w.id = any(%(webhook_ids)s)

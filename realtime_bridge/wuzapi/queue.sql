@@ -5,7 +5,7 @@
 with addressed as (
     select event.message_id, event.conversation_id, event.seq, channel.id as channel_id,
         '3EB0' || upper(right(replace(event.event_id::text, '-', ''), 18)) as provider_message_id
-    from unnest(%(message_ids)s::bigint[], %(conversation_ids)s::bigint[], %(seqs)s::bigint[], %(event_ids)s::uuid[])
+    from unnest(%(message_ids)b::bigint[], %(conversation_ids)b::bigint[], %(seqs)b::bigint[], %(event_ids)b::uuid[])
         as event (message_id, conversation_id, seq, event_id)
     join public.chat_messages m on m.id = event.message_id
     join public.conversations c on c.id = event.conversation_id
