@@ -1,5 +1,6 @@
 """Wake the relays when the log grows, the webhook senders when there are deliveries, the gate when a side fails.
 
+What the channel says is passed on: of the log, whose account's events are new. Nothing means that anything may be.
 A lost NOTIFY costs one poll interval, never an event.
 """
 
@@ -24,7 +25,7 @@ RECONNECT_S = 0.5
 class Wakeup:
     """Listens on a connection of its own and calls every waker, until cancelled."""
 
-    def __init__(self, database_url: str, wakers: Sequence[Callable[[], None]], channel: str = CHANNEL) -> None:
+    def __init__(self, database_url: str, wakers: Sequence[Callable[[str], None]], channel: str = CHANNEL) -> None:
         self._database_url = bounded(database_url, "wakeup")
         self._wakers = wakers
         self._channel = channel
@@ -39,15 +40,15 @@ class Wakeup:
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
             await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(self._channel)))
-            self._wake_all()
+            self._wake_all("")
             while True:
                 is_silent = True
-                async for _ in connection.notifies(timeout=CHECK_S, stop_after=1):
+                async for notice in connection.notifies(timeout=CHECK_S, stop_after=1):
                     is_silent = False
-                    self._wake_all()
+                    self._wake_all(notice.payload)
                 if is_silent:  # or dead
                     await connection.execute("select 1")
 
-    def _wake_all(self) -> None:
+    def _wake_all(self, said: str) -> None:
         for wake in self._wakers:
-            wake()
+            wake(said)

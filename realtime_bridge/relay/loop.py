@@ -10,7 +10,7 @@ goes back to where they were known to have heard.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
 PROBE = 10  # events tried while the breaker is open: enough to tell a bad event from a side that refuses all
-POLL_S = 0.1  # the truth when a NOTIFY is lost; one indexed read
+POLL_S = 0.1  # the truth when a NOTIFY is lost, or was of no interest; one indexed read
 ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
@@ -62,10 +62,13 @@ class Relay:
         page: int = PAGE,
         feed: Feed | None = None,
         echo: Echo | None = None,
+        interest: Container[str] | None = None,
     ) -> None:
+        """`interest`: the accounts whose events are worth waking for; None: all."""
         self.sink = sink
         self.feed: Feed = feed or Everything()
         self._echo = echo
+        self._interest = interest
         self._mark = HeardMark(Cursor(high_water=0))
         self._newest = 0
         """Id up to which events were delivered before the cursor went back.
@@ -89,9 +92,10 @@ class Relay:
         """None while another bridge has it."""
         return self._tenure.lease
 
-    def wake(self) -> None:
-        """Say that there may be events."""
-        self._news.set()
+    def wake(self, account_id: str = "") -> None:
+        """Say that there may be events; of one account when it is named, for which it may be too early to look."""
+        if not account_id or self._interest is None or account_id in self._interest:
+            self._news.set()
 
     def retry(self) -> None:
         """Say that something has changed: look at once, whether or not the sink failed just now."""

@@ -63,7 +63,7 @@ class GateKeeper:
         self._waits_for = ""
         dial.listen(self.wake)
 
-    def wake(self) -> None:
+    def wake(self, _of: str = "") -> None:
         """Say that there may be something to judge."""
         self._changed.set()
 

@@ -75,7 +75,7 @@ class WebhookSender:
         self._news = asyncio.Event()
         self._stopping = asyncio.Event()
 
-    def wake(self) -> None:
+    def wake(self, _of: str = "") -> None:
         """Say that there may be deliveries."""
         self._news.set()
 

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 
 from realtime_bridge.event_log.event import Event
+from realtime_bridge.relay.interest import Interest
 from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.shared import sql
 
@@ -19,6 +21,9 @@ _QUERIES = sql.AsyncQueries(__file__)
 class WebhookSink:
     name = "webhooks"
     transactional = True
+
+    def __init__(self) -> None:
+        self.interest = Interest()
 
     def resume(self) -> None:
         """Deliveries wait in the database: there is nobody to wait for."""
@@ -31,7 +36,9 @@ class WebhookSink:
         if connection is None:
             raise TypeError("This sink writes through the relay's transaction.")
         accounts = list({event.account_id for event in events})
-        webhook_ids = await _QUERIES.list_values(connection, "lock_queues", accounts=accounts)
+        queues = await _QUERIES.list_rows(connection, "lock_queues", tuple_row, accounts=accounts)
+        webhook_ids = [webhook_id for webhook_id, _ in queues]
+        self.interest.learn(accounts, (account_id for _, account_id in queues))
         if webhook_ids:
             await _QUERIES.run(connection, "fan_out", **_columns(events), webhook_ids=webhook_ids)
             await _QUERIES.run(connection, "announce", webhook_ids=webhook_ids)

@@ -1,6 +1,6 @@
 -- name: lock_queues
 -- Share locks: fan-out and senders do not wait for each other, only "this queue is empty" has to.
-select q.webhook_id
+select q.webhook_id, w.account_id
 from public.chat_external_webhooks w
 join public.webhook_queues q on q.webhook_id = w.id
 where w.account_id = any(%(accounts)s) and q.health <> 'disabled'

@@ -36,12 +36,13 @@ def create_relays(
 ) -> list[Relay]:
     """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
-    relays = [Relay(sink=WebhookSink(), pool=pool, owner=owner)]
+    webhooks, wuzapi = WebhookSink(), WuzapiSink()
+    relays = [Relay(sink=webhooks, pool=pool, owner=owner, interest=webhooks.interest)]
     if settings.feeds_supabase:
         relays.append(_counted(SupabaseSink(service, way), pool, owner, feeds, clock, way))
     if legacy:
         relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
-    relays.append(Relay(sink=WuzapiSink(), pool=pool, owner=owner))
+    relays.append(Relay(sink=wuzapi, pool=pool, owner=owner, interest=wuzapi.interest))
     if rollout:
         rollout.wake(relays)
     return relays

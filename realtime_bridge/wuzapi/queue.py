@@ -43,15 +43,15 @@ class Send:
     created_at: datetime
 
 
-async def append(connection: AsyncConnection[Any], events: Sequence[Event]) -> int:
-    """Queue the messages whose conversation belongs to a channel; return how many. Again, it queues nothing twice."""
+async def append(connection: AsyncConnection[Any], events: Sequence[Event]) -> list[int]:
+    """Queue the messages whose conversation belongs to a channel; return their ids. Again, it queues nothing twice."""
     values = {
         "message_ids": [event.payload["id"] for event in events],
         "conversation_ids": [event.conversation_id for event in events],
         "seqs": [event.seq for event in events],
         "event_ids": [event.event_id for event in events],
     }
-    return await _QUERIES.run(connection, "append", **values)
+    return await _QUERIES.list_values(connection, "append", **values)
 
 
 async def claim(

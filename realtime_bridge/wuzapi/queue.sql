@@ -14,10 +14,12 @@ with addressed as (
     insert into public.chat_channel_messages (channel_id, provider_message_id, conversation_id, message_id)
     select channel_id, provider_message_id, conversation_id, message_id from addressed
     on conflict (channel_id, provider_message_id) do nothing
+), queued as (
+    insert into public.chat_channel_sends (message_id, channel_id, conversation_id, seq, provider_message_id)
+    select message_id, channel_id, conversation_id, seq, provider_message_id from addressed
+    on conflict (message_id) do nothing
 )
-insert into public.chat_channel_sends (message_id, channel_id, conversation_id, seq, provider_message_id)
-select message_id, channel_id, conversation_id, seq, provider_message_id from addressed
-on conflict (message_id) do nothing
+select message_id from addressed
 
 -- name: claim
 -- Only the oldest waiting message of a conversation is ever taken, so a conversation stays in order and one that fails

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event, EventType
+from realtime_bridge.relay.interest import Interest
 from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.wuzapi import queue
 from realtime_bridge.wuzapi.channels import ORIGIN
@@ -21,6 +22,9 @@ class WuzapiSink:
     name = "wuzapi"
     transactional = True
 
+    def __init__(self) -> None:
+        self.interest = Interest()
+
     def resume(self) -> None:
         """Nobody listens here who would have to come back first."""
 
@@ -30,7 +34,9 @@ class WuzapiSink:
             raise AssertionError("a transactional sink is given the relay's connection")
         outgoing = [event for event in events if is_to_be_sent(event)]
         if outgoing:
-            await queue.append(connection, outgoing)
+            queued = set(await queue.append(connection, outgoing))
+            concerned = {event.account_id for event in outgoing if event.payload["id"] in queued}
+            self.interest.learn({event.account_id for event in outgoing}, concerned)
         return Delivery(settled=len(events))
 
 
