@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from gateway.fairness import places
 from gateway.process import metrics_files
@@ -19,6 +20,13 @@ from gateway.settings import Settings
 from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.shared.logging import configure_logging
+
+
+class Log(Logger):  # type: ignore[misc]
+    """With a configuration of its own gunicorn writes access lines as well, to nobody: the first gate's are better."""
+
+    access_log_enabled = False
+
 
 ORPHANS_S = 3.0  # workers of a killed master notice within one, and go on listening until then
 
@@ -45,8 +53,8 @@ timeout = 30  # a worker whose main thread is silent for so long is replaced
 graceful_timeout = 10  # longer than any statement may take; then open requests are cut
 keepalive = 30  # seconds; load balancers reuse connections, and a thread is not held meanwhile
 limit_request_line = 8190
-accesslog = None  # the first gate writes a better one; what gunicorn itself says comes as structured lines
-errorlog = None
+errorlog = None  # what gunicorn itself says comes as structured lines
+logger_class = Log
 logconfig_dict = {"incremental": True, "root": {}, "handlers": {}, "loggers": {"gunicorn.error": {"propagate": True}}}
 proc_name = "crossfade-gateway"
 control_socket_disable = True  # it would listen at one path for all gateways of a machine
