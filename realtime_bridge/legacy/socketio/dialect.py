@@ -33,6 +33,18 @@ SHOWN = (
 )  # fmt: skip
 
 
+class SocketIo:
+    """The dialect itself, which is said as it is."""
+
+    path = "/api/ws"
+
+    def say(self, event: str, data: Mapping[str, Any]) -> tuple[str, object]:
+        return event, data
+
+    def hear(self, event: str, arguments: tuple[object, ...]) -> tuple[str, tuple[object, ...]]:
+        return event, arguments
+
+
 def emits_of(event: Event, card: Card | None) -> tuple[Emit, ...]:
     """Return what an event is to old clients, in sending order; nothing for a type they have no word for.
 
