@@ -3,11 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from realtime_bridge.event_log.event import Event, EventType
-
-CONVERSATION_EVENTS = frozenset(
-    {EventType.CONVERSATION_NEW, EventType.CONVERSATION_UPDATED, EventType.CONVERSATION_ASSIGNED}
-)
+from realtime_bridge.event_log.event import Event, EventType, Family
 
 
 class Dialect(Protocol):
@@ -34,4 +30,5 @@ class DialectError(ValueError):
 
 def is_listed(event: Event) -> bool:
     """Whether an event shows in the list of conversations, and so needs a card."""
-    return event.type == EventType.MESSAGE_NEW or event.type in CONVERSATION_EVENTS
+    kind = event.kind
+    return kind is EventType.MESSAGE_NEW or (kind is not None and kind.family is Family.CONVERSATION)
