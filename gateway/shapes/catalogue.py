@@ -5,12 +5,12 @@ Read by the API (`GET /webhooks/event-types`, test events), by OpenAPI under `we
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import BaseModel
 
 from gateway.shapes.chat import EndpointNotice, Greeting, Message, ToldConversation
-from realtime_bridge.event_log.event import ALIASES, EventType
+from realtime_bridge.event_log.event import ALIASES, EventType, Family
 from realtime_bridge.webhooks.contract.health import NoticeType
 
 PING = "webhook.ping"
@@ -104,15 +104,6 @@ def _example_of(schema: Schema) -> Any:
     return kinds.get(schema.get("type", ""))  # none for what may be null
 
 
-_CHAT: Mapping[EventType, str] = {
-    EventType.MESSAGE_NEW: "A message was stored.",
-    EventType.MESSAGE_UPDATED: "A message was edited.",
-    EventType.MESSAGE_DELETED: "A message was deleted.",
-    EventType.MESSAGE_STATUS: "A message was sent, delivered, read, or failed.",
-    EventType.CONVERSATION_NEW: "A conversation was created.",
-    EventType.CONVERSATION_UPDATED: "A conversation changed.",
-    EventType.CONVERSATION_ASSIGNED: "A conversation was given to an agent or bot, or taken from one.",
-}
 _ALIAS = (
     "Another name for `message.new` of the direction {}: sent to webhooks that subscribe to it and not to"
     " `message.new`, with the same data."
@@ -130,8 +121,18 @@ def _kind(type_: str, description: str, model: type[BaseModel], **example: Any) 
     return Kind(type=type_, description=description, data=data, example=_example_of(data) | example)
 
 
+def _model_of(family: Family) -> type[BaseModel]:
+    match family:
+        case Family.MESSAGE:
+            return Message
+        case Family.CONVERSATION:
+            return ToldConversation
+        case _:
+            assert_never(family)
+
+
 KINDS: tuple[Kind, ...] = (
-    *(_kind(t, d, Message if t.startswith("message.") else ToldConversation) for t, d in _CHAT.items()),
+    *(_kind(t, t.words, _model_of(t.family)) for t in EventType),
     *(_kind(t, _ALIAS.format(d), Message, direction=d) for t, d in ALIASES.items()),
     *(_kind(t, d, EndpointNotice) for t, d in _NOTICES.items()),
     _kind(PING, "Sent to every new endpoint, and on request. Not part of any subscription.", Greeting),

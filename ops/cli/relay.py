@@ -1,6 +1,7 @@
 """`crossfade relay`: where each sink stands, what it could not deliver, and sending that again."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from uuid import UUID
 
 import click
@@ -12,10 +13,22 @@ from ops.cli.options import again, open_database
 from ops.terminal.output import Answer, Column, Rows, count, moment, table
 from realtime_bridge.fleet import reports
 from realtime_bridge.relay import parked
-from realtime_bridge.relay.sink import SINKS
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
+
+
+class SinkName(click.Choice[str]):
+    """A sink of the bridge's, which is loaded only for who names one or asks for their names."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        from realtime_bridge.wiring.relays import SINKS
+
+        return tuple(SINKS)
 
 
 def describe(row: DictRow) -> str:
@@ -105,7 +118,7 @@ def _lines(row: DictRow) -> Iterator[str]:
 
 
 @relay.command("parked")
-@click.option("--sink", type=click.Choice(SINKS), help="Only this sink's.")
+@click.option("--sink", type=SinkName(), help="Only this sink's.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 @answers
@@ -118,7 +131,7 @@ def list_parked(connection: Connection, *, sink: str | None, limit: int, offset:
 @relay.command()
 @click.argument("event_ids", nargs=-1, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="Every parked event (of --sink, if given).")
-@click.option("--sink", type=click.Choice(SINKS), help="Only for this sink.")
+@click.option("--sink", type=SinkName(), help="Only for this sink.")
 @answers
 def replay(*, event_ids: tuple[UUID, ...], everything: bool, sink: str | None) -> Answer:
     """Have parked events delivered again: name EVENT_IDS, or say --all. The running bridge does it at once.

@@ -1,10 +1,27 @@
-"""What every dialect of legacy clients keeps to."""
+"""Dialects of old clients: what each has to say for itself, and what all keep to."""
 
-from realtime_bridge.event_log.event import Event, EventType
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-CONVERSATION_EVENTS = frozenset(
-    {EventType.CONVERSATION_NEW, EventType.CONVERSATION_UPDATED, EventType.CONVERSATION_ASSIGNED}
-)
+from realtime_bridge.event_log.event import Event, EventType, Family
+
+
+class Dialect(Protocol):
+    """The words of one kind of old clients, over Socket.IO. Raises nothing.
+
+    What happens reaches it as the frames of `socketio/dialect.py`, which every bridge of the fan-out reads; each bridge
+    says them to its own sockets in the words of each.
+    """
+
+    @property
+    def path(self) -> str:
+        """Where its clients connect, and by that are known: `/api/ws`."""
+
+    def say(self, event: str, data: Mapping[str, Any]) -> tuple[str, object] | None:
+        """Return what its clients hear for a frame; None for what they have no word for."""
+
+    def hear(self, event: str, arguments: tuple[object, ...]) -> tuple[str, tuple[object, ...]]:
+        """Return the request, one of those that the handlers know, for what a client has sent."""
 
 
 class DialectError(ValueError):
@@ -13,4 +30,5 @@ class DialectError(ValueError):
 
 def is_listed(event: Event) -> bool:
     """Whether an event shows in the list of conversations, and so needs a card."""
-    return event.type == EventType.MESSAGE_NEW or event.type in CONVERSATION_EVENTS
+    kind = event.kind
+    return kind is EventType.MESSAGE_NEW or (kind is not None and kind.family is Family.CONVERSATION)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from realtime_bridge.legacy.socketio.server import PATH, LegacyServer
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.process import front_page
 from realtime_bridge.process.front_page import JsonLine
 from realtime_bridge.relay.loop import Relay
@@ -25,7 +25,7 @@ def create_http_app(
     pool: Pool, relays: Sequence[Relay], legacy: LegacyServer | None = None, *, way: Way | None = None
 ) -> Starlette:
     async def root(request: Request) -> Response:
-        return front_page.answer(request, legacy_path=f"/{PATH}" if legacy else None)
+        return front_page.answer(request, legacy_path=legacy.path if legacy else None)
 
     async def livez(_: Request) -> Response:
         return JsonLine({"status": "ok"})

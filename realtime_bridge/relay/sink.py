@@ -19,7 +19,6 @@ from psycopg import AsyncConnection, Error
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import LeaseLost
 
-SINKS = ("supabase", "legacy", "webhooks", "wuzapi")  # each has a row in relay_cursors and a class in its room
 log = structlog.get_logger(__name__)
 
 

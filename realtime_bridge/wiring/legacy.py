@@ -1,9 +1,11 @@
 """The legacy side of a bridge, put together from its settings."""
 
 from realtime_bridge.legacy.conversations import StoredConversations
+from realtime_bridge.legacy.dialect import Dialect
 from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.socketio import server
+from realtime_bridge.legacy.socketio.dialect import SocketIo
 from realtime_bridge.legacy.socketio.heard import StoredLog
 from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.settings import Settings
@@ -12,6 +14,9 @@ from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.jwks import ProjectKeys
 from realtime_bridge.shared.tokens import TokenVerifier
 from realtime_bridge.wiring.rollout import Rollout
+
+DIALECTS: tuple[Dialect, ...] = (SocketIo(),)
+"""What old clients may speak, each at a path of its own; by the first one the server is known."""
 
 
 def create_legacy(settings: Settings, pool: Pool, name: str) -> server.LegacyServer:
@@ -27,6 +32,7 @@ def create_legacy(settings: Settings, pool: Pool, name: str) -> server.LegacySer
         log=StoredLog(pool, name),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
+        dialects=DIALECTS,
     )
 
 

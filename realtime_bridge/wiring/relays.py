@@ -1,6 +1,7 @@
 """The relays of a bridge, one for each sink that it feeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from realtime_bridge.fleet.clock import DatabaseClock
@@ -11,7 +12,6 @@ from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio import server
 from realtime_bridge.parity.counting_sink import CountedSink
-from realtime_bridge.relay.heard import Echo
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Feed, Sink
 from realtime_bridge.rollout.dial.stages import Side
@@ -24,6 +24,26 @@ from realtime_bridge.wiring.rollout import Rollout
 from realtime_bridge.wuzapi.sink import WuzapiSink
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What sinks are made of."""
+
+    settings: Settings
+    pool: Pool
+    service: RealtimeService
+    way: Way
+    legacy: server.LegacyServer | None
+
+
+SINKS: Mapping[str, Callable[[Parts], Sink | None]] = {
+    SupabaseSink.name: lambda at: SupabaseSink(at.service, at.way) if at.settings.feeds_supabase else None,
+    LegacySink.name: lambda at: LegacySink(at.legacy, StoredCards(at.pool)) if at.legacy else None,
+    WebhookSink.name: lambda _: WebhookSink(),
+    WuzapiSink.name: lambda _: WuzapiSink(),
+}
+"""By name, whatever a bridge may deliver to; None where it is not fed. A cursor is made when its sink is first held."""
+
+
 def create_relays(
     settings: Settings,
     pool: Pool,
@@ -34,26 +54,27 @@ def create_relays(
     rollout: Rollout | None,
     clock: DatabaseClock,
 ) -> list[Relay]:
-    """Return one for webhooks in any case, and one for each side that is fed or, in a rollout, may be."""
+    """Return one for each side that is fed or, in a rollout, may be, and one for each sink that is no side."""
+    at = Parts(settings=settings, pool=pool, service=service, way=way, legacy=legacy)
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
-    webhooks, wuzapi = WebhookSink(), WuzapiSink()
-    relays = [Relay(sink=webhooks, pool=pool, owner=owner, interest=webhooks.interest)]
-    if settings.feeds_supabase:
-        relays.append(_counted(SupabaseSink(service, way), pool, owner, feeds, clock, way))
-    if legacy:
-        relays.append(_counted(LegacySink(legacy, StoredCards(pool)), pool, owner, feeds, clock))
-    relays.append(Relay(sink=wuzapi, pool=pool, owner=owner, interest=wuzapi.interest))
+    relays = []
+    for make in SINKS.values():
+        if (sink := make(at)) is None:
+            continue
+        if sink.name in set(Side):
+            relays.append(_counted(sink, at, owner, feeds, clock))
+        else:
+            relays.append(Relay(sink=sink, pool=pool, owner=owner, interest=getattr(sink, "interest", None)))
     if rollout:
         rollout.wake(relays)
     return relays
 
 
-def _counted(
-    sink: Sink, pool: Pool, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock, echo: Echo | None = None
-) -> Relay:
+def _counted(sink: Sink, at: Parts, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock) -> Relay:
     """Return the relay of a side, whose deliveries are measured for the gate."""
-    counted = CountedSink(sink, now=clock.now)
-    relay = Relay(sink=counted, pool=pool, owner=owner, feed=feeds.get(Side(sink.name)), echo=echo)
+    side, counted = Side(sink.name), CountedSink(sink, now=clock.now)
+    echo = at.way if side is Side.SUPABASE else None
+    relay = Relay(sink=counted, pool=at.pool, owner=owner, feed=feeds.get(side), echo=echo)
     relay.tell_passed = counted.passed
     return relay
 

@@ -18,9 +18,10 @@ STOP_TIMEOUT_S = 30.0
 
 
 class BridgeProcess:
-    """`python -m realtime_bridge`; ends with its block."""
+    """`python -m realtime_bridge`, of this tree or of another `checkout`; ends with its block."""
 
-    def __init__(self, database_url: str, log: Path, **environment: str) -> None:
+    def __init__(self, database_url: str, log: Path, checkout: Path | None = None, /, **environment: str) -> None:
+        self._checkout = checkout
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
@@ -44,7 +45,12 @@ class BridgeProcess:
         command = [sys.executable, "-m", "realtime_bridge"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **self._environment}, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self._checkout,
+                env={**os.environ, **self._environment},
+                start_new_session=True,
             )
         wait_for(lambda: self._is(state), f"the bridge to deliver:\n{self._log.read_text()[-2_000:]}", START_TIMEOUT_S)
         return self

@@ -114,7 +114,8 @@ class CatchUp:
     async def _send(self, session: Session, account_id: UUID, emits: list[Emit]) -> bool:
         """Send an event's frames when the reader and the budgets have room for them; False when that takes too long."""
         for emit in emits:
-            packet = self._rooms.encode(emit)
+            if (packet := self._rooms.encode(emit, session.sid)) is None:
+                continue
             size = len(packet.data)
             if not await self._of_user.take(session.claims.user_id, size, within_s=READ_TIMEOUT_S):
                 return False

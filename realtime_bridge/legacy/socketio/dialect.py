@@ -15,12 +15,12 @@ have no event for it, and drop repeats by replacing a message of the same id.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from realtime_bridge.event_log.event import Event, EventType
 from realtime_bridge.legacy.cards import Card
-from realtime_bridge.legacy.dialect import CONVERSATION_EVENTS, DialectError
+from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.shared.content_html import with_html
 
@@ -33,6 +33,18 @@ SHOWN = (
 )  # fmt: skip
 
 
+class SocketIo:
+    """The dialect itself, which is said as it is."""
+
+    path = "/api/ws"
+
+    def say(self, event: str, data: Mapping[str, Any]) -> tuple[str, object]:
+        return event, data
+
+    def hear(self, event: str, arguments: tuple[object, ...]) -> tuple[str, tuple[object, ...]]:
+        return event, arguments
+
+
 def emits_of(event: Event, card: Card | None) -> tuple[Emit, ...]:
     """Return what an event is to old clients, in sending order; nothing for a type they have no word for.
 
@@ -40,15 +52,19 @@ def emits_of(event: Event, card: Card | None) -> tuple[Emit, ...]:
     dialect needs.
     """
     emits: tuple[Emit, ...] = ()
-    match event.type:
+    match event.kind:
+        case None:  # a gateway of the version to come has written it
+            pass
         case EventType.MESSAGE_NEW:
             emits = (_to_room(event, "message", _message(event)), *_to_people(event, card))
         case EventType.MESSAGE_UPDATED | EventType.MESSAGE_DELETED:
             emits = (_to_room(event, "message", _message(event)),)
         case EventType.MESSAGE_STATUS:
             emits = (_to_room(event, "messageStatus", _status(event)),)
-        case _ if event.type in CONVERSATION_EVENTS:
+        case EventType.CONVERSATION_NEW | EventType.CONVERSATION_UPDATED | EventType.CONVERSATION_ASSIGNED:
             emits = _to_people(event, card, tells_members="participants" in event.payload)
+        case kind:
+            assert_never(kind)
     for emit in emits:
         _check_json(emit.data)
     return tuple(emit for emit in emits if emit.rooms)

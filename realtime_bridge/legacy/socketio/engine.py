@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import engineio
@@ -88,6 +89,9 @@ def _size(item: Packet | None) -> int:
     return len(item.data) if item is not None and isinstance(item.data, str | bytes) else 0
 
 
+def _silence(_: str) -> None: ...
+
+
 class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library has no types
     """An Engine.IO server that cuts off a reader who does not read."""
 
@@ -98,8 +102,8 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         self.max_queued = max_queued
         self.max_queued_bytes = max_queued_bytes
         self.cut_off = 0
-        self.last_word: Packet | None = None
-        """What those are told who are cut off, and so miss something."""
+        self.last_word: Callable[[str], Packet | None] = _silence
+        """What a socket is told that is cut off, and so misses something."""
 
     def create_queue(self, *_: Any, **__: Any) -> OutgoingQueue:
         return OutgoingQueue(self.max_queued, self.max_queued_bytes)
@@ -122,7 +126,7 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
         """End a connection whose client is too slow, from where nothing may wait: what is queued is forgotten."""
         socket = self.sockets.get(sid)
         if socket is not None and not socket.queue.is_over:
-            socket.queue.end(discard=True, last=self.last_word)
+            socket.queue.end(discard=True, last=self.last_word(sid))
             self.start_background_task(self.drop, sid)
 
     async def drop(self, sid: str, *, discard: bool = False) -> None:

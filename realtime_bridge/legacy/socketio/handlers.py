@@ -83,7 +83,7 @@ class Handlers:
             raise Refused("This server is full; come again.", {"code": "too_many_connections"})
         engine_sid = self._rooms.eio_sid_from_sid(sid, NAMESPACE)
         self._sessions.add(Session(sid=sid, engine_sid=engine_sid, claims=claims, heard=heard))
-        self._rooms.greet_socket(sid, claims.user_id)
+        self._rooms.greet_socket(sid, claims.user_id, environ["asgi.scope"]["path"])
         await self._sio.enter_room(sid, user_room(claims.user_id))
 
     async def _disconnect(self, sid: str, _reason: str) -> None:
@@ -106,7 +106,7 @@ class Handlers:
             return answers.error("not_connected", "Connect first.")
         try:
             await self._pace(session)
-            answer = await self._dispatch(event, session, arguments)
+            answer = await self._dispatch(*self._rooms.dialect_of(sid).hear(event, arguments), session)
         except requests.Mistake as mistake:
             answer = answers.error(mistake.code, str(mistake))
         except ConversationsUnavailable as error:
@@ -122,7 +122,7 @@ class Handlers:
         if not await self._verbs.take(session.claims.user_id, 1, within_s=PATIENCE_S):
             raise requests.Mistake("rate_limited", f"At most {VERBS_PER_S:.0f} requests a second; wait a moment.")
 
-    async def _dispatch(self, event: str, session: Session, arguments: tuple[object, ...]) -> dict[str, Any]:
+    async def _dispatch(self, event: str, arguments: tuple[object, ...], session: Session) -> dict[str, Any]:
         match event:
             case "subscribe:conversation":
                 return await self._subscribe(session, *answers.subscription(arguments))

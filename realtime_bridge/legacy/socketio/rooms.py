@@ -1,7 +1,7 @@
 """Rooms of this process. Sends to sockets in order, and holds frames back for a socket that is still catching up."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from socketio import packet
 from socketio.async_manager import AsyncManager
 
 from realtime_bridge import metrics
+from realtime_bridge.legacy.dialect import Dialect
 from realtime_bridge.legacy.fanout.marks import NOTHING, Marks, track_of
 from realtime_bridge.legacy.frame import Emit
 
@@ -37,9 +38,11 @@ async def _expel_nobody(_: Emit) -> None: ...
 class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
     """The library's rooms; `deliver` replaces its emit, which makes a task for each recipient and each frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialects: Sequence[Dialect]) -> None:
         super().__init__()
         self.marks = Marks()
+        self._dialects = dialects
+        self._spoken: dict[str, Dialect] = {}
         self._holds: dict[str, dict[str, Hold]] = {}
         self.expel_strangers: Callable[[Emit], Awaitable[None]] = _expel_nobody
         """Called before a frame that tells who takes part; set by the handlers, who know whose socket is whose."""
@@ -51,7 +54,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         """
         if emit.members is not None:
             await self.expel_strangers(emit)
-        encoded = self.encode(emit)
+        encoded = {dialect: self._encode(emit, dialect) for dialect in self._dialects}
         if not self.marks.note(emit):  # what can fail is done: from here on everybody is sent it, or nobody was
             metrics.REPEATS_DROPPED.inc()
             return
@@ -60,7 +63,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
                 continue
             hold = self._hold(sid, emit)
             if hold is None or self._passes(engine_sid, sid, hold, emit):
-                await self.server.eio.send_packet(engine_sid, encoded)
+                await self._send(engine_sid, encoded[self.dialect_of(sid)])
 
     def sids_in(self, room: str) -> list[str]:
         return [sid for sid, _ in self._sockets_in(room)]
@@ -69,7 +72,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         """Send frames to one socket, whatever it is waiting for."""
         engine_sid = self.eio_sid_from_sid(sid, NAMESPACE)
         for emit in emits:
-            await self.server.eio.send_packet(engine_sid, self.encode(emit))
+            await self._send(engine_sid, self.encode(emit, sid))
 
     @contextlib.contextmanager
     def holding(self, sid: str, room: str, mark: int) -> Iterator[Hold]:
@@ -111,14 +114,19 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         hold = self._holds.get(sid, {}).get(room)
         return max(hold.mark if hold else NOTHING, self.marks.reached(user_id).get(room, NOTHING))
 
-    def greet_socket(self, sid: str, user_id: UUID) -> None:
-        """A user's next socket: its chat list goes on where the one before was."""
+    def dialect_of(self, sid: str) -> Dialect:
+        return self._spoken.get(sid, self._dialects[0])
+
+    def greet_socket(self, sid: str, user_id: UUID, path: str) -> None:
+        """A user's next socket, connected to `path`: its chat list goes on where the one before was."""
+        self._spoken[sid] = next((one for one in self._dialects if one.path == path.rstrip("/")), self._dialects[0])
         for track, mark in self.marks.reached(user_id).items():
             if track.startswith("list:"):
                 self._holds.setdefault(sid, {})[track] = Hold(mark=mark, waiting=None)
 
     def forget_socket(self, sid: str, user_id: UUID) -> None:
         """Remember how far a socket was that is gone."""
+        self._spoken.pop(sid, None)
         for track, hold in self._holds.pop(sid, {}).items():
             self.marks.left(user_id, track, hold.mark)
 
@@ -142,6 +150,16 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
             self.forget_hold(sid, track_of(emit))
         return True
 
-    def encode(self, emit: Emit) -> Any:
-        frame = self.server.packet_class(packet.EVENT, namespace=NAMESPACE, data=[emit.event, emit.data]).encode()
+    def encode(self, emit: Emit, sid: str) -> Any | None:
+        """Return the packet in a socket's dialect; None where that has no word for it."""
+        return self._encode(emit, self.dialect_of(sid))
+
+    def _encode(self, emit: Emit, dialect: Dialect) -> Any | None:
+        if (said := dialect.say(emit.event, emit.data)) is None:
+            return None
+        frame = self.server.packet_class(packet.EVENT, namespace=NAMESPACE, data=list(said)).encode()
         return engine_packet.Packet(engine_packet.MESSAGE, frame)
+
+    async def _send(self, engine_sid: str, encoded: Any | None) -> None:
+        if encoded is not None:
+            await self.server.eio.send_packet(engine_sid, encoded)

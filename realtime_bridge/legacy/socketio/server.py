@@ -16,6 +16,7 @@ from engineio.payload import Payload
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_bridge.legacy.conversations import Conversations
+from realtime_bridge.legacy.dialect import Dialect
 from realtime_bridge.legacy.endings import RESYNC, Endings
 from realtime_bridge.legacy.fanout.local import Fanout, LocalFanout
 from realtime_bridge.legacy.fanout.stream import RedisFanout
@@ -24,6 +25,7 @@ from realtime_bridge.legacy.incoming import Incoming
 from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio.asgi_guard import Gate
+from realtime_bridge.legacy.socketio.dialect import SocketIo
 from realtime_bridge.legacy.socketio.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.socketio.handlers import Handlers
 from realtime_bridge.legacy.socketio.heard import Heard, Log
@@ -33,7 +35,6 @@ from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
 from realtime_bridge.legacy.standing import Standing
 from realtime_bridge.shared.tokens import TokenVerifier
 
-PATH = "api/ws"
 PING_INTERVAL_S = 25  # the library's and the old clients' defaults
 PING_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 2.0  # clients that do not take the goodbye by then notice by themselves
@@ -50,7 +51,7 @@ def create(
     log: Log | None = None,
     redis_url: str | None = None,
     cors_origins: Sequence[str] = (),
-    path: str = PATH,
+    dialects: Sequence[Dialect] = (SocketIo(),),
     ping_interval_s: int = PING_INTERVAL_S,
     ping_timeout_s: int = PING_TIMEOUT_S,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
@@ -66,7 +67,7 @@ def create(
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
     logger = logging.getLogger(LIBRARY_LOGGER)
     logger.setLevel(logging.ERROR)  # the library warns about what any stranger can provoke
-    rooms = Rooms()
+    rooms = Rooms(dialects)
     sio = GuardedSocketServer(
         client_manager=rooms,
         async_mode="asgi",
@@ -80,7 +81,9 @@ def create(
         engineio_logger=logger,
     )
     sio.connect_timeout_s = connect_timeout_s
-    sio.eio.last_word = rooms.encode(RESYNC.emit())
+    sio.eio.last_word = lambda engine_sid: rooms.encode(
+        RESYNC.emit(), rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or ""
+    )
     sessions = Sessions(per_user=max_sockets_per_user)
     heard = Heard(log, rooms)
 
@@ -114,7 +117,7 @@ def create(
         limit=limit,
         endings=endings,
         heard=heard,
-        path=path,
+        paths=[dialect.path for dialect in dialects],
     )
 
 
@@ -132,9 +135,9 @@ class LegacyServer:
         limit: MessageLimit,
         endings: Endings,
         heard: Heard,
-        path: str,
+        paths: Sequence[str],
     ) -> None:
-        self.path = f"/{path.strip('/')}"
+        self.path = paths[0]
         self.sessions = sessions
         self.engine: BoundedEngine = sio.eio
         self._handlers = handlers
@@ -144,8 +147,7 @@ class LegacyServer:
         self._endings = endings
         self._heard = heard
         self._stopping = False
-        library = socketio.ASGIApp(sio, socketio_path=path)
-        self.app: ASGIApp = Gate(library, engine=sio.eio, is_open=lambda: self.is_ready, is_known=self._is_known)
+        self._apps = {path: self._gate(socketio.ASGIApp(sio, socketio_path=path)) for path in paths}
 
     @property
     def is_ready(self) -> bool:
@@ -156,16 +158,19 @@ class LegacyServer:
     def socket_count(self) -> int:
         return len(self.sessions)
 
+    def _gate(self, library: ASGIApp) -> ASGIApp:
+        return Gate(library, engine=self.engine, is_open=lambda: self.is_ready, is_known=self._is_known)
+
     def _is_known(self, engine_sid: str) -> bool:
         return self.sessions.find(self._rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or "") is not None
 
     def around(self, other: ASGIApp) -> ASGIApp:
-        """Return an app that gives sockets the path of this server, and everything else (lifespan too) to `other`."""
+        """Return an app that gives sockets the paths of this server, and everything else (lifespan too) to `other`."""
 
         async def route(scope: Scope, receive: Receive, send: Send) -> None:
             path = scope.get("path", "")
-            mine = path == self.path or path.startswith(f"{self.path}/")
-            await (self.app if mine else other)(scope, receive, send)
+            mine = (app for at, app in self._apps.items() if path == at or path.startswith(f"{at}/"))
+            await next(mine, other)(scope, receive, send)
 
         return route
 

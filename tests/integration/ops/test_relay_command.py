@@ -12,7 +12,8 @@ from psycopg.rows import DictRow
 from ops.cli.main import main
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.relay.sink import SINKS, SinkUnavailable
+from realtime_bridge.relay.sink import SinkUnavailable
+from realtime_bridge.wiring.relays import SINKS
 from tests.factories import append_message, make_conversation, make_user
 from tests.fakes import RecordingSink
 from tests.relays import held_relay, run

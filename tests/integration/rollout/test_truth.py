@@ -19,13 +19,12 @@ from ops.cli.main import main
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.relay.sink import SINKS
 from realtime_bridge.settings import Settings
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService
 from realtime_bridge.wiring.legacy import create_legacy
-from realtime_bridge.wiring.relays import create_heartbeat, create_relays
+from realtime_bridge.wiring.relays import SINKS, create_heartbeat, create_relays
 from realtime_bridge.wiring.rollout import create_rollout
 from tests.factories import append_message, make_conversation, make_user
 from tests.integration.rollout.operator import KEEPER, Operator
