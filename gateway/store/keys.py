@@ -49,7 +49,7 @@ def insert(
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    return _SQL.find_row(connection, "find", _ROW, id=key_id)
+    return next(iter(list_by_ids(connection, [key_id])), None)
 
 
 def list_by_ids(connection: Connection, key_ids: Sequence[str]) -> list[ApiKey]:

@@ -6,24 +6,8 @@ values (%(id)s, %(account_id)s, %(name)s, %(env)s, %(prefix)s, %(secret_hash)s, 
 returning id, user_id as account_id, name, env, prefix, secret_hash, scopes, rate_limit, send_rate_limit, created_at,
     expires_at, revoked_at, last_used_at, replaced_by
 
--- name: find
--- A key the worker does not know yet, or no longer trusts, with what its account may and wants.
-select k.id, k.user_id as account_id, k.name, k.env, k.prefix, k.secret_hash, k.scopes, k.rate_limit, k.send_rate_limit,
-    k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by, strongest.account_rate_limit,
-    strongest.account_send_rate_limit, exists (
-        select from public.chat_account_settings s where s.account_id = k.user_id and s.content_html
-    ) as wants_html
-from chat_api_keys k
-cross join lateral (
-    select max(o.rate_limit) as account_rate_limit, max(o.send_rate_limit) as account_send_rate_limit
-    from chat_api_keys o
-    where o.user_id = k.user_id and o.revoked_at is null and (o.expires_at is null or o.expires_at > now())
-        and (o.rate_limit is not null or o.send_rate_limit is not null)
-) as strongest
-where k.id = %(id)s
-
 -- name: list_by_ids
--- The state of everything a worker has cached, in one round trip.
+-- With what their accounts may and want: one key, or the state of everything that a worker has cached, in one round trip.
 select k.id, k.user_id as account_id, k.name, k.env, k.prefix, k.secret_hash, k.scopes, k.rate_limit, k.send_rate_limit,
     k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by, strongest.account_rate_limit,
     strongest.account_send_rate_limit, exists (

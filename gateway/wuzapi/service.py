@@ -68,7 +68,7 @@ def _store(connection: Connection, channel: Channel, inbound: Inbound) -> Result
         if not store.remember(connection, channel.id, conversation_id, inbound.provider_message_id):
             return Result.DUPLICATE
         for part in range(len(inbound.parts)):
-            store.append_message(connection, channel.id, conversation_id, inbound, part)
+            store.append_message(connection, channel, conversation_id, inbound, part)
     return Result.STORED
 
 

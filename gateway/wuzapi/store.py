@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.messages import Direction, MessageStatus
+from gateway.domain.messages import MessageStatus
 from gateway.wuzapi.events import PHONE, Inbound, Receipt
+from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.shared import sql
 from realtime_bridge.wuzapi.channels import ORIGIN
 
@@ -66,30 +67,32 @@ def remember(connection: Connection, channel_id: UUID, conversation_id: int, pro
     return _SQL.run(connection, "remember", **values) > 0
 
 
-def append_message(
-    connection: Connection, channel_id: UUID, conversation_id: int, inbound: Inbound, part: int
-) -> int | None:
-    """Store one part of a message with its event; None when the conversation is gone."""
-    is_incoming = inbound.direction is Direction.INCOMING
+def append_message(connection: Connection, channel: Channel, conversation_id: int, inbound: Inbound, part: int) -> None:
+    """Store one part of a message with its event; where it came from keeps the sink from sending it back."""
     details: dict[str, object] = dict(inbound.details)
     if len(inbound.parts) > 1:
         details |= {"part": part + 1, "parts": len(inbound.parts)}
-    values = {
-        "channel_id": channel_id,
-        "conversation_id": conversation_id,
-        "event_id": uuid4(),
-        "direction": inbound.direction.value,
-        "message_type": inbound.message_type.value,
-        "content": inbound.parts[part],
-        "status": (MessageStatus.DELIVERED if is_incoming else MessageStatus.SENT).value,
-        "provider_message_id": inbound.provider_message_id,
-        "sender_id": inbound.sender,
-        "quoted_id": inbound.quoted_id,
-        "metadata": json.dumps({"wuzapi": details}),
-        "unread": 1 if is_incoming else 0,
-        "origin": ORIGIN,
-    }
-    return _SQL.find_value(connection, "append_message", **values)
+    known = {"channel_id": channel.id, "provider_message_id": inbound.provider_message_id}
+    quoted = {"channel_id": channel.id, "conversation_id": conversation_id, "quoted_id": inbound.quoted_id}
+    new = NewMessage(
+        content=inbound.parts[part],
+        direction=inbound.direction,
+        message_type=inbound.message_type,
+        sender_id=inbound.sender,
+        reply_to_id=_SQL.find_value(connection, "find_quoted", **quoted) if inbound.quoted_id else None,
+        metadata=json.dumps({"wuzapi": details}),
+    )
+    values = new.values(
+        channel.account_id,
+        conversation_id,
+        uuid4(),
+        status_sent=MessageStatus.SENT.value,
+        provider_message_id=inbound.provider_message_id,
+        origin=ORIGIN,
+    )
+    row = connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values).fetchone()
+    if row is not None:  # else the conversation is gone
+        _SQL.run(connection, "name_message", message_id=row[0], **known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

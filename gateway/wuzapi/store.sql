@@ -37,42 +37,14 @@ values (%(channel_id)s, %(provider_message_id)s, %(conversation_id)s)
 on conflict (channel_id, provider_message_id) do nothing
 returning true
 
--- name: append_message
--- As any message is appended (store/messages.sql), with the provider's id, and with where it came from, so that the sink
--- does not send it back.
-with conversation as (
-    update conversations set
-        last_seq = last_seq + 1,
-        last_message_at = clock_timestamp(),
-        updated_at = clock_timestamp(),
-        last_message_preview = crossfade.preview(%(content)s, %(message_type)s),
-        unread_count = unread_count + %(unread)s
-    where id = %(conversation_id)s
-    returning id, user_id, last_seq, last_message_at, updated_at
-), message as (
-    insert into chat_messages (account_id, conversation_id, seq, event_id, direction, message_type, content, status,
-        provider_message_id, sender_id, reply_to_id, metadata, created_at, updated_at)
-    select user_id, id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
-        %(provider_message_id)s, %(sender_id)s, (
-            select quoted.message_id from chat_channel_messages quoted
-            where quoted.channel_id = %(channel_id)s and quoted.provider_message_id = %(quoted_id)s
-                and quoted.conversation_id = conversation.id
-        ), %(metadata)s::jsonb, last_message_at, updated_at
-    from conversation
-    returning *
-), event as (
-    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, origin, created_at)
-    select message.event_id, conversation.user_id, message.conversation_id, message.seq, 'message.new',
-        crossfade.message_payload(message, message.event_id, message.seq), %(origin)s, message.created_at
-    from message, conversation
-), named as (
-    -- A text in several parts is known by its first.
-    update chat_channel_messages known set message_id = message.id
-    from message
-    where known.channel_id = %(channel_id)s and known.provider_message_id = %(provider_message_id)s
-        and known.message_id is null
-)
-select id from message
+-- name: find_quoted
+select message_id from chat_channel_messages
+where channel_id = %(channel_id)s and provider_message_id = %(quoted_id)s and conversation_id = %(conversation_id)s
+
+-- name: name_message
+-- A text in several parts is known by its first.
+update chat_channel_messages set message_id = %(message_id)s
+where channel_id = %(channel_id)s and provider_message_id = %(provider_message_id)s and message_id is null
 
 -- name: find_targets
 -- The message that the provider calls so, all of its parts, as long as it is there.

@@ -13,16 +13,16 @@ with conversation as (
     returning id, user_id, last_seq, last_message_at, updated_at
 ), message as (
     insert into chat_messages (account_id, conversation_id, seq, event_id, direction, message_type, content, status,
-        client_message_id, sender_id, reply_to_id, metadata, attachments, created_at, updated_at)
+        client_message_id, provider_message_id, sender_id, reply_to_id, metadata, attachments, created_at, updated_at)
     select user_id, id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
-        %(client_message_id)s, %(sender_id)s, %(reply_to_id)s, %(metadata)s::jsonb, %(attachments)s::jsonb,
-        last_message_at, updated_at
+        %(client_message_id)s, %(provider_message_id)s, %(sender_id)s, %(reply_to_id)s, %(metadata)s::jsonb,
+        %(attachments)s::jsonb, last_message_at, updated_at
     from conversation
     returning *
 ), event as (
-    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)
+    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, origin, created_at)
     select message.event_id, conversation.user_id, message.conversation_id, message.seq, 'message.new',
-        crossfade.message_payload(message, message.event_id, message.seq), message.created_at
+        crossfade.message_payload(message, message.event_id, message.seq), %(origin)s, message.created_at
     from message, conversation
     returning payload
 )

@@ -52,10 +52,6 @@ class ProjectKeys:
             return self._own[kid]
         return self._fetched.get(kid) if self._clock() - self._fetched_at < STALE_S else None
 
-    @property
-    def is_asking(self) -> bool:
-        return self._asking is not None
-
     async def prepare(self, kid: str) -> None:
         """Ask the project if this key is not known; if it has not been seen there for a while, too. Raises nothing."""
         if self._url is None or kid in self._own:

@@ -1,13 +1,13 @@
 """How often the gate errs, by simulation: windows of 500 events with a true error rate, walked as the keeper does.
 
 Run by hand: `.venv/bin/python -m tests.bench.bench_gates [--windows 100000] [--runs 5000] [--json]`. The suite runs a
-smaller size with fixed seeds (tests/unit/rollout/test_gates.py).
+smaller size with fixed seeds (tests/unit/rollout/test_gate_simulation.py).
 """
 
 import argparse
 import json
 
-from tests.unit.rollout.test_gates import Simulation, rollbacks
+from tests.unit.rollout.test_gate_simulation import Simulation, rollbacks
 
 HEALTHY = (0.001, 0.005, 0.008)
 SICK = (0.015, 0.02, 0.03, 0.05)

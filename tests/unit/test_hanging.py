@@ -135,11 +135,18 @@ def test_in_a_worker_it_ends_that_worker_alone(written: Path) -> None:
 
 @pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL", "the tests are killed", "the group is killed"])
 def test_whatever_ends_the_run_no_process_stays(written: Path, way: str) -> None:
-    """Signals to the process that was started, a kill of the one that runs the tests, and of both at once."""
+    """Signals to the process that was started, a kill of the one that runs the tests, and of both at once.
+
+    As a shell starts what runs in the background: with SIGINT ignored.
+    """
     is_group = way == "the group is killed"
     written.write_text(CHILDREN.replace("{fixtures}", "postgres_server, redis_url" if is_group else "redis_url"))
     with subprocess.Popen(
-        [*command(written), "-s"], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command(written), "-s"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as started:
         assert started.stdout is not None
         child = next(int(found[1]) for line in started.stdout if (found := re.search(r"CHILD (\d+)", line)))

@@ -46,19 +46,21 @@ def gateway(
 
 
 def test_half_bodies_without_a_key_cut_nobody(gateway: Attacked) -> None:
-    """Beside 1,200 of 16 kB that never go on, thirty honest bodies of 40 kB, slow ones, are taken whole."""
+    """Beside 1,200 of 16 kB that never go on, thirty honest bodies of 40 kB are taken whole: slow ones, half of which
+    were there before, and half come then.
+    """
     conversation = make_conversation(gateway.conn, gateway.account)
     body = _messages(40_000)
     lines = (f"X-API-Key: {gateway.key}", JSON, f"Content-Length: {len(body)}", "Connection: close")
     begun = head("POST", f"{LIST}/{conversation}/messages:import", *lines) + body[:30_000]
-    with gateway.sockets(30, begun) as honest, contextlib.ExitStack() as crowd:
+    with gateway.sockets(15, begun) as early, contextlib.ExitStack() as crowd:
         for path in (LIST, f"/hooks/wuzapi/{uuid4()}", "/api/v1/openapi.json"):
             half = head("POST", path, JSON, "Content-Length: 40000") + b"{" * 16_000
             crowd.enter_context(gateway.sockets(400, half))
         gateway.bystander_is_served()  # and by then the crowd was read
-        for client in honest:
+        for client in (*early, *crowd.enter_context(gateway.sockets(15, begun))):
             client.sendall(body[30_000:])
-        assert [answer(client)[:12] for client in honest] == [b"HTTP/1.1 200"] * 30
+            assert answer(client)[:12] == b"HTTP/1.1 200"
 
 
 def test_unproven_webhooks_take_no_place_of_a_key(gateway: Attacked) -> None:
@@ -77,6 +79,16 @@ def test_unproven_webhooks_take_no_place_of_a_key(gateway: Attacked) -> None:
         wrong = {"x-hmac-signature": secrets.token_hex(32)}
         status = gateway.server.request("POST", _make_channel(gateway, gateway.key), None, own, wrong)[0]
         assert status == 401, "it was read"
+
+
+def test_a_webhook_that_may_not_be_signed_is_refused_before_its_body(gateway: Attacked) -> None:
+    """Its channel is known, and eight megabytes are waited for by nobody: they would prove nothing."""
+    path = _make_channel(gateway, make_key(gateway.conn, make_user(gateway.conn)))
+    for lines in ((), ("x-hmac-signature: none",)):
+        with gateway.sockets(1, head("POST", path, JSON, *lines, "Content-Length: 8000000")) as (client,):
+            said = answer(client)
+        assert said.startswith(b"HTTP/1.1 401 "), said
+        assert b"signature_invalid" in said
 
 
 def _messages(size_bytes: int) -> bytes:

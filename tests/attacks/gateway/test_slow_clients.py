@@ -1,5 +1,6 @@
 """Clients that are slow on purpose, or because their line is: they cost nobody anything but themselves."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,33 +14,54 @@ from tests.attacks.gateway.crowded import LIST, Attacked, answer, attacked, head
 from tests.waiting import wait_for
 
 PATIENCE_S = 2
+LONG_S = 60  # four times a client's patience: who waits for a place that is held is not served
+MORE_THAN_THREADS = 800
 HOOK = f"/hooks/wuzapi/{uuid4()}"
 SIGNED = f"x-hmac-signature: {secrets.token_hex(32)}"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 300_000
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path, postgres_server: EmbeddedPostgres, template_database: str, redis_url: str, patience_s: int
+) -> Iterator[Attacked]:
+    """One worker, which gets all of it, with as few threads as may be."""
+    variables = {
+        "CROSSFADE_GATEWAY_WORKERS": "1",
+        "CROSSFADE_STORAGE": "directory",
+        "CROSSFADE_STORAGE_DIR": str(directory / "files"),
+        "CROSSFADE_SECRETS_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "CROSSFADE_MAX_WAITERS": "8",
+        "CROSSFADE_REQUEST_TIMEOUT_S": str(patience_s),
+    }
+    with attacked(directory, postgres_server, template_database, f"{redis_url}?db=11", **variables) as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, template_database: str, redis_url: str
 ) -> Iterator[Attacked]:
-    directory: Path = tmp_path_factory.mktemp("slow-clients")
-    variables = {
-        "CROSSFADE_STORAGE": "directory",
-        "CROSSFADE_STORAGE_DIR": str(directory / "files"),
-        "CROSSFADE_SECRETS_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        "CROSSFADE_MAX_WAITERS": "8",  # fewer threads to occupy
-        "CROSSFADE_REQUEST_TIMEOUT_S": str(PATIENCE_S),
-    }
-    with attacked(directory, postgres_server, template_database, f"{redis_url}?db=11", **variables) as running:
-        yield running
+    directory = tmp_path_factory.mktemp("slow-clients")
+    with running(directory, postgres_server, template_database, redis_url, PATIENCE_S) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def patient(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, template_database: str, redis_url: str
+) -> Iterator[Attacked]:
+    directory = tmp_path_factory.mktemp("patient")
+    with running(directory, postgres_server, template_database, redis_url, LONG_S) as gateway:
+        yield gateway
 
 
 @pytest.mark.parametrize("size", [1_000, 8_000_000])
-def test_silent_bodies_stop_nobody(gateway: Attacked, size: int) -> None:
-    """Forty webhooks without a key that send one byte and stop: more than there are places, and nobody notices."""
+def test_silent_bodies_stop_nobody(patient: Attacked, size: int) -> None:
+    """Webhooks without a key that send one byte and stop: more than there are threads, and nobody notices."""
     sent = head("POST", HOOK, SIGNED, "Content-Type: application/json", f"Content-Length: {size}") + b"{"
-    with gateway.sockets(40, sent):
-        gateway.bystander_is_served()
+    with patient.sockets(MORE_THAN_THREADS, sent):
+        patient.bystander_is_served()
 
 
 def test_an_unknown_channel_is_refused_before_its_body(gateway: Attacked) -> None:
@@ -91,21 +113,32 @@ def test_what_is_too_large_ends_its_connection(gateway: Attacked, size: int, sen
     assert b"\r\nConnection: close\r\n" in said
 
 
-def test_slow_uploads_hold_no_place(gateway: Attacked) -> None:
-    """As many honest photo uploads as there are places, all half done: everybody else is served, then they finish."""
+def test_slow_uploads_hold_no_place(patient: Attacked) -> None:
+    """More honest photo uploads than there are places, all half done: everybody else is served, then they finish."""
     ready = []
     for _ in range(16):
         new = {"fileName": "a.png", "contentType": "image/png", "sizeBytes": len(PNG)}
-        status, document, _ = gateway.server.request("POST", "/api/v1/chat/attachments", gateway.key, new)
+        status, document, _ = patient.server.request("POST", "/api/v1/chat/attachments", patient.key, new)
         assert status == 201
         ready.append(path_of(document["data"]["upload"]["url"]))
-    with gateway.sockets(16) as clients:
+    with patient.sockets(16) as clients:
         for client, path in zip(clients, ready, strict=True):
             client.sendall(head("PUT", path, f"Content-Length: {len(PNG)}", "Connection: close") + PNG[:100_000])
-        gateway.bystander_is_served()
+        patient.bystander_is_served()
         for client in clients:
             client.sendall(PNG[100_000:])
         assert {answer(client)[:12] for client in clients} == {b"HTTP/1.1 200"}
+
+
+def test_slow_imports_hold_no_place(patient: Attacked) -> None:
+    """As many of one account, half done: its other requests are served as well, and then they are answered."""
+    lines = (f"X-API-Key: {patient.key}", "Content-Type: application/json", "Content-Length: 200000")
+    begun = head("POST", f"{LIST}/1/messages:import", *lines, "Connection: close") + b" " * 100_000
+    with patient.sockets(16, begun) as clients:
+        patient.bystander_is_served()
+        for client in clients:
+            client.sendall(b" " * 100_000)
+        assert {answer(client)[:12] for client in clients} == {b"HTTP/1.1 400"}, "read whole, and no JSON"
 
 
 def test_an_answer_is_kept_for_whoever_comes_to_it_late(gateway: Attacked) -> None:
@@ -118,7 +151,7 @@ def test_an_answer_is_kept_for_whoever_comes_to_it_late(gateway: Attacked) -> No
         assert answer(client).count(b"HTTP/1.1 200 ") == 24
 
 
-def test_an_answer_that_nobody_takes_holds_no_thread(gateway: Attacked) -> None:
-    """Hundreds of clients ask again and again for the largest page there is without a key, and read nothing."""
-    with gateway.sockets(500, head("GET", "/api/v1/openapi.json") * 24, receive_bytes=2_048):
-        gateway.bystander_is_served()
+def test_an_answer_that_nobody_takes_holds_no_thread(patient: Attacked) -> None:
+    """More clients than there are threads ask again and again for the largest page without a key, and read nothing."""
+    with patient.sockets(MORE_THAN_THREADS, head("GET", "/api/v1/openapi.json") * 24, receive_bytes=2_048):
+        patient.bystander_is_served()

@@ -161,7 +161,7 @@ def test_an_outage_of_the_project_sends_nobody_away_at_once() -> None:
             project.status = 503
             clock.now += FRESH_S
             assert isinstance(await check(keys, "ES256"), Claims)
-            while project.asked < 2 or keys.is_asking:  # noqa: ASYNC110 - as above
+            while project.asked < 2 or keys._asking:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
             clock.now += STALE_S - FRESH_S
             assert await check(keys, "ES256") == "token_invalid"

@@ -1,52 +1,16 @@
 """When the dial goes on, waits or goes back."""
 
-import random
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout.dial.errors import PolicyRefused
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import findings, latency
 from realtime_bridge.rollout.gate.findings import Outcome
-from realtime_bridge.rollout.gate.policy import HORIZON, Policy
-from realtime_bridge.rollout.gate.slots import SLOT_S, Sample, Window
-from realtime_bridge.rollout.gate.verdict import FailureRun, Verdict, judge
-from realtime_bridge.rollout.gate.windows import GateWindow, cut
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy()
-FAST, SLOW = 20.0, 900.0
-
-
-def sample(side: Side, sent: int = 500, *, errors: int = 0, slow: int = 0, **counts: Any) -> Sample:
-    """A side's window with `sent` events, `slow` of them late."""
-    lost = counts.get("lost", 0)
-    histogram = latency.histogram([FAST] * (sent - slow) + [SLOW] * slow)
-    return Sample(
-        side=side, sent=sent, seen=sent - lost, attempts=sent, errors=errors, latency_counts=histogram, **counts
-    )
-
-
-def window(number: int = 1, *, legacy: Sample | None = None, supabase: Sample | None = None) -> GateWindow:
-    return GateWindow(
-        number=number,
-        started_at=START + timedelta(minutes=number),
-        ended_at=START + timedelta(minutes=number + 1),
-        legacy=legacy or sample(Side.LEGACY),
-        supabase=supabase or sample(Side.SUPABASE),
-    )
-
-
-def verdict(*windows: GateWindow, failures: dict[Side, int] | None = None) -> Verdict:
-    runs = {side: FailureRun(count=count, cause="hung up") for side, count in (failures or {}).items()}
-    return judge(windows, POLICY, failures_now=runs)
-
-
-def new(**values: int) -> GateWindow:
-    return window(supabase=sample(Side.SUPABASE, **values))
+from realtime_bridge.rollout.gate.policy import HORIZON
+from realtime_bridge.rollout.gate.slots import Sample
+from realtime_bridge.rollout.gate.verdict import FailureRun, judge
+from tests.unit.rollout.gates import FAST, POLICY, new, sample, verdict, window
 
 
 def test_three_good_windows_pass() -> None:
@@ -161,94 +125,6 @@ def test_every_figure_that_decided_is_told() -> None:
     assert errors == [
         {"side": "supabase", "criterion": "errors", "outcome": "fail", "value": 0.03, "limit": 0.01, "samples": 500}
     ]
-
-
-def slot(side: Side, number: int, sent: int) -> Window:
-    values = {name: getattr(sample(side, sent), name) for name in Sample.__slots__}
-    return Window(window_start=START + timedelta(seconds=number * SLOT_S), **values)
-
-
-def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
-    """A minute with traffic is a window; without, it is longer, up to the maximum, and then holds."""
-    busy = [slot(side, n, 100) for n in range(24) for side in Side]
-    closed, rest = cut(busy, POLICY, started_at=START, first_number=4)
-    assert [(w.number, w.supabase.sent) for w in closed] == [(4, 1200), (5, 1200)]
-    assert closed[0].ended_at == closed[1].started_at == START + timedelta(seconds=60)
-    assert rest is None
-    quiet = [slot(side, n, 10) for n in range(60) for side in Side]
-    closed, rest = cut(quiet, POLICY, started_at=START, first_number=1)
-    assert [w.ended_at - w.started_at for w in closed] == [timedelta(seconds=250)]
-    silent = [slot(Side.LEGACY, n, 100) for n in range(181)]
-    closed, rest = cut(silent, POLICY, started_at=START, first_number=1)
-    assert [w.ended_at - w.started_at for w in closed] == [timedelta(seconds=900)]
-    assert rest is not None
-    assert verdict(*closed).outcome is Outcome.HOLD
-
-
-@pytest.mark.parametrize(
-    ("changes", "word"),
-    [
-        ({"colour": 1}, "'colour'"),
-        ({"window_s": "long"}, "window_s"),
-        ({"window_s": 0}, "window_s"),
-        ({"window_s": 2}, "5 s"),
-        ({"p95_ms": 501}, "bound"),
-        ({"fail_windows": 4}, "of_windows"),
-        ({"error_percent": 100}, "error_percent"),
-    ],
-)
-def test_a_senseless_policy_is_refused(changes: dict[str, Any], word: str) -> None:
-    """The sentence names the setting."""
-    with pytest.raises(PolicyRefused, match=word):
-        Policy.of(changes)
-
-
-def test_a_policy_is_stored_as_what_differs() -> None:
-    """Later defaults reach whoever changed nothing."""
-    assert Policy.of({"window_s": "30", "error_percent": 2}).changes() == {"window_s": 30, "error_percent": 2.0}
-    assert Policy.of({}).changes() == {}
-
-
-class Simulation:
-    """Windows of 500 events with a true error rate; what the gate says after each."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-
-    def windows(self, rate: float, count: int) -> Sequence[GateWindow]:
-        return [window(n, supabase=new(errors=self.errors(rate)).supabase) for n in range(count)]
-
-    def errors(self, rate: float) -> int:
-        return sum(self.random.random() < rate for _ in range(500))
-
-
-def rollbacks(windows: Sequence[GateWindow]) -> int:
-    """How often the gate turns back while it walks over `windows`, starting afresh after each time."""
-    count, start = 0, 0
-    for end in range(1, len(windows) + 1):
-        if judge(windows[max(start, end - HORIZON) : end], POLICY, failures_now={}).outcome is Outcome.FAIL:
-            count, start = count + 1, end
-    return count
-
-
-def test_a_healthy_side_is_not_rolled_back() -> None:
-    """0.5 % errors for 10,000 windows: not 1 % of them turn back, and in fact none does."""
-    assert rollbacks(Simulation(seed=7).windows(0.005, 10_000)) == 0
-
-
-def test_a_sick_side_is_caught_within_three_windows() -> None:
-    """3 % errors: at least 99 of 100 rollouts turn back by the third window."""
-    simulation = Simulation(seed=11)
-    caught = sum(rollbacks(simulation.windows(0.03, 3)) > 0 for _ in range(1_000))
-    assert caught >= 990
-
-
-def test_a_sick_side_is_caught_as_fast_after_a_long_healthy_time() -> None:
-    """Good windows of the past do not outvote three bad ones."""
-    simulation = Simulation(seed=13)
-    healthy = list(simulation.windows(0.005, HORIZON))
-    caught = sum(rollbacks([*healthy, *simulation.windows(0.03, 3)]) > 0 for _ in range(100))
-    assert caught >= 99
 
 
 def test_every_criterion_has_words() -> None:

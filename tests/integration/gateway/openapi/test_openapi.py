@@ -1,34 +1,25 @@
-"""The description is of this API: every route is in it, with the models that its view reads, and pages need nothing."""
+"""The description is of this API: every route is in it, with the models that its view reads."""
 
-import importlib
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
-from flask import Flask, Response, jsonify
+from flask import Flask
 
-from gateway.app import ROUTES
-from gateway.database import Database
-from gateway.domain.keys import Scope
-from gateway.http.idempotency import Idempotency
-from gateway.http.registration import register
-from gateway.http.routes import Deprecation, Proof, Route
+from gateway.http.routes import Deprecation
 from gateway.openapi import words
 from gateway.openapi.document import build
 from gateway.openapi.pages.problems import ADVICE, problem_types
 from gateway.openapi.pages.site import Site
 from gateway.shapes.catalogue import KINDS
-from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
+from tests.integration.gateway.openapi.conftest import OURS, described
 
 TESTS = Path(__file__).parents[3]
 ROOT = TESTS.parent
-OURS = [route for route in ROUTES if route.proof is Proof.KEY]
 KEYWORDS = frozenset(  # of JSON Schema 2020-12 and OpenAPI 3.1
     [
         "$ref",
@@ -60,121 +51,13 @@ KEYWORDS = frozenset(  # of JSON Schema 2020-12 and OpenAPI 3.1
         "uniqueItems",
     ]
 )
-# Of an id that nobody has: the table is about who may ask, and what is not there is 404 for whoever may.
-NOBODY = "b0000000-0000-4000-8000-000000000009"
-IDS = {"key_id": "nobody", "user_id": NOBODY, "attachment_id": NOBODY, "channel_id": NOBODY}
-
-
-@pytest.fixture(scope="module")
-def document(running_app: Flask) -> dict[str, Any]:
-    answer = running_app.test_client().get("/api/v1/openapi.json")
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.get_json()
-    return found
-
-
-def _described(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield path, method.upper(), operation
 
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     """A route that says no summary, or not what it answers, fails here; and each is in the document."""
-    assert {operation["operationId"] for _, _, operation in _described(document)} == {r.endpoint for r in OURS}
+    assert {operation["operationId"] for _, _, operation in described(document)} == {r.endpoint for r in OURS}
     assert [route.endpoint for route in OURS if not (route.summary and route.tag)] == []
     assert [route.endpoint for route in OURS if (route.answer is None) is not (route.status == 204)] == []
-
-
-def test_no_area_is_forgotten(app: Flask) -> None:
-    """Every module with routes is in the one list of them."""
-    files = [file for file in (ROOT / "gateway").rglob("*.py") if "\nROUTES = " in file.read_text()]
-    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
-    written = [route for name in names for route in importlib.import_module(name).ROUTES]
-    assert {route.endpoint for route in written} == {rule.endpoint for rule in app.url_map.iter_rules()}
-
-
-def test_a_view_without_a_record_is_refused() -> None:
-    """And so is one that asks for what nobody gives, or takes no notice of a part of its path."""
-    app, once = Flask(__name__, static_folder=None), Idempotency(Database("", pool_size=1))
-
-    def list_news(database: Database, news_id: int) -> Response:
-        return jsonify(news_id, str(database))
-
-    register(app, (), {}, once)
-    with pytest.raises(TypeError, match="route"):
-        app.add_url_rule("/news", "news", list_news)
-    with pytest.raises(TypeError, match=r"news\.list_news: nobody gives, or takes, database, news_id, page"):
-        register(app, [Route("GET", "/news/<page>", list_news, area="news")], {}, once)
-
-
-def test_every_route_wants_its_scope_and_no_other(
-    document: dict[str, Any], new_account: Callable[..., Account]
-) -> None:
-    """Each path and method of the document with a key of each single scope: one opens it, the others are 403."""
-    accounts = {scope: new_account(scopes=[scope.value]) for scope in Scope}
-    for path, method, operation in _described(document):
-        url = re.sub(r"\{(\w+)\}", lambda found: str(IDS.get(found[1], 999_999)), path)
-        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-        sent = {} if example is None else {"json": example}
-        opened = set()
-        for scope, account in accounts.items():
-            answer = account.open(method, url, headers={"If-Match": "*"}, **sent)
-            assert answer.status_code < 500, (method, path)
-            if answer.status_code == 403 and answer.get_json(force=True)["code"] == "scope_missing":
-                assert f'scope="{_wanted(operation)}"' in answer.headers["WWW-Authenticate"]
-            else:
-                opened.add(scope.value)
-        assert opened == {_wanted(operation)}, (method, path)
-
-
-def test_every_route_refuses_parameters_that_it_does_not_have(
-    document: dict[str, Any], new_account: Callable[..., Account]
-) -> None:
-    """By name and before anything is done, also where a route has none at all."""
-    account = new_account(scopes=[scope.value for scope in Scope], rate_limit=1_000)
-    for path, method, _ in _described(document):
-        url = re.sub(r"\{(\w+)\}", lambda found: str(IDS.get(found[1], 999_999)), path)
-        answer = problem(account.open(method, f"{url}?nonsense=1"), 422, "validation_failed")
-        faults = {(fault["code"], fault["parameter"]) for fault in answer["errors"]}
-        assert ("unknown_parameter", "nonsense") in faults, (method, path)
-
-
-def _wanted(operation: dict[str, Any]) -> str:
-    found = re.search(r"Needs the scope `([a-z:]+)`", operation["description"])
-    assert found is not None
-    return found[1]
-
-
-def test_every_scope_is_of_use() -> None:
-    """Each one that a key can have opens something."""
-    assert {route.scope for route in OURS} == set(Scope)
-
-
-def test_what_belongs_to_others_is_not_there(
-    document: dict[str, Any], account: Account, new_account: Callable[..., Account]
-) -> None:
-    """Each path with ids, with the ids of another account: 404, as for ids that nobody has."""
-    conversation = account.make_conversation()
-    message = account.send(conversation)["id"]
-    key = data(account.post("/keys", {"name": "x", "scopes": ["chat:read"]}))["id"]
-    file = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": 9}
-    attachment = data(account.post("/attachments", file))["id"]
-    webhook = data(account.post("/webhooks", {"url": "https://example.com/hooks"}))["id"]
-    (secret,) = data(account.get(f"/webhooks/{webhook}/secrets"))
-    (delivery,) = data(account.get(f"/webhooks/{webhook}/deliveries"))
-    channel = data(account.post("/channels", {"name": "a", "baseUrl": WUZAPI_URL, "token": "t"}))["id"]
-    ids = {"conversation_id": conversation, "message_id": message, "key_id": key, "attachment_id": attachment}
-    ids |= {"user_id": account.id, "channel_id": channel, "webhook_id": webhook}
-    ids |= {"secret_id": secret["id"], "delivery_id": delivery["id"]}
-    stranger = new_account()
-    for path, method, operation in _described(document):
-        if "{" not in path:
-            continue
-        url = re.sub(r"\{(\w+)\}", lambda found: str(ids[found[1]]), path)
-        example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-        sent = {} if example is None else {"json": example}
-        problem(stranger.open(method, url, headers={"If-Match": "*"}, **sent), 404, "not_found")
 
 
 def test_every_example_is_accepted_by_its_model() -> None:
@@ -188,7 +71,7 @@ def test_every_example_is_accepted_by_its_model() -> None:
 def test_schemas_speak_json_schema(document: dict[str, Any]) -> None:
     """A bound under a name that no reader knows bounds nothing."""
     shown = [*document["components"]["schemas"].values()]
-    shown += [one["schema"] for _, _, operation in _described(document) for one in operation["parameters"]]
+    shown += [one["schema"] for _, _, operation in described(document) for one in operation["parameters"]]
     assert {word for schema in shown for word in _keywords(schema)} <= KEYWORDS
 
 
@@ -210,7 +93,7 @@ def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
     mute = [place for place, schema in _properties(document, "") if not words.said(schema)]
     mute += [
         f"{path} {one['name']}"
-        for path, _, op in _described(document)
+        for path, _, op in described(document)
         for one in op["parameters"]
         if not one.get("description")
     ]
@@ -236,7 +119,7 @@ def test_no_words_are_left_over(document: dict[str, Any]) -> None:
     assert set(words.MODELS) <= set(schemas)
     fields = {place.rpartition(".")[2] for place, _ in _properties(schemas, "")}
     assert set(words.ANYWHERE) <= fields
-    parameters = {one["name"] for _, _, operation in _described(document) for one in operation["parameters"]}
+    parameters = {one["name"] for _, _, operation in described(document) for one in operation["parameters"]}
     assert set(words.PARAMETERS) <= parameters
 
 
@@ -244,9 +127,9 @@ def test_links_lead_to_routes(document: dict[str, Any]) -> None:
     """Each link names an operation and all of its path parameters."""
     wanted = {
         operation["operationId"]: {one["name"] for one in operation["parameters"] if one["in"] == "path"}
-        for _, _, operation in _described(document)
+        for _, _, operation in described(document)
     }
-    for _, _, operation in _described(document):
+    for _, _, operation in described(document):
         for answer in operation["responses"].values():
             for link in answer.get("links", {}).values():
                 assert set(link["parameters"]) == wanted[link["operationId"]]
@@ -280,7 +163,7 @@ def test_what_will_go_is_marked() -> None:
     """In the document as on the page, by the same record that the headers are made from."""
     going = Deprecation(since=datetime(2027, 1, 1, tzinfo=UTC))
     marked = build([replace(r, deprecated=going) if r.endpoint == "keys.get_key" else r for r in OURS])
-    old = {operation["operationId"] for _, _, operation in _described(marked) if operation.get("deprecated")}
+    old = {operation["operationId"] for _, _, operation in described(marked) if operation.get("deprecated")}
     assert old == {"keys.get_key"}
     page = Site(marked, problem_types()).resource("api-keys")
     assert page is not None
