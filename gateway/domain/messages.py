@@ -84,6 +84,7 @@ class VersionPage:
 class Appended:
     """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
 
+    id: int
     representation: str
     replayed: bool
 

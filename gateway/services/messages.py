@@ -56,7 +56,7 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
         except UniqueViolation as error:
             if error.diag.constraint_name != CLIENT_MESSAGE_ID:
                 raise
-            return Appended(representation=_first_answer(connection, account_id, conversation_id, new), replayed=True)
+            return _first_answer(connection, account_id, conversation_id, new)
         except ForeignKeyViolation as error:
             if error.diag.constraint_name != REPLY_TARGET:
                 raise
@@ -64,7 +64,7 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
             raise ValidationFailed(FieldError(pointer="/replyToId", code="unknown_message", detail=detail)) from None
     if row is None:
         raise NotFound(NO_SUCH)
-    return Appended(representation=row.representation, replayed=False)
+    return Appended(id=row.id, representation=row.representation, replayed=False)
 
 
 def _append(
@@ -83,7 +83,7 @@ def _append(
         return row
 
 
-def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> str:
+def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended:
     first = store.find_first_answer(connection, account_id, conversation_id, new)
     if first is None:
         raise NotFound(NO_SUCH)  # deleted between the two statements
@@ -91,7 +91,7 @@ def _first_answer(connection: Connection, account_id: UUID, conversation_id: int
         detail = "Use a new clientMessageId for a new message; resend the old one unchanged."
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
         raise ClientMessageIdReused(detail, errors=[fault])
-    return first.representation
+    return Appended(id=first.id, representation=first.representation, replayed=True)
 
 
 def list_messages(

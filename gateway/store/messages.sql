@@ -2,6 +2,7 @@
 -- What the first send with this id was answered, and whether this send says the same. The log holds the words of that
 -- moment; when its partition is gone, the row as it is now stands in.
 select
+    m.id,
     said.payload::text as representation,
     said.payload ->> 'content' = %(content)s
         and said.payload ->> 'direction' = %(direction)s

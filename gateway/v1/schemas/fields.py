@@ -94,7 +94,8 @@ def _yes_or_no(value: object) -> object:
     return words[value] if isinstance(value, str) else value
 
 
-_MOMENT = re.compile(r"(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+FIRST_YEAR = 1970
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 
 def _moment(value: object) -> object:
@@ -102,9 +103,12 @@ def _moment(value: object) -> object:
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "Send a time as text.")
     try:
-        return datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "").astimezone(UTC)
+        moment = datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "")
+        if moment.year >= FIRST_YEAR:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise PydanticCustomError("not_a_time", "Send a time such as 2026-11-20T10:30:00Z.") from None
+    raise PydanticCustomError("out_of_range", "Send a time from {year} on.", {"year": FIRST_YEAR})
 
 
 def _hyphenated(value: object) -> object:
