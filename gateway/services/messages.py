@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
+from gateway.domain.attachments import kind_of
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
@@ -76,7 +77,11 @@ def _append(
     with connection.transaction():
         lock(connection, account_id, conversation_id)
         taken = attachments.find_sendable(connection, account_id, conversation_id, new)
-        new = replace(new, attachments=json.dumps([attachment.shown for attachment in taken]))
+        new = replace(
+            new,
+            attachments=json.dumps([attachment.shown for attachment in taken]),
+            message_type=new.message_type or kind_of(taken),
+        )
         row = store.append_message(connection, account_id, conversation_id, uuid4(), new)
         if row is not None:
             attachments.claim(connection, new.attachment_ids, row.id)
