@@ -121,11 +121,11 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """What an edit or a deletion leaves of a message."""
+    """What an edit or a deletion leaves of a message; without `metadata`, that stays."""
 
     event_type: EventType
     content: str
-    metadata: str
+    metadata: str | None
     attachments: str
 
 

@@ -1,10 +1,12 @@
 """Messages of one account's conversations: each function is one transaction, row and event together."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import kind_of
@@ -43,6 +45,9 @@ from realtime_bridge.event_log.event import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
 CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"
+OVERSIZED = FieldError(
+    pointer="/metadata", code="too_long", detail="Send at most 4096 bytes of JSON, with numbers written out."
+)
 REPLY_TARGET = "chat_messages_conversation_id_reply_to_id_fkey"
 
 
@@ -51,7 +56,7 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
 
     The statement that hits a taken clientMessageId is rolled back whole, so it leaves no hole in seq.
     """
-    with database.connection() as connection:
+    with database.connection() as connection, _measured():
         try:
             row = _append(connection, account_id, conversation_id, new)
         except UniqueViolation as error:
@@ -97,6 +102,17 @@ def _first_answer(connection: Connection, account_id: UUID, conversation_id: int
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
         raise ClientMessageIdReused(detail, errors=[fault])
     return Appended(id=first.id, representation=first.representation, replayed=True)
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """Answer with OVERSIZED what the domain of metadata refuses."""
+    try:
+        yield
+    except CheckViolation as error:
+        if error.diag.datatype_name != "metadata":
+            raise
+        raise ValidationFailed(OVERSIZED) from None
 
 
 def list_messages(
@@ -159,20 +175,20 @@ def edit_message(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, edit: Edit, precondition: IfMatch
 ) -> Shown:
     """Store other words, keep the old ones, append `message.updated`; the same words change nothing."""
-    with database.connection() as connection, connection.transaction():
+    with database.connection() as connection, _measured(), connection.transaction():
         known, message = _lock(connection, account_id, conversation_id, message_id)
         precondition.check(message_etag(message.id, message.version))
         if message.is_deleted:
             raise MessageDeleted("Send a new message; a deleted one cannot be edited.")
-        metadata = json.dumps(message.metadata) if edit.metadata is None else edit.metadata
-        if edit.content == message.content and json.loads(metadata) == message.metadata:
+        keeps_metadata = edit.metadata is None or json.loads(edit.metadata) == message.metadata
+        if edit.content == message.content and keeps_metadata:
             return _as_it_is(message)
         if not edit.content and not message.attachments:
             raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
         rewrite = Rewrite(
             event_type=EventType.MESSAGE_UPDATED,
             content=edit.content,
-            metadata=metadata,
+            metadata=edit.metadata,
             attachments=json.dumps(message.attachments),
         )
         return _rewrite(connection, conversation_id, known, message, rewrite)

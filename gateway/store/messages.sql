@@ -129,7 +129,7 @@ with conversation as (
 ), message as (
     update chat_messages m set
         content = %(content)s,
-        metadata = %(metadata)s::jsonb,
+        metadata = coalesce(%(metadata)s::crossfade.metadata, m.metadata),
         attachments = %(attachments)s::jsonb,
         edited_at = case when %(replaced_by)s = 'edit' then conversation.updated_at else m.edited_at end,
         deleted_at = case when %(replaced_by)s = 'deletion' then conversation.updated_at else m.deleted_at end,
