@@ -5,7 +5,7 @@ after seconds when Redis is away. Registered by importing it (schemes `crossfade
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any, cast
 
@@ -20,33 +20,40 @@ SCHEME_PREFIX = "crossfade+"
 TIMEOUT_S = 0.25  # Redis answers in under a millisecond; what is slower than this is down
 BREAKER_S = 1.0  # after a failure one request per second and worker tries again, the others do not pay for it
 
-# KEYS[1] the window's list, newest first. ARGV: limit, window in seconds, amount.
-# Returns whether it was granted, how many are in the window, and the age of the oldest in microseconds.
+# KEYS: lists of windows, newest first. ARGV: window in seconds, amount, each key's limit. All are hit, or none.
+# Returns the place of the first that is full (0: they were hit), then of each how many are in the window, and for how
+# many microseconds the oldest was.
 ACQUIRE = """
-local limit, window_us, amount = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000, tonumber(ARGV[3])
+local window_us, amount = tonumber(ARGV[1]) * 1000000, tonumber(ARGV[2])
 local clock = redis.call('time')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-local granted = 0
-if amount <= limit then
-    local entry = redis.call('lindex', KEYS[1], limit - amount)
-    if not entry or tonumber(entry) <= now - window_us then
-        for _ = 1, amount do redis.call('lpush', KEYS[1], string.format('%.0f', now)) end
-        redis.call('ltrim', KEYS[1], 0, limit - 1)
-        redis.call('pexpire', KEYS[1], window_us / 1000)
-        granted = 1
-    end
+local full = 0
+for place = #KEYS, 1, -1 do
+    local limit = tonumber(ARGV[place + 2])
+    local entry = amount <= limit and redis.call('lindex', KEYS[place], limit - amount)
+    if amount > limit or entry and tonumber(entry) > now - window_us then full = place end
 end
-local low, high, count, oldest = 0, redis.call('llen', KEYS[1]) - 1, 0, now
-while low <= high do
-    local middle = math.floor((low + high) / 2)
-    local entry = tonumber(redis.call('lindex', KEYS[1], middle))
-    if entry > now - window_us then
-        count, oldest, low = middle + 1, entry, middle + 1
-    else
-        high = middle - 1
+local answer = {full}
+for place, key in ipairs(KEYS) do
+    if full == 0 then
+        for _ = 1, amount do redis.call('lpush', key, string.format('%.0f', now)) end
+        redis.call('ltrim', key, 0, tonumber(ARGV[place + 2]) - 1)
+        redis.call('pexpire', key, window_us / 1000)
     end
+    local low, high, count, oldest = 0, redis.call('llen', key) - 1, 0, now
+    while low <= high do
+        local middle = math.floor((low + high) / 2)
+        local entry = tonumber(redis.call('lindex', key, middle))
+        if entry > now - window_us then
+            count, oldest, low = middle + 1, entry, middle + 1
+        else
+            high = middle - 1
+        end
+    end
+    table.insert(answer, count)
+    table.insert(answer, now - oldest)
 end
-return {granted, count, now - oldest}
+return answer
 """
 
 _log = structlog.get_logger(__name__)
@@ -67,7 +74,24 @@ class LimitStorage(RedisStorage):
         self._acquire = self.storage.register_script(ACQUIRE)
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        return self._hit(key, limit, expiry, amount)
+        return self.find_full({key: limit}, expiry, amount) is None
+
+    def find_full(self, limits: Mapping[str, int], expiry: int, amount: int) -> str | None:
+        """Hit every key's window `amount` times, or none of them: then return the first key that has no room for it."""
+        if self._is_open():
+            self._on_failure()
+            return None
+        try:
+            names = [self.prefixed_key(_bucket(key)) for key in limits]
+            full, *found = self._acquire(names, [expiry, amount, *limits.values()])
+        except redis.RedisError as error:
+            self._break(error)
+            self._on_failure()
+            return None
+        for place, key in enumerate(limits):
+            count, age_us = found[2 * place : 2 * place + 2]
+            _windows()[key] = (time.time() - age_us / 1_000_000, count)
+        return list(limits)[full - 1] if full else None
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 limits' words
         """Answer from what this request learned already; `(now, 0)` when it learned nothing."""
@@ -90,11 +114,6 @@ class LimitStorage(RedisStorage):
         """Whether Redis counted this request; without that there is nothing true to tell the client."""
         return key in _windows()
 
-    def count(self, key: str, expiry: int) -> int:
-        """Return how many hits the window holds, without adding one; 0 when Redis is gone."""
-        self._hit(key, 0, expiry, 1)
-        return _windows().get(key, (0.0, 0))[1]
-
     @property
     def client(self) -> "redis.Redis":
         """The connection itself, for what else is counted in Redis; impatient, and raises RedisError."""
@@ -110,19 +129,6 @@ class LimitStorage(RedisStorage):
 
     def close(self) -> None:
         self.storage.close()
-
-    def _hit(self, key: str, limit: int, expiry: int, amount: int) -> bool:
-        if self._is_open():
-            self._on_failure()
-            return True
-        try:
-            granted, count, age_us = self._acquire([self.prefixed_key(_bucket(key))], [limit, expiry, amount])
-        except redis.RedisError as error:
-            self._break(error)
-            self._on_failure()
-            return True
-        _windows()[key] = (time.time() - age_us / 1_000_000, count)
-        return bool(granted)
 
     def _is_open(self) -> bool:
         """Whether the breaker is: Redis failed a moment ago and is not asked."""

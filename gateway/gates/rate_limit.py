@@ -78,22 +78,15 @@ class RateLimitGate:
         key = g.api_key
         of_key = key.send_rate_limit or self._limits.sends_per_min
         of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
-        buckets = [
-            (RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), Limit.SEND), of_key),
-            (RateLimitItemPerSecond(of_account, WINDOW_S).key_for(_account_id(), ACCOUNT_SEND), of_account),
-        ]
-        for bucket, limit in buckets:  # all are asked before one is charged
-            if self._left(bucket, limit) < count:
-                raise self._too_many(bucket, limit, count)
-        for bucket, limit in buckets:
-            if not self.storage.acquire_entry(bucket, limit, WINDOW_S, count):
-                raise self._too_many(bucket, limit, count)
-
-    def _left(self, bucket: str, limit: int) -> int:
-        return max(0, limit - self.storage.count(bucket, WINDOW_S))
+        limits = {
+            RateLimitItemPerSecond(of_key, WINDOW_S).key_for(_key_id(), Limit.SEND): of_key,
+            RateLimitItemPerSecond(of_account, WINDOW_S).key_for(_account_id(), ACCOUNT_SEND): of_account,
+        }
+        if (full := self.storage.find_full(limits, WINDOW_S, count)) is not None:
+            raise self._too_many(full, limits[full], count)
 
     def _too_many(self, bucket: str, limit: int, count: int) -> RateLimited:
-        fits = self._left(bucket, limit)
+        fits = max(0, limit - self.storage.get_moving_window(bucket, limit, WINDOW_S)[1])
         detail = (
             f"{count} messages are {count} sends, and {fits} of {limit} a minute are left: send fewer, or wait."
             " Imports that are not announced do not count."
