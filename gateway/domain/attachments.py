@@ -1,6 +1,6 @@
 """Which files may go with a message, and how their type is told from their bytes. Pure: no HTTP, no SQL, no storage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,6 +77,14 @@ class Attachment:
         if message_type is MessageType.TEXT:
             return False
         return message_type is MessageType.DOCUMENT or self.content_type.startswith(f"{message_type}/")
+
+
+def kind_of(attachments: Sequence[Attachment]) -> MessageType:
+    """Return what a message with these files is: an image, audio or video if all of them are, else a document."""
+    for kind in (MessageType.IMAGE, MessageType.AUDIO, MessageType.VIDEO):
+        if all(attachment.fits(kind) for attachment in attachments):
+            return kind
+    return MessageType.DOCUMENT
 
 
 def check_bytes(content_type: str, head: bytes) -> bool:

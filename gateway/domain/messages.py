@@ -84,6 +84,7 @@ class VersionPage:
 class Appended:
     """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
 
+    id: int
     representation: str
     replayed: bool
 
@@ -120,11 +121,11 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """What an edit or a deletion leaves of a message."""
+    """What an edit or a deletion leaves of a message; without `metadata`, that stays."""
 
     event_type: EventType
     content: str
-    metadata: str
+    metadata: str | None
     attachments: str
 
 

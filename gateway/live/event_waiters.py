@@ -106,6 +106,7 @@ class EventWaiters:
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
         self._heard_at = 0.0
+        self._looked_at = 0.0
         self._wanted = threading.Event()
         """Somebody waits, or did a moment ago."""
         self._stopping = threading.Event()
@@ -211,7 +212,10 @@ class EventWaiters:
             waiter.wake()
 
     def _let_go(self) -> None:
-        """End the waits of clients that have hung up."""
+        """End the waits of clients that have hung up; each CHECK_S, however much there is to hear."""
+        if monotonic() < self._looked_at + CHECK_S:
+            return
+        self._looked_at = monotonic()
         with self._lock:
             waiters = [waiter for some in self._waiters.values() for waiter in some if waiter.client is not None]
         by_descriptor = {waiter.client.fileno(): waiter for waiter in waiters if waiter.client is not None}

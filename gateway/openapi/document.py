@@ -14,7 +14,7 @@ from gateway.errors import ProblemError
 from gateway.http.routes import ARGUMENT, Proof, Route
 from gateway.openapi import words
 from gateway.openapi.events import REF, component_of, event_components
-from gateway.openapi.headers import HEADERS, IDEMPOTENCY_KEY, IF_MATCH, SENT_HEADERS
+from gateway.openapi.headers import HEADERS, IDEMPOTENCY_KEY, IF_MATCH, LOCATION, SENT_HEADERS
 from gateway.shapes.catalogue import KINDS, Kind
 from gateway.v1.schemas import answers
 
@@ -75,7 +75,7 @@ def build(routes: Iterable[Route]) -> Schema:
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
-            "headers": HEADERS,
+            "headers": HEADERS | {"Location": LOCATION},
             "responses": {code: _problem_answer([code], schemas) for code in ANYWHERE.values()},
             "schemas": _described(definitions | event_components()),
         },
@@ -164,7 +164,7 @@ def _headers(route: Route) -> Iterator[Schema]:
 def _responses(route: Route, others: Iterable[Route], schemas: Mapping[type[BaseModel], Schema]) -> Schema:
     success: Schema = {
         "description": HTTPStatus(route.status).phrase,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS},
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _told(route, others)},
     }
     if route.as_lines:
         success["content"] = {"application/x-ndjson": {"schema": {"type": "string"}}}
@@ -182,16 +182,25 @@ def _responses(route: Route, others: Iterable[Route], schemas: Mapping[type[Base
     return dict(sorted(responses.items()))
 
 
+def _told(route: Route, others: Iterable[Route]) -> list[str]:
+    """Return the headers of a success: what was made has an address, if it can be asked for by itself."""
+    has_address = any(other.method == "GET" for other in _following(route, others))
+    return [*HEADERS, *(["Location"] if route.status == HTTPStatus.CREATED and has_address else [])]
+
+
+def _following(route: Route, others: Iterable[Route]) -> list[Route]:
+    """Return every route of the thing that is answered: those with these path parameters and no others."""
+    return [other for other in others if route.follows and set(other.arguments) == route.follows.keys()]
+
+
 def _links(route: Route, others: Iterable[Route]) -> Schema:
-    """To every route of the thing that is answered: those with these path parameters and no others."""
     found = {
         name: place if place.startswith("$") else f"$response.body#/data/{place}"
         for name, place in route.follows.items()
     }
     return {
         other.endpoint.partition(".")[2]: {"operationId": other.endpoint, "parameters": found}
-        for other in others
-        if set(other.arguments) == route.follows.keys()
+        for other in _following(route, others)
     }
 
 

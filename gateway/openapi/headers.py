@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gateway.http.if_match import FORM
+
 HEADERS: dict[str, Any] = {
     name: {"description": words, "schema": {"type": "string"}}
     for name, words in {
@@ -12,6 +14,11 @@ HEADERS: dict[str, Any] = {
             " `new-keys` of making them; `q` in `w` seconds."
         ),
     }.items()
+}
+LOCATION = {
+    "description": "The path of what was made.",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
 }
 
 
@@ -31,6 +38,7 @@ IF_MATCH = _parameter(
     "If-Match",
     "The ETag of the version that you have seen, or `*`. Another one is answered with 412.",
     required=False,
+    pattern=FORM,
 )
 SENT_HEADERS = [
     _parameter(name, words, required=True)

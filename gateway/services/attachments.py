@@ -96,8 +96,8 @@ def find_sendable(
             faults.append(FieldError(pointer=pointer, code="unknown_attachment", detail=detail))
         elif attachment.state != AttachmentState.READY:
             faults.append(FieldError(pointer=pointer, code="not_confirmed", detail="Confirm the upload first."))
-        elif not attachment.fits(MessageType(new.message_type)):
-            detail = f"Send {attachment.content_type} in another messageType; document takes every file."
+        elif new.message_type is not None and not attachment.fits(MessageType(new.message_type)):
+            detail = f"Leave messageType out for {attachment.content_type}, or send document, which takes every file."
             faults.append(FieldError(pointer="/messageType", code="conflicting", detail=detail))
         elif attachment.message_id is not None and not sent_before:
             raise AttachmentTaken("Upload the file again for another message.")

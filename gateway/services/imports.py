@@ -13,7 +13,9 @@ from uuid import UUID, uuid4
 from gateway.database import Connection, Database
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import Direction, ImportedMessage, MessageStatus
+from gateway.errors import FieldError
 from gateway.services.conversations import lock
+from gateway.services.messages import OVERSIZED
 from gateway.store import conversations
 from gateway.store import imports as store
 from realtime_bridge.event_log.event import EventType
@@ -68,26 +70,29 @@ def _sort_out(
 ) -> tuple[list[Imported], list[ImportedMessage]]:
     """Tell what is stored already, or replies to nothing, from what is to be stored."""
     rows = store.find_known(connection, conversation_id, items)
+    oversized = store.find_oversized(connection, items)
     taken = {row.client_message_id: row.id for row in rows if row.client_message_id is not None}
     targets = {row.id for row in rows}
     seen: set[str] = set()
     results, accepted = [], []
-    for item in items:
+    for place, item in enumerate(items):
         name = item.client_message_id
         if name is not None and (name in taken or name in seen):
             results.append(Imported(index=item.index, status="duplicate", id=taken.get(name)))
         elif item.reply_to_id is not None and item.reply_to_id not in targets:
             detail = "Send the id of a message of this conversation."
-            results.append(
-                Imported(
-                    index=item.index, status="invalid", code="unknown_message", pointer="/replyToId", detail=detail
-                )
-            )
+            results.append(_invalid(item, FieldError(pointer="/replyToId", code="unknown_message", detail=detail)))
+        elif place in oversized:
+            results.append(_invalid(item, OVERSIZED))
         else:
             accepted.append(item)
             if name is not None:
                 seen.add(name)
     return results, accepted
+
+
+def _invalid(item: ImportedMessage, fault: FieldError) -> Imported:
+    return Imported(index=item.index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
 
 
 def _after(known: ConversationState, ordered: Sequence[ImportedMessage]) -> ConversationState:

@@ -1,12 +1,15 @@
 """Messages of one account's conversations: each function is one transaction, row and event together."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
+from gateway.domain.attachments import kind_of
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
@@ -42,6 +45,9 @@ from realtime_bridge.event_log.event import EventType
 
 NO_SUCH_MESSAGE = "There is no such message in a conversation of yours."
 CLIENT_MESSAGE_ID = "chat_messages_conversation_id_client_message_id_key"
+OVERSIZED = FieldError(
+    pointer="/metadata", code="too_long", detail="Send at most 4096 bytes of JSON, with numbers written out."
+)
 REPLY_TARGET = "chat_messages_conversation_id_reply_to_id_fkey"
 
 
@@ -50,13 +56,13 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
 
     The statement that hits a taken clientMessageId is rolled back whole, so it leaves no hole in seq.
     """
-    with database.connection() as connection:
+    with database.connection() as connection, _measured():
         try:
             row = _append(connection, account_id, conversation_id, new)
         except UniqueViolation as error:
             if error.diag.constraint_name != CLIENT_MESSAGE_ID:
                 raise
-            return Appended(representation=_first_answer(connection, account_id, conversation_id, new), replayed=True)
+            return _first_answer(connection, account_id, conversation_id, new)
         except ForeignKeyViolation as error:
             if error.diag.constraint_name != REPLY_TARGET:
                 raise
@@ -64,7 +70,7 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
             raise ValidationFailed(FieldError(pointer="/replyToId", code="unknown_message", detail=detail)) from None
     if row is None:
         raise NotFound(NO_SUCH)
-    return Appended(representation=row.representation, replayed=False)
+    return Appended(id=row.id, representation=row.representation, replayed=False)
 
 
 def _append(
@@ -76,14 +82,18 @@ def _append(
     with connection.transaction():
         lock(connection, account_id, conversation_id)
         taken = attachments.find_sendable(connection, account_id, conversation_id, new)
-        new = replace(new, attachments=json.dumps([attachment.shown for attachment in taken]))
+        new = replace(
+            new,
+            attachments=json.dumps([attachment.shown for attachment in taken]),
+            message_type=new.message_type or kind_of(taken),
+        )
         row = store.append_message(connection, account_id, conversation_id, uuid4(), new)
         if row is not None:
             attachments.claim(connection, new.attachment_ids, row.id)
         return row
 
 
-def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> str:
+def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended:
     first = store.find_first_answer(connection, account_id, conversation_id, new)
     if first is None:
         raise NotFound(NO_SUCH)  # deleted between the two statements
@@ -91,7 +101,18 @@ def _first_answer(connection: Connection, account_id: UUID, conversation_id: int
         detail = "Use a new clientMessageId for a new message; resend the old one unchanged."
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
         raise ClientMessageIdReused(detail, errors=[fault])
-    return first.representation
+    return Appended(id=first.id, representation=first.representation, replayed=True)
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """Answer with OVERSIZED what the domain of metadata refuses."""
+    try:
+        yield
+    except CheckViolation as error:
+        if error.diag.datatype_name != "metadata":
+            raise
+        raise ValidationFailed(OVERSIZED) from None
 
 
 def list_messages(
@@ -154,20 +175,20 @@ def edit_message(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, edit: Edit, precondition: IfMatch
 ) -> Shown:
     """Store other words, keep the old ones, append `message.updated`; the same words change nothing."""
-    with database.connection() as connection, connection.transaction():
+    with database.connection() as connection, _measured(), connection.transaction():
         known, message = _lock(connection, account_id, conversation_id, message_id)
         precondition.check(message_etag(message.id, message.version))
         if message.is_deleted:
             raise MessageDeleted("Send a new message; a deleted one cannot be edited.")
-        metadata = json.dumps(message.metadata) if edit.metadata is None else edit.metadata
-        if edit.content == message.content and json.loads(metadata) == message.metadata:
+        keeps_metadata = edit.metadata is None or json.loads(edit.metadata) == message.metadata
+        if edit.content == message.content and keeps_metadata:
             return _as_it_is(message)
         if not edit.content and not message.attachments:
             raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
         rewrite = Rewrite(
             event_type=EventType.MESSAGE_UPDATED,
             content=edit.content,
-            metadata=metadata,
+            metadata=edit.metadata,
             attachments=json.dumps(message.attachments),
         )
         return _rewrite(connection, conversation_id, known, message, rewrite)

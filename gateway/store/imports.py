@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.conversations import ConversationState
@@ -37,6 +37,12 @@ def find_known(connection: Connection, conversation_id: int, items: Sequence[Imp
         "reply_to_ids": [item.reply_to_id for item in items if item.reply_to_id is not None],
     }
     return _SQL.list_rows(connection, "find_known", class_row(Known), **values)
+
+
+def find_oversized(connection: Connection, items: Sequence[ImportedMessage]) -> set[int]:
+    """Return the places of the items whose metadata is larger than a message's may be."""
+    metadata = f"[{','.join(item.metadata for item in items)}]"
+    return {place for (place,) in _SQL.list_rows(connection, "find_oversized", tuple_row, metadata=metadata)}
 
 
 def import_messages(

@@ -4,6 +4,12 @@ select m.id, m.client_message_id from chat_messages m
 where m.conversation_id = %(conversation_id)s
     and (m.client_message_id = any(%(client_message_ids)s) or m.id = any(%(reply_to_ids)s))
 
+-- name: find_oversized
+-- By their places in the list: a cast would refuse all of them for one.
+select item.place - 1
+from jsonb_array_elements(%(metadata)s::jsonb) with ordinality as item (metadata, place)
+where not crossfade.is_bounded(item.metadata)
+
 -- name: import_messages
 -- Rows with the numbers they were given; with their events if these were asked for.
 with wanted as (

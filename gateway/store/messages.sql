@@ -1,11 +1,12 @@
 -- name: find_first_answer
 -- What the first send with this id was answered, and whether this send says the same. The log holds the words of that
--- moment; when its partition is gone, the row as it is now stands in.
+-- moment; when its partition is gone, the row as it is now stands in. A type that is not said follows from the attachments.
 select
+    m.id,
     said.payload::text as representation,
     said.payload ->> 'content' = %(content)s
         and said.payload ->> 'direction' = %(direction)s
-        and said.payload ->> 'messageType' = %(message_type)s
+        and said.payload ->> 'messageType' = coalesce(%(message_type)s, said.payload ->> 'messageType')
         and said.payload ->> 'senderId' is not distinct from %(sender_id)s
         and (said.payload ->> 'replyToId')::bigint is not distinct from %(reply_to_id)s
         and said.payload -> 'metadata' = %(metadata)s::jsonb
@@ -128,7 +129,7 @@ with conversation as (
 ), message as (
     update chat_messages m set
         content = %(content)s,
-        metadata = %(metadata)s::jsonb,
+        metadata = coalesce(%(metadata)s::crossfade.metadata, m.metadata),
         attachments = %(attachments)s::jsonb,
         edited_at = case when %(replaced_by)s = 'edit' then conversation.updated_at else m.edited_at end,
         deleted_at = case when %(replaced_by)s = 'deletion' then conversation.updated_at else m.deleted_at end,

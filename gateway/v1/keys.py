@@ -88,6 +88,7 @@ ROUTES = (
         answer=answers.RotatedKey,
         example={"overlapSeconds": 86400},
         problems=(ScopeNotHeld, KeyNotActive),
+        follows={"key_id": "id"},
     ),
 )
 

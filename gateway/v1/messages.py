@@ -45,7 +45,10 @@ def send_message(database: Database, account_id: UUID, conversation_id: int, bod
     first answer. Content is stored as sent.
     """
     appended = service.append_message(database, account_id, conversation_id, body.to_domain())
-    return rendering.one(appended.representation, {"Idempotency-Replayed": "true"} if appended.replayed else None)
+    headers = {"Location": f"{PREFIX}/conversations/{conversation_id}/messages/{appended.id}"}
+    return rendering.one(
+        appended.representation, headers | ({"Idempotency-Replayed": "true"} if appended.replayed else {})
+    )
 
 
 def list_messages(database: Database, account_id: UUID, conversation_id: int, query: ListMessages) -> Response:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
+from ops.local_supabase.auth import admin, answers
 from ops.local_supabase.auth import api as auth_api
 from ops.local_supabase.auth.service import AuthService
 from ops.local_supabase.http import broadcast, handshake
@@ -72,9 +73,9 @@ def _application(project: Project) -> web.Application:
     application = web.Application(middlewares=[_cross_origin, _framework_answers], client_max_size=MOST_BODY_BYTES)
     context = application[CONTEXT] = project.context
     application[handshake.PROJECT] = project
-    application[auth_api.SERVICE] = AuthService(context.sessions, context.settings.jwt_secret)
+    application[answers.SERVICE] = AuthService(context.sessions, context.settings.jwt_secret)
     application.router.add_get("/healthcheck", _healthcheck)
-    application.add_routes(auth_api.routes())
+    application.add_routes([*auth_api.routes(), *admin.routes()])
     for prefix, socket_path in zip(PREFIXES, ("/realtime/v1/websocket", "/socket/websocket"), strict=True):
         application.add_routes(broadcast.routes(prefix))
         application.router.add_get(socket_path, handshake.serve, allow_head=False)

@@ -17,7 +17,8 @@ class NewMessage:
 
     content: str
     direction: str
-    message_type: str = "text"
+    message_type: str | None = "text"
+    """None: of the kind that the attachments are of."""
     client_message_id: str | None = None
     sender_id: str | None = None
     reply_to_id: int | None = None
@@ -44,7 +45,7 @@ class NewMessage:
         is_incoming = self.direction == "incoming"
         return self.named() | {
             "direction": str(self.direction),  # plain texts: enums take psycopg 5 µs more
-            "message_type": str(self.message_type),
+            "message_type": self.message_type and str(self.message_type),
             "account_id": account_id,
             "conversation_id": conversation_id,
             "event_id": event_id,

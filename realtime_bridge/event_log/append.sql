@@ -15,8 +15,8 @@ with conversation as (
     insert into chat_messages (account_id, conversation_id, seq, event_id, direction, message_type, content, status,
         client_message_id, provider_message_id, sender_id, reply_to_id, metadata, attachments, created_at, updated_at)
     select user_id, id, last_seq, %(event_id)s, %(direction)s, %(message_type)s, %(content)s, %(status)s,
-        %(client_message_id)s, %(provider_message_id)s, %(sender_id)s, %(reply_to_id)s, %(metadata)s::jsonb,
-        %(attachments)s::jsonb, last_message_at, updated_at
+        %(client_message_id)s, %(provider_message_id)s, %(sender_id)s, %(reply_to_id)s,
+        %(metadata)s::crossfade.metadata, %(attachments)s::jsonb, last_message_at, updated_at
     from conversation
     returning *
 ), event as (

@@ -25,8 +25,10 @@ TICK_S = 1.0  # how late a socket may outlive its token, or an eviction
 GONE_EVERY_S = 10.0  # how late it may outlive its user: one index lookup for each
 GONE_AT_MOST = 1_000  # users asked for in one statement
 ANSWER_S = 5.0
-LATE_COMMIT_S = 5.0  # an eviction shows this long after the moment that it names, if its transaction was slow
-REMEMBERED_S = 86_400.0  # tokens of a day; older ones are refused when they ask for something
+LATE_COMMIT = timedelta(
+    seconds=5
+)  # an eviction shows this long after the moment that it names, if its transaction was slow
+REMEMBERED = timedelta(days=1)  # tokens of a day; older ones are refused when they ask for something
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,7 @@ class Endings:
         self._sessions = sessions
         self._standing = standing
         self._since: datetime | None = None
-        self._handled: dict[UUID, datetime] = {}
-        self._ended: dict[UUID, float] = {}
+        self._closed: dict[UUID, Closed] = {}  # of the last day
         self._gone_at = 0.0
 
     async def run(self) -> None:
@@ -82,28 +83,26 @@ class Endings:
 
     def is_evicted(self, claims: Claims) -> bool:
         """Whether an eviction has ended this token, as far as is known here now."""
-        return claims.issued_at < self._ended.get(claims.user_id, float("-inf"))
+        closed = self._closed.get(claims.user_id)
+        return closed is not None and closed.ended_at is not None and claims.issued_at < closed.ended_at
 
     async def _find_closed(self, standing: Standing) -> list[tuple[Session, Ending]]:
         """Return the sessions of those who were put out since the last look; at the first look there were none."""
         if self._since is None:
             now = await standing.now()
-            for closed in await standing.find_closed(now - timedelta(seconds=REMEMBERED_S)):
-                self._note(closed)
-            self._since = now - timedelta(seconds=LATE_COMMIT_S)
-        news = [closed for closed in await standing.find_closed(self._since) if self._note(closed)]
+            self._note(await standing.find_closed(now - REMEMBERED))
+            self._since = now - LATE_COMMIT
+        found = await standing.find_closed(self._since)
+        news = [closed for closed in found if self._closed.get(closed.user_id) != closed]
         if news:
-            self._since = max(self._since, news[-1].closed_at - timedelta(seconds=LATE_COMMIT_S))
+            self._since = max(self._since, news[-1].closed_at - LATE_COMMIT)
+            self._note(news)
         return [(session, EVICTED) for closed in news for session in self._sessions.of_user(closed.user_id)]
 
-    def _note(self, closed: Closed) -> bool:
-        """Note an eviction; False when it was seen before."""
-        if self._handled.get(closed.user_id) == closed.closed_at:
-            return False
-        self._handled[closed.user_id] = closed.closed_at
-        if closed.ended_at is not None:
-            self._ended[closed.user_id] = closed.ended_at
-        return True
+    def _note(self, news: list[Closed]) -> None:
+        """Note evictions, the newest last, and forget those that are no longer remembered then."""
+        known = [*self._closed.values(), *news]
+        self._closed = {one.user_id: one for one in known if one.closed_at > known[-1].closed_at - REMEMBERED}
 
     async def _find_gone(self, standing: Standing) -> list[tuple[Session, Ending]]:
         if time.monotonic() - self._gone_at < GONE_EVERY_S:

@@ -31,12 +31,11 @@ def kind_of(schema: Schema, components: Schema) -> str:
     if "$ref" in schema and "enum" not in resolve(schema, components):
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="/docs/schemas#{name}">{name}</a>'
-    schema = {**resolve(schema, components), **({"default": schema["default"]} if "default" in schema else {})}
+    schema = resolve(schema, components)
     if kinds := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind_of(kind, components) for kind in kinds)
     if "enum" in schema:
-        default = f", default {escape(_value(schema['default']))}" if schema.get("default") else ""
-        return " | ".join(f"<code>{escape(str(word))}</code>" for word in schema["enum"]) + default
+        return " | ".join(f"<code>{escape(str(word))}</code>" for word in schema["enum"])
     if "const" in schema:
         return f"<code>{escape(json.dumps(schema['const']))}</code>"
     if schema.get("type") == "array":

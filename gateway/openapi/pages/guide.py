@@ -26,5 +26,5 @@ CONVENTIONS = {
     " conversations are listed. All of them are here to stay.",
     "Numbers": "`seq` counts the events of a conversation without gaps: a gap in what you hear is something missed.",
     "Files": "`POST /attachments`, then PUT the bytes to `upload.url` with `upload.headers`, then `/confirm`, then send"
-    " a message with `attachmentIds`.",
+    " a message with `attachmentIds`: they are enough, its type follows from them.",
 }

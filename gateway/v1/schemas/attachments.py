@@ -21,7 +21,7 @@ def _allowed(content_type: str) -> str:
 
 
 class CreateAttachment(Body):
-    file_name: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f\"]{1,200}$"), AfterValidator(not_blank)]
+    file_name: Annotated[str, StringConstraints(pattern=r'^[^/\\\x00-\x1f\x7f"]{1,200}$'), AfterValidator(not_blank)]
     content_type: Annotated[str, BeforeValidator(_content_type), AfterValidator(_allowed)]
     size_bytes: Annotated[int, Field(ge=1), Whole]
 

@@ -19,10 +19,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.messages import MessageType
-from gateway.v1.schemas.json_size import stored_bytes
 
 MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
-MAX_METADATA_BYTES = 4_096
+MAX_METADATA_BYTES = 4_096  # also of the domain crossfade.metadata, which measures numbers written out
 MAX_METADATA_DEPTH = 8
 MAX_BIGINT = 2**63 - 1
 MIN_BIGINT = -(2**63)
@@ -47,7 +46,7 @@ def _content(text: str) -> str:
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     if _depth(value) > MAX_METADATA_DEPTH:
         raise PydanticCustomError("too_deep", "Nest at most {max} levels.", {"max": MAX_METADATA_DEPTH})
-    size = stored_bytes(value)
+    size = len(json.dumps(value, ensure_ascii=False).encode())  # at least; the database is spared the obvious
     if size > MAX_METADATA_BYTES:
         words = {"max": MAX_METADATA_BYTES, "size": size, "kind": "JSON, with numbers written out"}
         raise PydanticCustomError("too_many_bytes", "{size} bytes", words)
@@ -94,7 +93,8 @@ def _yes_or_no(value: object) -> object:
     return words[value] if isinstance(value, str) else value
 
 
-_MOMENT = re.compile(r"(19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+FIRST_YEAR = 1970
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 
 def _moment(value: object) -> object:
@@ -102,9 +102,12 @@ def _moment(value: object) -> object:
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "Send a time as text.")
     try:
-        return datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "").astimezone(UTC)
+        moment = datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "")
+        if moment.year >= FIRST_YEAR:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise PydanticCustomError("not_a_time", "Send a time such as 2026-11-20T10:30:00Z.") from None
+    raise PydanticCustomError("out_of_range", "Send a time from {year} on.", {"year": FIRST_YEAR})
 
 
 def _hyphenated(value: object) -> object:

@@ -1,15 +1,17 @@
 """What requests may say about messages."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -66,12 +68,24 @@ class SearchMessages(Query):
 MAX_ATTACHMENTS = 10
 
 
+def _without_words(schema: dict[str, Any]) -> None:
+    del schema["required"]  # content, unless there are attachments
+    schema["minProperties"] = 1
+
+
 class SendMessage(MessageBody):
-    """Content may be empty when there are attachments; then messageType says of what kind they are."""
+    """Words, attachments or both. With attachments, messageType follows from them when it is left out."""
+
+    model_config = ConfigDict(json_schema_extra=_without_words)
 
     attachment_ids: Annotated[list[Uuid], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
     content: Content
     direction: Annotated[Direction, Word] = Direction.OUTGOING
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_are_enough(cls, sent: Any) -> Any:
+        return {"content": ""} | sent if isinstance(sent, dict) and sent.get("attachmentIds") else sent
 
     @field_validator("attachment_ids")
     @classmethod
@@ -86,7 +100,10 @@ class SendMessage(MessageBody):
         return content if info.data.get("attachment_ids") else not_blank(content)
 
     def to_domain(self) -> NewMessage:
-        return NewMessage(**self.named() | {"attachment_ids": tuple(self.attachment_ids)})
+        named = self.named() | {"attachment_ids": tuple(self.attachment_ids)}
+        if self.attachment_ids and not self.model_fields_set & {"type", "message_type"}:
+            named["message_type"] = None
+        return NewMessage(**named)
 
 
 class ChangeStatus(Body):

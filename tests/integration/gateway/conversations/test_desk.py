@@ -122,6 +122,7 @@ def test_another_status_ends_the_sleep(account: Account, conversation: int) -> N
         ({"status": "snoozed", "snoozedUntil": _in(400)}, "/snoozedUntil", "out_of_range"),
         ({"status": "snoozed", "snoozedUntil": "tomorrow"}, "/snoozedUntil", "not_a_time"),
         ({"status": "snoozed", "snoozedUntil": "2026-11-20T10:00:00"}, "/snoozedUntil", "not_a_time"),
+        ({"status": "snoozed", "snoozedUntil": "0352-11-20T10:00:00Z"}, "/snoozedUntil", "out_of_range"),
         ({"status": "snoozed", "snoozedUntil": 5}, "/snoozedUntil", "wrong_type"),
         ({"status": None}, "/status", "not_allowed"),
         ({"priority": None}, "/priority", "not_allowed"),

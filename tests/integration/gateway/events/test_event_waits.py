@@ -1,8 +1,10 @@
 """Waiting for events is free, and ends at the event."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -53,6 +55,30 @@ def test_a_consumer_looks_by_itself_where_nothing_is_heard(
     finally:
         conn.execute("alter table chat_events enable trigger announce_events")
     assert contents(data(answers[0])) == ["unannounced"]
+
+
+def test_those_who_wait_are_not_counted_over_for_each_commit(
+    app: Flask, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """Whether a client is still there is asked twice a second, however many commits of others are heard."""
+    asked = []
+
+    class Client:
+        def fileno(self) -> int:
+            asked.append(time.monotonic())
+            return -1
+
+    waiters, others, heard = Runtime.of(app).event_waiters, uuid4(), 0
+    with waiters.waiting(uuid4(), 20, Client()), waiters.waiting(others, 20) as waiter:
+        wait_for(lambda: asked, "the first look")
+        began = time.monotonic()
+        while time.monotonic() < began + 2 * event_waiters.CHECK_S:
+            conn.execute("select pg_notify('chat_events', %s)", (str(others),))
+            heard += waiter._event.wait(5)
+            waiter._event.clear()
+        most = (time.monotonic() - began) / event_waiters.CHECK_S + 1
+    assert heard > 3 * most
+    assert len([moment for moment in asked if moment > began]) <= most
 
 
 def test_all_who_wait_at_one_place_ask_the_same(

@@ -66,6 +66,28 @@ def test_a_file_goes_with_a_message(account: Account, conversation: int) -> None
 
 
 @pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ([(PNG, "image/png")], "image"),
+        ([(PNG, "image/png"), (PNG, "image/png")], "image"),
+        ([(b"OggS\0\2", "audio/ogg")], "audio"),
+        ([(b"\x1a\x45\xdf\xa3\x01", "video/webm")], "video"),
+        ([(PDF, "application/pdf")], "document"),
+        ([(PNG, "image/png"), (PDF, "application/pdf")], "document"),
+    ],
+)
+def test_files_alone_are_enough(account: Account, conversation: int, files: list[tuple[bytes, str]], kind: str) -> None:
+    """No words, no type: what the message is follows from them, and the same again is the same message."""
+    body = {"attachmentIds": [_ready(account, *file) for file in files], "clientMessageId": "c"}
+    sent = data(account.post(f"/conversations/{conversation}/messages", body))
+    assert (sent["messageType"], sent["content"], len(sent["attachments"])) == (kind, "", len(files))
+    for again in (body, body | {"content": "", "messageType": kind}):
+        assert data(account.post(f"/conversations/{conversation}/messages", again)) == sent
+    other = account.post(f"/conversations/{conversation}/messages", body | {"content": "x"})
+    problem(other, 422, "client_message_id_reused")
+
+
+@pytest.mark.parametrize(
     ("content", "content_type"),
     [
         (b"<html><script>alert(1)</script>", "image/png"),

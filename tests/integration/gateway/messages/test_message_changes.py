@@ -53,9 +53,13 @@ def test_an_edit_must_know_what_it_edits(account: Account, conversation: int) ->
     problem(late, 412, "precondition_failed")
     again = account.patch(_path(sent), {"content": "x"}, headers={"If-Match": late.headers["ETag"]})
     assert again.status_code == 200
-    for nonsense in ("x", '""', "W/" + again.headers["ETag"]):
-        late = account.patch(_path(sent), {"content": "y"}, headers={"If-Match": nonsense})
+    for other in ('""', "W/" + again.headers["ETag"], '"a" ,\t"b"'):
+        late = account.patch(_path(sent), {"content": "y"}, headers={"If-Match": other})
         problem(late, 412, "precondition_failed")
+    for nonsense in (again.headers["ETag"].strip('"'), "", "* ", again.headers["ETag"] + "x", f"*, {etag}"):
+        refused = account.patch(_path(sent), {"content": "y"}, headers={"If-Match": nonsense})
+        (fault,) = problem(refused, 422, "validation_failed")["errors"]
+        assert (fault["parameter"], fault["code"]) == ("If-Match", "wrong_form"), nonsense
 
 
 def test_one_of_many_editors_wins(account: Account, conversation: int) -> None:

@@ -16,6 +16,7 @@ from gateway.openapi.document import build
 from gateway.openapi.pages.problems import ADVICE, problem_types
 from gateway.openapi.pages.site import Site
 from gateway.shapes.catalogue import KINDS
+from tests.integration.gateway.conftest import Account
 from tests.integration.gateway.openapi.conftest import OURS, described
 
 TESTS = Path(__file__).parents[3]
@@ -121,6 +122,23 @@ def test_no_words_are_left_over(document: dict[str, Any]) -> None:
     assert set(words.ANYWHERE) <= fields
     parameters = {one["name"] for _, _, operation in described(document) for one in operation["parameters"]}
     assert set(words.PARAMETERS) <= parameters
+
+
+def test_what_may_be_left_out_has_no_default(document: dict[str, Any]) -> None:
+    """Clients that are made of the document would have to send it; in words it is still said."""
+    schemas = document["components"]["schemas"]
+    assert [place for place, schema in _properties(schemas, "") if "default" in schema] == []
+    assert words.said(schemas["CreateConversation"]["properties"]["channel"]).endswith("Left out: `api`.")
+    assert words.said(schemas["PatchConversation"]["properties"]["status"]).count("Left out") == 0
+
+
+def test_an_empty_header_is_refused_as_the_document_says(document: dict[str, Any], account: Account) -> None:
+    """What schema and server say of a webhook's own headers is the same."""
+    schema = {"$ref": "#/components/schemas/CreateWebhook", "components": document["components"]}
+    for value, taken in (("", False), (" x", False), ("x y", True), ("x" * 1_024, True), ("x" * 1_025, False)):
+        body = {"url": "https://example.com/hooks", "headers": {"X-A": value}}
+        assert jsonschema_rs.is_valid(schema, body) is taken
+        assert account.post("/webhooks", body).status_code == (201 if taken else 422)
 
 
 def test_links_lead_to_routes(document: dict[str, Any]) -> None:

@@ -3,9 +3,17 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID, uuid4
 
+import pytest
+from flask import Flask, g
 from werkzeug.test import TestResponse
 
+from gateway.domain.keys import ApiKey
+from gateway.errors import RateLimited
+from gateway.gates.rate_limit import Limits, RateLimitGate
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.gateway.test_races import at_once
 
@@ -106,3 +114,56 @@ def test_a_limit_is_exact_under_concurrency(new_account: Callable[..., Account])
 
     statuses = [answer.status_code for answer in at_once(40, ask)]
     assert (statuses.count(200), statuses.count(429)) == (15, 25)
+
+
+def test_what_the_account_refuses_takes_nothing_from_the_key(limits_url: str) -> None:
+    """Eight keys announce 90 messages each at once; the account has room for six, and two keep what they had."""
+    app = Flask(__name__, static_folder=None)
+    limits = Limits(
+        requests_per_min=100,
+        sends_per_min=100,
+        account_requests_per_min=1_000,
+        account_sends_per_min=600,
+        new_keys_per_hour=60,
+    )
+    gate = RateLimitGate(limits_url, limits=limits, on_failure=lambda: pytest.fail("Redis is gone"))
+    gate.install(app)
+
+    def charge(key: ApiKey, count: int) -> object:
+        """Return the limit that refuses."""
+        with app.test_request_context():
+            g.api_key = key
+            try:
+                gate.charge_sends(count)
+            except RateLimited as refused:
+                return refused.fields["limit"]
+        return None
+
+    def announce(keys: list[ApiKey], index: int) -> object:
+        return charge(keys[index], 90)
+
+    for _ in range(20):
+        account_id = uuid4()
+        keys = [_key_of(account_id) for _ in range(8)]
+        refused_by = at_once(8, partial(announce, keys))
+        refused = [key for key, limit in zip(keys, refused_by, strict=True) if limit is not None]
+        assert set(refused_by) == {None, 600}
+        assert [charge(key, 30) for key in refused] == [None, None]
+
+
+def _key_of(account_id: UUID) -> ApiKey:
+    return ApiKey(
+        id=uuid4().hex,
+        account_id=account_id,
+        name="n",
+        env="test",
+        prefix="p",
+        secret_hash=b"",
+        scopes=(),
+        rate_limit=None,
+        send_rate_limit=None,
+        created_at=datetime.now(UTC),
+        expires_at=None,
+        revoked_at=None,
+        last_used_at=None,
+    )
