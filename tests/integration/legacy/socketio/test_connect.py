@@ -6,9 +6,10 @@ import pytest
 import requests
 
 from realtime_bridge.shared.tokens import mint_role_key
-from tests.integration.legacy.clients import Clients
+from tests.integration.legacy.clients import Clients, PythonClients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import SECRET, Bridge, token
+from tests.waiting import wait_for
 
 
 def test_default_client_connects_by_websocket_upgrade(bridge: Bridge, clients: Clients, room: Room) -> None:
@@ -82,5 +83,22 @@ def test_pages_of_other_origins_are_refused(database_url: str) -> None:
         allowed = requests.get(url, headers={"Origin": "https://crm.example"}, timeout=10)
         assert allowed.headers["Access-Control-Allow-Origin"] == "https://crm.example"
         assert requests.get(url, headers={"Origin": "https://evil.example"}, timeout=10).status_code == 400
+    finally:
+        bridge.stop()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_whose_origin_is_the_bridge_itself_connects(database_url: str, room: Room, transport: str) -> None:
+    """So it is of python-socketio's ordinary client over websockets, and of a page beside the bridge."""
+    bridge = Bridge(database_url, cors_origins=("https://crm.example",)).start()
+    try:
+        with PythonClients() as pythons:
+            client = pythons.open_old(bridge.url, room.member, room.id, kind="sync", transport=transport)
+            wait_for(lambda: [room.id in one.subscriptions for one in bridge.server.sessions.all()] == [True], "it")
+            bridge.deliver(room.append("hello"))
+            assert client.wait_event("message")["content"] == "hello"
+        url = f"{bridge.url}/api/ws/?EIO=4&transport=polling"
+        answer = requests.get(url, headers={"Origin": bridge.url}, timeout=10)
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, bridge.url)
     finally:
         bridge.stop()
