@@ -1,10 +1,12 @@
 """Who may connect, and how, with the official client."""
 
+import time
 from uuid import uuid4
 
 import pytest
 import requests
 
+from realtime_bridge.legacy.socketio import old_clients
 from realtime_bridge.shared.tokens import mint_role_key
 from tests.integration.legacy.clients import Clients, PythonClients
 from tests.integration.legacy.conftest import Room
@@ -29,6 +31,30 @@ def test_each_transport_alone_carries_messages(bridge: Bridge, clients: Clients,
     message = client.wait_event("message")
     assert (message["content"], message["eventId"], message["seq"]) == ("hello", str(events[0].event_id), 1)
     assert client.wait_event("conversation")["lastMessage"]["id"] == message["id"]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_of_socketio_3_carries_messages(bridge: Bridge, clients: Clients, room: Room, transport: str) -> None:
+    """It speaks the same Engine.IO as today's."""
+    client = clients.open(bridge.url, {"token": token(room.member)}, version=3, transports=[transport])
+    client.wait("connect")
+    client.subscribe(room.id)
+    bridge.deliver(room.append("hello"))
+    assert client.wait_event("message")["content"] == "hello"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_of_socketio_2_is_told_what_to_use(
+    bridge: Bridge, clients: Clients, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its `error` event says which versions connect; it is kept from coming back at once, then told again."""
+    monkeypatch.setattr(old_clients, "HOLD_S", 0.5)
+    client = clients.open(bridge.url, version=2, transports=[transport])
+    began = time.monotonic()
+    for times in (1, 2):
+        assert client.wait("error", times)["message"] == old_clients.WORDS
+    assert time.monotonic() - began > 0.5
+    assert (client.count("connect"), bridge.server.socket_count) == (0, 0)
 
 
 @pytest.mark.parametrize(
