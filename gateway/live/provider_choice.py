@@ -28,7 +28,7 @@ class Choice:
     source: Source
     bucket: int
     has_standby: bool = False
-    """Whether legacy is fed beside Supabase, so that a client that holds on to it misses nothing whichever fails."""
+    """Whether both sides are fed, so that a client that listens on both misses nothing whichever fails."""
     stage: str | None = None
     percentage: float | None = None
     version: int | None = None
@@ -40,6 +40,7 @@ class ProviderChoice:
     def __init__(self, provider: Provider, database_url: str, flag_provider: str | None = None) -> None:
         """Raise ConfigurationError for a flag provider that is not there."""
         self._pinned = PINNED.get(provider)
+        self._pins_both = provider is Provider.DUAL
         self._thread: DialThread | None = None
         self._ask: flag_source.Ask | None = None
         if self._pinned is None:
@@ -60,7 +61,8 @@ class ProviderChoice:
     def decide(self, user_id: UUID, account_id: UUID) -> Choice:
         """Return the newest known answer; ServiceUnavailable only before the dial was read once."""
         if self._pinned is not None:
-            return Choice(provider=self._pinned, source=Source.PIN, bucket=bucket_of(FLAG, user_id))
+            bucket = bucket_of(FLAG, user_id)
+            return Choice(provider=self._pinned, source=Source.PIN, bucket=bucket, has_standby=self._pins_both)
         reading = self._thread.dial.reading if self._thread else None
         if reading is None:
             raise ServiceUnavailable("Try again in a moment.")
@@ -69,7 +71,7 @@ class ProviderChoice:
             provider=decision.provider,
             source=decision.source,
             bucket=decision.bucket,
-            has_standby=decision.provider is Told.SUPABASE and Side.LEGACY in decision.stage.feeds,
+            has_standby=decision.stage.feeds == frozenset(Side),
             stage=decision.stage.name.value,
             percentage=decision.stage.percentage,
             version=decision.version,

@@ -22,23 +22,23 @@ NO_SUCH_USER = "There is no such user in a conversation of yours."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LegacySide:
-    """`url` None is the address that the client knows already."""
+class Access:
+    """Where a client reaches a side; `url` None is the address that it knows already."""
 
+    provider: Told
     url: str | None
-    path: str = LEGACY_PATH
+    path: str | None = None
+    public_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimeSession:
-    """`standby` is the legacy side of a user who is told Supabase, while both are fed."""
+    """`standby` is the other side, while both are fed."""
 
     choice: Choice
     user_id: UUID
-    url: str | None
-    public_key: str | None
-    path: str | None
-    standby: LegacySide | None
+    access: Access
+    standby: Access | None
     token: str
     expires_at: datetime
     places: tuple[Place, ...]
@@ -58,8 +58,10 @@ def create_session(
     misses nothing, whichever side it comes from.
     """
     choice = choices.decide(user_id, account_id)
-    is_supabase = choice.provider is Told.SUPABASE
-    if not sides.signing_key or (is_supabase and not sides.supabase_url):
+    legacy = Access(provider=Told.SOCKETIO, url=sides.legacy_url, path=LEGACY_PATH)
+    supabase = Access(provider=Told.SUPABASE, url=sides.supabase_url, public_key=sides.supabase_public_key)
+    access, standby = (supabase, legacy) if choice.provider is Told.SUPABASE else (legacy, supabase)
+    if not sides.signing_key or (access is supabase and not supabase.url):
         missing = "SUPABASE_URL" if sides.signing_key else "SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY"
         raise RealtimeNotConfigured(f"The operator has to set {missing} for the gateway.")
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sides.session_ttl_s)
@@ -76,14 +78,11 @@ def create_session(
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
         store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
-    legacy = LegacySide(url=sides.legacy_url)
     return RealtimeSession(
         choice=choice,
         user_id=user_id,
-        url=sides.supabase_url if is_supabase else legacy.url,
-        public_key=sides.supabase_public_key if is_supabase else None,
-        path=None if is_supabase else legacy.path,
-        standby=legacy if choice.has_standby else None,
+        access=access,
+        standby=standby if choice.has_standby and (standby is legacy or supabase.url) else None,
         token=mint_user_token(
             sides.signing_key, user_id, sides.session_ttl_s, sides.token_rules, told=choice.provider.value
         ),

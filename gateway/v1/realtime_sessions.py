@@ -5,6 +5,7 @@ page, before the token runs out, and whenever `rollout.changed` arrives on eithe
 """
 
 import json
+from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -16,7 +17,7 @@ from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.live.provider_choice import ProviderChoice
 from gateway.services import realtime_sessions as service
-from gateway.services.realtime_sessions import RealtimeSession
+from gateway.services.realtime_sessions import Access, RealtimeSession
 from gateway.settings import Settings
 from gateway.v1.paths import PREFIX
 from gateway.v1.schemas import realtime_sessions as schemas
@@ -37,10 +38,10 @@ def create_session(
     `socketio`: `io(url, { path, auth })`, where `auth` is a function that sends the latest token; then
     `subscribe:conversation` for each conversation, and `socket.emit('token', token)` with each new token at once: a
     legacy socket ends with its own, and by it the operator sees that its client follows. After each subscribing, fetch
-    messages with `after_seq`. The README has the whole clients. With a `standby`, keep its socket open as well, show
-    what is first and drop what comes twice by `eventId`: so a failure of either side is not noticed. When
-    `rollout.changed` arrives, ask again. A user whom the project has taken out of the account (`crossfade users
-    forbid`) is answered like one whom nobody knows.
+    messages with `after_seq`. The README has the whole clients. While both sides are fed, `standby` says the same of
+    the other one: told `supabase`, keep the legacy socket open as well, show what is first and drop what comes twice by
+    `eventId`, so a failure of either side is not noticed. When `rollout.changed` arrives, ask again. A user whom the
+    project has taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.
     """
     sides, user_id, named = settings.sides, body.user_id, body.conversation_ids
     session = service.create_session(database, choices, sides, account_id, user_id, named)
@@ -69,7 +70,7 @@ def _represent(session: RealtimeSession) -> str:
     choice = session.choice
     return json.dumps(
         {
-            "provider": choice.provider.value,
+            **_access(session, session.access),
             "reason": {
                 "source": choice.source.value,
                 "stage": choice.stage,
@@ -78,23 +79,27 @@ def _represent(session: RealtimeSession) -> str:
             },
             "version": choice.version,
             "userId": str(session.user_id),
-            "url": session.url,
-            "path": session.path,
-            "publicKey": session.public_key,
-            "standby": session.standby
-            and {"provider": Told.SOCKETIO.value, "url": session.standby.url, "path": session.standby.path},
+            "standby": session.standby and _access(session, session.standby),
             "token": session.token,
             "expiresAt": session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "topics": _topics(session),
             "catchUp": [{"conversationId": place.id, "seq": place.last_seq} for place in session.places],
         }
     )
 
 
+def _access(session: RealtimeSession, access: Access) -> dict[str, Any]:
+    topics = _topics(session) if access.provider is Told.SUPABASE else []
+    return {
+        "provider": access.provider.value,
+        "url": access.url,
+        "path": access.path,
+        "publicKey": access.public_key,
+        "topics": topics,
+    }
+
+
 def _topics(session: RealtimeSession) -> list[str]:
     """Private channels to join; the legacy side has rooms instead, by the ids of the conversations."""
-    if session.choice.provider is not Told.SUPABASE:
-        return []
     conversations = [conversation_topic(place.id) for place in session.places]
     presences = [f"presence:{place.id}" for place in session.places]
     return [inbox_topic(session.user_id), *conversations, *presences]

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from ops.errors import OpsError
+from ops.machine import leftovers
+from ops.machine.data_dir import PROCESSES
 from ops.machine.private_files import write_private
 
 FILE_NAME = "ready.json"
@@ -63,6 +65,8 @@ def read_ready(data_dir: Path) -> Ready:
     Raises NotReady with a sentence that says how to start, or OtherFacts with one that says to start again.
     """
     path = data_dir / FILE_NAME
+    if leftovers.is_dead(data_dir / PROCESSES):
+        raise NotReady(f"The stack on {data_dir} was killed, and nothing of it is left: start it again with ./ops/up.")
     try:
         raw = json.loads(path.read_text())
     except FileNotFoundError:

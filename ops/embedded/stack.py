@@ -12,14 +12,12 @@ from ops.embedded.ready import FILE_NAME, Ready
 from ops.embedded.services import Addresses
 from ops.local_supabase.database import apply_shape
 from ops.machine import leftovers, redis
-from ops.machine.data_dir import DataDir
+from ops.machine.data_dir import PROCESSES, DataDir
 from ops.machine.ports import Listener, held_ports, port_of
 from ops.machine.postgres import EmbeddedPostgres
 from ops.machine.supervisor import Stopped, Supervisor
 from ops.terminal.progress import Progress
 from realtime_bridge.shared import secrets
-
-PROCESSES_FILE = "processes.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class Stack:
         self._supervisor.run()
 
     def _end_leftovers(self) -> None:
-        file = self._data_dir / PROCESSES_FILE
+        file = self._data_dir / PROCESSES
         if file.exists():
             with self._progress.step("Processes of an earlier run ended"):
                 leftovers.end(file)
@@ -135,10 +133,10 @@ class Stack:
         if self._supervisor.pids:
             with self._progress.step("Everything stopped"):
                 self._supervisor.stop()
-        (self._data_dir / PROCESSES_FILE).unlink(missing_ok=True)
+        (self._data_dir / PROCESSES).unlink(missing_ok=True)
 
     def _note(self) -> None:
         """A process has a new pid: the files that name it follow."""
-        leftovers.record(self._data_dir / PROCESSES_FILE, self._supervisor.pids)
+        leftovers.record(self._data_dir / PROCESSES, self._supervisor.pids)
         if self._facts is not None:
             self._facts(self._supervisor.pids).write(self._data_dir.path)

@@ -22,14 +22,13 @@ from ops.local_supabase.database import apply_shape
 from ops.local_supabase.options import process_options
 from ops.local_supabase.settings import Plan, Settings
 from ops.machine import leftovers
-from ops.machine.data_dir import DataDir
+from ops.machine.data_dir import PROCESSES, DataDir
 from ops.machine.ports import held_ports, port_of
 from ops.machine.postgres import EmbeddedPostgres
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 15.0
 MADE_BY = "crossfade supabase start"
-PROCESSES_FILE = "processes.json"
 _LOG_TAIL_CHARACTERS = 600
 
 
@@ -130,7 +129,7 @@ class LocalSupabase:
 
     def _start_processes(self) -> str:
         """Return the endpoint's URL."""
-        if leftovers.end(self._data_dir / PROCESSES_FILE):
+        if leftovers.end(self._data_dir / PROCESSES):
             with self._step("Processes of an earlier run ended"):
                 pass
         with held_ports({"": self._port, "db": self._database_port}) as held:
@@ -160,7 +159,7 @@ class LocalSupabase:
         """End the endpoint first, so that its sockets are closed properly."""
         self._stop_endpoint()
         self._postgres.stop()
-        (self._data_dir / PROCESSES_FILE).unlink(missing_ok=True)
+        (self._data_dir / PROCESSES).unlink(missing_ok=True)
         self._data_dir.release()
 
     def _stop_endpoint(self) -> None:
@@ -198,7 +197,7 @@ class LocalSupabase:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=fds
             )
         pids = {"supabase": self._endpoint.pid, "postgres": self._postgres.pid}
-        leftovers.record(self._data_dir / PROCESSES_FILE, pids)
+        leftovers.record(self._data_dir / PROCESSES, pids)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._endpoint.poll() is None:
             with contextlib.suppress(FileNotFoundError):

@@ -19,10 +19,11 @@ from pathlib import Path
 from ops.errors import OpsError
 
 MARKER = "crossfade.json"
+PROCESSES = "processes.json"
 LAYOUT = 1  # raised when an old directory can no longer be used as it is
 LOCK = "running.lock"
 NEIGHBOURS = (LOCK, "supabase", "webhooks-listen-secret")  # what other commands keep in our default one
-OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", "processes.json", "ready.json")
+OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", PROCESSES, "ready.json")
 
 
 class DataDirError(OpsError):

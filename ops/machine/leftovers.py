@@ -27,6 +27,11 @@ def record(file: Path, pids: Mapping[str, int]) -> None:
     write_private(file, json.dumps(running) + "\n")
 
 
+def is_dead(file: Path) -> bool:
+    """Whether nothing is left of what `record` noted: whoever noted it was killed, too, for else there is no note."""
+    return file.exists() and not _find(file)
+
+
 def end(file: Path) -> list[str]:
     """End what `record` noted and what these have started; return the names of what was still running."""
     found = _find(file)

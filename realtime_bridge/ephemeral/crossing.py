@@ -7,6 +7,7 @@ legacy users stand in the channel's presence one by one, each under the own id, 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from realtime_bridge.supabase.seat import OnPeople, Receive
 
 log = structlog.get_logger(__name__)
 
-Work = Callable[[], Awaitable[None]]
+Work = Callable[[], Awaitable[object]]
 
 QUEUE = 1_600  # signs are dropped first when there is too much to do, and those of who says most before others'
 OWN = 0  # the bridge's own work stands in line like a conversation's; there is none of this number
@@ -75,7 +76,10 @@ class EphemeralBridge:
         self._rooms = RoomsHere()
         self._typing = Typing(clock)
         self._stand_ins = StandIns(channels, name)
-        self._unannounced: dict[int, set[UUID]] = {}
+        self._unsaid: dict[int, dict[UUID, Sign]] = {}
+        """Who came or went, by conversation: said as soon as the seat is taken; said before, nobody would hear it."""
+        self._parting: Counter[int] = Counter()
+        """How many users have left whose leave stands in line: the seat is kept until the last one was told."""
         self._work: Line[Work] = Line(1, QUEUE)
         """By conversation and not by account, which is not known before the first look: what moved from one owner to
         another would overtake itself, and a user would leave before it came.
@@ -91,8 +95,8 @@ class EphemeralBridge:
     def left(self, session: Session, conversation_id: int) -> None:
         user_id = session.claims.user_id
         room = self._rooms.exit(conversation_id, user_id, session.sid)
-        if room is not None:
-            self._later(conversation_id, lambda: self._part(conversation_id, user_id, room))
+        if room is not None and self._later(conversation_id, lambda: self._part(conversation_id, user_id, room)):
+            self._parting[conversation_id] += 1
 
     def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
         sign = Sign(
@@ -132,18 +136,20 @@ class EphemeralBridge:
         while True:
             await asyncio.sleep(TICK_S)
             self._later(OWN, self._expire)
-            if self._unannounced:
-                self._later(OWN, self._announce_joins)
+            if self._unsaid:
+                self._later(OWN, self._announce)
             if self._clock() >= self._renew_at:
                 self._renew_at = self._clock() + RENEW_S
                 self._later(OWN, self._renew)
 
-    def _later(self, conversation_id: int, work: Work) -> None:
+    def _later(self, conversation_id: int, work: Work) -> bool:
+        self._some.set()
         try:
             self._work.join(conversation_id, work)
         except QueueFull:
             metrics.SIGNS_DROPPED.inc()
-        self._some.set()
+            return False
+        return True
 
     async def _welcome(self, conversation_id: int, user_id: UUID, sid: str, *, is_first: bool) -> None:
         """Tell the newcomer who is there, and the others of the newcomer."""
@@ -153,14 +159,16 @@ class EphemeralBridge:
             await self._deliver(frame)
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
-            self._unannounced.setdefault(conversation_id, set()).add(user_id)
+            self._note(Kind.JOIN, conversation_id, user_id)
         await self._open_or_close(conversation_id)
-        await self._announce_joins()
+        await self._announce()
 
     async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
+        self._parting -= Counter((conversation_id,))
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-            await self._announce_leave(conversation_id, user_id, room)
+            self._note(Kind.LEAVE, conversation_id, user_id, room.names.get(user_id))
+            await self._announce()
         for other in room.on_supabase if not room.sockets else ():
             await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
         await self._open_or_close(conversation_id)
@@ -174,10 +182,10 @@ class EphemeralBridge:
         if room is not None and self._may_meet(room):
             self._channels.take(topic, self._receiver(conversation_id), self._people_watcher(conversation_id))
             self._stand_ins.show(conversation_id, room.users, room.names)
-        else:
+        elif conversation_id not in self._parting:
             self._stand_ins.show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
-            self._unannounced.pop(conversation_id, None)
+            self._unsaid.pop(conversation_id, None)
 
     def _may_meet(self, room: Room) -> bool:
         """Whether somebody in the room and somebody else, who may be on the other side, take part.
@@ -230,29 +238,32 @@ class EphemeralBridge:
             if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
                 await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
 
-    async def _say(self, sign: Sign, room: Room | None) -> None:
+    async def _say(self, sign: Sign, room: Room | None) -> bool:
         """Tell the channel, with the name under which the room's members know the user."""
-        named = replace(sign, username=room.names.get(sign.user_id)) if room else sign
-        if await self._channels.send(topic_of(sign.conversation_id), sign.kind, signs.crossed(named, _now())):
+        named = replace(sign, username=room.names.get(sign.user_id)) if room and not sign.username else sign
+        is_said = await self._channels.send(topic_of(sign.conversation_id), sign.kind, signs.crossed(named, _now()))
+        if is_said:
             metrics.SIGNS.labels(sign.origin).inc()
+        return is_said
 
-    async def _announce_joins(self) -> None:
-        """Say who came, as soon as the seat is taken: said before, nobody would hear it."""
-        for conversation_id in [one for one in self._unannounced if self._channels.is_joined(topic_of(one))]:
+    def _note(self, kind: Kind, conversation_id: int, user_id: UUID, username: str | None = None) -> None:
+        """Have it said that somebody came or went, unless the opposite is still to be said: then neither is."""
+        unsaid = self._unsaid.setdefault(conversation_id, {})
+        opposite = unsaid.pop(user_id, None)
+        if opposite is None or opposite.kind is kind:
+            unsaid[user_id] = Sign(
+                kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY, username=username
+            )
+
+    async def _announce(self) -> None:
+        for conversation_id, unsaid in list(self._unsaid.items()):
             room = self._rooms.find(conversation_id)
-            for user_id in sorted(self._unannounced.pop(conversation_id)):
-                await self._announce(Kind.JOIN, conversation_id, user_id, room)
-
-    async def _announce_leave(self, conversation_id: int, user_id: UUID, room: Room) -> None:
-        waiting = self._unannounced.get(conversation_id, set())
-        if user_id in waiting:
-            waiting.discard(user_id)
-        else:
-            await self._announce(Kind.LEAVE, conversation_id, user_id, room)
-
-    async def _announce(self, kind: Kind, conversation_id: int, user_id: UUID, room: Room | None) -> None:
-        sign = Sign(kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY)
-        await self._say(sign, room)
+            for user_id, sign in list(unsaid.items()):
+                if not self._channels.is_joined(topic_of(conversation_id)) or not await self._say(sign, room):
+                    break
+                del unsaid[user_id]
+            if not unsaid:
+                del self._unsaid[conversation_id]
 
     async def _expire(self) -> None:
         for conversation_id, user_id in self._typing.take_expired():

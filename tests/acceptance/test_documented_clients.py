@@ -78,6 +78,19 @@ def _has_begun(program: Program) -> bool:
     return any(line.startswith(BEGUN) for line in program.lines)
 
 
+def supabase_of(ready: dict[str, Any], user: dict[str, str]) -> dict[str, Any]:
+    """Return what a session of a stack that feeds both sides says of Supabase, to a user who is told legacy."""
+    with requests.Session() as session:
+        session.trust_env = False
+        url, headers = f"{ready['gatewayUrl']}/api/v1/chat/realtime/sessions", {"X-API-Key": user["KEY"]}
+        answer = session.post(url, json={"userId": user["USER_ID"]}, headers=headers, timeout=10)
+    told = answer.json()["data"]
+    assert (told["provider"], told["standby"]["provider"]) == ("socketio", "supabase")
+    assert f"conversation:{user['CONVERSATION']}" in told["standby"]["topics"]
+    side: dict[str, Any] = told["standby"]
+    return side
+
+
 @pytest.fixture
 def stack(place: Path) -> Iterator[Stack]:
     with running(place / "data", environment={"CROSSFADE_SESSION_TTL_S": str(TOKEN_S)}) as started:
@@ -102,11 +115,12 @@ def test_the_documented_clients_come_back_and_miss_nothing(stack: Stack, place: 
             "KEY": stack.create_key(scopes="chat:read,chat:write,realtime:session"),
             "USER_ID": ready["users"][0]["id"],
             "CONVERSATION": str(ready["conversationId"]),
-            "SUPABASE_KEY": ready["anonKey"],
         }
+        side = supabase_of(ready, user)
+        user["SUPABASE_KEY"] = side["publicKey"]
         api = "/api/v1/chat"
         far = {"API": f"{ready['gatewayUrl']}{api}", "SUPABASE_URL": supabase.url, "BRIDGE_URL": bridge.url}
-        alone = {"API": f"{gateway.url}{api}", "SUPABASE_URL": ready["supabaseUrl"], "BRIDGE_URL": ready["bridgeUrl"]}
+        alone = {"API": f"{gateway.url}{api}", "SUPABASE_URL": side["url"], "BRIDGE_URL": ready["bridgeUrl"]}
         clients, left_alone = (
             [start(command_of(name, place), user | addresses) for name in CLIENTS] for addresses in (far, alone)
         )

@@ -1,11 +1,13 @@
 """`crossfade up` as a person meets it: the real command, the real processes, the printed lines."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -232,6 +234,24 @@ def test_ctrl_c_leaves_nothing_and_the_data_stays(place: Path) -> None:
         assert third.ready["apiKey"] != before["apiKey"]
         assert get_conversation({**third.ready, "apiKey": before["apiKey"]}).status_code == 401
         assert get_conversation(third.ready).status_code == 200
+
+
+def test_commands_say_that_a_stack_was_killed(place: Path) -> None:
+    """After `kill -9` of everything nobody is waited for, or blamed: one sentence, and what to type."""
+    first = Stack.start(place / "data")
+    family = [first.process.pid, *(child.pid for child in psutil.Process(first.process.pid).children(recursive=True))]
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    first.process.wait(10)
+    first.wait_until(lambda: not any(is_running(pid) for pid in family))
+    for words in (("demo",), ("relay", "status")):
+        began = time.monotonic()
+        said = subprocess.run(
+            [CROSSFADE, *words, "--data-dir", place / "data"], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert f"The stack on {place / 'data'} was killed, and nothing of it is left: start it again" in said.stderr
+        assert (said.returncode, time.monotonic() - began < 10) == (1, True)
 
 
 def test_what_a_killed_up_left_is_cleared(place: Path) -> None:

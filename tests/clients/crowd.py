@@ -59,7 +59,7 @@ class Legacy:
         self._socket.on("rollout.changed", lambda notice: user.ask("told", notice["version"]))
 
     async def join(self) -> None:
-        place = self._session["standby"] or self._session
+        place = self._session if self._session["provider"] == self.provider else self._session["standby"]
         url = place["url"] or self._user.crowd.config["bridgeUrl"]
         while True:
             try:
@@ -179,7 +179,7 @@ class User:
         while True:
             why, version = await self._wishes.get()
             session = await self._get_session(version)
-            standby = session["standby"] if self._keeps_standby else None
+            standby = session["standby"] if self._keeps_standby and session["provider"] == "supabase" else None
             wanted = [session["provider"], *([standby["provider"]] if standby else [])]
             missing = [provider for provider in wanted if provider not in self._open]
             for provider in missing:

@@ -1,7 +1,7 @@
 """What requests and answers say about realtime sessions."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -39,25 +39,22 @@ class CatchUpPlace(Answer):
     seq: Annotated[int, Field(ge=0, description="Fetch what comes after the last one you have seen, up to here.")]
 
 
-class Standby(Answer):
-    provider: Annotated[Literal[Told.SOCKETIO], Field(description="The side it is on.")]
-    url: Annotated[str | None, Field(description="Null: the address that the client knows.")]
-    path: Annotated[str, Field(description="Of Socket.IO.")]
-
-
-class RealtimeSession(Answer):
+class RealtimeSide(Answer):
     provider: Annotated[Told, Field(description="The side to connect to.")]
-    reason: Annotated[ProviderReason, Field(description="Why this provider.")]
-    version: Annotated[int | None, Field(description="Rises with every change of the dial.")]
-    user_id: Annotated[UUID, Field(description="Whose session it is.")]
     url: Annotated[str | None, Field(description="Null: the address of the legacy sockets, which clients know.")]
     path: Annotated[str | None, Field(description="Of Socket.IO.")]
     public_key: Annotated[str | None, Field(description="Supabase's publishable key.")]
+    topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
+
+
+class RealtimeSession(RealtimeSide):
+    reason: Annotated[ProviderReason, Field(description="Why this provider.")]
+    version: Annotated[int | None, Field(description="Rises with every change of the dial.")]
+    user_id: Annotated[UUID, Field(description="Whose session it is.")]
     standby: Annotated[
-        Standby | None,
-        Field(description="The legacy side, while it is fed beside Supabase: keep it open, too, and notice no outage."),
+        RealtimeSide | None,
+        Field(description="The other side, while both are fed: a client that listens there, too, notices no outage."),
     ]
     token: Annotated[str, Field(description="A JWT of the user. Ask for a new session before it ends.")]
     expires_at: Annotated[datetime, Field(description="When the token ends.")]
-    topics: Annotated[list[str], Field(description="Private channels to join; none with Socket.IO.")]
     catch_up: Annotated[list[CatchUpPlace], Field(description="The newest `seq` of each conversation.")]

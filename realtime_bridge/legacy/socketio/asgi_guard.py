@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from realtime_bridge.legacy.socketio import old_clients
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.packets import (
     MAX_FRAME_BYTES,
@@ -51,6 +52,7 @@ class Gate:
         self._engine = engine
         self._is_open = is_open
         self._is_known = is_known
+        self._has_met_old = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -66,7 +68,11 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": SERVICE_RESTART})
             return
-        sid = _query(scope).get("sid", [""])[0]
+        query = _query(scope)
+        if self._is_old(query):
+            await old_clients.answer_websocket(receive, send)
+            return
+        sid = query.get("sid", [""])[0]
         guarded = GuardedWebSocket(
             receive, send, is_upgrade=bool(sid), is_proven=lambda: self._is_known(sid) and door.prove(scope)
         )
@@ -83,6 +89,9 @@ class Gate:
         if "j" in query:  # JSONP: for browsers of 2010, and one more parser to guard
             await _answer(send, 400, "jsonp_not_supported")
             return
+        if self._is_old(query):
+            await old_clients.answer_poll(scope, receive, send, is_first="sid" not in query)
+            return
         sid = query.get("sid", [""])[0]
         body = await _read(receive)
         if body is None:
@@ -98,6 +107,13 @@ class Gate:
             door.prove(scope)
         self._engine.forget_closed(sid)
         await self._app(scope, _replay(body, receive), send)
+
+    def _is_old(self, query: dict[str, list[str]]) -> bool:
+        is_old = query.get("EIO") == [old_clients.ENGINE_IO]
+        if is_old and not self._has_met_old:
+            self._has_met_old = True  # the first one is told of: old clients try for ever
+            log.warning("a client of Socket.IO 1 or 2 was turned away", told=old_clients.WORDS)
+        return is_old
 
 
 class GuardedWebSocket:

@@ -5,7 +5,9 @@ account. Every frame also carries `eventId` and `seq`, which old clients ignore 
 
 A `conversation` frame has one shape, made by one function of the conversation's card (cards.py), whichever event it
 tells of: everybody who takes part and the contact, each by name; the last message, left out while there is none; what
-is unread. What the dialect needs and we do not have:
+is unread. `eventId` and `seq` name that event, `stateSeq` the newest one that is in the card.
+
+What the dialect needs and we do not have:
 - the sender of a message without `senderId`: the account for outgoing messages, an empty string for incoming ones;
 - the words of a message that has none: `[image]` and the like in the list, as in `lastMessagePreview`;
 - `channel`: always `whatsapp`, the one word old clients know; the real one travels as `sourceChannel`.
@@ -165,6 +167,7 @@ def _conversation(event: Event, card: Card) -> dict[str, Any]:
         **{name: now[name] for name in SHOWN if name in now},
         "eventId": str(event.event_id),
         "seq": event.seq,
+        "stateSeq": now["seq"],
     }
     if card.last_message is not None:
         said = _last_message(event.account_id, card.last_message)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import engineio
@@ -96,9 +96,15 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
     """An Engine.IO server that cuts off a reader who does not read."""
 
     def __init__(
-        self, *, max_queued: int = MAX_QUEUED_PACKETS, max_queued_bytes: int = MAX_QUEUED_BYTES, **options: Any
+        self,
+        *,
+        origins: Sequence[str] = (),
+        max_queued: int = MAX_QUEUED_PACKETS,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._origins = origins
         self.max_queued = max_queued
         self.max_queued_bytes = max_queued_bytes
         self.cut_off = 0
@@ -107,6 +113,10 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
 
     def create_queue(self, *_: Any, **__: Any) -> OutgoingQueue:
         return OutgoingQueue(self.max_queued, self.max_queued_bytes)
+
+    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str]:
+        """Add those of the operator's list to the server's own, which python-socketio's client always says it is."""
+        return [*super()._cors_allowed_origins(environ), *self._origins]
 
     async def send_packet(self, sid: str, pkt: Packet) -> None:
         """Queue a packet; a socket whose queue is full is closed instead, and reconnects if it still lives.

@@ -62,7 +62,7 @@ def create(
 
     Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone;
     without `log` whatever the bridges' stream loses ends the sockets.
-    `cors_origins` empty means the page's own origin only.
+    `cors_origins` are those of pages elsewhere.
     """
     Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
     logger = logging.getLogger(LIBRARY_LOGGER)
@@ -72,7 +72,7 @@ def create(
         client_manager=rooms,
         async_mode="asgi",
         async_handlers=False,  # a socket's frames are handled one after another, so a flood holds up its sender only
-        cors_allowed_origins=list(cors_origins) or None,
+        origins=cors_origins,
         max_http_buffer_size=MAX_FRAME_BYTES,
         max_queued=max_queued_packets,
         ping_interval=ping_interval_s,

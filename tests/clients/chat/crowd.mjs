@@ -30,7 +30,7 @@ class Legacy {
   provider = 'socketio'
 
   constructor(user, session) {
-    const { url, path } = session.standby ?? session
+    const { url, path } = session.provider === this.provider ? session : session.standby
     this.user = user
     this.socket = io(url ?? config.bridgeUrl, {
       path,
@@ -145,7 +145,8 @@ class User {
       await pause(100) // the gateway that answered had not heard yet
       session = await this.getSession()
     }
-    const wanted = [session.provider, ...(session.standby && this.keepsStandby ? [session.standby.provider] : [])]
+    const keeps = session.provider === 'supabase' && session.standby && this.keepsStandby
+    const wanted = [session.provider, ...(keeps ? [session.standby.provider] : [])]
     const missing = wanted.filter((provider) => !this.open.has(provider))
     for (const provider of missing) this.open.set(provider, new SIDES[provider](this, session))
     await Promise.all(missing.map((provider) => this.open.get(provider).join()))

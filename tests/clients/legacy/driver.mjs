@@ -1,15 +1,19 @@
 // Official socket.io-client, driven by JSON lines on stdin; everything that happens to a socket is a JSON line on stdout.
-// In:  {do: "open", socket, url, options, subscribe: [id], mute, only: event} (subscribes on every connect, as old clients do)
+// In:  {do: "open", socket, url, options, subscribe: [id], mute, only: event, version} (subscribes on every connect, as old clients do)
 //      {do: "storm", socket, event, args} (again with every answer) · {do: "emit", socket, event, args, ack} · {do: "cut", socket} · {do: "close", socket}
 // Out: {socket, is: "connect"|"connect_error"|"disconnect"|"event"|"ack"|"transport"|"opened"|…, …}
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
+import io2 from "socket.io-client-2";
+import { io as io3 } from "socket.io-client-3";
+
+const lookups = { 2: io2, 3: io3, 4: io };
 
 const sockets = new Map();
 const say = (socket, is, more = {}) => process.stdout.write(JSON.stringify({ socket, is, ...more }) + "\n");
 
-function open({ socket: name, url, options, subscribe = [], mute = false, only }) {
-  const socket = io(url, { path: "/api/ws", forceNew: true, reconnectionDelay: 50, randomizationFactor: 0, ...options });
+function open({ socket: name, url, options, subscribe = [], mute = false, only, version = 4 }) {
+  const socket = lookups[version](url, { path: "/api/ws", forceNew: true, reconnectionDelay: 50, randomizationFactor: 0, ...options });
   sockets.set(name, socket);
   socket.io.on("open", () => {
     say(name, "open", { transport: socket.io.engine.transport.name });
@@ -22,7 +26,8 @@ function open({ socket: name, url, options, subscribe = [], mute = false, only }
   });
   socket.on("connect_error", (error) => say(name, "connect_error", { message: error.message, data: error.data ?? null }));
   socket.on("disconnect", (reason) => say(name, "disconnect", { reason }));
-  if (!mute) socket.onAny((event, ...args) => (only ?? event) === event && say(name, "event", { event, args, at: Date.now() }));
+  if (version === 2) socket.on("error", (message) => say(name, "error", { message }));
+  else if (!mute) socket.onAny((event, ...args) => (only ?? event) === event && say(name, "event", { event, args, at: Date.now() }));
 }
 
 const commands = {

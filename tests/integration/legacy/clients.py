@@ -19,9 +19,10 @@ class Clients(NodeScript):
         super().__init__("legacy/driver.mjs")
         self.wait_for(lambda line: line["is"] == "ready")
 
-    def open(self, url: str, auth: dict[str, Any] | None = None, **options: Any) -> "Client":
+    def open(self, url: str, auth: dict[str, Any] | None = None, *, version: int = 4, **options: Any) -> "Client":
+        """Open a socket of a major version of socket.io-client, which prints an `error` of version 2 as one."""
         client = Client(self, f"socket-{next(_names)}")
-        self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options})
+        self.send(do="open", socket=client.name, url=url, options={"auth": auth or {}, **options}, version=version)
         return client
 
     def open_old(

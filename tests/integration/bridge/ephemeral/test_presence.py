@@ -139,6 +139,34 @@ def test_legacy_users_come_by_name_and_stand_one_by_one(
     asyncio.run(scenario())
 
 
+def test_a_crowd_that_comes_and_goes_at_once_is_told_one_by_one(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Thirty who come in one moment and go in one moment are thirty of each; the seat is given up after the last."""
+    owner, client = make_user(conn), make_user(conn)
+    crowd = [make_user(conn, accounts=[owner]) for _ in range(30)]
+    conversation_id = make_conversation(conn, owner, client, *crowd)
+
+    async def scenario() -> None:
+        async with (
+            local_supabase(admin_url) as supabase,
+            sitting(supabase, client, conversation_id) as there,
+            bridge(supabase, database_url) as (ours, seats),
+        ):
+            sessions = [session(user_id) for user_id in crowd]
+            for one in sessions:
+                ours.joined(one, conversation_id)
+            await eventually(lambda: len(there.said("presence.join")) == 30, "everybody to be announced")
+            for one in sessions:
+                ours.left(one, conversation_id)
+            await eventually(lambda: len(there.said("presence.leave")) == 30, "everybody to be said to have left")
+            for event in ("presence.join", "presence.leave"):
+                assert {sign["userId"] for sign in there.said(event)} == {str(user_id) for user_id in crowd}
+            await eventually(lambda: there.present == {} and seats.count == 0, "the seats to be given up")
+
+    asyncio.run(scenario())
+
+
 def test_coming_and_going_in_haste_stays_under_the_limits(
     database_url: str, admin_url: str, conn: psycopg.Connection[DictRow]
 ) -> None:

@@ -130,19 +130,27 @@ def test_the_token_must_not_be_cached(sessions: Callable[..., Account]) -> None:
 def test_a_change_of_stage_changes_the_answer(
     sessions: Callable[..., Account], conn: psycopg.Connection[DictRow]
 ) -> None:
-    """Up and down, with nothing but the dial's own listening; in a ramp the bucket decides, and legacy is a standby."""
+    """Up and down, with nothing but the dial's own listening; in a ramp the bucket decides; both sides are named."""
     account = sessions()
     early = next(user for user in iter(lambda: make_user(conn), None) if bucket_of(FLAG, user) < 5_000)
     late = next(user for user in iter(lambda: make_user(conn), None) if bucket_of(FLAG, user) >= 5_000)
-    make_conversation(conn, account.id, early, late)
+    conversation = make_conversation(conn, account.id, early, late)
+    assert ask(account, early)["standby"] is None, "Supabase is not fed yet"
     turn(conn, "shadow")
+    wait_for(lambda: ask(account, early)["standby"], "Supabase to be named")
     assert ask(account, early)["provider"] == "socketio"
     turn(conn, "ramp", 5_000)
     session = told(account, early, "supabase")
     assert (session["reason"]["source"], session["reason"]["percentage"]) == ("bucket", 50.0)
     RealtimeSession.model_validate_json(json.dumps(session))  # as it is described
-    assert session["standby"] == {"provider": "socketio", "url": "https://chat.example.com", "path": "/api/ws"}
-    assert (ask(account, late)["provider"], ask(account, late)["standby"]) == ("socketio", None)
+    legacy: dict[str, Any] = {"provider": "socketio", "url": "https://chat.example.com", "path": "/api/ws"}
+    legacy |= {"publicKey": None, "topics": []}
+    supabase: dict[str, Any] = {"provider": "supabase", "url": "https://ref.supabase.co", "path": None}
+    supabase["publicKey"] = "sb_publishable_x"
+    for user, told_side, standby in ((early, supabase, legacy), (late, legacy, supabase)):
+        supabase["topics"] = [f"user:{user}:inbox", f"conversation:{conversation}", f"presence:{conversation}"]
+        session = ask(account, user)
+        assert (session | told_side, session["standby"]) == (session, standby)
     turn(conn, "complete", 10_000)
     assert told(account, late, "supabase")["standby"] is None, "legacy is fed no longer"
     turn(conn, "off")
@@ -167,14 +175,28 @@ def test_an_override_of_the_user_beats_the_account_beats_the_bucket(
 
 
 @pytest.mark.parametrize(
-    ("provider", "expected"),
-    [(Provider.SOCKETIO, "socketio"), (Provider.SUPABASE, "supabase"), (Provider.DUAL, "socketio")],
+    ("provider", "expected", "standby"),
+    [
+        (Provider.SOCKETIO, "socketio", None),
+        (Provider.SUPABASE, "supabase", None),
+        (Provider.DUAL, "socketio", "https://ref.supabase.co"),
+    ],
 )
-def test_a_pinned_deployment_says_so(sessions: Callable[..., Account], provider: Provider, expected: str) -> None:
+def test_a_pinned_deployment_says_so(
+    sessions: Callable[..., Account], provider: Provider, expected: str, standby: str | None
+) -> None:
     """CHAT_REALTIME_PROVIDER other than `rollout` decides alone, legacy first; there is no version to wait for."""
     account = sessions(provider=provider)
     session = ask(account, account.id)
     assert (session["provider"], session["reason"]["source"], session["version"]) == (expected, "pin", None)
+    assert (session["standby"] or {}).get("url") == standby
+
+
+def test_a_supabase_that_is_not_configured_is_no_standby(sessions: Callable[..., Account]) -> None:
+    """A gateway that does not know where Supabase is names nothing, and answers all the same."""
+    account = sessions(provider=Provider.DUAL, sides=dataclasses.replace(SIDES, supabase_url=None))
+    session = ask(account, account.id)
+    assert (session["provider"], session["standby"]) == ("socketio", None)
 
 
 def test_only_members_of_the_account_get_a_session(

@@ -136,7 +136,7 @@ def test_polling_body_is_checked_before_it_is_read(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?EIO=3&transport=polling", "?EIO=4&transport=polling&sid=nobody", "?EIO=4&transport=carrier-pigeon",
+    "query", ["", "?EIO=2&transport=polling", "?EIO=4&transport=polling&sid=nobody", "?EIO=4&transport=carrier-pigeon",
               "?EIO=4&transport=polling&j=0", "?EIO=4&transport=websocket", "?EIO=4&transport=polling&sid=%ff%00"],
 )  # fmt: skip
 def test_odd_requests_are_refused(bridge: Bridge, query: str, caplog: pytest.LogCaptureFixture) -> None:

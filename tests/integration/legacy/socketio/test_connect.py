@@ -1,14 +1,17 @@
 """Who may connect, and how, with the official client."""
 
+import time
 from uuid import uuid4
 
 import pytest
 import requests
 
+from realtime_bridge.legacy.socketio import old_clients
 from realtime_bridge.shared.tokens import mint_role_key
-from tests.integration.legacy.clients import Clients
+from tests.integration.legacy.clients import Clients, PythonClients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import SECRET, Bridge, token
+from tests.waiting import wait_for
 
 
 def test_default_client_connects_by_websocket_upgrade(bridge: Bridge, clients: Clients, room: Room) -> None:
@@ -28,6 +31,30 @@ def test_each_transport_alone_carries_messages(bridge: Bridge, clients: Clients,
     message = client.wait_event("message")
     assert (message["content"], message["eventId"], message["seq"]) == ("hello", str(events[0].event_id), 1)
     assert client.wait_event("conversation")["lastMessage"]["id"] == message["id"]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_of_socketio_3_carries_messages(bridge: Bridge, clients: Clients, room: Room, transport: str) -> None:
+    """It speaks the same Engine.IO as today's."""
+    client = clients.open(bridge.url, {"token": token(room.member)}, version=3, transports=[transport])
+    client.wait("connect")
+    client.subscribe(room.id)
+    bridge.deliver(room.append("hello"))
+    assert client.wait_event("message")["content"] == "hello"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_of_socketio_2_is_told_what_to_use(
+    bridge: Bridge, clients: Clients, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its `error` event says which versions connect; it is kept from coming back at once, then told again."""
+    monkeypatch.setattr(old_clients, "HOLD_S", 0.5)
+    client = clients.open(bridge.url, version=2, transports=[transport])
+    began = time.monotonic()
+    for times in (1, 2):
+        assert client.wait("error", times)["message"] == old_clients.WORDS
+    assert time.monotonic() - began > 0.5
+    assert (client.count("connect"), bridge.server.socket_count) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -82,5 +109,22 @@ def test_pages_of_other_origins_are_refused(database_url: str) -> None:
         allowed = requests.get(url, headers={"Origin": "https://crm.example"}, timeout=10)
         assert allowed.headers["Access-Control-Allow-Origin"] == "https://crm.example"
         assert requests.get(url, headers={"Origin": "https://evil.example"}, timeout=10).status_code == 400
+    finally:
+        bridge.stop()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_whose_origin_is_the_bridge_itself_connects(database_url: str, room: Room, transport: str) -> None:
+    """So it is of python-socketio's ordinary client over websockets, and of a page beside the bridge."""
+    bridge = Bridge(database_url, cors_origins=("https://crm.example",)).start()
+    try:
+        with PythonClients() as pythons:
+            client = pythons.open_old(bridge.url, room.member, room.id, kind="sync", transport=transport)
+            wait_for(lambda: [room.id in one.subscriptions for one in bridge.server.sessions.all()] == [True], "it")
+            bridge.deliver(room.append("hello"))
+            assert client.wait_event("message")["content"] == "hello"
+        url = f"{bridge.url}/api/ws/?EIO=4&transport=polling"
+        answer = requests.get(url, headers={"Origin": bridge.url}, timeout=10)
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, bridge.url)
     finally:
         bridge.stop()

@@ -24,8 +24,8 @@ class Crowd:
         self.clients: list[Client] = []
         for transport in ("websocket", "polling"):
             self.clients.append(clients.open_old(bridge.url, room.member, room.id, transports=[transport]))
-            self.clients.append(pythons.open_old(bridge.url, room.owner, room.id, kind="async", transport=transport))
-        self.clients.append(pythons.open_old(bridge.url, room.owner, room.id, kind="sync", transport="polling"))
+            for kind in ("async", "sync"):
+                self.clients.append(pythons.open_old(bridge.url, room.owner, room.id, kind=kind, transport=transport))
         self.wait_subscribed()
 
     def wait_subscribed(self) -> None:

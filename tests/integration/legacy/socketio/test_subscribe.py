@@ -30,6 +30,17 @@ def test_stranger_gets_the_answer_for_an_unknown_conversation(bridge: Bridge, cl
     assert (stranger.received("message"), stranger.received("conversation")) == ([], [])
 
 
+def test_a_list_says_how_new_its_state_is(bridge: Bridge, clients: Clients, room: Room) -> None:
+    """A `conversation` that tells of an older event names that one, and says up to which event its state goes."""
+    client = clients.connect(bridge.url, room.member)
+    events = room.append("one", "two")
+    for times, event in enumerate(events, 1):
+        bridge.deliver([event])
+        told = client.wait_event("conversation", times)
+        assert (told["eventId"], told["seq"]) == (str(event.event_id), times)
+        assert (told["lastMessage"]["content"], told["stateSeq"]) == ("two", 2)
+
+
 def test_an_id_may_be_the_number_that_rest_shows(bridge: Bridge, clients: Clients, room: Room) -> None:
     """REST says `"id": 7`, the dialect says `"7"`: both subscribe."""
     client = clients.connect(bridge.url, room.member)
