@@ -78,7 +78,7 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
             heard.extend(emits)
 
         if legacy:
-            legacy.publish = hear  # type: ignore[method-assign]  # as far as the sink goes
+            legacy.publish = hear  # as far as the sink goes
         tallies = {side: Nobody() for side in Side}
         rollout = create_rollout(settings, pool, transport, legacy, name)
         relays = create_relays(settings, pool, RealtimeService(transport), Way(), legacy, name, rollout, tallies)
