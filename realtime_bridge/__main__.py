@@ -18,8 +18,9 @@ from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.network.door import Door, places
 from realtime_bridge.network.web_server import WebServer
-from realtime_bridge.parity.counting_sink import CountedSink
+from realtime_bridge.parity.tally import Tally
 from realtime_bridge.process.probes import create_http_app, create_metrics_app
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.settings import Settings, TransportName
 from realtime_bridge.shared import database, memory
 from realtime_bridge.shared.canary_user import CANARY_ID
@@ -60,7 +61,8 @@ async def run(settings: Settings) -> None:
     rollout = create_rollout(settings, pool, transport, legacy, name)
     clock = DatabaseClock()
     service = RealtimeService(transport, without_inbox=[CANARY_ID])
-    relays = create_relays(settings, pool, service, way, legacy, name, rollout, clock)
+    tallies = {side: Tally(side, now=clock.now) for side in Side}
+    relays = create_relays(settings, pool, service, way, legacy, name, rollout, tallies)
     farewell = create_farewell(settings, legacy, rollout)
     heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
     observed = observers.create(
@@ -69,7 +71,7 @@ async def run(settings: Settings) -> None:
         name=name,
         legacy=legacy,
         transport=transport,
-        sinks=[relay.sink for relay in relays if isinstance(relay.sink, CountedSink)],
+        tallies=list(tallies.values()),
         dialled=create_dialled(settings, rollout),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
         tell_unheard=create_teller(relays),

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from realtime_bridge.event_log.event import Event, EventType, Family
 from realtime_bridge.shared import sql
 
 QUERIES = sql.AsyncQueries(__file__)
@@ -31,6 +32,12 @@ class Card:
     people: list[dict[str, str]]
     last_message: dict[str, Any] | None
     wants_html: bool = False
+
+
+def is_listed(event: Event) -> bool:
+    """Whether an event shows in the list of conversations, and so needs a card."""
+    kind = event.kind
+    return kind is EventType.MESSAGE_NEW or (kind is not None and kind.family is Family.CONVERSATION)
 
 
 class Cards(Protocol):

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from realtime_bridge.event_log.event import Event, EventType, Family
-
 
 class Dialect(Protocol):
     """The words of one kind of old clients, over Socket.IO. Raises nothing.
@@ -26,9 +24,3 @@ class Dialect(Protocol):
 
 class DialectError(ValueError):
     """The event's payload cannot be said in this dialect; the text names the field."""
-
-
-def is_listed(event: Event) -> bool:
-    """Whether an event shows in the list of conversations, and so needs a card."""
-    kind = event.kind
-    return kind is EventType.MESSAGE_NEW or (kind is not None and kind.family is Family.CONVERSATION)

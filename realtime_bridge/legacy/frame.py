@@ -19,6 +19,12 @@ class Emit:
     members: tuple[str, ...] | None = None
     """Who takes part as of this event, by id: nobody else may stay in the conversation's room. None: not known."""
 
+    @property
+    def track(self) -> str:
+        """What it is ordered in: its conversation's room, or the conversation's place in people's lists."""
+        room = conversation_room(self.conversation_id)
+        return room if self.rooms[0] == room else f"list:{self.conversation_id}"
+
 
 def conversation_room(conversation_id: int) -> str:
     return f"conversation:{conversation_id}"

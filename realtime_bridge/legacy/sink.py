@@ -8,8 +8,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable
-from realtime_bridge.legacy.dialect import DialectError, is_listed
+from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable, is_listed
+from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.dialect import emits_of

@@ -7,9 +7,9 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger, sample
 from realtime_bridge.parity.loop_lag import LoopLag
+from realtime_bridge.parity.tally import Tally
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import slots
 from realtime_bridge.rollout.gate.slots import Sample
@@ -30,7 +30,7 @@ class Samples:
         pool: Pool,
         flag: str,
         ledger: Ledger,
-        sinks: Sequence[CountedSink],
+        tallies: Sequence[Tally],
         lag: LoopLag,
         lags_count_for: Callable[[], Iterable[Side]],
     ) -> None:
@@ -38,7 +38,7 @@ class Samples:
         self._pool = pool
         self._flag = flag
         self._ledger = ledger
-        self._sinks = sinks
+        self._tallies = tallies
         self._lag = lag
         self._lags_count_for = lags_count_for
         self._unwritten: list[Sample] = []
@@ -55,7 +55,7 @@ class Samples:
     async def run_once(self) -> int:
         """Write what is new; return how many rows were touched. What could not be written is written next time."""
         lag = self._lag.take()
-        taken = [sample(side, self._ledger.take(side)) for side in Side] + [sink.take() for sink in self._sinks]
+        taken = [sample(side, self._ledger.take(side)) for side in Side] + [tally.take() for tally in self._tallies]
         taken += [Sample(side=side, lag_counts=lag) for side in self._lags_count_for()]
         self._unwritten = _added(self._unwritten, taken)
         news = [one for one in self._unwritten if _is_news(one)]

@@ -10,7 +10,7 @@ goes back to where they were known to have heard.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from realtime_bridge.relay import sink as relay_sink
 from realtime_bridge.relay.health import BreakerState, SinkHealth
 from realtime_bridge.relay.heard import Echo, HeardMark
 from realtime_bridge.relay.reach import Reach
-from realtime_bridge.relay.sink import Everything, Feed, Sink, SinkNotReady, SinkUnavailable
+from realtime_bridge.relay.sink import Everything, Feed, Listener, Nobody, Sink, SinkNotReady, SinkUnavailable
 from realtime_bridge.relay.tenure import Tenure
 from realtime_bridge.shared.database import Pool
 
@@ -63,10 +63,12 @@ class Relay:
         feed: Feed | None = None,
         echo: Echo | None = None,
         interest: Container[str] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         """`interest`: the accounts whose events are worth waking for; None: all."""
         self.sink = sink
         self.feed: Feed = feed or Everything()
+        self._listener: Listener = listener or Nobody()
         self._echo = echo
         self._interest = interest
         self._mark = HeardMark(Cursor(high_water=0))
@@ -76,8 +78,6 @@ class Relay:
         What commits late below it counts as repeated: in figures alone.
         """
         self.health = SinkHealth(sink.name, pool)
-        self.tell_passed: Callable[[Sequence[Event]], None] = lambda _: None
-        """Called with what was delivered for the first time, and not with what is replayed."""
         self._pool = pool
         self._tenure = Tenure(sink.name, pool, owner)
         self._reach = Reach(page)
@@ -146,6 +146,7 @@ class Relay:
                 self._echo.take_over(lease.readers, has_unheard=lease.heard is not None)
             if lease.delivered_count:
                 self.sink.resume()
+                self._listener.resumed()
         if self._mark.cursor != lease.cursor:
             self._mark.sent(lease.cursor, time.monotonic())
         self._last_token = lease.token
@@ -182,7 +183,7 @@ class Relay:
         """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""
         if not page.events and page.advance(lease.cursor, 0) == lease.cursor:
             return 0
-        async with relay_sink.delivered(self.sink, connection, chosen) as delivery:
+        async with relay_sink.delivered(self.sink, connection, chosen, self._listener) as delivery:
             settled = delivery.passed(page.events, chosen)
             done = chosen[: delivery.settled]
             first = [event for event in done if event.id > self._newest]
@@ -204,7 +205,7 @@ class Relay:
             self._mark.follow(lease.cursor)
         health.observe(self.sink.name, lease.cursor, first, refused)
         metrics.SENT_AGAIN.inc(len(done) - len(first))
-        self.tell_passed(first)
+        self._listener.passed(first)
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable
@@ -213,7 +214,7 @@ class Relay:
     async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
         """Deliver again what an operator asked for; what is refused again is parked again."""
         events = await parked.take_requested(connection, self.sink.name, limit)
-        async with relay_sink.delivered(self.sink, connection, events) as delivery:
+        async with relay_sink.delivered(self.sink, connection, events, self._listener) as delivery:
             refused = {refusal.event.event_id for refusal in delivery.refused}
             done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
             await leases.renew(connection, lease)

@@ -115,12 +115,37 @@ class Sink(Protocol):
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...
 
 
-async def deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+class Listener(Protocol):
+    """Is told what becomes of a relay's deliveries."""
+
+    def resumed(self) -> None:
+        """The cursor was taken over from another bridge, or after a restart."""
+
+    def tried(self, events: int, delivery: Delivery) -> None:
+        """The sink was given so many events, and this became of them."""
+
+    def passed(self, events: Sequence[Event]) -> None:
+        """These are delivered, for the first time and not as a replay, and the cursor has moved past them."""
+
+
+class Nobody:
+    """For a relay of which nobody keeps count."""
+
+    def resumed(self) -> None: ...
+
+    def tried(self, events: int, delivery: Delivery) -> None: ...
+
+    def passed(self, events: Sequence[Event]) -> None: ...
+
+
+async def deliver(
+    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
+) -> Delivery:
     """Deliver `events`; those that cannot be read are refused without asking the sink."""
     readable = [event for event in events if not event.unreadable]
     if not readable:
         return _with_unreadable(events, readable, Delivery(settled=0))
-    delivery = await _deliver(sink, readable, connection)
+    delivery = await _deliver(sink, readable, connection, listener)
     return delivery if len(readable) == len(events) else _with_unreadable(events, readable, delivery)
 
 
@@ -132,28 +157,44 @@ def _with_unreadable(events: Sequence[Event], readable: Sequence[Event], deliver
     return Delivery(settled=settled, refused=(*delivery.refused, *unreadable), unavailable=delivery.unavailable)
 
 
-async def _deliver(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+async def _deliver(
+    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
+) -> Delivery:
     """Deliver `events`; when the sink breaks on them, try each alone and refuse those it breaks on.
 
     A sink that breaks on every one of several events is itself broken: that is SinkUnavailable, and nothing is refused.
     """
     try:
         async with _savepoint(connection):
-            return await sink.deliver(events, connection)
+            return await _try(sink, events, connection, listener)
     except (SinkUnavailable, LeaseLost, Error):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a sink breaks on must not stop the log
         log.warning("sink broke on a page", sink=sink.name, events=len(events), error=repr(error))
-        return await _one_by_one(sink, events, connection)
+        return await _one_by_one(sink, events, connection, listener)
 
 
-async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
+async def _try(
+    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
+) -> Delivery:
+    try:
+        delivery = await sink.deliver(events, connection)
+    except SinkUnavailable as reason:
+        listener.tried(len(events), Delivery(settled=0, unavailable=reason))
+        raise
+    listener.tried(len(events), delivery)
+    return delivery
+
+
+async def _one_by_one(
+    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
+) -> Delivery:
     refused: list[Refusal] = []
     broken = 0
     for settled, event in enumerate(events):
         try:
             async with _savepoint(connection):
-                delivery = await sink.deliver([event], connection)
+                delivery = await _try(sink, [event], connection, listener)
         except (LeaseLost, Error):
             raise
         except SinkUnavailable as reason:
@@ -177,12 +218,14 @@ def _savepoint(connection: AsyncConnection[Any] | None) -> AbstractAsyncContextM
 
 
 @contextlib.asynccontextmanager
-async def delivered(sink: Sink, connection: AsyncConnection[Any], events: Sequence[Event]) -> AsyncIterator[Delivery]:
+async def delivered(
+    sink: Sink, connection: AsyncConnection[Any], events: Sequence[Event], listener: Listener
+) -> AsyncIterator[Delivery]:
     """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
     delivery = Delivery(settled=0)
     if events and not sink.transactional:
-        delivery = await deliver(sink, events, None)
+        delivery = await deliver(sink, events, None, listener)
     async with connection.transaction():
         if events and sink.transactional:
-            delivery = await deliver(sink, events, connection)
+            delivery = await deliver(sink, events, connection, listener)
         yield delivery

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
 from realtime_bridge.shared import sql
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.transport import Broadcast
+from realtime_bridge.supabase.transport import Broadcast, Transport
 
 _QUERIES = sql.AsyncQueries(__file__)
 MAX_BATCH = 500  # rows a statement: the measured knee
@@ -29,18 +29,30 @@ PASSING_ERRORS = (
 
 
 class DatabaseTransport:
-    """Sends through the relay's own connection. Needs the chat tables to live in the Supabase database."""
+    """Sends through the relay's own connection. Needs the chat tables to live in the Supabase database.
 
-    transactional = True
-    max_batch = MAX_BATCH
+    `http`, where there is one, stands behind it: it takes over while the way leads over it (see `Way.use_http`).
+    """
 
-    def __init__(self, way: Way | None = None) -> None:
+    def __init__(self, way: Way | None = None, http: Transport | None = None) -> None:
         self._way = way or Way()
+        self._http = http
+
+    @property
+    def transactional(self) -> bool:
+        return self._http is None or not self._way.over_http
+
+    @property
+    def max_batch(self) -> int:
+        return self._http.max_batch if self._http and self._way.over_http else MAX_BATCH
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
-        """Write all of `broadcasts` through `connection`, or raise and leave nothing written."""
+        """Write all of `broadcasts` through `connection`, or leave nothing written; without one, post them."""
         if connection is None:
-            raise SinkUnavailable("The database transport works only inside the relay's transaction.")
+            if self._http is None:
+                raise SinkUnavailable("The database transport works only inside the relay's transaction.")
+            await self._http.send(broadcasts, None)
+            return
         try:
             async with connection.transaction():
                 readers = await _write(connection, broadcasts)
@@ -53,7 +65,9 @@ class DatabaseTransport:
             raise EventRefused(str(error)) from error
 
     async def close(self) -> None:
-        """Nothing to close: the connection is the relay's."""
+        """The connection is the relay's."""
+        if self._http:
+            await self._http.close()
 
 
 async def find_readers(connection: AsyncConnection[Any]) -> Sequence[str]:

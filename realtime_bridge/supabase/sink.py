@@ -1,16 +1,18 @@
 """The sink `supabase`: broadcasts the log to private Realtime channels. Driven by the relay."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.relay.sink import Delivery, Refusal, SinkUnavailable
+from realtime_bridge.relay.sink import Delivery, EventRefused, Refusal, SinkUnavailable
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.probe.way import Way
-from realtime_bridge.supabase.transport import Broadcast, Transport, send_all_but_refused
+from realtime_bridge.supabase.transport import Broadcast, Transport
+
+Send = Callable[[Sequence[Broadcast]], Awaitable[None]]
 
 
 def broadcasts_of(event: Event, *, without_inbox: Collection[UUID] = ()) -> tuple[Broadcast, ...]:
@@ -52,8 +54,41 @@ class RealtimeService:
         async def send(broadcasts: Sequence[Broadcast]) -> None:
             await self.transport.send(broadcasts, connection)
 
-        refused = await send_all_but_refused(send, [broadcast for _, broadcast in batch])
+        refused = await _send_all_but_refused(send, [broadcast for _, broadcast in batch])
         return {batch[place][0].event_id: why for place, why in refused.items()}
+
+
+async def _send_all_but_refused(send: Send, broadcasts: Sequence[Broadcast]) -> dict[int, str]:
+    """Return, by place, why broadcasts were refused; all others have been sent. Raises SinkUnavailable.
+
+    A refusal that names messages leaves out those; one that names none is halved until the culprit stands alone.
+    """
+    if not broadcasts:
+        return {}
+    try:
+        await send(broadcasts)
+    except EventRefused as reason:
+        named = {place: why for place, why in reason.named.items() if place < len(broadcasts)}
+        if named:
+            return named | await _send_parts(send, broadcasts, [_others(broadcasts, named)])
+        if len(broadcasts) == 1:
+            return {0: str(reason)}
+        places = range(len(broadcasts))
+        middle = len(broadcasts) // 2
+        return await _send_parts(send, broadcasts, [places[:middle], places[middle:]])
+    return {}
+
+
+def _others(broadcasts: Sequence[Broadcast], named: dict[int, str]) -> Sequence[int]:
+    return [place for place in range(len(broadcasts)) if place not in named]
+
+
+async def _send_parts(send: Send, broadcasts: Sequence[Broadcast], parts: Sequence[Sequence[int]]) -> dict[int, str]:
+    refused: dict[int, str] = {}
+    for part in parts:
+        found = await _send_all_but_refused(send, [broadcasts[place] for place in part])
+        refused |= {part[place]: why for place, why in found.items()}
+    return refused
 
 
 BATCH_BYTES = 4_000_000  # of payloads, one for each broadcast: a full batch of ordinary messages has a tenth of it

@@ -1,13 +1,11 @@
-"""Broadcasts, the contract of what carries them to Supabase Realtime, and how refused ones are left out."""
+"""Broadcasts, and the contract of what carries them to Supabase Realtime."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 from psycopg import AsyncConnection
-
-from realtime_bridge.relay.sink import EventRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,39 +38,3 @@ class Transport(Protocol):
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None: ...
 
     async def close(self) -> None: ...
-
-
-Send = Callable[[Sequence[Broadcast]], Awaitable[None]]
-
-
-async def send_all_but_refused(send: Send, broadcasts: Sequence[Broadcast]) -> dict[int, str]:
-    """Return, by place, why broadcasts were refused; all others have been sent. Raises SinkUnavailable.
-
-    A refusal that names messages leaves out those; one that names none is halved until the culprit stands alone.
-    """
-    if not broadcasts:
-        return {}
-    try:
-        await send(broadcasts)
-    except EventRefused as reason:
-        named = {place: why for place, why in reason.named.items() if place < len(broadcasts)}
-        if named:
-            return named | await _send_parts(send, broadcasts, [_others(broadcasts, named)])
-        if len(broadcasts) == 1:
-            return {0: str(reason)}
-        places = range(len(broadcasts))
-        middle = len(broadcasts) // 2
-        return await _send_parts(send, broadcasts, [places[:middle], places[middle:]])
-    return {}
-
-
-def _others(broadcasts: Sequence[Broadcast], named: dict[int, str]) -> Sequence[int]:
-    return [place for place in range(len(broadcasts)) if place not in named]
-
-
-async def _send_parts(send: Send, broadcasts: Sequence[Broadcast], parts: Sequence[Sequence[int]]) -> dict[int, str]:
-    refused: dict[int, str] = {}
-    for part in parts:
-        found = await send_all_but_refused(send, [broadcasts[place] for place in part])
-        refused |= {part[place]: why for place, why in found.items()}
-    return refused

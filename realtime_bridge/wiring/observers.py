@@ -18,11 +18,11 @@ from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLea
 from realtime_bridge.fleet import reports
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
-from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ears import Ear, Hear, LegacyEar, SupabaseEar
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples
+from realtime_bridge.parity.tally import Tally
 from realtime_bridge.relay.lag import Lag
 from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.settings import CanaryMode, Settings, TransportName
@@ -68,7 +68,7 @@ def create(
     name: str,
     legacy: LegacyServer | None,
     transport: Transport,
-    sinks: Sequence[CountedSink],
+    tallies: Sequence[Tally],
     dialled: Dialled,
     delivers: Callable[[Side], bool],
     tell_unheard: Callable[[int, str], Awaitable[None]],
@@ -121,7 +121,7 @@ def create(
     def lags_count_for() -> list[Side]:
         return [side for side in Side if delivers(side)] if dialled.is_rolling_out() else []
 
-    samples = Samples(pool=pool, flag=FLAG, ledger=ledger, sinks=sinks, lag=lag, lags_count_for=lags_count_for)
+    samples = Samples(pool=pool, flag=FLAG, ledger=ledger, tallies=tallies, lag=lag, lags_count_for=lags_count_for)
     made.parts += [lag.run(), samples.run()]
     made.parts.append(Lag(pool, lambda: _connections(made, legacy)).run())
     made.parts += [seats.run() for seats in made.seats]

@@ -11,9 +11,8 @@ from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.legacy.socketio import server
-from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.relay.loop import Relay
-from realtime_bridge.relay.sink import Feed, Sink
+from realtime_bridge.relay.sink import Feed, Listener, Sink
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.settings import CanaryMode, Settings
 from realtime_bridge.shared.database import Pool
@@ -52,7 +51,7 @@ def create_relays(
     legacy: server.LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
-    clock: DatabaseClock,
+    tallies: Mapping[Side, Listener],
 ) -> list[Relay]:
     """Return one for each side that is fed or, in a rollout, may be, and one for each sink that is no side."""
     at = Parts(settings=settings, pool=pool, service=service, way=way, legacy=legacy)
@@ -61,22 +60,15 @@ def create_relays(
     for make in SINKS.values():
         if (sink := make(at)) is None:
             continue
-        if sink.name in set(Side):
-            relays.append(_counted(sink, at, owner, feeds, clock))
-        else:
+        if (side := next((side for side in Side if side == sink.name), None)) is None:
             relays.append(Relay(sink=sink, pool=pool, owner=owner, interest=getattr(sink, "interest", None)))
+            continue
+        echo = way if side is Side.SUPABASE else None
+        feed, tally = feeds.get(side), tallies[side]
+        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feed, echo=echo, listener=tally))
     if rollout:
         rollout.wake(relays)
     return relays
-
-
-def _counted(sink: Sink, at: Parts, owner: str, feeds: Mapping[Side, Feed], clock: DatabaseClock) -> Relay:
-    """Return the relay of a side, whose deliveries are measured for the gate."""
-    side, counted = Side(sink.name), CountedSink(sink, now=clock.now)
-    echo = at.way if side is Side.SUPABASE else None
-    relay = Relay(sink=counted, pool=at.pool, owner=owner, feed=feeds.get(side), echo=echo)
-    relay.tell_passed = counted.passed
-    return relay
 
 
 def create_heartbeat(

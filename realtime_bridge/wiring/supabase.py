@@ -6,7 +6,6 @@ from realtime_bridge.relay.loop import Relay
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.settings import Settings, TransportName
 from realtime_bridge.supabase.database import DatabaseTransport
-from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.transport import Transport
@@ -19,8 +18,7 @@ def create_transport(settings: Settings, way: Way) -> Transport:
     )
     if settings.transport is TransportName.HTTP:
         return http
-    database = DatabaseTransport(way)
-    return FallbackTransport(way, database, http) if settings.knows_supabase else database
+    return DatabaseTransport(way, http if settings.knows_supabase else None)
 
 
 def create_teller(relays: Sequence[Relay]) -> Callable[[int, str], Awaitable[None]]:

@@ -12,19 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from realtime_bridge.legacy.frame import Emit, conversation_room
-
 NOTHING = -1  # below the first event of a conversation, which is 0
 UNTOLD: tuple[int, frozenset[str]] = (NOTHING, frozenset())  # and under which names: one event may be several frames
 TRACKS = 40_000  # the ones told last, some 8 MB: twenty thousand conversations; a repeat is of the last seconds
 REPEATED = 100_000  # events of one conversation, eight minutes at 200/s: no relay is stopped that long unnoticed
 USERS = 10_000  # whose sockets ended while they were ahead
-
-
-def track_of(emit: Emit) -> str:
-    """Return what a frame is ordered in: its conversation's room, or the conversation's place in people's lists."""
-    room = conversation_room(emit.conversation_id)
-    return room if emit.rooms[0] == room else f"list:{emit.conversation_id}"
 
 
 class Marks:
@@ -36,15 +28,14 @@ class Marks:
         self._told: OrderedDict[str, tuple[int, frozenset[str]]] = OrderedDict()
         self._ahead: OrderedDict[UUID, dict[str, int]] = OrderedDict()
 
-    def note(self, emit: Emit) -> bool:
-        """Note that a frame is told now; False when it is none that its listeners may still hear."""
-        if emit.seq is None:
+    def note(self, track: str, seq: int | None, name: str) -> bool:
+        """Note that an event is told now under this name; False when its listeners may not hear it any more."""
+        if seq is None:
             return True
-        track = track_of(emit)
-        seq, names = self._told.get(track, UNTOLD)
-        if seq - REPEATED < emit.seq < seq or (emit.seq == seq and emit.event in names):
+        newest, names = self._told.get(track, UNTOLD)
+        if newest - REPEATED < seq < newest or (seq == newest and name in names):
             return False
-        self._told[track] = (emit.seq, names | {emit.event} if emit.seq == seq else frozenset((emit.event,)))
+        self._told[track] = (seq, names | {name} if seq == newest else frozenset((name,)))
         self._told.move_to_end(track)
         _cut(self._told, self._tracks)
         return True

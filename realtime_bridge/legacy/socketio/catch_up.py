@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.cards import Card
+from realtime_bridge.legacy.cards import Card, is_listed
 from realtime_bridge.legacy.conversations import Conversations, Lost
-from realtime_bridge.legacy.dialect import DialectError, is_listed
+from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.fanout.marks import NOTHING
 from realtime_bridge.legacy.frame import MAX_BIGINT, Emit, conversation_room, user_room
 from realtime_bridge.legacy.pace import Pace

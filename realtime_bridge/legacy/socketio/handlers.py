@@ -1,5 +1,6 @@
 """What the server does when a client connects, asks something or goes. Registered by `socketio_server.create`."""
 
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -175,18 +176,18 @@ class Handlers:
         self._rooms.leave(session.sid, session.claims.user_id, conversation_room(conversation_id))
         return {"ok": True, "conversationId": str(conversation_id)}
 
-    async def _expel_strangers(self, emit: Emit) -> None:
+    async def _expel_strangers(self, conversation_id: int, seq: int, members: Collection[str]) -> None:
         """End the subscriptions of those who took part when they subscribed, and did no longer at this event.
 
         The event is a later one, so whoever was let in again meanwhile has to subscribe again, like anybody else.
         """
-        members = frozenset(emit.members or ())
-        for sid in self._rooms.sids_in(conversation_room(emit.conversation_id)):
+        members = frozenset(members)
+        for sid in self._rooms.sids_in(conversation_room(conversation_id)):
             session = self._sessions.find(sid)
             if session is None or str(session.claims.user_id) in members:
                 continue
-            if session.subscriptions.get(emit.conversation_id, -1) < (emit.seq or 0):
-                await self._unsubscribe(session, emit.conversation_id)
+            if session.subscriptions.get(conversation_id, -1) < seq:
+                await self._unsubscribe(session, conversation_id)
 
     async def _typing(self, session: Session, conversation_id: int, is_typing: bool) -> dict[str, Any]:
         if conversation_id not in session.subscriptions:

@@ -15,8 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.reading import read_page
-from realtime_bridge.legacy.cards import find_cards
-from realtime_bridge.legacy.dialect import is_listed
+from realtime_bridge.legacy.cards import find_cards, is_listed
 from realtime_bridge.legacy.fanout.local import Fanout
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.catch_up import readable

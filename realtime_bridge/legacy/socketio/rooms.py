@@ -1,7 +1,7 @@
 """Rooms of this process. Sends to sockets in order, and holds frames back for a socket that is still catching up."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,12 @@ from socketio.async_manager import AsyncManager
 
 from realtime_bridge import metrics
 from realtime_bridge.legacy.dialect import Dialect
-from realtime_bridge.legacy.fanout.marks import NOTHING, Marks, track_of
+from realtime_bridge.legacy.fanout.marks import NOTHING, Marks
 from realtime_bridge.legacy.frame import Emit
 
 NAMESPACE = "/"
+Expel = Callable[[int, int, Collection[str]], Awaitable[None]]
+"""Takes a conversation, the seq of an event, and who takes part as of it."""
 MAX_HELD = 2_000  # live frames during one catch-up; more and the socket is dropped, to begin again
 
 
@@ -32,7 +34,7 @@ class Hold:
         return emit.seq is not None and emit.seq <= self.mark
 
 
-async def _expel_nobody(_: Emit) -> None: ...
+async def _expel_nobody(_conversation_id: int, _seq: int, _members: Collection[str]) -> None: ...
 
 
 class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
@@ -44,7 +46,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         self._dialects = dialects
         self._spoken: dict[str, Dialect] = {}
         self._holds: dict[str, dict[str, Hold]] = {}
-        self.expel_strangers: Callable[[Emit], Awaitable[None]] = _expel_nobody
+        self.expel_strangers: Expel = _expel_nobody
         """Called before a frame that tells who takes part; set by the handlers, who know whose socket is whose."""
 
     async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None:
@@ -53,9 +55,10 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         A stored event's frame that does not lie above what its room was told is a repeat, or stale: nobody hears it.
         """
         if emit.members is not None:
-            await self.expel_strangers(emit)
+            await self.expel_strangers(emit.conversation_id, emit.seq or 0, emit.members)
         encoded = {dialect: self._encode(emit, dialect) for dialect in self._dialects}
-        if not self.marks.note(emit):  # what can fail is done: from here on everybody is sent it, or nobody was
+        # What can fail is done: from here on everybody is sent it, or nobody was.
+        if not self.marks.note(emit.track, emit.seq, emit.event):
             metrics.REPEATS_DROPPED.inc()
             return
         for sid, engine_sid in self._sockets_in(*emit.rooms):
@@ -106,7 +109,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
 
     def note_listed(self, sid: str, emit: Emit) -> None:
         """Note that a socket's chat list is about to show a conversation as of this event, ahead of the others'."""
-        if emit.seq is not None and emit.seq > self.marks.told(track := track_of(emit)):
+        if emit.seq is not None and emit.seq > self.marks.told(track := emit.track):
             self._holds.setdefault(sid, {})[track] = Hold(mark=emit.seq, waiting=None)
 
     def mark(self, sid: str, user_id: UUID, room: str) -> int:
@@ -135,7 +138,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
 
     def _hold(self, sid: str, emit: Emit) -> Hold | None:
         holds = self._holds.get(sid)
-        return holds.get(track_of(emit)) if holds else None
+        return holds.get(emit.track) if holds else None
 
     def _passes(self, engine_sid: str, sid: str, hold: Hold, emit: Emit) -> bool:
         if hold.waiting is not None:
@@ -147,7 +150,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         if hold.has_sent(emit):
             return False
         if emit.seq is not None:
-            self.forget_hold(sid, track_of(emit))
+            self.forget_hold(sid, emit.track)
         return True
 
     def encode(self, emit: Emit, sid: str) -> Any | None:

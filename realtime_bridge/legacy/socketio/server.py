@@ -143,6 +143,8 @@ class LegacyServer:
         self._handlers = handlers
         self._rooms = rooms
         self._fanout = fanout
+        self.publish = fanout.publish
+        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
         self._limit = limit
         self._endings = endings
         self._heard = heard
@@ -213,7 +215,3 @@ class LegacyServer:
         """Send one of this bridge's sockets something that nobody else is told."""
         emit = Emit(event=event, data=data, rooms=(session.sid,), conversation_id=0)
         await self._rooms.deliver_to(session.sid, [emit])
-
-    async def publish(self, emits: Sequence[Emit]) -> None:
-        """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
-        await self._fanout.publish(emits)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event, EventType, Family
-from realtime_bridge.legacy.cards import Card, StoredCards, find_cards
-from realtime_bridge.legacy.dialect import DialectError, is_listed
+from realtime_bridge.legacy.cards import Card, StoredCards, find_cards, is_listed
+from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.dialect import emits_of, typing
 from realtime_bridge.shared import database

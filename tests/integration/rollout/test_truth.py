@@ -18,7 +18,10 @@ from gateway.store.realtime_sessions import note_told
 from ops.cli.main import main
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.sink import LegacySink
 from realtime_bridge.relay.loop import Relay
+from realtime_bridge.relay.sink import Nobody
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.settings import Settings
 from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
@@ -75,12 +78,13 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
             heard.extend(emits)
 
         if legacy:
-            legacy.publish = hear  # type: ignore[method-assign]  # as far as the sink goes
+            legacy.publish = hear  # as far as the sink goes
+        tallies = {side: Nobody() for side in Side}
         rollout = create_rollout(settings, pool, transport, legacy, name)
-        relays = create_relays(settings, pool, RealtimeService(transport), Way(), legacy, name, rollout, clock)
+        relays = create_relays(settings, pool, RealtimeService(transport), Way(), legacy, name, rollout, tallies)
         for relay in relays:
-            if (inner := getattr(relay.sink, "inner", None)) and relay.sink.name == "legacy":
-                inner._grace_s = 0.0
+            if isinstance(relay.sink, LegacySink):
+                relay.sink._grace_s = 0.0
         heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
         parts = [heartbeat.run(), *(relay.run() for relay in relays), *(rollout.runs if rollout else ())]
         tasks = [asyncio.create_task(part) for part in parts]

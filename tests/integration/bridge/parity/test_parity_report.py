@@ -15,10 +15,11 @@ from psycopg.rows import DictRow
 from ops.cli.main import main
 from ops.cli.parity import plot
 from ops.cli.parity.plot import Mark, PlotError, Stretch
-from realtime_bridge.parity.counting_sink import CountedSink
 from realtime_bridge.parity.ledger import Ledger
 from realtime_bridge.parity.loop_lag import LoopLag
 from realtime_bridge.parity.samples import Samples
+from realtime_bridge.parity.tally import Tally
+from realtime_bridge.relay import sink as relay_sink
 from realtime_bridge.rollout.dial.stages import FLAG, Side
 from realtime_bridge.rollout.gate import latency
 from tests.conftest import one
@@ -153,19 +154,19 @@ def test_samples_survive_a_database_that_is_away(
 
     async def check() -> None:
         ledger = Ledger()
-        sink = CountedSink(RecordingSink("supabase"))
+        sink, tally = RecordingSink("supabase"), Tally(Side.SUPABASE)
         async with open_pool(database_url) as pool:
             samples = Samples(
-                pool=pool, flag=FLAG, ledger=ledger, sinks=[sink], lag=LoopLag(), lags_count_for=lambda: ()
+                pool=pool, flag=FLAG, ledger=ledger, tallies=[tally], lag=LoopLag(), lags_count_for=lambda: ()
             )
             conn.execute("alter table parity_windows rename to away")
-            await sink.deliver([written.status(1)], None)
+            await relay_sink.deliver(sink, [written.status(1)], None, tally)
             ledger.sent(1, 0.0, [Side.SUPABASE])
             ledger.saw(Side.SUPABASE, 1, 0.05)
             with pytest.raises(psycopg.Error):
                 await samples.run_once()
             conn.execute("alter table away rename to parity_windows")
-            await sink.deliver([written.status(2)], None)
+            await relay_sink.deliver(sink, [written.status(2)], None, tally)
             assert await samples.run_once() == 1
             assert await samples.run_once() == 0
 

@@ -9,7 +9,6 @@ from psycopg.rows import DictRow
 from ops.local_supabase.settings import CLI_SECRET_KEY
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.database import DatabaseTransport
-from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
@@ -60,7 +59,7 @@ def test_what_is_sent_again_over_http_is_a_repeat_by_its_id(
         async with local_supabase(admin_url) as supabase, listening(supabase, account, *topics) as listener:
             http = HttpTransport(supabase_url=supabase.url, secret_key=CLI_SECRET_KEY, timeout_s=20.0)
             way = Way()
-            fallback = FallbackTransport(way, DatabaseTransport(way), http)
+            fallback = DatabaseTransport(way, http)
             async with held_relay(database_url, SupabaseSink(RealtimeService(fallback), way), echo=way) as relay:
                 for number in range(MESSAGES // 2):
                     append_message(conn, conversation_id, str(number))

@@ -14,7 +14,6 @@ from ops.local_supabase.settings import CLI_SECRET_KEY
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.shared.topics import conversation_topic
 from realtime_bridge.supabase.database import DatabaseTransport, find_readers
-from realtime_bridge.supabase.fallback import FallbackTransport
 from realtime_bridge.supabase.http import HttpTransport
 from realtime_bridge.supabase.probe.pace import Pace
 from realtime_bridge.supabase.probe.path import over_http, through_database
@@ -37,7 +36,7 @@ async def bridge(database_url: str, supabase: LocalSupabase) -> AsyncIterator[Wa
     """What the bridge runs to carry events to Supabase and to know what is heard there; nobody told it a plan."""
     way = Way(has_seat=True, find_readers=find_readers)
     http = HttpTransport(supabase_url=supabase.url, secret_key=CLI_SECRET_KEY, rate=way.rate)
-    transport = FallbackTransport(way, DatabaseTransport(way), http)
+    transport = DatabaseTransport(way, http)
     seats = Seats(supabase_url=supabase.url, secret_key=CLI_SECRET_KEY, token=service_key)
 
     async def tell(_count: int, _reason: str) -> None: ...

@@ -126,7 +126,7 @@ def test_what_failed_half_way_is_heard_by_the_retry(
     rooms: Any = bridge.server._rooms
     expel = rooms.expel_strangers
 
-    async def fail(_: object) -> None:
+    async def fail(*_: object) -> None:
         rooms.expel_strangers = expel
         raise RuntimeError("on the way to the room")
 
