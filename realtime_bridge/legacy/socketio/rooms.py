@@ -56,12 +56,13 @@ class Rooms(AsyncManager):  # type: ignore[misc]  # the library has no types
         """
         if emit.members is not None:
             await self.expel_strangers(emit.conversation_id, emit.seq or 0, emit.members)
-        encoded = {dialect: self._encode(emit, dialect) for dialect in self._dialects}
+        sockets = self._sockets_in(*emit.rooms)
+        encoded = {dialect: self._encode(emit, dialect) for dialect in self._dialects} if sockets else {}
         # What can fail is done: from here on everybody is sent it, or nobody was.
         if not self.marks.note(emit.track, emit.seq, emit.event):
             metrics.REPEATS_DROPPED.inc()
             return
-        for sid, engine_sid in self._sockets_in(*emit.rooms):
+        for sid, engine_sid in sockets:
             if sid == skip_sid:
                 continue
             hold = self._hold(sid, emit)
