@@ -9,15 +9,9 @@ from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
+from gateway.domain.conflicts import AttachmentNotUploaded, AttachmentTaken
 from gateway.domain.messages import MessageType
-from gateway.errors import (
-    AttachmentNotUploaded,
-    AttachmentRejected,
-    AttachmentTaken,
-    FieldError,
-    NotFound,
-    ValidationFailed,
-)
+from gateway.errors import AttachmentRejected, FieldError, NotFound, ValidationFailed
 from gateway.storage.base import FileStore, Upload
 from gateway.store import attachments as store
 from gateway.store import messages

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
+from gateway.domain.conflicts import MessageDeleted, ProviderIdConflict, StatusConflict
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
@@ -23,15 +24,7 @@ from gateway.domain.messages import (
 )
 from gateway.domain.pages import Position
 from gateway.domain.versions import IfMatch, Shown
-from gateway.errors import (
-    ClientMessageIdReused,
-    FieldError,
-    MessageDeleted,
-    NotFound,
-    ProviderIdConflict,
-    StatusConflict,
-    ValidationFailed,
-)
+from gateway.errors import ClientMessageIdReused, FieldError, NotFound, ValidationFailed
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations

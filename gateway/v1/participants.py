@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.errors import OwnerStays, TooManyParticipants
+from gateway.domain.conflicts import OwnerStays, TooManyParticipants
 from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.live.typing import Ephemeral

@@ -17,7 +17,8 @@ from gateway.live.typing import Ephemeral
 from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store
-from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Rewritten, Typing, Understood
+from gateway.wuzapi.arrivals import Ignored, Inbound, Receipt, Rewritten, Typing, Understood
+from gateway.wuzapi.events import GROUP
 from gateway.wuzapi.store import Channel
 from realtime_bridge.wuzapi.channels import ORIGIN
 

@@ -8,7 +8,6 @@ legacy users stand in the channel's presence one by one, each under the own id, 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,6 +16,7 @@ import structlog
 
 from realtime_bridge import metrics
 from realtime_bridge.ephemeral import signs
+from realtime_bridge.ephemeral.announcements import Announcements, Speech
 from realtime_bridge.ephemeral.members import Members
 from realtime_bridge.ephemeral.presence import RENEW_S, Leases
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
@@ -38,14 +38,10 @@ OWN = 0  # the bridge's own work stands in line like a conversation's; there is 
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
-class Channels(Entries, Protocol):
-    """What is needed of `channels.seats.Seats`."""
+class Channels(Entries, Speech, Protocol):
+    """What is needed of `supabase.seats.Seats`."""
 
     def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
-
-    def is_joined(self, topic: str) -> bool: ...
-
-    async def send(self, topic: str, event: str, payload: Mapping[str, Any]) -> bool: ...
 
 
 class EphemeralBridge:
@@ -75,7 +71,7 @@ class EphemeralBridge:
         self._rooms = RoomsHere()
         self._typing = Typing(clock)
         self._stand_ins = StandIns(channels, name)
-        self._unannounced: dict[int, set[UUID]] = {}
+        self._said = Announcements(channels, self._rooms)
         self._work: Line[Work] = Line(1, QUEUE)
         """By conversation and not by account, which is not known before the first look: what moved from one owner to
         another would overtake itself, and a user would leave before it came.
@@ -102,7 +98,7 @@ class EphemeralBridge:
             origin=Origin.LEGACY,
             is_typing=is_typing,
         )
-        self._later(conversation_id, lambda: self._say(sign, self._rooms.find(conversation_id)))
+        self._later(conversation_id, lambda: self._said.say(sign, self._rooms.find(conversation_id)))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -132,8 +128,8 @@ class EphemeralBridge:
         while True:
             await asyncio.sleep(TICK_S)
             self._later(OWN, self._expire)
-            if self._unannounced:
-                self._later(OWN, self._announce_joins)
+            if self._said.joins_wait:
+                self._later(OWN, self._said.announce_joins)
             if self._clock() >= self._renew_at:
                 self._renew_at = self._clock() + RENEW_S
                 self._later(OWN, self._renew)
@@ -153,14 +149,14 @@ class EphemeralBridge:
             await self._deliver(frame)
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
-            self._unannounced.setdefault(conversation_id, set()).add(user_id)
+            self._said.join_waits(conversation_id, user_id)
         await self._open_or_close(conversation_id)
-        await self._announce_joins()
+        await self._said.announce_joins()
 
     async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-            await self._announce_leave(conversation_id, user_id, room)
+            await self._said.announce_leave(conversation_id, user_id, room)
         for other in room.on_supabase if not room.sockets else ():
             await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
         await self._open_or_close(conversation_id)
@@ -177,7 +173,7 @@ class EphemeralBridge:
         else:
             self._stand_ins.show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
-            self._unannounced.pop(conversation_id, None)
+            self._said.forget(conversation_id)
 
     def _may_meet(self, room: Room) -> bool:
         """Whether somebody in the room and somebody else, who may be on the other side, take part.
@@ -229,30 +225,6 @@ class EphemeralBridge:
         for user_id in went:
             if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
                 await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-
-    async def _say(self, sign: Sign, room: Room | None) -> None:
-        """Tell the channel, with the name under which the room's members know the user."""
-        named = replace(sign, username=room.names.get(sign.user_id)) if room else sign
-        if await self._channels.send(topic_of(sign.conversation_id), sign.kind, signs.crossed(named, _now())):
-            metrics.SIGNS.labels(sign.origin).inc()
-
-    async def _announce_joins(self) -> None:
-        """Say who came, as soon as the seat is taken: said before, nobody would hear it."""
-        for conversation_id in [one for one in self._unannounced if self._channels.is_joined(topic_of(one))]:
-            room = self._rooms.find(conversation_id)
-            for user_id in sorted(self._unannounced.pop(conversation_id)):
-                await self._announce(Kind.JOIN, conversation_id, user_id, room)
-
-    async def _announce_leave(self, conversation_id: int, user_id: UUID, room: Room) -> None:
-        waiting = self._unannounced.get(conversation_id, set())
-        if user_id in waiting:
-            waiting.discard(user_id)
-        else:
-            await self._announce(Kind.LEAVE, conversation_id, user_id, room)
-
-    async def _announce(self, kind: Kind, conversation_id: int, user_id: UUID, room: Room | None) -> None:
-        sign = Sign(kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY)
-        await self._say(sign, room)
 
     async def _expire(self) -> None:
         for conversation_id, user_id in self._typing.take_expired():

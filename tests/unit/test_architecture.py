@@ -30,6 +30,7 @@ BORROWED = tuple(
     )
 )
 MOST_IN_A_ROOM = 16
+MOST_LINES = 250
 DRAWN = ("gateway", "realtime_bridge")
 HEAD = """# The rooms
 
@@ -86,6 +87,13 @@ def test_a_room_holds_what_one_can_survey(package: str) -> None:
     folders = {file.parent for file in modules(package)} - {ROOT / "migrations" / "versions"}
     counts = {folder: len([file for file in folder.glob("*.py") if file.stem != "__init__"]) for folder in folders}
     assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_IN_A_ROOM} == {}
+
+
+def test_a_module_is_read_in_one_sitting() -> None:
+    """Migrations are as long as what they do: their text stays as it was when they ran."""
+    lengths = {file: len(file.read_text().splitlines()) for package in MAY_IMPORT for file in modules(package)}
+    long = {file for file, lines in lengths.items() if lines > MOST_LINES}
+    assert {str(file.relative_to(ROOT)) for file in long if file.parent.name != "versions"} == set()
 
 
 def test_the_gateway_borrows_little_of_the_bridge() -> None:

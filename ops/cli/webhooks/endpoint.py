@@ -8,7 +8,8 @@ import click
 from psycopg.rows import DictRow, dict_row
 
 from gateway.database import Connection, Database
-from gateway.errors import ProblemError, WebhookDisabled
+from gateway.domain.conflicts import WebhookDisabled
+from gateway.errors import ProblemError
 from ops.cli.options import again, database_url
 from ops.errors import OpsError
 from realtime_bridge.shared import sql

@@ -1,6 +1,5 @@
 """/auth/v1: signup, token, user, logout, administrators' users, the key set, settings and health, for Auth clients."""
 
-import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -9,9 +8,9 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ops.local_supabase.access.tokens import TokenError
-from ops.local_supabase.auth.errors import BAD_JWT, NO_AUTHORIZATION, NOT_ADMIN, AuthError, invalid
-from ops.local_supabase.auth.service import AuthService, Caller
+from ops.local_supabase.auth.callers import caller, check_admin, check_key
+from ops.local_supabase.auth.errors import AuthError, invalid
+from ops.local_supabase.auth.service import AuthService
 from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.body import BodyError
@@ -74,7 +73,7 @@ def _guarded(handler: Handler) -> Handler:
 
     async def guarded(request: web.Request) -> web.Response:
         try:
-            _check_key(request)
+            check_key(request)
             return await handler(request)
         except AuthError as error:
             return _refused(request, error)
@@ -84,21 +83,6 @@ def _guarded(handler: Handler) -> Handler:
             return _refused(request, AuthError(503, "request_timeout", "The database cannot be reached"))
 
     return guarded
-
-
-def _check_key(request: web.Request) -> None:
-    context = request.app[CONTEXT]
-    key = request.headers.get("apikey") or request.query.get("apikey")
-    if not key:
-        raise _unauthorized("No API key found in request")
-    try:
-        context.verifier.verify(context.keys.exchange(key))
-    except TokenError:
-        raise _unauthorized("Invalid API key") from None
-
-
-def _unauthorized(message: str) -> web.HTTPUnauthorized:
-    return web.HTTPUnauthorized(text=json.dumps({"message": message}), content_type="application/json")
 
 
 async def _sign_up(request: web.Request) -> web.Response:
@@ -124,7 +108,7 @@ async def _token(request: web.Request) -> web.Response:
 
 
 async def _create_user(request: web.Request) -> web.Response:
-    _check_admin(request)
+    check_admin(request)
     body = await _read(request, NewUser)
     user = await request.app[SERVICE].create_user(
         _email(body), body.password, body.user_metadata or {}, body.app_metadata or {}
@@ -133,7 +117,7 @@ async def _create_user(request: web.Request) -> web.Response:
 
 
 async def _show_user(request: web.Request) -> web.Response:
-    _check_admin(request)
+    check_admin(request)
     try:
         user_id = uuid.UUID(request.match_info["user_id"])
     except ValueError:
@@ -142,14 +126,13 @@ async def _show_user(request: web.Request) -> web.Response:
 
 
 async def _get_user(request: web.Request) -> web.Response:
-    return _answer(await request.app[SERVICE].get_user(_caller(request)), request=request)
+    return _answer(await request.app[SERVICE].get_user(caller(request)), request=request)
 
 
 async def _update_user(request: web.Request) -> web.Response:
     body = await _read(request, Credentials)
-    caller = _caller(request)
     user = await request.app[SERVICE].update_user(
-        caller,
+        caller(request),
         email=None if body.email is None else _email(body),
         password=body.password,
         metadata=body.data or {},
@@ -161,7 +144,7 @@ async def _sign_out(request: web.Request) -> web.Response:
     scope = request.query.get("scope", "global")
     if scope not in _SCOPES:
         raise invalid(f'Unsupported logout scope "{scope}"')
-    await request.app[SERVICE].sign_out(_caller(request), scope)
+    await request.app[SERVICE].sign_out(caller(request), scope)
     return web.Response(status=204)
 
 
@@ -202,35 +185,6 @@ def _email(body: Credentials | NewUser) -> str:
     if not _EMAIL.match(email):
         raise invalid("Unable to validate email address: invalid format")
     return email
-
-
-def _check_admin(request: web.Request) -> None:
-    """Only the service role may; an opaque `sb_secret_…` is exchanged for its token first, as hosted."""
-    try:
-        context = request.app[CONTEXT]
-        claims = json.loads(context.verifier.verify(context.keys.exchange(_bearer(request))).json)
-    except (TokenError, ValueError):
-        raise BAD_JWT from None
-    if claims.get("role") not in ("service_role", "supabase_admin"):
-        raise NOT_ADMIN
-
-
-def _bearer(request: web.Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NO_AUTHORIZATION
-    return token
-
-
-def _caller(request: web.Request) -> Caller:
-    token = _bearer(request)
-    try:
-        claims = json.loads(request.app[CONTEXT].verifier.verify(token).json)
-        user_id = uuid.UUID(claims["sub"])
-        session = claims.get("session_id")
-        return Caller(user_id, uuid.UUID(session) if session else None)
-    except (TokenError, KeyError, ValueError, AttributeError, TypeError):
-        raise BAD_JWT from None
 
 
 def _issuer(request: web.Request) -> str:
