@@ -1,4 +1,4 @@
-"""Every way a request can fail, each knowing its status and code. Raised anywhere; rendered in `problems.py` only.
+"""Errors of requests, each knowing its status and code. Raised anywhere; rendered in `problems.py` only.
 
 Conflicts with what is stored have a module of their own: domain/conflicts.py.
 """

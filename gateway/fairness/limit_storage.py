@@ -1,4 +1,4 @@
-"""A storage for flask-limiter: one Redis round trip per limit, Redis's own clock, and open when Redis is gone.
+"""Storage for flask-limiter: one Redis round trip per limit. The clock is Redis's own; open when Redis is gone.
 
 The stock RedisStorage needs a second round trip for what the headers say, trusts each worker's clock, and answers 500
 after seconds when Redis is away. Registered by importing it (schemes `crossfade+redis`, `+rediss`, `+unix`).

@@ -1,4 +1,4 @@
-"""Files that go with messages: announced here, uploaded to the store by the client, then confirmed from their bytes.
+"""Files that go with messages. Announced here, uploaded to the store by the client, then confirmed from their bytes.
 
 No call to the store happens within a transaction.
 """

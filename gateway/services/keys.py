@@ -1,4 +1,4 @@
-"""API keys of one account, managed by a key of the account that holds `keys:manage`."""
+"""Keys of one account, managed by one of them that holds `keys:manage`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Messages of one account's conversations: each function is one transaction, row and event together."""
+"""Messages of one account's conversations. Each function is one transaction, row and event together."""
 
 import json
 from dataclasses import replace

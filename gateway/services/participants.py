@@ -1,4 +1,4 @@
-"""Who takes part in a conversation, and up to where each has read. Each function is one transaction."""
+"""Participants of a conversation, and how far each has read. Each function is one transaction."""
 
 from uuid import UUID, uuid4
 

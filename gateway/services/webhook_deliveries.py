@@ -1,4 +1,4 @@
-"""Deliveries and attempts of one account's webhooks: look, send again, recover a range. One transaction each."""
+"""Deliveries and attempts of one account's webhooks: look, send again, recover. One transaction each."""
 
 from uuid import UUID
 

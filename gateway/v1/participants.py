@@ -1,4 +1,4 @@
-"""Who takes part in a conversation, has read it, types or is there: parse, call the service, render."""
+"""`…/participants`, `/read`, `/typing`, `/presence`: parse, call the service, render."""
 
 import json
 from functools import partial

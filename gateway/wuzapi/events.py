@@ -1,4 +1,4 @@
-"""Understand a webhook's document: whatsmeow's events under their Go names. Pure; the only place that knows them.
+"""Events of whatsmeow under their Go names, understood. Pure; the only place that knows them.
 
 Unknown fields are ignored and missing ones have a value, because WUZAPI and WhatsApp add fields every month; what is
 not understood is Ignored with a word for the log, never an error that would be retried.

@@ -1,4 +1,4 @@
-"""Do what a webhook says, each in one transaction; only a new contact's conversation is made in one of its own.
+"""Effects of a webhook, each in one transaction. Only a new contact's conversation is made in one of its own.
 
 That order is also the order of locks: the channel's row is never held while a conversation's is waited for, because the
 bridge's senders take them the other way round.

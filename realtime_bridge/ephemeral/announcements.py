@@ -1,4 +1,4 @@
-"""Announcements on Supabase's channels: what legacy users type, who of them comes and goes. Kept by the bridge."""
+"""Announcements on Supabase's channels of what legacy users do. They type, come and go. Kept by the bridge."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Carries typing and presence between legacy sockets and Supabase's `presence:{id}` channels.
+"""Crossing of typing and presence between legacy sockets and Supabase's channels.
 
 A channel is joined only while a legacy socket of this bridge is in the conversation and somebody else in it may be on
 Supabase. Each bridge hears the channel for its own sockets, and says there only what its own sockets did: one hop. Its

@@ -1,4 +1,4 @@
-"""How large a JSON value is once Postgres keeps it as jsonb: what it is sent out as, over and over. Pure.
+"""Size of a JSON value once Postgres keeps it as jsonb. It is sent out so, over and over. Pure.
 
 jsonb keeps numbers as `numeric` and writes them out in full: `1e308` is five bytes in a request and 309 in an answer.
 """

@@ -1,4 +1,4 @@
-"""A webhook as an operator names it: the services that change it, and what it keeps while it is paused."""
+"""Webhook as an operator names it. The services that change it, and what it keeps while it is paused."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,4 @@
-"""Callers of the Auth API: a project, an administrator, a user of it."""
+"""Callers of the Auth API: project, administrator, user."""
 
 import json
 import uuid
