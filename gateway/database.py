@@ -1,4 +1,4 @@
-"""The worker's Postgres connections, and the one place where database errors become answers."""
+"""Postgres connections of one worker. The one place where database errors become answers."""
 
 import contextlib
 import select

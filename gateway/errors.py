@@ -1,4 +1,7 @@
-"""Every way a request can fail, each knowing its status and code. Raised anywhere; rendered in `problems.py` only."""
+"""Errors of requests, each knowing its status and code. Raised anywhere; rendered in `problems.py` only.
+
+Conflicts with what is stored have a module of their own: domain/conflicts.py.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,50 +119,6 @@ class NotFound(ProblemError, status=404, code="not_found", title="Not found"): .
 class Conflict(ProblemError, status=409, code="conflict", title="The request conflicts with what is stored"): ...
 
 
-class StatusConflict(Conflict, code="status_conflict", title="The status cannot change that way"): ...
-
-
-class ChannelNameTaken(Conflict, code="channel_name_taken", title="The account has a channel of this name"): ...
-
-
-class ProviderIdConflict(
-    Conflict, code="provider_message_id_conflict", title="The message has another provider id"
-): ...
-
-
-class TooManyWebhooks(Conflict, code="too_many_webhooks", title="The account has as many webhooks as it may"): ...
-
-
-class TooManySecrets(Conflict, code="too_many_secrets", title="The webhook has as many live secrets as it may"): ...
-
-
-class LastSecret(Conflict, code="last_secret", title="The webhook needs one live secret"): ...
-
-
-class WebhookDisabled(Conflict, code="webhook_disabled", title="The webhook is disabled"): ...
-
-
-class EnabledTooSoon(Conflict, code="enabled_too_soon", title="The webhook was enabled a moment ago"): ...
-
-
-class AlreadyDelivered(Conflict, code="already_delivered", title="The delivery has arrived"): ...
-
-
-class MessageDeleted(Conflict, code="message_deleted", title="The message was deleted"): ...
-
-
-class OwnerStays(Conflict, code="owner_stays", title="The owner cannot leave or change roles"): ...
-
-
-class TooManyParticipants(Conflict, code="too_many_participants", title="The conversation is full"): ...
-
-
-class AttachmentNotUploaded(Conflict, code="attachment_not_uploaded", title="The file has not arrived"): ...
-
-
-class AttachmentTaken(Conflict, code="attachment_taken", title="The attachment belongs to another message"): ...
-
-
 class PreconditionFailed(ProblemError):
     """Carries the ETag to try again with, once the client has looked at what changed."""
 
@@ -177,12 +136,6 @@ class IdempotencyInFlight(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Wait, then send the same request again.", headers={"Retry-After": "1"})
-
-
-class KeyNotActive(Conflict, code="key_not_active", title="The API key is revoked, expired or already rotated"): ...
-
-
-class TooManyKeys(Conflict, code="too_many_keys", title="The account has as many API keys as it may"): ...
 
 
 class CursorExpired(ProblemError):

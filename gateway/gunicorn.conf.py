@@ -1,5 +1,8 @@
 # ruff: noqa: N999 the name is gunicorn's
-"""gunicorn's configuration, read from the environment once, in the master; a bad variable ends it with one sentence."""
+"""Configuration of gunicorn, read from the environment once, in the master.
+
+A bad variable ends it with one sentence.
+"""
 
 import os
 import shutil

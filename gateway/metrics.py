@@ -1,4 +1,4 @@
-"""What the gateway counts. One instance per app; gunicorn's workers share their figures through files."""
+"""Metrics of the gateway. One instance per app; gunicorn's workers share their figures through files."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""What the gateway is told by its environment. Read once, by gunicorn's configuration and by each worker."""
+"""Settings of the gateway, read from its environment once. By gunicorn's configuration and by each worker."""
 
 import re
 from collections.abc import Mapping

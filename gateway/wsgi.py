@@ -1,4 +1,4 @@
-"""What gunicorn loads in each worker: `gunicorn -c gateway/gunicorn.conf.py gateway.wsgi:application`."""
+"""Application that gunicorn loads in each worker. `gunicorn -c gateway/gunicorn.conf.py gateway.wsgi:application`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""One migration of a database at a time. Taken by `migrations.env` around everything it does.
+"""Lock for one migration of a database at a time. Taken by `migrations.env` around everything it does.
 
 The session that migrates holds the lock itself, so that it lasts as long as the work: a server goes on building the
 index of a client that was killed, and the next run has to wait for that, too. Who waits asks again and again and holds

@@ -1,4 +1,4 @@
-"""Run plain SQL from a migration as it is written; long work without locks that keep writers out."""
+"""Statements of migrations, run as written. Long work without locks that keep writers out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager

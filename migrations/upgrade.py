@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema. Called by `crossfade migrate`, `ops/up` and the tests."""
+"""Upgrade of a database to the newest schema. Called by `crossfade migrate`, `ops/up` and the tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

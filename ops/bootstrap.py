@@ -1,4 +1,4 @@
-"""Make the virtual environment `.venv` from a hash-locked file. Run by `ops/up` and `ops/test` with any Python >= 3.11.
+"""Virtual environment `.venv`, made from a hash-locked file. Run by `ops/up` and `ops/test` with any Python >= 3.11.
 
     python ops/bootstrap.py requirements.lock
 

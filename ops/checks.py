@@ -1,4 +1,4 @@
-"""Run every check and say what became of it. Called by `ops/test` inside the development environment.
+"""Checks, all of them, and what became of each. Called by `ops/test` inside the development environment.
 
     python ops/checks.py [ARGUMENTS FOR PYTEST]
 

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, with errors that an operator can read. Called by `migrate` and `up`."""
+"""Migration with errors that an operator can read. Called by `migrate` and `up`."""
 
 from collections.abc import Callable
 

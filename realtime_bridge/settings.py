@@ -1,4 +1,4 @@
-"""Settings of the bridge process, read once from the environment; errors name the variable."""
+"""Settings of the bridge, read once from the environment. Errors name the variable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

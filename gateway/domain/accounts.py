@@ -1,4 +1,4 @@
-"""What an account has set. Plain frozen values."""
+"""Settings that an account has chosen. Plain frozen values."""
 
 from dataclasses import dataclass
 from datetime import datetime

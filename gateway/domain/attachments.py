@@ -1,4 +1,4 @@
-"""Which files may go with a message, and how their type is told from their bytes. Pure: no HTTP, no SQL, no storage."""
+"""Files that may go with a message, by their bytes' type. Pure: no HTTP, no SQL, no storage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

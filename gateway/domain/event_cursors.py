@@ -1,4 +1,4 @@
-"""Opaque cursors of the account's log: how far a consumer is, and whose events it could not see yet. Pure.
+"""Opaque cursors of an account's log. They say how far a consumer is, and whose events it could not see yet. Pure.
 
 A cursor is `(high_water, unfinished)`: everything up to `high_water` was shown, except what transactions in
 `unfinished` wrote. Ids are taken before their transaction commits, so a lower id can appear after a higher one; `id >

@@ -1,4 +1,4 @@
-"""Which sides a realtime session is told. A plain frozen value."""
+"""Sides that a realtime session is told of. Plain frozen values."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""`If-Match` (RFC 9110 §13.1.1), checked where the row is locked, so that nothing changes between check and change."""
+"""`If-Match` (RFC 9110 §13.1.1), checked where the row is locked. So nothing changes between check and change."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the gateway says about webhooks. Plain frozen values: no HTTP, no SQL."""
+"""Webhooks as the gateway speaks of them. Plain frozen values: no HTTP, no SQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""Second gate: who is asking. Fails closed: when no key can be checked, the answer is 503 and nobody gets in."""
+"""Gate of the API key: who is asking.
+
+Fails closed: when no key can be checked, the answer is 503 and nobody gets in.
+"""
 
 import hmac
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Last gate before the views: the body is here. A large one is read before its request has a place among the working.
+"""Gate of the body: it is here before the view. A large one is read before its request has a place among the working.
 
 Whoever proves itself by a signature, of the URL or of the body, reads in the view, after as much proof as can be had.
 """

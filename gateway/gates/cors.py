@@ -1,4 +1,4 @@
-"""Which web pages may read answers: those of the operator's list, and no others. Preflights need no key."""
+"""Web pages that may read answers: those of the operator's list. Preflights need no key."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Announce what will go: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and links to what takes its place."""
+"""Announcements of what will go. `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and links to what takes its place."""
 
 from email.utils import format_datetime
 

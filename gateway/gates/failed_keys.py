@@ -1,4 +1,4 @@
-"""How often one address may present keys that are not valid. Part of the API key gate."""
+"""Limit of wrong keys that one address may present. Part of the API key gate."""
 
 from collections.abc import Callable
 

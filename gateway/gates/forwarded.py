@@ -1,4 +1,4 @@
-"""A word to the operator when clients seem to come through a proxy that nobody said to trust."""
+"""Warning to the operator of a proxy that nobody said to trust."""
 
 import structlog
 from flask import Flask, request

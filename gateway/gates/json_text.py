@@ -1,4 +1,4 @@
-"""JSON that ends its line: a shell's prompt begins where a prompt begins."""
+"""Newline after JSON: a shell's prompt begins where a prompt begins."""
 
 from flask import Flask, Response
 

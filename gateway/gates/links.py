@@ -1,4 +1,4 @@
-"""`Link: <…>; rel="next"` (RFC 8288) on every page that has a next one, made from its `pagination`."""
+"""`Link: <…>; rel="next"` (RFC 8288) on every page with a next one. Made from its `pagination`."""
 
 from urllib.parse import urlencode
 

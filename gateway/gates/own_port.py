@@ -1,4 +1,4 @@
-"""A port of its own for `/metrics`: figures are the operator's, and gathering them costs more than a message."""
+"""Port of its own for `/metrics`. Figures are the operator's, and gathering them costs more than a message."""
 
 from flask import Flask, request
 

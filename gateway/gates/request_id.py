@@ -1,4 +1,4 @@
-"""First gate: every request has an id and leaves one line in the log."""
+"""Gate of the request id, and of the access log's line."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""May this key do this."""
+"""Gate of the scope: whether this key may do this."""
 
 from flask import Flask, g
 

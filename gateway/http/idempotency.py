@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on every POST: the first answer is kept for a day, and a repeat of the request gets it again.
+"""`Idempotency-Key` on every POST. The first answer is kept for a day, and a repeat of the request gets it again.
 
 draft-ietf-httpapi-idempotency-key-header-07, and Stripe where it leaves room. The record commits in the transaction of
 the write it tells of, so there is never one without the other. Views that call somebody over the network have no such

@@ -1,4 +1,4 @@
-"""Opaque page cursors: where a listing ended, bound to the account and the filter it was made for."""
+"""Opaque cursors of pages: where a listing ended. Bound to the account and the filter it was made for."""
 
 import base64
 import binascii

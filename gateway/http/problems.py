@@ -1,4 +1,4 @@
-"""Render every failure as RFC 9457 `application/problem+json`, Flask's own included. Called by Flask only."""
+"""Failures as RFC 9457 `application/problem+json`, Flask's own included. Called by Flask only."""
 
 import dataclasses
 import json

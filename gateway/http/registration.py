@@ -1,4 +1,4 @@
-"""Registration of routes with Flask: a view is given what its parameters name.
+"""Registration of routes with Flask. A view is given what its parameters name.
 
 By kind, what the app made: a Database, the settings. By name, what the request says: the path's parts, `query` and
 `body` as the models they are annotated with, `precondition` (If-Match) and `account_id`, the key's. A view whose

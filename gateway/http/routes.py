@@ -1,4 +1,4 @@
-"""Routes: each a view, with all that registration, gates and document ask of it."""
+"""Routes: views with what registration, gates and document ask of them."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What a worker knows about API keys. Filled by the gate and by `KeySync`; never asks the database itself.
+"""Keys that a worker knows. Filled by the gate and by `KeySync`; never asks the database itself.
 
 The promise: a state that was read by a query begun at t is used for less than TRUST_S after t. So whatever is revoked
 or changed stops working within TRUST_S of its commit in every worker, whatever else fails.

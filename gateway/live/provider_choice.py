@@ -1,4 +1,4 @@
-"""Which provider a client is told to use: pinned by CHAT_REALTIME_PROVIDER, or by the dial that each worker follows."""
+"""Provider that a client is told to use. Pinned by CHAT_REALTIME_PROVIDER, or by the dial that each worker follows."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""One read for all who ask the same at the same moment: many consumers of one account wake up together."""
+"""Shared reads for all who ask the same at one moment. Many consumers of one account wake up together."""
 
 import threading
 from collections.abc import Callable, Hashable

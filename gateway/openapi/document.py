@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes, the events and the models that validate. Pure."""
+"""OpenAPI 3.1 document, made from routes, events and models that validate. Pure."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping

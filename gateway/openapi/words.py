@@ -1,4 +1,4 @@
-"""What fields and parameters are that several schemas have in common; what one schema has, it describes itself.
+"""Descriptions of fields and parameters that several schemas share. What one schema has, it describes itself.
 
 A field's words are looked up under its model first, then under its family, then under its name alone. A test fails for
 a property of the document that none of them describes.

@@ -1,4 +1,4 @@
-"""A client's connection, as the worker keeps it: bytes that came, an answer not taken yet, and how slow it may be."""
+"""Connection of a client, as the worker keeps it. Bytes that came, an answer not taken yet, and how slow it may be."""
 
 import contextlib
 import errno

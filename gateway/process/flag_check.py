@@ -1,4 +1,4 @@
-"""Tries CROSSFADE_FLAG_PROVIDER before there are workers, so that one sentence ends all. For gunicorn's configuration.
+"""Trial of CROSSFADE_FLAG_PROVIDER before there are workers, so one sentence ends all. For gunicorn's configuration.
 
 The provider is somebody else's code, with threads and connections of its own. So it is tried in a process that ends
 with the answer: nothing of it is left in the master when workers are forked.

@@ -1,4 +1,4 @@
-"""What a gateway says of itself in the database, beside the bridges: its provider. Written by each worker."""
+"""Heartbeat of a gateway in the database, beside the bridges': its provider. Written by each worker."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Where the workers of one run share their figures, and what killed runs left. Called by gunicorn's configuration."""
+"""Files in which a run's workers share figures, and killed runs' remains. Called by gunicorn's configuration."""
 
 import contextlib
 import fcntl

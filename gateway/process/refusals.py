@@ -1,4 +1,4 @@
-"""problem+json for what never reaches Flask: request lines and headers that gunicorn cannot or will not read."""
+"""Refusals of what never reaches Flask. problem+json for lines and headers that gunicorn cannot or will not read."""
 
 import socket
 from secrets import token_hex

@@ -1,4 +1,4 @@
-"""What a worker starts after it was forked and stops when it leaves. Made by `create_app`, driven by gunicorn."""
+"""Parts that a worker starts after its fork, and later stops. Made by `create_app`, driven by gunicorn."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Bodies and files that take their time: each holds a thread, and no place among those who work.
+"""Transfers that take their time: bodies, files. Each holds a thread, and no place among those who work.
 
 What is read whole is in memory until its request ends, so a place counts as many MiB as that may be.
 """

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with one rule more: who is slow waits in the loop, and holds no thread.
+"""gunicorn's threaded worker, in which slow clients wait in the loop. So they hold no thread.
 
 A thread gets a request whose head is whole. Of a body nothing is waited for before the key, so whoever has none cannot
 make us hold any; what a client does not take of the answer is sent by the loop. Everything that may still be waited for

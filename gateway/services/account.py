@@ -1,4 +1,4 @@
-"""What an account chose for itself."""
+"""Choices of an account for itself."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Files that go with messages: announced here, uploaded to the store by the client, then confirmed from their bytes.
+"""Files that go with messages. Announced here, uploaded to the store by the client, then confirmed from their bytes.
 
 No call to the store happens within a transaction.
 """
@@ -9,15 +9,9 @@ from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
+from gateway.domain.conflicts import AttachmentNotUploaded, AttachmentTaken
 from gateway.domain.messages import MessageType
-from gateway.errors import (
-    AttachmentNotUploaded,
-    AttachmentRejected,
-    AttachmentTaken,
-    FieldError,
-    NotFound,
-    ValidationFailed,
-)
+from gateway.errors import AttachmentRejected, FieldError, NotFound, ValidationFailed
 from gateway.storage.base import FileStore, Upload
 from gateway.store import attachments as store
 from gateway.store import messages

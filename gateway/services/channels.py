@@ -7,7 +7,8 @@ from psycopg.errors import UniqueViolation
 
 from gateway.database import Database
 from gateway.domain.channels import Channel, ChannelChange, NewChannel
-from gateway.errors import ChannelNameTaken, FieldError, NotConfigured, NotFound, ValidationFailed
+from gateway.domain.conflicts import ChannelNameTaken
+from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.wuzapi.channels import hmac_context, normalise, token_context

@@ -1,4 +1,4 @@
-"""Conversations of one account: each function is one transaction, row and event together."""
+"""Conversations of one account. Each function is one transaction, row and event together."""
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta

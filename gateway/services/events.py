@@ -1,4 +1,4 @@
-"""Catch-up: the log of one account, from a cursor on, waiting for what is to come when asked to."""
+"""Catch-up: one account's log from a cursor on, also by waiting."""
 
 from collections.abc import Sequence
 from time import monotonic

@@ -1,4 +1,4 @@
-"""History from elsewhere, up to 500 messages at once, with a result for each.
+"""History from elsewhere: up to 500 messages, with a result for each.
 
 Silent by default: the messages take numbers *below* zero, counting down, so the numbers of events stay gapless and no
 reader sees a gap that nothing fills. One `conversation.updated` with a lower `firstSeq` says that there is more.

@@ -1,13 +1,14 @@
-"""API keys of one account, managed by a key of the account that holds `keys:manage`."""
+"""Keys of one account, managed by one of them that holds `keys:manage`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.database import Connection, Database
 from gateway.domain import key_text
+from gateway.domain.conflicts import KeyNotActive, TooManyKeys
 from gateway.domain.key_text import KeyText
 from gateway.domain.keys import ApiKey, KeyPage
-from gateway.errors import FieldError, KeyNotActive, NotFound, ScopeNotHeld, TooManyKeys, ValidationFailed
+from gateway.errors import FieldError, NotFound, ScopeNotHeld, ValidationFailed
 from gateway.store import keys as store
 
 MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used

@@ -1,4 +1,4 @@
-"""Messages of one account's conversations: each function is one transaction, row and event together."""
+"""Messages of one account's conversations. Each function is one transaction, row and event together."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import kind_of
+from gateway.domain.conflicts import MessageDeleted, ProviderIdConflict, StatusConflict
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
@@ -26,15 +27,7 @@ from gateway.domain.messages import (
 )
 from gateway.domain.pages import Position
 from gateway.domain.versions import IfMatch, Shown
-from gateway.errors import (
-    ClientMessageIdReused,
-    FieldError,
-    MessageDeleted,
-    NotFound,
-    ProviderIdConflict,
-    StatusConflict,
-    ValidationFailed,
-)
+from gateway.errors import ClientMessageIdReused, FieldError, NotFound, ValidationFailed
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations

@@ -1,13 +1,14 @@
-"""Who takes part in a conversation, and up to where each has read. Each function is one transaction."""
+"""Participants of a conversation, and how far each has read. Each function is one transaction."""
 
 from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
 from gateway.database import Connection, Database
+from gateway.domain.conflicts import OwnerStays, TooManyParticipants
 from gateway.domain.conversations import ConversationState, Participant, Role, conversation_etag
 from gateway.domain.versions import Shown
-from gateway.errors import FieldError, NotFound, OwnerStays, TooManyParticipants, ValidationFailed
+from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations, participants

@@ -1,4 +1,4 @@
-"""Tell a client where its realtime events come from, and from where to catch up. One transaction."""
+"""Realtime sessions: where a client's events come from, and from where on. One transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

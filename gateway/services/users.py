@@ -1,4 +1,4 @@
-"""Whom an account may name as participant or agent: the users of whom the project says that they belong to it.
+"""Users whom an account may name as participant or agent. The project says who belongs to it.
 
 Who belongs to which is kept in `app_metadata`, and asked in the database (crossfade.belongs). Where all accounts are of
 one owner, `crossfade users scope everybody` lets each name every user of the project.

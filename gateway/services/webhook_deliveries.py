@@ -1,11 +1,12 @@
-"""Deliveries and attempts of one account's webhooks: look, send again, recover a range. One transaction each."""
+"""Deliveries and attempts of one account's webhooks: look, send again, recover. One transaction each."""
 
 from uuid import UUID
 
 from gateway.database import Connection, Database
+from gateway.domain.conflicts import AlreadyDelivered, WebhookDisabled
 from gateway.domain.pages import Position
 from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
-from gateway.errors import AlreadyDelivered, NotFound, WebhookDisabled
+from gateway.errors import NotFound
 from gateway.services.webhooks import NO_SUCH
 from gateway.store import webhook_deliveries as store
 from gateway.store import webhooks

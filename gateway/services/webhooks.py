@@ -8,18 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
+from gateway.domain.conflicts import EnabledTooSoon, LastSecret, TooManySecrets, TooManyWebhooks, WebhookDisabled
 from gateway.domain.webhooks import NewWebhook, Rotation, WebhookSettings
-from gateway.errors import (
-    EnabledTooSoon,
-    FieldError,
-    LastSecret,
-    NotFound,
-    TooManySecrets,
-    TooManyWebhooks,
-    ValidationFailed,
-    WebhookDisabled,
-    WebhooksNotConfigured,
-)
+from gateway.errors import FieldError, NotFound, ValidationFailed, WebhooksNotConfigured
 from gateway.shapes import catalogue
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store

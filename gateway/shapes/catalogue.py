@@ -1,4 +1,4 @@
-"""Every event that a webhook may carry, with the JSON Schema and an example of its request. Pure.
+"""Catalogue of events that webhooks carry: JSON Schema and example of each. Pure.
 
 Read by the API (`GET /webhooks/event-types`, test events), by OpenAPI under `webhooks`, and by subscribers.
 """

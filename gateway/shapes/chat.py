@@ -1,4 +1,4 @@
-"""What conversations, messages and notices hold: of this, answers, events and their descriptions are made.
+"""Shapes of conversations, messages and notices. Of these, answers, events and their descriptions are made.
 
 A field is written down here once, with its words and, where its type gives none, its example. OpenAPI, the schemas and
 examples of webhooks and the words of requests come from here; values come from SQL, and tests compare.

@@ -1,4 +1,4 @@
-"""What the gateway needs of a place for files. Two there are: Supabase Storage, and a directory for one machine."""
+"""Contract of a place for files. Two there are: Supabase Storage, and a directory for one machine."""
 
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Which file store the gateway uses, as its environment says."""
+"""Settings of the file store, read from the environment."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

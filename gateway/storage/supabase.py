@@ -1,4 +1,4 @@
-"""Supabase Storage, through the official package's client: a private bucket, signed URLs, first bytes by a ranged GET.
+"""Supabase Storage, through the official client. A private bucket, signed URLs, first bytes by a ranged GET.
 
 The part for storage alone (`storage3`), because the client around it cannot be told a timeout without a warning.
 """

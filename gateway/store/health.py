@@ -1,4 +1,4 @@
-"""What `/readyz` asks the database, and what a gateway tells it of itself."""
+"""Probes of the database for `/readyz`, and a gateway's own report."""
 
 from os import urandom
 

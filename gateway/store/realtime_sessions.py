@@ -1,4 +1,4 @@
-"""What a realtime session is made of: membership, places in conversations, and a note of what was answered."""
+"""Facts of a realtime session: membership, places, what was answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which users an account may name. Kept where only the project writes: `app_metadata` of `auth.users`.
+"""Users whom an account may name. Kept where only the project writes: `app_metadata` of `auth.users`.
 
 Asked by every service that takes a user's id from a request; written by `crossfade users`, never by a request.
 """

@@ -8,7 +8,8 @@ from flask import Response
 
 from gateway.database import Database
 from gateway.domain.attachments import Attachment
-from gateway.errors import AttachmentNotUploaded, AttachmentRejected, NotConfigured
+from gateway.domain.conflicts import AttachmentNotUploaded
+from gateway.errors import AttachmentRejected, NotConfigured
 from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.services import attachments as service

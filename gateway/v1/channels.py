@@ -10,8 +10,9 @@ from uuid import UUID
 from flask import Response
 
 from gateway.domain.channels import Channel
+from gateway.domain.conflicts import ChannelNameTaken
 from gateway.domain.keys import Scope
-from gateway.errors import ChannelNameTaken, NotConfigured
+from gateway.errors import NotConfigured
 from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.services.channels import Channels

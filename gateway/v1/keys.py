@@ -6,8 +6,9 @@ from functools import partial
 
 from flask import Response, g
 
+from gateway.domain.conflicts import KeyNotActive, TooManyKeys
 from gateway.domain.keys import ApiKey, Scope
-from gateway.errors import KeyNotActive, ScopeNotHeld, TooManyKeys
+from gateway.errors import ScopeNotHeld
 from gateway.http import rendering
 from gateway.http.routes import Limit, Route
 from gateway.services.keys import Keys

@@ -10,16 +10,16 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.messages import SearchFilter
-from gateway.domain.versions import IfMatch
-from gateway.errors import (
+from gateway.domain.conflicts import (
     AttachmentNotUploaded,
     AttachmentTaken,
-    ClientMessageIdReused,
     MessageDeleted,
     ProviderIdConflict,
     StatusConflict,
 )
+from gateway.domain.messages import SearchFilter
+from gateway.domain.versions import IfMatch
+from gateway.errors import ClientMessageIdReused
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Limit, Route
 from gateway.services import messages as service

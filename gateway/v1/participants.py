@@ -1,4 +1,4 @@
-"""Who takes part in a conversation, has read it, types or is there: parse, call the service, render."""
+"""`…/participants`, `/read`, `/typing`, `/presence`: parse, call the service, render."""
 
 import json
 from functools import partial
@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.errors import OwnerStays, TooManyParticipants
+from gateway.domain.conflicts import OwnerStays, TooManyParticipants
 from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.live.typing import Ephemeral

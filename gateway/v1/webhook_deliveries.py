@@ -8,9 +8,9 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
+from gateway.domain.conflicts import AlreadyDelivered, WebhookDisabled
 from gateway.domain.keys import Scope
 from gateway.domain.webhooks import Listing
-from gateway.errors import AlreadyDelivered, WebhookDisabled
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import webhook_deliveries as service

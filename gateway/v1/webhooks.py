@@ -10,15 +10,9 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
+from gateway.domain.conflicts import EnabledTooSoon, LastSecret, TooManySecrets, TooManyWebhooks, WebhookDisabled
 from gateway.domain.keys import Scope
-from gateway.errors import (
-    EnabledTooSoon,
-    LastSecret,
-    TooManySecrets,
-    TooManyWebhooks,
-    WebhookDisabled,
-    WebhooksNotConfigured,
-)
+from gateway.errors import WebhooksNotConfigured
 from gateway.http import rendering
 from gateway.http.routes import Route
 from gateway.services import webhooks as service

@@ -1,4 +1,4 @@
-"""What WUZAPI servers tell us: signed webhooks become messages, statuses, signs of typing. The way out: the bridge.
+"""Webhooks of WUZAPI servers, signed: messages, statuses, signs of typing. The way out: the bridge.
 
 views.py    the route: who signed it, what is in it          signature.py  the proof (pure)
 bodies.py   JSON and forms to one document (pure)            events.py     the document to values (pure)

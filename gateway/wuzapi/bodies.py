@@ -1,4 +1,4 @@
-"""Read a webhook's body in either of the two encodings that are signed over their raw bytes. Pure.
+"""Bodies of webhooks, in either of two encodings. Both are signed over their raw bytes. Pure.
 
 WEBHOOK_FORMAT=json sends one JSON object; anything else sends a form whose `jsonData` is that object as text. Media in
 multipart are signed over something that is not the body, and refused.

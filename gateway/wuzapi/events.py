@@ -1,16 +1,16 @@
-"""Understand a webhook's document: whatsmeow's events under their Go names. Pure; the only place that knows them.
+"""Events of whatsmeow under their Go names, understood. Pure; the only place that knows them.
 
 Unknown fields are ignored and missing ones have a value, because WUZAPI and WhatsApp add fields every month; what is
 not understood is Ignored with a word for the log, never an error that would be retried.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.domain.messages import Direction, MessageStatus, MessageType
+from gateway.wuzapi.arrivals import Ignored, Inbound, Receipt, Rewritten, Typing, Understood
 from realtime_bridge.shared.payloads import storable
 
 PHONE, LID, GROUP = "@s.whatsapp.net", "@lid", "@g.us"
@@ -33,57 +33,6 @@ RECEIPTS = {
     "ReadSelf": (MessageStatus.READ, Direction.INCOMING),  # read on the account's own phone
 }
 _DEVICE = re.compile(r"[.:][^@]*(?=@)")  # whatsmeow writes user.agent:device@server
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbound:
-    """A message. `jids` are the chat's addresses, the preferred one (a phone number) first; `parts` its text, cut."""
-
-    provider_message_id: str
-    jids: tuple[str, ...]
-    sender: str
-    name: str | None
-    direction: Direction
-    message_type: MessageType
-    parts: tuple[str, ...]
-    quoted_id: str | None
-    details: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewritten:
-    """The sender took a message back (`text` is None), or says something else instead."""
-
-    provider_message_id: str
-    target_id: str
-    text: str | None
-    direction: Direction
-    senders: tuple[str, ...]
-    """Who may have written the target; in a group somebody else could name it."""
-    is_group: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    jid: str
-    message_ids: tuple[str, ...]
-    status: MessageStatus
-    direction: Direction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typing:
-    jid: str
-    sender: str
-    is_typing: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignored:
-    why: str
-
-
-Understood: TypeAlias = Inbound | Rewritten | Receipt | Typing | Ignored
 
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(storable)]

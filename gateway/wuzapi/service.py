@@ -1,4 +1,4 @@
-"""Do what a webhook says, each in one transaction; only a new contact's conversation is made in one of its own.
+"""Effects of a webhook, each in one transaction. Only a new contact's conversation is made in one of its own.
 
 That order is also the order of locks: the channel's row is never held while a conversation's is waited for, because the
 bridge's senders take them the other way round.
@@ -17,7 +17,8 @@ from gateway.live.typing import Ephemeral
 from gateway.services import messages
 from gateway.store import conversations
 from gateway.wuzapi import store
-from gateway.wuzapi.events import GROUP, Ignored, Inbound, Receipt, Rewritten, Typing, Understood
+from gateway.wuzapi.arrivals import Ignored, Inbound, Receipt, Rewritten, Typing, Understood
+from gateway.wuzapi.events import GROUP
 from gateway.wuzapi.store import Channel
 from realtime_bridge.wuzapi.channels import ORIGIN
 

@@ -1,4 +1,4 @@
-"""Check `x-hmac-signature`: lowercase hex of HMAC-SHA256 over the raw body, keyed with the key's text. Pure.
+"""Signature in `x-hmac-signature`. Lowercase hex of HMAC-SHA256 over the raw body, keyed with the key's text. Pure.
 
 It covers no time and no delivery id, so whoever has seen a request can send it again: repeats are harmless because
 messages are dropped by their id, statuses only move forward and signs of typing fade.

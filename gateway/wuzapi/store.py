@@ -9,7 +9,8 @@ from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.messages import MessageStatus
-from gateway.wuzapi.events import PHONE, Inbound, Receipt
+from gateway.wuzapi.arrivals import Inbound, Receipt
+from gateway.wuzapi.events import PHONE
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.shared import sql
 from realtime_bridge.wuzapi.channels import ORIGIN

@@ -1,4 +1,4 @@
-"""The frame of a command: options that all have, its database, and how it answers."""
+"""Frame of a command: shared options, its database, how it answers."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""Users made through the project's Auth Admin API, which is what Supabase supports; used by `crossfade users create`.
+"""Users made through the project's Auth Admin API, as Supabase supports. Used by `crossfade users create`.
 
 Rows of `auth.users` written by SQL lack what Auth writes beside them, and such a user may not be able to sign in.
 """

@@ -1,4 +1,4 @@
-"""The ready banner: everything needed for the first message, in lines that can be pasted."""
+"""Banner of a ready stack: the first message, in lines to paste."""
 
 import json
 from collections.abc import Callable

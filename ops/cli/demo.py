@@ -1,4 +1,4 @@
-"""`crossfade demo`: watch one message reach Supabase and Socket.IO clients, side by side. The work is in `ops.demo`."""
+"""`crossfade demo`: watch a message reach Supabase and Socket.IO clients. The work is in `ops.demo`."""
 
 import asyncio
 import contextlib

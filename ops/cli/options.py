@@ -1,4 +1,4 @@
-"""Options that several commands share, and which stack or database a command works on."""
+"""Options that several commands share, and the stack or database meant."""
 
 import contextlib
 import os

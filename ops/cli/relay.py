@@ -1,4 +1,4 @@
-"""`crossfade relay`: where each sink stands, what it could not deliver, and sending that again."""
+"""`crossfade relay`: where sinks stand, what they refused, sending it again."""
 
 from collections.abc import Iterator
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""`crossfade seed`: fill an account with conversations and messages, to see how things look and run at size.
+"""`crossfade seed`: fill an account, to see how things run at size.
 
 What it writes is history: rows with gapless numbers but without events, so no subscriber is told. Called by people and
 by tests/bench; never needed to run Crossfade.

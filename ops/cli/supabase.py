@@ -1,4 +1,4 @@
-"""`crossfade supabase`: a local Supabase Realtime and Auth without Docker, for any project."""
+"""`crossfade supabase`: a local Realtime and Auth without Docker, for any project."""
 
 import json
 import os

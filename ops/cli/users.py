@@ -1,4 +1,4 @@
-"""`crossfade users`: make users, say whom an account may name, end what they had, and end their sockets and tokens."""
+"""`crossfade users`: make, allow and forbid users; end sockets and tokens."""
 
 import re
 import shlex

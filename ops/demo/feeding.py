@@ -1,4 +1,4 @@
-"""Which side gets nothing now, and what to type about it: asked before anybody waits for what cannot come."""
+"""Sides that get nothing now, and what to type about it. Asked before anybody waits for what cannot come."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The demo itself: both clients side by side, messages sent over REST, arrivals matched by `eventId`."""
+"""Demo: two clients side by side, arrivals matched by `eventId`. Messages are sent over REST."""
 
 import asyncio
 import contextlib

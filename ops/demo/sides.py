@@ -1,4 +1,4 @@
-"""The two ends a user's browser can be on, each opened with the official client of its kind."""
+"""Sides that a user's browser can be on, with their official clients."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What was sent and what arrived where. Pure; fed by the sides, read by the view and for the verdict."""
+"""Messages that were sent, and where they arrived. Pure; fed by the sides, read by the view and for the verdict."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

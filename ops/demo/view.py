@@ -1,4 +1,4 @@
-"""How the demo is shown: a live table on a terminal, a line per arrival elsewhere, JSON lines for scripts."""
+"""View of the demo: a live table, lines, or JSON lines. On a terminal, elsewhere, for scripts."""
 
 from typing import Self
 

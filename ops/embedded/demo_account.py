@@ -1,4 +1,4 @@
-"""The account to play with: an agent who owns it, a client, a key, one conversation. Made by `up`, found again later.
+"""Demo account: an agent who owns it, client, key, conversation. Made by `up`, found again later.
 
 The conversation is made over the REST API like anybody's, so its event is in the log.
 """

@@ -1,4 +1,4 @@
-"""The facts of a running stack: written by `up` to DIR/ready.json, read by `crossfade demo`, tests and scripts."""
+"""Facts of a running stack, in DIR/ready.json. Written by `up`, read by `crossfade demo`, tests and scripts."""
 
 import json
 from dataclasses import asdict, dataclass, fields

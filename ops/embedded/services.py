@@ -1,4 +1,4 @@
-"""How each process of the embedded stack is started and how one sees that it answers."""
+"""Services of the embedded stack: how each is started and probed."""
 
 import importlib.util
 import os

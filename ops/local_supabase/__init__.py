@@ -1,1 +1,1 @@
-"""A local Supabase endpoint: Realtime, and as much of Auth as signing in takes, for unmodified clients."""
+"""Endpoint of a local Supabase: Realtime, and what Auth signing in takes. For unmodified clients."""

@@ -1,4 +1,4 @@
-"""A whole local Supabase for one's own project: Postgres in the Supabase shape plus the endpoint, as two processes.
+"""Launcher of a whole local Supabase for one's own project. Postgres in its shape and the endpoint, as two processes.
 
 Used by `crossfade supabase start` and by the pytest plugin; needs the `embedded` extra, and nothing else running.
 """

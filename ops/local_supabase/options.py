@@ -1,4 +1,4 @@
-"""Options of the command line that choose how the endpoint behaves: its own, and those of whatever starts it."""
+"""Options that choose how the endpoint behaves. Of its own command, and of whatever starts it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""One Supabase project as the endpoint serves it: wires the parts together, starts them and ends them."""
+"""Project as the endpoint serves it: parts wired, started and ended."""
 
 import asyncio
 import contextlib

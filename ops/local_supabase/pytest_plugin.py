@@ -1,4 +1,4 @@
-"""pytest fixtures for other people's projects: a local Supabase per run, started when a test first asks for it.
+"""Fixtures of pytest for other people's projects. A local Supabase per run, started when a test first asks for it.
 
 pytest -p ops.local_supabase.pytest_plugin          (or `pytest_plugins = [...]` in conftest.py)
 

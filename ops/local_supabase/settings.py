@@ -1,4 +1,4 @@
-"""Everything about the endpoint that can be chosen. Built by the command line, the tests and the pytest plugin.
+"""Settings of the endpoint. Built by the command line, the tests and the pytest plugin.
 
 Times and limits default to what Supabase Realtime v2.129.8 does; tests shorten the times, nothing else.
 """

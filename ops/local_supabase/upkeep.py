@@ -1,4 +1,4 @@
-"""What goes on beside the sockets: rates are judged, idle and left connections end, partitions are tended."""
+"""Upkeep beside the sockets: rates, idle and left connections, partitions."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A child process in a session of its own, with its output in a log file. Used by the supervisor only."""
+"""Child process in a session and a log of its own. Used by the supervisor only."""
 
 import contextlib
 import os

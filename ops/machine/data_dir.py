@@ -1,4 +1,4 @@
-"""The directory in which a command keeps everything: layout, ownership, the lock of the running one, wiping.
+"""Directory in which a command keeps everything. Layout, ownership, the lock of the running one, wiping.
 
 DIR/crossfade.json   says which command made the directory; without it nothing is ever removed
 DIR/postgres/        the database cluster        DIR/redis/   the append-only file

@@ -1,4 +1,4 @@
-"""What a killed Postgres leaves in its data directory and among the processes. Called before every start of one."""
+"""Remains of a killed Postgres, in its data directory and among processes. Called before every start of one."""
 
 import contextlib
 import signal

@@ -1,5 +1,6 @@
-"""What a killed `up` or `supabase start` left running: recorded while it runs, recognised by pid and start time, ended
-by the next one on the same directory.
+"""Leftovers of a killed `up` or `supabase start`.
+
+Recorded while it runs, recognised by pid and start time, ended by the next one on the same directory.
 
 Never by name: another stack on the same machine has processes of the same names.
 """

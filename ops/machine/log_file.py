@@ -1,4 +1,4 @@
-"""One process's output on its way to DIR/logs/NAME.log: one JSON line each, with its name, bounded on disk."""
+"""Log file of one process: DIR/logs/NAME.log. One JSON line each, with its name, bounded on disk."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""A child that ends when its parent does, however that ends (Linux; elsewhere nothing is promised)."""
+"""Children that end when their parent does, however that ends. (Linux; elsewhere nothing is promised.)"""
 
 import ctypes
 import signal

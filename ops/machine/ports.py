@@ -1,4 +1,4 @@
-"""TCP ports for the embedded stacks: free ones are found, taken ones are named together with who holds them."""
+"""Ports for the embedded stacks. Free ones are found, taken ones are named together with who holds them."""
 
 import contextlib
 import errno

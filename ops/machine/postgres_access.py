@@ -1,4 +1,4 @@
-"""Who may log in to the embedded Postgres. Its superuser can run programs, so its port does not lead there.
+"""Access to the embedded Postgres. Its superuser can run programs, so its port does not lead there.
 
 Over TCP a password is asked, of the ordinary roles that have one; `supabase_admin` comes by a unix socket in a
 directory of the server's own, as the system user that started it. Written before every start: older data directories

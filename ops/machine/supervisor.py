@@ -1,4 +1,4 @@
-"""Starts the processes of `up` in order, restarts the ones that die, stops all in reverse order.
+"""Supervisor of `up`'s processes. Starts them in order, restarts the ones that die, stops all in reverse order.
 
 Every event is told in one sentence through `say`; nothing is printed here.
 """

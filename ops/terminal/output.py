@@ -1,4 +1,4 @@
-"""What every command answers with: tables and sentences for people, JSON in camelCase for programs.
+"""Output of commands: tables and sentences for people, JSON for programs. In camelCase.
 
 An `Answer` is the only place where what a command has found turns into text. A command returns rows or a document as it
 has them (dataclasses, rows of a query, UUIDs, times) and never writes JSON itself.

@@ -1,4 +1,4 @@
-"""What `up` shows while it starts: a line for each step, with its seconds. On stderr; stdout is for results."""
+"""Progress of `up`: a line for each step, with its seconds. On stderr; stdout is for results."""
 
 import contextlib
 import time

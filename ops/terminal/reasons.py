@@ -1,4 +1,4 @@
-"""The reason why a command failed, as one sentence that says what to do. Called by `ops.cli.main`."""
+"""Reasons why a command failed: one sentence that says what to do. Called by `ops.cli.main`."""
 
 import re
 

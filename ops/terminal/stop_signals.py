@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal, turned into a flag that the start and the watch look at."""
+"""Signals to stop: Ctrl-C, SIGTERM, a closed terminal. Turned into a flag that the start and the watch look at."""
 
 import signal
 from types import FrameType

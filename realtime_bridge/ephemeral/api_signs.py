@@ -1,4 +1,4 @@
-"""Signs of typing that came to the gateway, over the API or from a phone: it says them on a channel of Postgres.
+"""Signs of typing that came to the gateway. From the API or a phone: it says them on a channel of Postgres.
 
 Both sides hear of it: every bridge tells its own legacy sockets; the one that delivers for Supabase tells Supabase.
 """

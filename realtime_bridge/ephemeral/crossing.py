@@ -1,4 +1,4 @@
-"""Carries typing and presence between legacy sockets and Supabase's `presence:{id}` channels.
+"""Crossing of typing and presence between legacy sockets and Supabase's channels.
 
 A channel is joined only while a legacy socket of this bridge is in the conversation and somebody else in it may be on
 Supabase. Each bridge hears the channel for its own sockets, and says there only what its own sockets did: one hop. Its
@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,6 +17,7 @@ import structlog
 
 from realtime_bridge import metrics
 from realtime_bridge.ephemeral import signs
+from realtime_bridge.ephemeral.announcements import Announcements, Speech
 from realtime_bridge.ephemeral.members import Members
 from realtime_bridge.ephemeral.presence import RENEW_S, Leases
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
@@ -39,14 +39,10 @@ OWN = 0  # the bridge's own work stands in line like a conversation's; there is 
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
-class Channels(Entries, Protocol):
-    """What is needed of `channels.seats.Seats`."""
+class Channels(Entries, Speech, Protocol):
+    """What is needed of `supabase.seats.Seats`."""
 
     def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
-
-    def is_joined(self, topic: str) -> bool: ...
-
-    async def send(self, topic: str, event: str, payload: Mapping[str, Any]) -> bool: ...
 
 
 class EphemeralBridge:
@@ -76,8 +72,7 @@ class EphemeralBridge:
         self._rooms = RoomsHere()
         self._typing = Typing(clock)
         self._stand_ins = StandIns(channels, name)
-        self._unsaid: dict[int, dict[UUID, Sign]] = {}
-        """Who came or went, by conversation: said as soon as the seat is taken; said before, nobody would hear it."""
+        self._said = Announcements(channels, self._rooms)
         self._parting: Counter[int] = Counter()
         """How many users have left whose leave stands in line: the seat is kept until the last one was told."""
         self._work: Line[Work] = Line(1, QUEUE)
@@ -106,7 +101,7 @@ class EphemeralBridge:
             origin=Origin.LEGACY,
             is_typing=is_typing,
         )
-        self._later(conversation_id, lambda: self._say(sign, self._rooms.find(conversation_id)))
+        self._later(conversation_id, lambda: self._said.say(sign, self._rooms.find(conversation_id)))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -136,8 +131,8 @@ class EphemeralBridge:
         while True:
             await asyncio.sleep(TICK_S)
             self._later(OWN, self._expire)
-            if self._unsaid:
-                self._later(OWN, self._announce)
+            if self._said.wait:
+                self._later(OWN, self._said.announce)
             if self._clock() >= self._renew_at:
                 self._renew_at = self._clock() + RENEW_S
                 self._later(OWN, self._renew)
@@ -159,16 +154,16 @@ class EphemeralBridge:
             await self._deliver(frame)
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
-            self._note(Kind.JOIN, conversation_id, user_id)
+            self._said.note(Kind.JOIN, conversation_id, user_id)
         await self._open_or_close(conversation_id)
-        await self._announce()
+        await self._said.announce()
 
     async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
         self._parting -= Counter((conversation_id,))
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-            self._note(Kind.LEAVE, conversation_id, user_id, room.names.get(user_id))
-            await self._announce()
+            self._said.note(Kind.LEAVE, conversation_id, user_id, room.names.get(user_id))
+            await self._said.announce()
         for other in room.on_supabase if not room.sockets else ():
             await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
         await self._open_or_close(conversation_id)
@@ -185,7 +180,7 @@ class EphemeralBridge:
         elif conversation_id not in self._parting:
             self._stand_ins.show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
-            self._unsaid.pop(conversation_id, None)
+            self._said.forget(conversation_id)
 
     def _may_meet(self, room: Room) -> bool:
         """Whether somebody in the room and somebody else, who may be on the other side, take part.
@@ -237,33 +232,6 @@ class EphemeralBridge:
         for user_id in went:
             if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
                 await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
-
-    async def _say(self, sign: Sign, room: Room | None) -> bool:
-        """Tell the channel, with the name under which the room's members know the user."""
-        named = replace(sign, username=room.names.get(sign.user_id)) if room and not sign.username else sign
-        is_said = await self._channels.send(topic_of(sign.conversation_id), sign.kind, signs.crossed(named, _now()))
-        if is_said:
-            metrics.SIGNS.labels(sign.origin).inc()
-        return is_said
-
-    def _note(self, kind: Kind, conversation_id: int, user_id: UUID, username: str | None = None) -> None:
-        """Have it said that somebody came or went, unless the opposite is still to be said: then neither is."""
-        unsaid = self._unsaid.setdefault(conversation_id, {})
-        opposite = unsaid.pop(user_id, None)
-        if opposite is None or opposite.kind is kind:
-            unsaid[user_id] = Sign(
-                kind=kind, conversation_id=conversation_id, user_id=user_id, origin=Origin.LEGACY, username=username
-            )
-
-    async def _announce(self) -> None:
-        for conversation_id, unsaid in list(self._unsaid.items()):
-            room = self._rooms.find(conversation_id)
-            for user_id, sign in list(unsaid.items()):
-                if not self._channels.is_joined(topic_of(conversation_id)) or not await self._say(sign, room):
-                    break
-                del unsaid[user_id]
-            if not unsaid:
-                del self._unsaid[conversation_id]
 
     async def _expire(self) -> None:
         for conversation_id, user_id in self._typing.take_expired():

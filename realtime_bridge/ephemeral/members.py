@@ -1,4 +1,4 @@
-"""Who takes part in a conversation. Asked by the ephemeral bridge when a room opens, and now and then again."""
+"""Members of a conversation. Asked by the ephemeral bridge when a room opens, and now and then again."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Who is present in a conversation: leases that somebody on some side keeps renewing; present is who holds any.
+"""Presence in a conversation: leases that somebody on some side renews. Present is who holds any.
 
 A user who changes sides holds two leases for a moment, so leaving the first does not make them flicker. What is not
 renewed ends by itself: nobody has to notice that a bridge was killed.

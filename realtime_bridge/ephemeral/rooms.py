@@ -1,4 +1,4 @@
-"""Which legacy sockets of this bridge are in which conversation. Pure; kept by the ephemeral bridge."""
+"""Rooms: this bridge's legacy sockets, by conversation. Pure; kept by the ephemeral bridge."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What crosses between the sides: somebody types, comes or goes. Pure.
+"""Signs that cross between the sides: somebody types, comes or goes. Pure.
 
 Loops are kept out by two marks that every crossed sign carries: where it comes from and how many bridges it has passed.
 A sign with an origin other than the side it was heard on, or with a hop, is never passed on.

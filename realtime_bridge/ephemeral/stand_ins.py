@@ -1,4 +1,7 @@
-"""Legacy users as Supabase's clients see them: each an entry of its own in a channel's presence. Kept by the bridge."""
+"""Stand-ins for legacy users in the presence of Supabase's channels. Each is an entry of its own.
+
+Kept by the bridge.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -1,4 +1,7 @@
-"""Who types where, and until when. Pure; the bridge keeps one for what it heard on the Supabase side."""
+"""Typing, by conversation and user, and until when.
+
+Pure; the bridge keeps one for what it heard on the Supabase side.
+"""
 
 from collections.abc import Callable
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Where a sink stands in the log: everything up to `high_water` is settled, except the holes below it. Pure.
+"""Cursor of a sink in the log. Everything up to `high_water` is settled, except the holes below it. Pure.
 
 Ids come from a sequence and are taken before their transaction commits, so a lower id can appear after a higher one.
 Reading `id > last` loses such rows; waiting for every older transaction stalls behind any long one. Hence the holes:

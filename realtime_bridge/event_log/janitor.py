@@ -1,4 +1,4 @@
-"""What time brings: the log's partitions are made and dropped, and conversations wake. Every bridge runs one."""
+"""Janitor of the log: partitions, and conversations that wake. Every bridge runs one."""
 
 import asyncio
 

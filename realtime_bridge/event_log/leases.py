@@ -1,4 +1,4 @@
-"""Keep cursors and their leases in Postgres. Called by the relay; every move is fenced by the lease's token."""
+"""Leases of cursors, kept in Postgres. Called by the relay; every move is fenced by the lease's token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

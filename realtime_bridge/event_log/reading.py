@@ -1,4 +1,4 @@
-"""Read the event log past a cursor. Called by the relay; never writes (writers append through gateway/store)."""
+"""Pages of the event log past a cursor. Called by the relay; never writes (writers append through gateway/store)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,4 +1,6 @@
-"""Wake the relays when the log grows, the webhook senders when there are deliveries, the gate when a side fails.
+"""Wakeup on what Postgres tells.
+
+For relays when the log grows, webhook senders when there are deliveries, the gate when a side fails.
 
 What the channel says is passed on: of the log, whose account's events are new. Nothing means that anything may be.
 A lost NOTIFY costs one poll interval, never an event.

@@ -1,4 +1,4 @@
-"""The database's clock as this process knows it: events carry its time, and machines' clocks differ."""
+"""Clock of the database as this process knows it. Events carry its time, and machines' clocks differ."""
 
 from datetime import UTC, datetime, timedelta
 

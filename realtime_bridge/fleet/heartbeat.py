@@ -1,4 +1,7 @@
-"""The report of what this bridge does, every two seconds and at once when the dial moves."""
+"""Heartbeat of this bridge: a report, and one more at each change.
+
+Every two seconds, and at once when the dial moves.
+"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What processes say of themselves: provider, sinks fed, since when, and who has sockets. Written by heartbeats.
+"""Reports of processes: provider, sinks fed, since when, who has sockets. Written by heartbeats.
 
 Whoever tells people what is (the dial's status, `relay status`) reads it here instead of guessing from settings.
 """

@@ -1,4 +1,6 @@
-"""Conversations as an old client's list shows them: people by name, the last message, what is unread. Only reads.
+"""Cards: conversations as an old client's list shows them. People by name, the last message, what is unread.
+
+Only reads.
 
 Events do not say all of it, and each says another part. So the list is told how things stand when it is told, whatever
 the event: a later event only brings it up to date once more.

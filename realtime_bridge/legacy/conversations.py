@@ -1,4 +1,4 @@
-"""What the legacy sockets ask the database: who may listen, what somebody missed. Called on subscribe; only reads."""
+"""Conversations for the legacy sockets: who may listen, what was missed. Called on subscribe; only reads."""
 
 import asyncio
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Dialects of old clients: what each has to say for itself, and what all keep to."""
+"""Dialects of old clients, and what all of them keep to."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

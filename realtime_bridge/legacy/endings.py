@@ -1,4 +1,4 @@
-"""Ends sockets whose time is over: the token has run out, the user was put out, or is gone. Run by the server.
+"""Endings of sockets whose time is over. The token has run out, the user was put out, or is gone. Run by the server.
 
 A socket is told why (`error`, with a code) and is closed in a way after which its client comes back by itself, with the
 token that it has then: whether that opens anything is asked anew.

@@ -1,4 +1,4 @@
-"""The end of the legacy side: sockets that are fed no more are told, and closed after a grace time. Run by `__main__`.
+"""Farewell to sockets that are fed no more. They are told, and closed after a grace time. Run by `__main__`.
 
 A socket that is open and silent is the worst of all: its user misses everything and nobody notices. So each is told
 `rollout.changed`, as after any change; a client that knows it asks for a session and goes. What is still here when its

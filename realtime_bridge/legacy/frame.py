@@ -1,4 +1,4 @@
-"""What a dialect sends to a room, and the rooms' names."""
+"""Frames that a dialect sends to rooms, and the rooms' names."""
 
 from dataclasses import dataclass
 from typing import Any

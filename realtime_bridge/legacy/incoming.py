@@ -1,4 +1,4 @@
-"""What legacy clients write goes the way of REST: one statement, row and event together. Called by the handlers.
+"""Legacy clients' writes, done as REST does them. One statement, row and event together. Called by the handlers.
 
 Only a participant writes, and always as the signed-in user. A client's message is `incoming`, everybody else's
 `outgoing`, as over REST. A resend with the same clientMessageId is answered what the first one was.

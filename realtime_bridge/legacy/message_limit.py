@@ -1,4 +1,6 @@
-"""How much a user of the old clients may write: MESSAGES within the window, over all sockets. Asked by the handlers.
+"""Limit of what a user of the old clients may write. MESSAGES within the window, over all sockets.
+
+Asked by the handlers.
 
 Bridges that share a Redis count together, so that a second tab at another bridge gains nothing. While Redis is away
 each counts for itself: a limit protects us, and must not keep anybody from writing.

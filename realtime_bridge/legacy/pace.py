@@ -1,4 +1,4 @@
-"""How fast somebody may take something. Asked by handlers and catch-ups."""
+"""Pace at which somebody may take something. Asked by handlers and catch-ups."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How the legacy side talks to Redis: bounded waits, and one try. Whether to repeat it is for the caller to decide."""
+"""Redis for the legacy side: bounded waits, and one try. Whether to repeat it is for the caller to decide."""
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry

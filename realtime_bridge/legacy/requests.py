@@ -1,4 +1,4 @@
-"""What legacy clients ask for, once read, and what they did wrong."""
+"""Requests of legacy clients, once read, and their mistakes."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who is connected: one session for each accepted socket, and what its user may do how often. Driven by the server."""
+"""Sessions of accepted sockets, and what their users may do how often. Driven by the server."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The sink `legacy`: says the log to old clients in their dialect, over the bridges' sockets. Driven by the relay."""
+"""The sink `legacy`: says the log to old clients, over sockets. In their dialect. Driven by the relay."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the database says of those who are connected: who was put out, who is gone. Asked by the endings; only reads."""
+"""Standing of those who are connected: put out, or gone? Asked by the endings; only reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Addresses to listen on, looked at before a process starts anything: a taken one is a sentence, not a traceback.
+"""Addresses to listen on, looked at before a process starts anything. A taken one is a sentence, not a traceback.
 
 Called by the bridge's `main`, by gunicorn's configuration of the gateway, and by `up`.
 """

@@ -1,4 +1,4 @@
-"""Connections to this process: how many at most, and how long for one that has proven nothing.
+"""Door for connections: how many, and how long for unproven ones.
 
 uvicorn has no deadline for the head of a first request, and what it can limit (`limit_concurrency`) refuses the next
 caller, a probe too. Here a connection is a stranger until a valid token came over it; strangers have one deadline for

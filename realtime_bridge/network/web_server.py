@@ -1,4 +1,4 @@
-"""Serve an ASGI application inside the bridge's own event loop. Called by `__main__`."""
+"""Web server for an ASGI application inside the bridge's event loop. Called by `__main__`."""
 
 import contextlib
 import os

@@ -1,1 +1,1 @@
-"""Parity: a client that sits on both sides and compares what it sees with the log; and what follows from it."""
+"""Parity: what a client on both sides sees, beside the log. And what follows from it."""

@@ -1,4 +1,4 @@
-"""The canary: writes messages into its own conversation and looks for them on both sides.
+"""Canary: it writes messages and looks for them on both sides.
 
 One bridge measures, the others wait for its lock; where one is there that delivers to no side, it is that one, so that
 what stalls a delivering bridge does not stall who measures it. Before anything counts, a message has to be seen on

@@ -1,4 +1,4 @@
-"""The canary's own conversation in the log: an account that belongs to nobody. Used by the canary only."""
+"""Conversation of the canary in the log, whose account belongs to nobody. Used by the canary only."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was sent, and what was seen of it on each side. Pure; kept by the canary, emptied by the samples writer.
+"""Ledger of what was sent, and seen of it on each side. Pure; kept by the canary, emptied by the samples writer.
 
 A side is expected to show what was sent while it was fed and the canary sat in it. An event's fate is decided when it
 is seen, or when its sink has long settled it and it still was not. One that the sink has not delivered yet is late, and

@@ -1,4 +1,4 @@
-"""How late this process gets to do what is due: its event loop, measured at fixed moments.
+"""Lag of this process's event loop, measured at fixed moments.
 
 A loop that stands still delivers nothing and measures nothing. When it goes on, it finds the ticks that it missed, and
 each of them counts as late as it is by then.

@@ -1,4 +1,7 @@
-"""Both sides compared over a stretch of time, from the slots that were measured. Pure; shown by `crossfade parity`."""
+"""Report that compares both sides over a stretch of time. From the slots that were measured.
+
+Pure; shown by `crossfade parity`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writes what was measured into the slots that gates judge, every few seconds."""
+"""Samples of what was measured, written into slots for the gates. Every few seconds."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Tally of a side: every try to deliver an event, every failed one, and how old the delivered ones were."""
+"""Tally of a side: tries to deliver, failed ones, ages of events."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Ticks at fixed distances, whatever happens between: who was away gets those that it missed. Pure; its clock is given.
+"""Ticks at fixed distances, whatever happens between. Who was away gets those that it missed. Pure; its clock is given.
 
 A measuring that plans its next step when the last one is done does not see what holds it up: while it waits it measures
 nothing, and what it measures afterwards is fast ("coordinated omission"). Here a tick is due when it is due.

@@ -1,4 +1,4 @@
-"""The root of the bridge: what this is and where to go on, for a person or a program."""
+"""Front page of the bridge: what this is, where to go on. For a person or a program."""
 
 import json
 from html import escape

@@ -1,4 +1,4 @@
-"""The bridge's HTTP side: probes beside the legacy sockets, which `__main__` mounts around it, and figures."""
+"""Probes and figures over HTTP, beside the legacy sockets. `__main__` mounts those around them."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic

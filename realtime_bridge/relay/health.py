@@ -1,4 +1,4 @@
-"""How a sink stands: the failures of its relay, and of the probe that listens at its other end. One for each relay.
+"""Health of a sink: failures of its relay, and of the probe. The probe listens at its other end. One for each relay.
 
 Both are runs of failed broadcasts, and the longer one is told, at once: `crossfade relay status` shows it, and the
 dial's gate turns back when it is too long.

@@ -1,4 +1,4 @@
-"""Up to where in the log listeners have heard: kept by the relay beside the cursor of a sink that only hopes. Pure."""
+"""Mark up to which listeners have heard, beside a sink's cursor. Kept by the relay of a sink that only hopes. Pure."""
 
 from collections.abc import Collection
 from typing import Any, Protocol

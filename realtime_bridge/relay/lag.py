@@ -1,4 +1,4 @@
-"""How far each sink is behind the log, for the metrics of every bridge."""
+"""Lag of each sink behind the log, for every bridge's metrics."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Carry events from the log to one sink. One for each; knows nothing of what sinks do.
+"""Relay of events from the log to one sink. One for each; knows nothing of what sinks do.
 
 Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
 moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.

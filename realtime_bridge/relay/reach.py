@@ -1,4 +1,6 @@
-"""How much of the log a relay takes at once, and how far ahead it looks for whose turn it is. Pure; one for each relay.
+"""Reach of a relay: how much of the log it takes. And how far ahead it looks for whose turn it is.
+
+Pure; one for each relay.
 
 A page is as large as what its sink settles within PAGE_S: an account whose event comes now waits for the page under
 way, and for its own. How far ahead: past one account's burst, to those whose events stand behind it.

@@ -1,4 +1,4 @@
-"""What the relay asks of a sink. A sink delivers events and knows nothing of cursors, leases or retries.
+"""Contract of a sink with its relay. A sink delivers events and knows nothing of cursors, leases or retries.
 
 SinkError
 ├── SinkUnavailable   the other side takes nothing now: the batch waits, the breaker counts

@@ -1,4 +1,4 @@
-"""The lease of one sink, while this bridge has it: taken, kept alive, given back."""
+"""Tenure of one sink: its lease taken, kept alive, given back."""
 
 import asyncio
 import contextlib

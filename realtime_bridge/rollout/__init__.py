@@ -1,1 +1,1 @@
-"""The dial: which side is fed, who is told which provider, and when to turn back."""
+"""Rollout: sides fed, providers told, and when to turn back."""

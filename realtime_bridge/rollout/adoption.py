@@ -1,4 +1,6 @@
-"""Who has moved and who is left: what users were told, what they have asked since, and what their sockets say.
+"""Adoption: who has moved and who is left.
+
+By what users were told, what they have asked since, and what their sockets say.
 
 A legacy socket says by its token what its client was told: the one of a realtime session names the provider, any other
 is an old client's, which never asks. Left on legacy is who has a socket there that was not told Supabase, whatever his

@@ -1,4 +1,4 @@
-"""Ask those clients to ask again whose answer has changed: `rollout.changed` on both sides. Called by the keeper.
+"""Announcer of `rollout.changed`, on both sides, to those whose answer has changed. Called by the keeper.
 
 A notice is a hint and stored nowhere: `{flag, version, eventId}`. A client that gets it asks
 `POST /api/v1/chat/realtime/sessions` and catches up by seq. Who has not asked yet is told again, as long as its token

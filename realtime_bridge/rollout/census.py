@@ -1,4 +1,4 @@
-"""Counts who has moved, for the metrics and for plans, beside the keeper's judging: that waits for no count."""
+"""Census of who has moved, for metrics and plans. Beside the keeper's judging: that waits for no count."""
 
 import asyncio
 

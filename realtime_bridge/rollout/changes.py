@@ -1,4 +1,4 @@
-"""Turning the dial. Each function is one transaction: the change, what follows from it, and its line in the audit.
+"""Changes of the dial. Each function is one transaction: the change, what follows from it, and its line in the audit.
 
 Called by `crossfade rollout` for operators and by the keeper for gates and plans. A rollback is never refused: not by a
 gate, not for want of an approval, and not because somebody else has turned the dial meanwhile.

@@ -1,4 +1,4 @@
-"""What each side is fed at each stage of the dial. Asked by the relay for every page (relay/sink.py)."""
+"""Feeds of each side at each stage of the dial. Asked by the relay for every page (relay/sink.py)."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Whether the dial turns anything: does every process follow it? Asked before it goes forward, and by the status."""
+"""Following of the dial by every process: does it turn anything? Asked before it goes forward, and by the status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

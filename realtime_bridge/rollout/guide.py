@@ -1,4 +1,4 @@
-"""What an operator is told and does next, as a command to type. Pure; `crossfade rollout status` shows it.
+"""Guide of an operator: what is next, as a command to type. Pure; `crossfade rollout status` shows it.
 
 What is fed is what the bridges report, and never what a stage would have them feed.
 """

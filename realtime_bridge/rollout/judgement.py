@@ -1,4 +1,6 @@
-"""What the gate says now, from what is stored. Reads and never writes: asked by the keeper and by `crossfade rollout`.
+"""Judgement of the gate now, from what is stored.
+
+Reads and never writes: asked by the keeper and by `crossfade rollout`.
 
 A reader closes windows in its own memory, where the keeper would close them: the slots they are cut from stay as they
 are. Only the keeper keeps them.

@@ -1,4 +1,4 @@
-"""Judges, turns the dial back by itself, and carries out plans. One per bridge; the holder of the lease acts.
+"""Keeper of the gate: judges, turns back, carries out plans. One per bridge; the holder of the lease acts.
 
 It looks at everything each POLL_S, whether a plan runs, is paused, or waits for an approval.
 """

@@ -1,4 +1,6 @@
-"""Operators of the dial: a name and a key, which is shown once and stored as a hash. Asked by `changes` and the CLI.
+"""Operators of the dial: a name and a key each. The key is shown once and stored as a hash.
+
+Asked by `changes` and the CLI.
 
 As long as there is none, whoever has the database says who he is, and that is that. From the first one on every change
 but a rollback needs a key. Two keys may be one person's, who has seen both when he added the other: so operators form

@@ -1,4 +1,4 @@
-"""What surrounds the dial: overrides, gate settings, approvals, plans, operators."""
+"""Rules around the dial: overrides, gate settings, approvals, plans, operators."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""Wishes for the dial: carried out under its lock, or noted for a second operator; each with its line in the audit."""
+"""Wishes for the dial: carried out, or noted for a second operator.
+
+Under its lock, and each with its line in the audit.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The canary's user: known to everybody who must not take it for a person. Pure; holds no key and is no account."""
+"""User of the canary, whom nobody must take for a person. Pure; holds no key and is no account."""
 
 from uuid import NAMESPACE_URL, uuid5
 

@@ -1,4 +1,4 @@
-"""What somebody wrote as HTML that is safe to show. Made on the way out: content is stored and sent as written. Pure.
+"""HTML of what somebody wrote, safe to show. Made on the way out: content is stored and sent as written. Pure.
 
 `content` and whatever else a person wrote is text: who puts it on a page has to escape it. An account that would rather
 put it there as it stands asks for the safe form, and finds it beside the text wherever content goes.

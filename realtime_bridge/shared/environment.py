@@ -1,4 +1,7 @@
-"""Read settings from environment variables, for each process's `Settings.from_env`; never reads `os.environ` itself."""
+"""Environment of a process, read variable by variable.
+
+For each `Settings.from_env`; never reads `os.environ` itself.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

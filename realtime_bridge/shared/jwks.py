@@ -1,4 +1,4 @@
-"""The public keys that a project's tokens are signed with: `/auth/v1/.well-known/jwks.json`, kept for a while.
+"""Public keys of a project's tokens, kept for a while. `/auth/v1/.well-known/jwks.json`.
 
 Used by `tokens.py`. What a stranger's token can cause is bounded: one request at a time, one in COOLDOWN_S for names of
 keys that nobody knows, five seconds, 64 KB, 32 keys. Whoever names a known key never waits for it: what is older than

@@ -1,4 +1,4 @@
-"""JSON that others wrote, decoded one by one: what cannot be decoded is its own fault and nobody else's. Pure.
+"""Payloads that others wrote, decoded one by one. What cannot be decoded is its own fault and nobody else's. Pure.
 
 Postgres takes numbers of a hundred thousand digits and a thousand brackets in each other. Python, like most of those
 who would be sent them, does not; the limits here are Python's own.

@@ -1,4 +1,4 @@
-"""Shares of bounded rooms by owner, mostly an account, and the queues before them. Asked by gateway and bridge.
+"""Shares of bounded rooms by owner, and the queues before them. Most owners are accounts. Asked by gateway and bridge.
 
 An owner may hold at most `greed` times what is free (a dynamic threshold: Choudhury and Hahne, 1998). With GREED one
 alone gets four fifths of a room, two get four ninths each; with a greed of one, half and a third. Something is always

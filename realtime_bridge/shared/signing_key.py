@@ -1,4 +1,4 @@
-"""What signs the tokens that we mint: the project's shared secret, or a private key of ours that the project trusts.
+"""Key that signs the tokens we mint. The project's shared secret, or a private key of ours that the project trusts.
 
 A key is made with `supabase gen signing-key --algorithm ES256` and imported in the project's settings ("JWT signing
 keys"), as keys that Supabase made cannot be exported.

@@ -1,4 +1,4 @@
-"""Variables that more than one process reads, each with the one parser that all of them use.
+"""Variables that several processes read, each with its one parser.
 
 A process's `Settings.from_env` takes them from here; what only one process reads stays with its settings.
 """

@@ -1,1 +1,1 @@
-"""The way to Supabase's clients: transports, their rate, the bridge's own seats, and whether all of it is heard."""
+"""The way to Supabase's clients: transports, rate, seats, and their health."""

@@ -1,4 +1,4 @@
-"""One socket to Supabase Realtime with up to a hundred private channels, kept joined. Used by `seats.py`.
+"""Connection to Supabase Realtime with up to a hundred private channels. They are kept joined. Used by `seats.py`.
 
 The official client gives up after five retries, forgets a channel for ever on a stale `phx_close`, drops what it cannot
 parse ("Server requested disconnect"), and never asks whether the server still answers. So it is told not to reconnect:

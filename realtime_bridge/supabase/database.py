@@ -1,4 +1,4 @@
-"""Broadcast by rows of `realtime.messages`, in the transaction that moves the cursor: committed together, exactly once.
+"""Transport by rows of `realtime.messages`, in the cursor's transaction. Committed together, exactly once.
 
 `realtime.send` would write the same rows under ids that nobody knows before, and turns every error into a WARNING. And
 Realtime broadcasts only what is written while its replication slot is there: each write says who reads, and is undone

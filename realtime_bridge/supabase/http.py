@@ -1,4 +1,4 @@
-"""Broadcast by `POST /realtime/v1/api/broadcast`, for chat tables that live in another database than Supabase's.
+"""Transport by `POST /realtime/v1/api/broadcast`. For chat tables that live in another database than Supabase's.
 
 At least once: each message carries an id made of event and topic, delivered as `meta.id`. An id may stand once in a
 request, over all its topics, or Supabase refuses the request whole. A private message that the token may not

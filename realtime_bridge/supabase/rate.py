@@ -1,4 +1,4 @@
-"""The rate of broadcasts that a project takes: kept below its limit, for over it Realtime drops in silence. Pure.
+"""Rate of broadcasts that a project takes, kept below its limit. Over it Realtime drops in silence. Pure.
 
 Counted as the server counts: an average over a minute, so bursts pass. Each delivery counts there, too, and only the
 server knows how many listen: so the share that is used is lowered when it refuses, and raised again slowly.

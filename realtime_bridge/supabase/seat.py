@@ -1,4 +1,4 @@
-"""A channel that somebody wants to sit in, and how often a bridge may knock. Kept by a connection."""
+"""Seat wanted in a channel, and how often a bridge may knock. Kept by a connection."""
 
 import time
 from collections import deque

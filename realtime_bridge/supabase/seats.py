@@ -1,4 +1,4 @@
-"""All channels that the bridge sits in, spread over as many connections as they need."""
+"""Seats of the bridge, over as many connections as they need."""
 
 import asyncio
 from collections.abc import Callable, Mapping

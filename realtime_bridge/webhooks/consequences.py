@@ -1,4 +1,4 @@
-"""What a batch of results means for its endpoints: their health, and when their queues have work again.
+"""Consequences of results for their endpoints. Their health, and when their queues have work again.
 
 Called by results.py, in the transaction that writes the results. Most batches mean nothing: everything was delivered,
 and the endpoints were well before.

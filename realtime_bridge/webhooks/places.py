@@ -1,4 +1,4 @@
-"""What a sender has in hand, and what it has room for, by account. Pure; asked by the sender before each claim.
+"""Places of a sender, by account: in hand, and free. Pure; asked by the sender before each claim.
 
 A delivery has a place from its claim until its result is written: waiting for its turn, under way, or done. More are in
 hand than under way, so that the next ones are here while results are being written. No account has more than its share

@@ -1,4 +1,4 @@
-"""For subscribers: `verify` a received request. Raises one error type whatever an attacker sends. Needs nothing else.
+"""Receiver's part: `verify` a received request. Raises one error type whatever an attacker sends. Needs nothing else.
 
     from realtime_bridge.webhooks.receiver import WebhookRefused, verify
 

@@ -1,4 +1,4 @@
-"""Write down what attempts came to: the deliveries' next states, the attempt log, and what follows for endpoints.
+"""Results of attempts, written down. The deliveries' next states, the attempt log, and what follows for endpoints.
 
 Called by the sender; sends nothing. Results are gathered for a moment and written in one transaction. When the
 database fails they are kept for the next try: the fence tells then whether this one went through.

@@ -1,4 +1,4 @@
-"""Carry out deliveries: claim, send, settle. several senders share the queue without meeting.
+"""Sender of deliveries: claim, send, settle. Several share the queue without meeting.
 
 One task claims what there is room for (places.py), workers send it, and one task writes down what came of it
 (results.py).

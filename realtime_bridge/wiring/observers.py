@@ -1,4 +1,4 @@
-"""Wires what watches both sides and carries signs between them: seats, canary, probe, ephemeral bridge, samples, lag.
+"""Observers of both sides, and bearers of signs between them. Seats, canary, probe, ephemeral bridge, samples, lag.
 
 Called by `__main__` only, and part of its wiring: everything here gets what it needs as arguments.
 """

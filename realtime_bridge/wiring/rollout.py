@@ -1,4 +1,4 @@
-"""What CHAT_REALTIME_PROVIDER=rollout adds to a bridge: dial, feeds and keeper. Part of the wiring of `__main__`."""
+"""Rollout in a bridge (CHAT_REALTIME_PROVIDER=rollout): dial, feeds and keeper. Part of the wiring of `__main__`."""
 
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass

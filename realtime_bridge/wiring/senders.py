@@ -1,4 +1,4 @@
-"""What sends webhooks and WhatsApp messages, where it is switched on."""
+"""Senders of webhooks and WhatsApp messages, where they are switched on."""
 
 import structlog
 

@@ -1,4 +1,4 @@
-"""Which WUZAPI servers channels may name. Pure; asked when a channel is made, and again before anything is sent.
+"""Servers of WUZAPI that channels may name. Pure; asked when a channel is made, and again before anything is sent.
 
 WUZAPI usually runs in a private network, so a rule about addresses cannot tell it from what a customer must not reach:
 the operator lists the servers instead, and nothing else is ever called.

@@ -1,4 +1,4 @@
-"""One call of WUZAPI: send a text. Used by the sender; knows HTTP and nothing of queues.
+"""Client of WUZAPI: send a text. Used by the sender; knows HTTP and nothing of queues.
 
 WuzapiError
 ├── MessageRefused      this message can never be sent; the text is the reason

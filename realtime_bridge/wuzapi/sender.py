@@ -1,4 +1,4 @@
-"""Send queued texts to WUZAPI servers. every bridge runs one, and they share the queue.
+"""Sender of queued texts to WUZAPI servers. Every bridge runs one, and they share the queue.
 
 A channel is served by one task at a time and no task waits for another: a server that hangs holds up only its channel,
 and no account has more under way than its share (shares.py).

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,9 @@ BORROWED = tuple(
     )
 )
 MOST_IN_A_ROOM = 16
+MOST_LINES = 250
+MOST_WORDS = 12
+NO_NOUNS = {"How", "Up", "What", "When", "Where", "Whether", "Which", "Who", "Whom", "Why"}
 DRAWN = ("gateway", "realtime_bridge")
 HEAD = """# The rooms
 
@@ -86,6 +90,27 @@ def test_a_room_holds_what_one_can_survey(package: str) -> None:
     folders = {file.parent for file in modules(package)} - {ROOT / "migrations" / "versions"}
     counts = {folder: len([file for file in folder.glob("*.py") if file.stem != "__init__"]) for folder in folders}
     assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_IN_A_ROOM} == {}
+
+
+def test_a_module_is_read_in_one_sitting() -> None:
+    """Migrations are as long as what they do: their text stays as it was when they ran."""
+    lengths = {file: len(file.read_text().splitlines()) for package in MAY_IMPORT for file in modules(package)}
+    long = {file for file, lines in lengths.items() if lines > MOST_LINES}
+    assert {str(file.relative_to(ROOT)) for file in long if file.parent.name != "versions"} == set()
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_module_says_in_a_few_words_what_it_holds(package: str) -> None:
+    """The first sentence of its docstring: a noun, and twelve words at most. Migrations say what they do."""
+    wrong = []
+    for file in modules(package):
+        source = file.read_text()
+        if not source.strip() or file.parent.name == "versions":
+            continue
+        words = re.split(r"(?<=[.!?])\s", ast.get_docstring(ast.parse(source)) or "")[0].split()
+        if not 0 < len(words) <= MOST_WORDS or words[0] in NO_NOUNS:
+            wrong.append(f"{file.relative_to(ROOT)}: {' '.join(words)}")
+    assert wrong == []
 
 
 def test_the_gateway_borrows_little_of_the_bridge() -> None:

@@ -1,4 +1,4 @@
-"""Schemas in words: what a field may be, and which object it holds. Pure."""
+"""Schemas in words: what a field may be, which object it holds. Pure."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the templates of `/docs` show and others read, too: an example of showing content, and the conventions."""
+"""Guide of `/docs` that others read, too: conventions, and showing content."""
 
 SHOWING = """function show(list, message) {
   const item = document.createElement('li')

@@ -1,4 +1,4 @@
-"""Every problem type there is: code, status, title, and what to do about it. What `/docs/problems` shows."""
+"""Problem types: code, status, title, and what to do about each. What `/docs/problems` shows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

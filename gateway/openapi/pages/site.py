@@ -1,4 +1,4 @@
-"""The pages of `/docs`, made from the OpenAPI document by templates, and what its search knows. Pure."""
+"""Pages of `/docs`, made by templates, and what their search knows. Made from the OpenAPI document. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping

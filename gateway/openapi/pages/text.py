@@ -1,4 +1,4 @@
-"""Words as HTML: escaped, with the few marks that our own texts use. Pure."""
+"""Words as HTML: escaped, with the few marks our texts use. Pure."""
 
 import re
 from html import escape

@@ -1,4 +1,4 @@
-"""What requests may change in an account."""
+"""Schema for changing an account."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What answers hold beside conversations and messages. Made in SQL, only described here; tests compare."""
+"""Schemas of answers beside conversations and messages. Made in SQL, only described here; tests compare."""
 
 from datetime import datetime
 from typing import Annotated, Literal

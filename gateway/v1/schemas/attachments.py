@@ -1,4 +1,4 @@
-"""What requests may say about files."""
+"""Schemas for announcing and confirming files."""
 
 from typing import Annotated, Self
 

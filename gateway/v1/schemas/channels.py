@@ -1,4 +1,4 @@
-"""What requests may say about WhatsApp channels."""
+"""Schemas for making and changing WhatsApp channels."""
 
 from typing import Annotated, Literal
 

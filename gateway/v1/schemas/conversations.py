@@ -1,4 +1,4 @@
-"""What requests may say about conversations."""
+"""Schemas for making, changing, assigning and listing conversations."""
 
 from dataclasses import fields
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What requests for events may say. Used by the views and by the description of the API."""
+"""Schemas for reading events. Used by the views and by the description of the API."""
 
 import re
 from typing import Annotated

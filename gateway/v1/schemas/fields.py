@@ -1,4 +1,7 @@
-"""What the schemas of requests are made of: strict, in camelCase, and told in our own words when they do not fit."""
+"""Fields of which the schemas of requests are made.
+
+Strict, in camelCase, and told in our own words when they do not fit.
+"""
 
 import json
 import re

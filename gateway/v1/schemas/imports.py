@@ -1,4 +1,4 @@
-"""What requests may say about messages that were elsewhere."""
+"""Schemas for importing messages from elsewhere."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any

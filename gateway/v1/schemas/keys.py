@@ -1,4 +1,4 @@
-"""What requests about API keys may say. Used by the views and by the description of the API."""
+"""Schemas for making and rotating API keys. Used by the views and by the description of the API."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What requests may say about messages."""
+"""Schemas for sending, editing, listing and searching messages."""
 
 import json
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""What requests may say about participants: role, reading mark, typing."""
+"""Schemas for participants: role, reading mark, typing."""
 
 from typing import Annotated
 

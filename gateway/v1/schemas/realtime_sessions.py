@@ -1,4 +1,4 @@
-"""What requests and answers say about realtime sessions."""
+"""Schemas of realtime sessions, asked for and answered."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What answers about webhooks hold, field by field. Like answers.py: made in SQL, and tests compare."""
+"""Schemas of answers about webhooks, field by field. Like answers.py: made in SQL, and tests compare."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What requests about webhooks may say: field by field, camelCase, strict. Used by the views only."""
+"""Schemas for making, changing and recovering webhooks: camelCase, strict. Used by the views only."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`crossfade parity`: what a client sees on each side, compared with the log; live, and as a report."""
+"""`crossfade parity`: what a client sees on each side, beside the log. Live, and as a report."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Draw the course of both sides as PNG, or as a page that holds the picture. Used by `crossfade parity report`."""
+"""Picture of both sides' course, as PNG or in a page. Used by `crossfade parity report`."""
 
 import base64
 import html

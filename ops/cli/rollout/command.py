@@ -1,4 +1,4 @@
-"""`crossfade rollout`: turn the dial, see where it stands and why, and read who turned it."""
+"""`crossfade rollout`: turn the dial, see where it stands and why. And read who turned it."""
 
 from collections.abc import Callable
 from typing import Any

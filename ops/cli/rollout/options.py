@@ -1,4 +1,4 @@
-"""What the commands of `crossfade rollout` share: options, who acts, and looks that are repeated."""
+"""Options of `crossfade rollout`: who acts, and looks that are repeated."""
 
 import functools
 import getpass

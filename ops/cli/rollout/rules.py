@@ -1,4 +1,4 @@
-"""The rules of `crossfade rollout`: what the gate demands, plans, second operators, overrides."""
+"""Rules of `crossfade rollout`: gate settings, plans, second operators, overrides."""
 
 from collections.abc import Callable
 from dataclasses import asdict

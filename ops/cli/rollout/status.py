@@ -1,4 +1,4 @@
-"""The looks of `crossfade rollout` at itself: status, gate, and who is left. They read and never write."""
+"""Looks of `crossfade rollout` at itself: status, gate, who is left. They read and never write."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Users and accounts as an operator names them: by id or by e-mail address. Used by `crossfade rollout`."""
+"""Users and accounts as an operator names them: id or address. Used by `crossfade rollout`."""
 
 from uuid import UUID
 

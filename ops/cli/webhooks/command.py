@@ -1,4 +1,4 @@
-"""`crossfade webhooks`: endpoints and attempts for an operator, replay, recovery, and events for a local receiver."""
+"""`crossfade webhooks`: endpoints and attempts for an operator. Replay, recovery, and events for a local receiver."""
 
 import json
 from datetime import datetime

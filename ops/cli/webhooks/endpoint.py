@@ -1,4 +1,4 @@
-"""A webhook as an operator names it: the services that change it, and what it keeps while it is paused."""
+"""Webhook as an operator names it. The services that change it, and what it keeps while it is paused."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,7 +8,8 @@ import click
 from psycopg.rows import DictRow, dict_row
 
 from gateway.database import Connection, Database
-from gateway.errors import ProblemError, WebhookDisabled
+from gateway.domain.conflicts import WebhookDisabled
+from gateway.errors import ProblemError
 from ops.cli.options import again, database_url
 from ops.errors import OpsError
 from realtime_bridge.shared import sql

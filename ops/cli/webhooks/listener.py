@@ -1,4 +1,4 @@
-"""The forwarding of `crossfade webhooks listen`: events of a source, signed and posted here. Stores nothing."""
+"""Forwarding of `crossfade webhooks listen`: events, signed and posted here. Stores nothing."""
 
 import time
 from collections.abc import Iterator

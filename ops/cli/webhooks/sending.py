@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.database import Connection
+from gateway.domain.conflicts import AlreadyDelivered
 from gateway.domain.webhooks import Recovery
-from gateway.errors import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
 from gateway.shapes import catalogue
 from ops.cli.answers import answers

@@ -1,4 +1,6 @@
-"""May this caller receive from, or send to, a private topic? Asked by running the policies on realtime.messages.
+"""Authorization for private topics: may this caller receive or send?
+
+Asked by running the policies on realtime.messages.
 
 Nothing is decided here: probe rows are read and written under the caller's role and claims, then rolled back.
 """

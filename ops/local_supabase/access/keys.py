@@ -1,4 +1,4 @@
-"""API keys, as the hosted gateway sees them: opaque `sb_…` keys are exchanged for a token of their role."""
+"""Keys of the API, as hosted: opaque ones become role tokens."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""JSON Web Tokens as Realtime verifies them: signature, `exp`, `role`; never `aud`, `iss` or `sub`."""
+"""Tokens (JWT) as Realtime verifies them: signature, `exp`, `role`. Never `aud`, `iss` or `sub`."""
 
 import json
 import time

@@ -1,1 +1,1 @@
-"""As much of Supabase Auth as local sign-in takes: sign up, password, refresh, user, sign out, keys."""
+"""Auth as local sign-in takes it: sign up, sessions, users, keys."""

@@ -1,4 +1,4 @@
-"""Errors of the Auth API: a status, the code clients switch on, and a sentence.
+"""Errors of the Auth API: status, code for clients, sentence.
 
 AuthError
 ├── invalid_credentials 400        wrong e-mail or password, not told apart

@@ -1,4 +1,4 @@
-"""Sessions and their refresh tokens: each is used once, its child may be asked for again for a moment."""
+"""Sessions and their refresh tokens, each used once. A child may be asked for again for a moment."""
 
 import secrets
 import uuid

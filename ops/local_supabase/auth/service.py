@@ -1,4 +1,4 @@
-"""What the Auth API does: each operation is one transaction and answers with what the client gets."""
+"""Operations of the Auth API, a transaction each. Each answers with what the client gets."""
 
 import time
 import uuid

@@ -1,1 +1,1 @@
-"""postgres_changes: who wants which rows, what they may see of them, and the events they get."""
+"""Changes of rows (`postgres_changes`): who wants which, and what they get."""

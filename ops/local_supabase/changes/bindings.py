@@ -1,4 +1,4 @@
-"""One entry of `config.postgres_changes`, read; and the real server's words when it cannot be."""
+"""Bindings, read from `config.postgres_changes`, or refused in the real server's words."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Asks Postgres what the log does not carry: types, keys, grants, and whether a policy shows a row."""
+"""Catalog of what the log does not carry. Types, keys, grants, and whether a policy shows a row."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Asks Postgres whether a binding can be served; what could only be lost later is refused when it is made."""
+"""Checks whether a binding can be served. What could only be lost later is refused when it is made."""
 
 import psycopg
 

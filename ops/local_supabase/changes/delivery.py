@@ -1,4 +1,7 @@
-"""One change to its subscribers: filters, then what a role may select, then what a caller's policies show."""
+"""Delivery of one change to its subscribers.
+
+Filters, then what a role may select, then what a caller's policies show.
+"""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Values in the words of the real server, which prints them as Elixir does."""
+"""Values as the real server prints them, in Elixir's way."""
 
 from typing import Any
 

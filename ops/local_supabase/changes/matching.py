@@ -1,4 +1,4 @@
-"""Asks Postgres which filters a changed row passes."""
+"""Matching of a changed row with filters, by Postgres."""
 
 import psycopg
 import structlog

@@ -1,4 +1,4 @@
-"""One binding of one channel's `postgres_changes`."""
+"""Subscription: one binding of one channel's `postgres_changes`."""
 
 from dataclasses import dataclass
 

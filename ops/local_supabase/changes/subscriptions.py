@@ -1,4 +1,4 @@
-"""Who has subscribed to what; takes changes from the log and hands each to its subscribers, in log order."""
+"""Subscriptions to changes, which each gets from the log, in its order."""
 
 import asyncio
 

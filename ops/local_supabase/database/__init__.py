@@ -1,4 +1,4 @@
-"""The Supabase shape of a plain Postgres database: roles, auth, realtime, publications, partitions."""
+"""Shape of Supabase for plain Postgres: roles, auth, realtime, publications, partitions."""
 
 from ops.local_supabase.database.shape import apply_shape
 

@@ -1,4 +1,4 @@
-"""The endpoint's own connections to the database, a few, for policies, replays and subscriptions."""
+"""Connections of the endpoint's own, for policies, replays and subscriptions. A few."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,6 @@
-"""Give an empty database the shape of a Supabase project. Called by `up`, test fixtures and the endpoint's own command.
+"""Shape of a Supabase project, given to an empty database.
+
+Called by `up`, test fixtures and the endpoint's own command.
 
 Never call it on a real Supabase project: there the platform owns these objects.
 """

@@ -1,4 +1,4 @@
-"""Validates the body of POST /api/broadcast, with the real server's messages."""
+"""Batches for POST /api/broadcast, validated with the real server's messages."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads request bodies the way the real server's parsers do: JSON types, forms, and nothing else."""
+"""Bodies of requests, read as the real server's parsers do. JSON types, forms, and nothing else."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads PostgreSQL's own logical decoding format, pgoutput protocol 1 (documentation, section 55.9)."""
+"""Messages of pgoutput, protocol 1, decoded (PostgreSQL's documentation, section 55.9)."""
 
 import struct
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Turns rows of realtime.messages, as they come out of the log, into broadcasts."""
+"""Rows of realtime.messages from the log, turned into broadcasts."""
 
 import structlog
 

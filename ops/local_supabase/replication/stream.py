@@ -1,4 +1,6 @@
-"""A logical replication stream: connects, keeps a temporary slot, hands each change on, and starts over when it breaks.
+"""Stream of logical replication.
+
+Connects, keeps a temporary slot, hands each change on, and starts over when it breaks.
 
 What is written while nobody is connected is never seen again: the slot is temporary, as on Supabase.
 """

@@ -1,4 +1,4 @@
-"""One joined topic of one connection: what it may do, what it receives, and the four ways it ends."""
+"""Channel: one joined topic of one connection. What it may do, what it receives, and the four ways it ends."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a client may send on a joined channel: broadcast, presence, access_token. Unknown events are not answered."""
+"""Events of clients on a joined channel: broadcast, presence, access_token. Unknown events are not answered."""
 
 import time
 from typing import Any

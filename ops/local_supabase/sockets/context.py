@@ -1,4 +1,4 @@
-"""What the connections of one project share, and what its parts ask of a connection and of a channel."""
+"""Context that a project's connections share. And what its parts ask of a connection and of a channel."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping

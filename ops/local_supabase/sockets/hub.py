@@ -1,4 +1,4 @@
-"""Who listens to which topic. A public and a private channel of one name are two topics."""
+"""Hub of topics and their listeners. A public and a private channel of one name are two topics."""
 
 from typing import Protocol
 

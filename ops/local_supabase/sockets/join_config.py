@@ -1,4 +1,4 @@
-"""Reads the payload of phx_join. Wrong leaf values are ignored, a config of the wrong shape refuses the join."""
+"""Payload of phx_join, read. Wrong leaf values are ignored, a config of the wrong shape refuses the join."""
 
 import json
 import uuid

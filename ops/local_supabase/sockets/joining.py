@@ -1,4 +1,4 @@
-"""Decides about a phx_join, in the real server's order of questions, and says what a new channel hears first."""
+"""Joining: the decision about a phx_join, and what is heard first. In the real server's order of questions."""
 
 import asyncio
 

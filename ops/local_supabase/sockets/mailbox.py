@@ -1,4 +1,4 @@
-"""What waits on one connection, in order: frames that came in and frames that go out. Bounded on both sides."""
+"""Mailbox of one connection: frames in and out, in order. Bounded on both sides."""
 
 import asyncio
 from collections import deque

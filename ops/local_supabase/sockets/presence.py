@@ -1,4 +1,4 @@
-"""Who is where: entries of one key per channel, and the diffs everybody in the topic gets."""
+"""Presence in a channel: entries by key, and the diffs of them. Everybody in the topic gets those."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""Rates as the real server measures them: an average over up to twelve ticks of five seconds, evaluated per tick.
+"""Rates as the real server measures them. An average over up to twelve ticks of five seconds, evaluated per tick.
 
 An event is whatever is sent, and whatever a channel receives: one broadcast to four channels is five.
 """

@@ -1,4 +1,4 @@
-"""Messages of a private topic that were sent from the database before the client joined."""
+"""Replay of a private topic's messages from before the client joined. Of those that the database sent."""
 
 from dataclasses import dataclass
 

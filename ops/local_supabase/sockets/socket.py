@@ -1,4 +1,4 @@
-"""One WebSocket: a mailbox, worked through in order, that holds what came in and what goes out.
+"""WebSocket of one connection: a mailbox, worked through in order. It holds what came in and what goes out.
 
 The order is the real server's: a refused join keeps everything else on its connection waiting, and what a channel
 answers goes behind what is already waiting. Nothing one client sends or fails to read can hold up another.

@@ -1,1 +1,1 @@
-"""Phoenix frames, versions 1.0.0 and 2.0.0: text, binary, and what is sent to many sockets at once."""
+"""Frames of Phoenix, versions 1.0.0 and 2.0.0: text, binary, shared ones."""

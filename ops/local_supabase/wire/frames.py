@@ -1,4 +1,4 @@
-"""What arrives on a socket, whatever version it speaks, and the one error every decoder raises."""
+"""Frames that arrive, in any version, and the decoders' one error."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""JSON as strict as the real server's parser, so that nothing we accept can fail when it is sent on."""
+"""JSON as strict as the real server's parser. So nothing we accept can fail when it is sent on."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What goes to many sockets at once: encoded on first need, once per version, however many receive it."""
+"""Messages to many sockets at once. Encoded on first need, once per version, however many receive it."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property

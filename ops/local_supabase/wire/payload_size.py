@@ -1,4 +1,4 @@
-"""Size of a payload as the real server counts it: its Erlang external term format, not its JSON."""
+"""Size of a payload in Erlang's external term format. So the real server counts it, and not its JSON."""
 
 from typing import Any
 

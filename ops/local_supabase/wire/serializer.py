@@ -1,4 +1,4 @@
-"""One connection's way of reading and writing frames, chosen by the `vsn` of its handshake."""
+"""Serializer of one connection, chosen by the `vsn` of its handshake."""
 
 from typing import Any
 

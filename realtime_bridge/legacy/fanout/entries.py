@@ -1,4 +1,4 @@
-"""How a batch of frames is written into an entry of the fan-out's stream, and read again. Pure; used by the fan-out.
+"""Entries of the fan-out's stream: batches of frames, written and read. Pure; used by the fan-out.
 
 Bridges of neighbouring versions read each other. The items of `emits` keep the keys they began with, because the first
 readers refuse any other; what came later (`members`) is a field of the entry of its own, which they ignore.

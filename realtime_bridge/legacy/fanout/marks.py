@@ -1,4 +1,6 @@
-"""How far each conversation was told at this bridge: what does not lie above was heard here. Asked by the rooms.
+"""Marks of how far each conversation was told at this bridge. What does not lie above was heard here.
+
+Asked by the rooms.
 
 Relays repeat after a crash, a takeover or an answer that was lost, and a relay that was stopped may go on where it was.
 Clients of old replace what they show by whatever comes, so that nothing older may follow what is newer.

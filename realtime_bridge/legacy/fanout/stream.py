@@ -1,4 +1,4 @@
-"""How frames reach the sockets of every bridge. Called by the sink (stored events) and by the sockets (typing).
+"""Fan-out of frames to the sockets of every bridge. Called by the sink (stored events) and by the sockets (typing).
 
 One bridge needs none of this: `LocalFanout`. Several share a Redis *stream*, not pub/sub, and not the library's own
 manager, which swallows a failed publish. What is promised:

@@ -1,4 +1,4 @@
-"""What old clients say, read strictly, and what they are answered. Pure; used by the server's event handlers."""
+"""Arguments of old clients, read strictly, and answers to them. Pure; used by the server's event handlers."""
 
 from typing import Any
 

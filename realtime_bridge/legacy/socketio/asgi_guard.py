@@ -1,4 +1,6 @@
-"""ASGI gate in front of the Socket.IO library: lets nothing through that would make it raise. Wired by the server.
+"""Guard in front of the Socket.IO library, as an ASGI app. Lets nothing through that would make it raise.
+
+Wired by the server.
 
 Bounds and checks every request body and websocket frame (frames.py), and turns what the library still breaks on into
 one log line and a closed connection.

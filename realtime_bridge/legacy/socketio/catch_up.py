@@ -1,4 +1,7 @@
-"""Join a room without a gap: what was missed comes first, then live frames, in seq order. Called on subscribe."""
+"""Catch-up on joining a room, without a gap. What was missed comes first, then live frames, in seq order.
+
+Called on subscribe.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID

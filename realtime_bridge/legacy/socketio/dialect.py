@@ -1,4 +1,4 @@
-"""The Socket.IO dialect that old clients speak: an event of the log becomes the frames they expect. Pure.
+"""Dialect of Socket.IO that old clients speak. An event of the log becomes the frames they expect. Pure.
 
 Shapes are those of a CRM's Socket.IO chat engine. Ids are strings, `document` is spelled `file`, `workspaceId` is the
 account. Every frame also carries `eventId` and `seq`, which old clients ignore and catching-up clients need.

@@ -1,4 +1,4 @@
-"""What the server does when a client connects, asks something or goes. Registered by `socketio_server.create`."""
+"""Handlers for clients that connect, ask something or go. Registered by `socketio_server.create`."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,4 @@
-"""How far in the log this bridge's sockets have heard: noted for when it dies, and where a gap is filled from.
+"""Mark of how far in the log this bridge's sockets have heard. Noted for when it dies, and where a gap is filled from.
 
 A position is proven: the sink's cursor moves behind what was published, so once this bridge has sent on all that was
 published when the cursor stood there, and the system has taken it, its sockets have heard the log up to there.

@@ -1,4 +1,4 @@
-"""What a client may send: checked before the Socket.IO library sees it, which trusts its input too much. Pure.
+"""Packets that a client may send, checked before the Socket.IO library. It trusts its input too much. Pure.
 
 Without this a single frame can raise inside python-engineio (a traceback each), collect binary attachments without
 limit, or call the `connect` and `disconnect` handlers by name. The dialect has no binary frames, so none are taken.

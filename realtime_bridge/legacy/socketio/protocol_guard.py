@@ -1,4 +1,4 @@
-"""The library's Socket.IO server, made to close a socket that breaks the protocol. Built by `socketio_server`."""
+"""Server of the Socket.IO library, closing sockets that break the protocol. Built by `socketio_server`."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which of 10,000 buckets a user is in. Pure and for ever: the published vectors (tests/vectors) pin it down.
+"""Bucket of a user, one of 10,000. Pure and for ever: the published vectors (tests/vectors) pin it down.
 
 murmur3, 32 bit, x86 variant, seed 0, of the UTF-8 text `flag:userId`, the user id in lower case with hyphens; unsigned;
 modulo 10,000. A user is in when the bucket is below the threshold, so raising the threshold only adds users.

@@ -1,4 +1,7 @@
-"""What a user is told, and why. Pure: the dial's reading in, a decision out; the same in gateway, bridge and SDK."""
+"""Decision on what a user is told, and why.
+
+Pure: the dial's reading in, a decision out; the same in gateway, bridge and SDK.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

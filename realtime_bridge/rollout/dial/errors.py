@@ -1,4 +1,4 @@
-"""Why an operator's wish is refused. The text is a whole sentence for a person, who reads it on the command line.
+"""Refusals of an operator's wish. The text is a whole sentence for a person, who reads it on the command line.
 
 RolloutError
 ├── StageRefused          the change skips a stage or is none at all

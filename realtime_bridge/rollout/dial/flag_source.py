@@ -1,4 +1,4 @@
-"""Any OpenFeature provider in place of our buckets: CROSSFADE_FLAG_PROVIDER=module:factory.
+"""OpenFeature provider in place of our buckets: CROSSFADE_FLAG_PROVIDER=module:factory.
 
 `factory()` returns a provider that resolves the string flag `chat_realtime_provider` to socketio or supabase, by the
 targeting key (the user's UUID) and the attribute `accountId`. It decides within a ramp only: the dial, its overrides,

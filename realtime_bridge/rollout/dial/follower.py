@@ -1,4 +1,4 @@
-"""The dial as a process knows it: read anew on every NOTIFY and at least every POLL_S, kept while Postgres is away.
+"""The dial as a process knows it. Read anew on every NOTIFY and at least every POLL_S, kept while Postgres is away.
 
 The bridge runs one as a task; gateway workers and the OpenFeature provider run it in a DialThread.
 """

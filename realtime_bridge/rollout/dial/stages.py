@@ -1,4 +1,4 @@
-"""The stages of a rollout, what each means, and which change is a step and which a leap. Pure.
+"""Stages of a rollout, what each means, and steps between them. Pure.
 
 off → shadow → ramp 10 → 25 → 50 → 75 → 100 → complete. Forward one rung at a time (a finer percentage between two rungs
 is fine), back to anywhere below. Until `complete` the legacy side is fed everything, so going back loses nothing.

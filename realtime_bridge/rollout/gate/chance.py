@@ -1,4 +1,4 @@
-"""How likely chance alone explains a count. Pure, exact, no dependency; used by the gates."""
+"""Chance: how likely it alone explains a count. Pure, exact, no dependency; used by the gates."""
 
 from math import exp, lgamma, log, log1p
 

@@ -1,4 +1,4 @@
-"""What each criterion of a gate finds in a window: measured, allowed, outcome. Pure; `verdict.py` judges the whole."""
+"""Findings of a gate in a window: measured, allowed, outcome. Pure; `verdict.py` judges the whole."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Latency as a histogram, because windows are added up and percentiles cannot be. Pure; used by windows and gates."""
+"""Latency as a histogram: windows add up, percentiles do not. Pure; used by windows and gates."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

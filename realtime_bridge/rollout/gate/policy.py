@@ -1,4 +1,4 @@
-"""What a gate demands. The defaults are the design's; an operator may change them with `crossfade rollout policy`."""
+"""Policy of a gate. The defaults are the design's; an operator may change them with `crossfade rollout policy`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields

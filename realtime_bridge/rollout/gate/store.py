@@ -1,4 +1,4 @@
-"""What the gates keep: the keeper's lease and last verdict, and the windows it has closed. Called by keeper and CLI."""
+"""Rows of the gates: the keeper's lease and last verdict, closed windows. Called by keeper and CLI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Whether the dial may go on, has to wait, or must go back. Pure: windows in, a verdict with all its figures out.
+"""Verdict whether the dial may go on, waits, or goes back. Pure: windows in, a verdict with all its figures out.
 
 Each window is judged by the criteria of `findings.py`. One that is violated *beyond chance* fails; one that is violated
 but may be noise is in doubt, and so is one without enough samples: doubt never turns back and never goes on. So a

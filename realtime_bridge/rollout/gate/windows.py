@@ -1,4 +1,4 @@
-"""Cut measured slots into the windows a gate judges, each once and for good. Pure.
+"""Windows that a gate judges, cut from slots once and for good. Pure.
 
 Where a window ends is decided when it is cut and never again: judging the same samples in ever new cuts would be many
 tries, and one of them trips by chance.

@@ -1,4 +1,4 @@
-"""How often the bridge looks whether Supabase delivers: every look is messages that somebody pays for. Pure."""
+"""Pace of looks whether Supabase delivers. Every look is messages that somebody pays for. Pure."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One way to Supabase, probed: what is posted there must come out at the bridge's own seat. Used by the watch.
+"""Probe of one path to Supabase: what is posted must come out. At the bridge's own seat. Used by the watch.
 
 Nobody waits for one probe before the next is sent, so an outage is known however Supabase fails: it refuses, hangs, or
 accepts and drops. What is heard late ends a run of failures: a slow side is not down, and the gate measures latency.

@@ -1,4 +1,7 @@
-"""The bridge's own seat at Supabase, as a sign of life: where it was joined, not getting in again is evidence. Pure."""
+"""Watch over the bridge's own seat, as Supabase's sign of life.
+
+Where it was joined, not getting in again is evidence. Pure.
+"""
 
 STEP_S = 0.5  # apart for six of them is an outage: a reconnect of clients (a deploy of Realtime) takes a second or two
 AWAY_S = 1.0  # a look that is so late says that this process was away, and not Supabase

@@ -1,4 +1,4 @@
-"""The watch over Supabase: does what is sent there come out, and on which path?
+"""Watch over Supabase: does what is sent come out, and where?
 
 A row of `realtime.messages` promises nothing (it is written, and nobody may hear of it), neither does an answer of 202,
 and a provider that hangs answers nothing. So the bridge sits in a channel of its own and asks what a user would ask:

@@ -1,4 +1,4 @@
-"""The way to Supabase's clients: whether what is sent now is heard, and up to when what was sent has been.
+"""The way to Supabase's clients: is what is sent now heard? And up to when what was sent has been.
 
 A row of `realtime.messages` and an answer of 202 promise nothing. What is known comes from the bridge's own seat (it
 stands for everybody's), from probes that come out of it, and from the slots through which Realtime reads the rows.

@@ -1,4 +1,4 @@
-"""The guard where the socket is made: no webhook connects to an address that was not checked. Used by the sender.
+"""Guard of addresses, where the socket is made. No webhook connects to one that was not checked. Used by the sender.
 
 aiohttp does not ask a resolver about literal addresses (also when they are written in Unicode digits), so a check in
 the resolver can be walked around. The connector's `check` is given the address that is dialled, after DNS, so a name

@@ -1,4 +1,4 @@
-"""What a receiver's answer, or its failure to give one, amounts to: an outcome and a record of bounded size.
+"""Answers of receivers, or the failure to give one. Each is an outcome and a record of bounded size.
 
 Called by attempt.py; sends nothing.
 """

@@ -1,4 +1,4 @@
-"""One attempt over HTTP: signed, guarded, bounded. Called by the sender; touches no database."""
+"""Attempt over HTTP: signed, guarded, bounded. Called by the sender; touches no database."""
 
 import ssl
 import time

@@ -1,4 +1,4 @@
-"""Which addresses webhooks may call. Pure; our own table, because Python's `is_global` changes between versions.
+"""Addresses that webhooks may call. Pure; our own table, because Python's `is_global` changes between versions.
 
 Refused is everything that is not ordinary public unicast, and whatever carries such an IPv4 address inside (mapped,
 NAT64, 6to4, Teredo). An operator may allow named networks; the cloud's metadata addresses are refused even then.

@@ -1,4 +1,4 @@
-"""How well an endpoint does: HEALTHY, DEGRADED, DISABLED. Pure; the settling of attempts feeds it.
+"""Health of an endpoint: HEALTHY, DEGRADED, DISABLED. Pure; the settling of attempts feeds it.
 
 HEALTHY   --5 failures in a row-->          DEGRADED   probed one request at a time, with growing rests
 DEGRADED  --a success-->                    HEALTHY

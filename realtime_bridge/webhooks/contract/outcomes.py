@@ -1,4 +1,4 @@
-"""What an attempt's result means. Pure: one table, from what happened to what follows.
+"""Outcomes of attempts, and what each means. Pure: one table, from what happened to what follows.
 
 outcome              from                                     delivered  the endpoint rests  else
 delivered            2xx                                      yes

@@ -1,4 +1,4 @@
-"""Sign requests as Standard Webhooks 1.0.0 asks: over bytes, with every live secret. Pure; used by the sender.
+"""Signatures as Standard Webhooks 1.0.0 asks. Over bytes, with every live secret. Pure; used by the sender.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 Signed are `id "." timestamp "." body`; the key is what the base64 after `whsec_` stands for.

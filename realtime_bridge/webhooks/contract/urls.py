@@ -1,4 +1,4 @@
-"""Which URLs an endpoint may have. Pure; asked by the API when an endpoint is made, and by the sender at each attempt.
+"""URLs that an endpoint may have. Pure; asked by the API when an endpoint is made, and by the sender at each attempt.
 
 This is the polite half: it says early and clearly what cannot work. The strict half is where the socket is made
 (address_guard.py): what a name resolves to is only known there.

@@ -1,4 +1,4 @@
-"""The requests' bodies: made once for each event, shared by all endpoints that it goes to. Called by deliveries.py."""
+"""Bodies of requests, made once for each event. Shared by all endpoints that it goes to. Called by deliveries.py."""
 
 import json
 import time

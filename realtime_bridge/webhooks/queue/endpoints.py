@@ -1,4 +1,4 @@
-"""Endpoints as the sender needs them: where to, signed with what, and how they do. Called by the sender."""
+"""Endpoints as the sender needs them: URL, secrets, health. Called by the sender."""
 
 import base64
 import json

@@ -1,4 +1,6 @@
-"""Keep the partitions of deliveries and attempts: made weeks ahead, dropped after the retention. Every bridge runs one.
+"""Retention of deliveries and attempts, by partitions. Made weeks ahead, dropped after the retention.
+
+Every bridge runs one.
 
 The retention is the event log's: a delivery without its event could not be sent.
 """

@@ -9,7 +9,7 @@ from aiohttp import web
 from psycopg.rows import DictRow
 
 from gateway.database import Database
-from gateway.errors import AlreadyDelivered
+from gateway.domain.conflicts import AlreadyDelivered
 from gateway.services import webhook_deliveries as service
 from realtime_bridge.shared.secrets import SecretBox
 from tests.conftest import one

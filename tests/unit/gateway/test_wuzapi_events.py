@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from gateway.wuzapi.events import PART_BYTES, Ignored, Inbound, Receipt, Typing, split, understand
+from gateway.wuzapi.arrivals import Ignored, Inbound, Receipt, Typing
+from gateway.wuzapi.events import PART_BYTES, split, understand
 from gateway.wuzapi.signature import is_signed
 from tests.servers.wuzapi_server import HMAC_KEY, chat_presence, message, receipt, sign
 

@@ -1,0 +1,53 @@
+"""Conflicts, each with its code: what is stored stands against the request. Raised by services; 409."""
+
+from gateway.errors import Conflict
+
+
+class StatusConflict(Conflict, code="status_conflict", title="The status cannot change that way"): ...
+
+
+class ChannelNameTaken(Conflict, code="channel_name_taken", title="The account has a channel of this name"): ...
+
+
+class ProviderIdConflict(
+    Conflict, code="provider_message_id_conflict", title="The message has another provider id"
+): ...
+
+
+class TooManyWebhooks(Conflict, code="too_many_webhooks", title="The account has as many webhooks as it may"): ...
+
+
+class TooManySecrets(Conflict, code="too_many_secrets", title="The webhook has as many live secrets as it may"): ...
+
+
+class LastSecret(Conflict, code="last_secret", title="The webhook needs one live secret"): ...
+
+
+class WebhookDisabled(Conflict, code="webhook_disabled", title="The webhook is disabled"): ...
+
+
+class EnabledTooSoon(Conflict, code="enabled_too_soon", title="The webhook was enabled a moment ago"): ...
+
+
+class AlreadyDelivered(Conflict, code="already_delivered", title="The delivery has arrived"): ...
+
+
+class MessageDeleted(Conflict, code="message_deleted", title="The message was deleted"): ...
+
+
+class OwnerStays(Conflict, code="owner_stays", title="The owner cannot leave or change roles"): ...
+
+
+class TooManyParticipants(Conflict, code="too_many_participants", title="The conversation is full"): ...
+
+
+class AttachmentNotUploaded(Conflict, code="attachment_not_uploaded", title="The file has not arrived"): ...
+
+
+class AttachmentTaken(Conflict, code="attachment_taken", title="The attachment belongs to another message"): ...
+
+
+class KeyNotActive(Conflict, code="key_not_active", title="The API key is revoked, expired or already rotated"): ...
+
+
+class TooManyKeys(Conflict, code="too_many_keys", title="The account has as many API keys as it may"): ...
