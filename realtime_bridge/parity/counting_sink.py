@@ -44,10 +44,10 @@ class CountedSink:
     def transactional(self) -> bool:
         return self.inner.transactional
 
-    def resume(self) -> None:
+    def resume(self, *, is_left: bool) -> None:
         """Go on after somebody else delivered: that ended whatever run of failures was ours."""
         self._consecutive = 0
-        self.inner.resume()
+        self.inner.resume(is_left=is_left)
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
         try:

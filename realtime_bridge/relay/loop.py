@@ -141,7 +141,7 @@ class Relay:
             if self._echo:
                 self._echo.take_over(lease.readers, has_unheard=lease.heard is not None)
             if lease.delivered_count:
-                self.sink.resume()
+                self.sink.resume(is_left=lease.is_left)
         if self._mark.cursor != lease.cursor:
             self._mark.sent(lease.cursor, time.monotonic())
         self._last_token = lease.token

@@ -20,7 +20,7 @@ class WebhookSink:
     name = "webhooks"
     transactional = True
 
-    def resume(self) -> None:
+    def resume(self, *, is_left: bool) -> None:
         """Deliveries wait in the database: there is nobody to wait for."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -21,7 +21,7 @@ class WuzapiSink:
     name = "wuzapi"
     transactional = True
 
-    def resume(self) -> None:
+    def resume(self, *, is_left: bool) -> None:
         """Nobody listens here who would have to come back first."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -51,7 +51,7 @@ def test_a_run_ends_when_somebody_else_delivered(events: list[Event]) -> None:
         with pytest.raises(SinkUnavailable):
             asyncio.run(sink.deliver(events[:1], None))
     sink.take()
-    sink.resume()
+    sink.resume(is_left=False)
     with pytest.raises(SinkUnavailable):
         asyncio.run(sink.deliver(events[:1], None))
     assert sink.take().consecutive_failures == 1
