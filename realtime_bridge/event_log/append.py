@@ -1,4 +1,4 @@
-"""The one statement that adds a message. The gateway runs it for REST, the bridge for legacy clients and its canary."""
+"""The one statement that adds a message. The gateway runs it for REST, the bridge for legacy clients."""
 
 from dataclasses import dataclass, fields
 from typing import Any
