@@ -10,7 +10,7 @@ from ops.cli.answers import answers
 from ops.cli.options import again, open_dial
 from ops.cli.rollout import rules, status
 from ops.cli.rollout.options import by_option, identify, why_option
-from ops.cli.rollout.subjects import find_user
+from ops.cli.rollout.subjects import find_email, find_user
 from ops.terminal.output import Answer, Column, table
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.dial import stages
@@ -143,8 +143,10 @@ async def bucket(connection: Connection, *, name: str, account: str | None) -> A
     decision = (await dial_store.get_reading(connection, FLAG)).decide(user, chats_in)
     number = bucket_of(FLAG, user)
     first = (number + 1) * 100 / BUCKETS
+    email = await find_email(connection, user)
     document = {
         "user": user,
+        "email": email,
         "bucket": number,
         "supabaseFrom": first,
         "provider": decision.provider,
@@ -153,7 +155,7 @@ async def bucket(connection: Connection, *, name: str, account: str | None) -> A
     }
     return Answer(
         document,
-        f"{user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
+        f"{f'{email} ({user})' if email else user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
         f"Told now: {decision.provider} (by {decision.source}, {decision.stage.label}).",
     )
 
