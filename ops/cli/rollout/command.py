@@ -1,6 +1,6 @@
 """`crossfade rollout`: turn the dial, see where it stands and why, and read who turned it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,16 @@ def turn_options(command: Callable[..., None]) -> Callable[..., None]:
     return version(force(leave(by_option(command))))
 
 
+def _left_behind(line: Mapping[str, Any]) -> str | None:
+    """Say who was cut off by this turn to complete."""
+    found = (line["figures"] or {}).get("adoption", {})
+    if not found.get("left"):
+        return None
+    named = [user["email"] or user["userId"] for user in found["leftUsers"][: changes.SAID]]
+    more = found["left"] - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
 AUDIT_COLUMNS = (
     Column("at", "at"),
     Column("who", "actor"),
@@ -53,6 +63,7 @@ AUDIT_COLUMNS = (
     Column("to", "to_stage"),
     Column("version", "version", right=True),
     Column("why", "why"),
+    Column("left behind", _left_behind),
 )
 
 

@@ -1,6 +1,7 @@
 """Who has moved and who is left, from what bridges and gateways have really written; complete leaves nobody behind."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -223,7 +224,7 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
 ) -> None:
     """The audit says how many, who, and why; the status and the metrics go on counting them."""
     operator, (bridge, report) = Operator(database_url), reporting
-    old = make_user(conn)
+    old = make_user(conn, "old@example.com")
     put_stage(conn, "100")
     put_slots(conn)
     clients.connect(bridge.url, old)
@@ -233,6 +234,7 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
     assert (line["actor"], line["why"], line["to_stage"]) == ("alice", "they were written to", "complete")
     assert line["figures"]["leaveBehind"] == 1
     assert [user["userId"] for user in line["figures"]["adoption"]["leftUsers"]] == [str(old)]
+    assert re.search(r"they were written to +│ old@example\.com", operator.ok("rollout audit"))
     assert "1 user is left on legacy" in operator.ok("rollout status")
     assert "with 1 open socket: those are told how to return" in operator.read("rollout status")["advice"]
     judge_once(database_url)
