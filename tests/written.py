@@ -204,7 +204,7 @@ def _write_elsewhere(pen: Pen, conversation: int, client: UUID) -> None:
     )
     pen.step("from a socket", lambda: asyncio.run(_append(pen.database_url, client, told)))
     channel = pen.ask(
-        "POST", "/channels", {"name": "whatsapp", "baseUrl": WUZAPI_URL, "token": "t", "hmacKey": HMAC_KEY}
+        "POST", "/channels", {"name": "hotline", "baseUrl": WUZAPI_URL, "token": "t", "hmacKey": HMAC_KEY}
     )
 
     def tell() -> None:

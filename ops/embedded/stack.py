@@ -111,7 +111,7 @@ class Stack:
                 services.supabase_spec(addresses, environment, self._options.supabase),
                 services.gateway_spec(addresses, environment),
             )
-        with self._step("Demo account"):  # before the bridge: its canary's conversation must not be number 1
+        with self._step("Demo account"):
             demo = demo_account.ensure(addresses, self._data_dir / "demo.json", environment["CROSSFADE_ENV"])
         with self._step(f"Bridge on {ports['bridge']}"):
             self._supervisor.start(services.bridge_spec(addresses, environment))

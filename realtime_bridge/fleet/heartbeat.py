@@ -17,9 +17,10 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge.fleet import reports
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.reports import Report
-from realtime_bridge.fleet.sockets import Sockets
+from realtime_bridge.fleet.sockets import NONE, Sockets
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import SinkNotReady
+from realtime_bridge.shared.canary_user import CANARY_ID
 from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ LEAVE_S = 2.0  # a database that is away learns of the end by the silence
 
 
 class Heartbeat:
-    """`state` and `sockets` (of each user, now) are asked for each report."""
+    """Asked for each report: `state`, `sockets` (of each user, now) and `take_gone` (whose old ones went since)."""
 
     def __init__(
         self,
@@ -38,11 +39,14 @@ class Heartbeat:
         pool: Pool,
         state: Callable[[], Report],
         sockets: Callable[[], Mapping[UUID, Sockets]],
+        take_gone: Callable[[], set[UUID]],
         clock: DatabaseClock,
     ) -> None:
         self._pool = pool
         self._state = state
         self._sockets = sockets
+        self._take_gone = take_gone
+        self._gone: set[UUID] = set()
         self._clock = clock
         self._noted: dict[UUID, Sockets] = {}
         self._beats = 0
@@ -71,14 +75,15 @@ class Heartbeat:
         state = self._state()
         sockets = reports.without_canary(self._sockets())
         news = {user: counts for user, counts in sockets.items() if self._noted.get(user) != counts}
-        news |= dict.fromkeys(self._noted.keys() - sockets.keys(), Sockets(0, 0, 0))
+        self._gone = (self._gone | self._take_gone()) - {CANARY_ID}
+        news |= {user: sockets.get(user, NONE) for user in (self._noted.keys() - sockets.keys()) | self._gone}
         async with self._pool.connection() as connection:
             asked_at = datetime.now(UTC)
             self._clock.correct(await reports.report(connection, state), asked_at, datetime.now(UTC))
-            await reports.note_listeners(connection, state.bridge, news)
+            await reports.note_listeners(connection, state.bridge, news, self._gone)
             if self._beats % FORGET_EVERY == 0:
                 await reports.forget(connection)
-        self._noted = sockets
+        self._noted, self._gone = sockets, set()
         self._beats += 1
         return len(news)
 

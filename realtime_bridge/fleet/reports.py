@@ -3,7 +3,7 @@
 Whoever tells people what is (the dial's status, `relay status`) reads it here instead of guessing from settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,14 +78,17 @@ async def report(connection: Connection, state: Report) -> datetime:
     return told
 
 
-async def note_listeners(connection: Connection, bridge: str, sockets: Mapping[UUID, Sockets]) -> None:
-    """Say how many sockets these users have at a bridge now."""
+async def note_listeners(
+    connection: Connection, bridge: str, sockets: Mapping[UUID, Sockets], gone: Container[UUID]
+) -> None:
+    """Say how many sockets these users have at a bridge now, and from whom of them an old client's `gone` is."""
     users = sorted(sockets)
     for start in range(0, len(users), BATCH):
         batch = users[start : start + BATCH]
         columns = zip(*(sockets[user] for user in batch), strict=True)
         counts = dict(zip(("sockets", "moved", "unasked"), map(list, columns), strict=True))
-        await _QUERIES.run(connection, "note_listeners", bridge=bridge, users=batch, **counts)
+        has_gone = [user in gone for user in batch]
+        await _QUERIES.run(connection, "note_listeners", bridge=bridge, users=batch, gone=has_gone, **counts)
 
 
 async def leave(connection: Connection, bridge: str) -> None:

@@ -8,17 +8,16 @@ on conflict (bridge) do update set
 returning clock_timestamp()
 
 -- name: note_listeners
--- An old client was last heard when a socket of one went; one that is given a session's token has not gone.
+-- An old client was last heard when a socket of one went.
 insert into public.legacy_listeners as l (user_id, bridge, sockets, moved, unasked, heard_at)
-select u.user_id, %(bridge)s, u.sockets, u.moved, u.unasked, '-infinity'
-from unnest(%(users)s::uuid[], %(sockets)s::integer[], %(moved)s::integer[], %(unasked)s::integer[])
-    as u (user_id, sockets, moved, unasked)
+select u.user_id, %(bridge)s, u.sockets, u.moved, u.unasked, case when u.gone then clock_timestamp() else '-infinity' end
+from unnest(%(users)s::uuid[], %(sockets)s::integer[], %(moved)s::integer[], %(unasked)s::integer[], %(gone)s::boolean[])
+    as u (user_id, sockets, moved, unasked, gone)
 on conflict (user_id, bridge) do update set
     sockets = excluded.sockets,
     moved = excluded.moved,
     unasked = excluded.unasked,
-    heard_at = case when l.unasked > excluded.unasked and l.sockets > excluded.sockets then clock_timestamp()
-        else l.heard_at end
+    heard_at = greatest(l.heard_at, excluded.heard_at)
 
 -- name: close_listeners
 update public.legacy_listeners set sockets = 0, moved = 0, unasked = 0,

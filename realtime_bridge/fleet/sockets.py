@@ -11,3 +11,6 @@ class Sockets(NamedTuple):
     """Of clients that were told Supabase: the socket is their standby."""
     unasked: int
     """Of clients whose token is of no realtime session: old ones, which are told nothing."""
+
+
+NONE = Sockets(0, 0, 0)

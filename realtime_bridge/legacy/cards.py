@@ -33,6 +33,8 @@ class Card:
     conversation: dict[str, Any]
     people: list[dict[str, str]]
     last_message: dict[str, Any] | None
+    is_whatsapp: bool = False
+    """Whether the contact writes over a connected number."""
     wants_html: bool = False
 
 

@@ -26,6 +26,9 @@ select
         limit 1
     ) as last_message,
     exists (
+        select from public.chat_channel_contacts w where w.conversation_id = c.id
+    ) as is_whatsapp,
+    exists (
         select from public.chat_account_settings s where s.account_id = c.user_id and s.content_html
     ) as wants_html
 from public.conversations c

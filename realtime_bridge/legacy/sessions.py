@@ -44,6 +44,7 @@ class Sessions:
         self._by_sid: dict[str, Session] = {}
         self._by_user: dict[str, set[str]] = {}
         self._started: dict[str, dict[int, float]] = {}
+        self._gone: set[UUID] = set()
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -55,6 +56,11 @@ class Sessions:
             told = [self._by_sid[sid].claims.told for sid in sids]
             counts[UUID(user)] = Sockets(len(told), told.count(Told.SUPABASE), told.count(None))
         return counts
+
+    def take_gone(self) -> set[UUID]:
+        """Return whose old client's socket has gone since the last time, however short it was there."""
+        gone, self._gone = self._gone, set()
+        return gone
 
     def has_room_for(self, claims: Claims) -> bool:
         return len(self._by_user.get(str(claims.user_id), ())) < self._per_user
@@ -79,6 +85,8 @@ class Sessions:
         session = self._by_sid.pop(sid, None)
         if session:
             user = str(session.claims.user_id)
+            if session.claims.told is None:
+                self._gone.add(session.claims.user_id)
             self._by_user[user].discard(sid)
             if not self._by_user[user]:
                 del self._by_user[user]

@@ -1,19 +1,17 @@
 """Conversation of the canary in the log, whose account belongs to nobody. Used by the canary only."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
 
-from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.canary_user import CANARY_EMAIL, CANARY_ID
 
 _QUERIES = sql.AsyncQueries(__file__)
+CONVERSATION_ID = 10**18 - 1  # the last that policies let in, and in nobody's sequence
 LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"
 KEEP_S = 3_600.0  # long enough to look at what was lost; at ten a second 36,000 rows
 
@@ -35,18 +33,17 @@ async def ensure(connection: AsyncConnection[Any]) -> int:
         await _QUERIES.run(connection, "ensure_user", user_id=CANARY_ID, email=CANARY_EMAIL)
         conversation_id = await _QUERIES.find_value(connection, "find_conversation", user_id=CANARY_ID)
         if conversation_id is None:
-            conversation_id = await _QUERIES.get_value(connection, "create_conversation", user_id=CANARY_ID)
+            values = {"id": CONVERSATION_ID, "user_id": CANARY_ID}
+            conversation_id = await _QUERIES.get_value(connection, "create_conversation", **values)
         await _QUERIES.run(connection, "ensure_participant", conversation_id=conversation_id, user_id=CANARY_ID)
     return int(conversation_id)
 
 
 async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent:
-    """Commit one message the way everybody's messages are committed."""
+    """Commit the event of one message the way everybody's are committed."""
     event_id = uuid4()
-    new = NewMessage(content="canary", direction="outgoing", sender_id=str(CANARY_ID))
-    values = new.values(CANARY_ID, conversation_id, event_id)
-    row = await (await connection.cursor(row_factory=tuple_row).execute(APPEND_MESSAGE, values)).fetchone()
-    return Sent(seq=json.loads(row[1] if row else "{}")["seq"], event_id=event_id)
+    values = {"conversation_id": conversation_id, "event_id": event_id}
+    return Sent(seq=await _QUERIES.get_value(connection, "append", **values), event_id=event_id)
 
 
 async def find_settled(

@@ -95,7 +95,8 @@ def create_heartbeat(
         )
 
     sockets = legacy.sessions.count_by_user if legacy else dict[UUID, Sockets]
-    heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, clock=clock)
+    take_gone = legacy.sessions.take_gone if legacy else set[UUID]
+    heartbeat = Heartbeat(pool=pool, state=state, sockets=sockets, take_gone=take_gone, clock=clock)
     if rollout:
         rollout.dial.listen(heartbeat.wake)
     return heartbeat

@@ -1,6 +1,6 @@
 """`crossfade rollout`: turn the dial, see where it stands and why. And read who turned it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from ops.cli.answers import answers
 from ops.cli.options import again, open_dial
 from ops.cli.rollout import rules, status
 from ops.cli.rollout.options import by_option, identify, why_option
-from ops.cli.rollout.subjects import find_user
+from ops.cli.rollout.subjects import find_email, find_user
 from ops.terminal.output import Answer, Column, table
 from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.dial import stages
@@ -44,6 +44,16 @@ def turn_options(command: Callable[..., None]) -> Callable[..., None]:
     return version(force(leave(by_option(command))))
 
 
+def _left_behind(line: Mapping[str, Any]) -> str | None:
+    """Say who was cut off by this turn to complete."""
+    found = (line["figures"] or {}).get("adoption", {})
+    if not found.get("left"):
+        return None
+    named = [user["email"] or user["userId"] for user in found["leftUsers"][: changes.SAID]]
+    more = found["left"] - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
 AUDIT_COLUMNS = (
     Column("at", "at"),
     Column("who", "actor"),
@@ -53,6 +63,7 @@ AUDIT_COLUMNS = (
     Column("to", "to_stage"),
     Column("version", "version", right=True),
     Column("why", "why"),
+    Column("left behind", _left_behind),
 )
 
 
@@ -143,8 +154,10 @@ async def bucket(connection: Connection, *, name: str, account: str | None) -> A
     decision = (await dial_store.get_reading(connection, FLAG)).decide(user, chats_in)
     number = bucket_of(FLAG, user)
     first = (number + 1) * 100 / BUCKETS
+    email = await find_email(connection, user)
     document = {
         "user": user,
+        "email": email,
         "bucket": number,
         "supabaseFrom": first,
         "provider": decision.provider,
@@ -153,7 +166,7 @@ async def bucket(connection: Connection, *, name: str, account: str | None) -> A
     }
     return Answer(
         document,
-        f"{user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
+        f"{f'{email} ({user})' if email else user} is in bucket {number} of {BUCKETS}: Supabase from {first:g} % on. "
         f"Told now: {decision.provider} (by {decision.source}, {decision.stage.label}).",
     )
 

@@ -13,6 +13,11 @@ class SubjectError(OpsError):
     """Nobody, or more than one, has that name."""
 
 
+async def find_email(connection: Connection, user_id: UUID) -> str | None:
+    email: str | None = await _QUERIES.find_value(connection, "find_email", user_id=user_id)
+    return email
+
+
 async def find_user(connection: Connection, name: str) -> UUID:
     """Return the user's id. An id is taken as it is: an override may be there before its user. Raises SubjectError."""
     try:

@@ -10,7 +10,8 @@ is unread. `eventId` and `seq` name that event, `stateSeq` the newest one that i
 What the dialect needs and we do not have:
 - the sender of a message without `senderId`: the account for outgoing messages, an empty string for incoming ones;
 - the words of a message that has none: `[image]` and the like in the list, as in `lastMessagePreview`;
-- `channel`: always `whatsapp`, the one word old clients know; the real one travels as `sourceChannel`.
+- `channel`: `whatsapp`, the one word old clients know, where it is, whatever the account has named its number; else the
+  conversation's own. That name travels as `sourceChannel`.
 A deleted message is an ordinary `message` with empty content, no attachments and `metadata.deleted = true`: old clients
 have no event for it, and drop repeats by replacing a message of the same id.
 """
@@ -26,7 +27,7 @@ from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
 from realtime_bridge.shared.content_html import with_html
 
-CHANNEL = "whatsapp"  # the literal type of the old clients' `channel`
+WHATSAPP = "whatsapp"  # the literal type of the old clients' `channel`
 MESSAGE_TYPES = {"text": "text", "image": "image", "audio": "audio", "video": "video", "document": "file"}
 STATUSES = frozenset({"pending", "sent", "delivered", "read", "failed"})
 SHOWN = (
@@ -160,7 +161,7 @@ def _conversation(event: Event, card: Card) -> dict[str, Any]:
         "id": str(event.conversation_id),
         "workspaceId": str(event.account_id),
         "contactId": contact,
-        "channel": CHANNEL,
+        "channel": WHATSAPP if card.is_whatsapp else now.get("channel"),
         "sourceChannel": now.get("channel"),
         "participants": [*card.people, {"id": contact, "name": now.get("contactName") or contact.partition("@")[0]}],
         "updatedAt": _text(now, "updatedAt"),

@@ -125,7 +125,7 @@ def test_a_conversation_has_one_shape(written: Written, cards: dict[int, Card]) 
         "createdAt": newest["createdAt"],
     }  # fmt: skip
     assert frame["unreadCount"] == 1  # the one from a socket
-    assert (frame["channel"], frame["sourceChannel"], frame["status"]) == ("whatsapp", "api", "open")
+    assert (frame["channel"], frame["sourceChannel"], frame["status"]) == ("api", "api", "open")
     assert frame["priority"] == "urgent"
 
 
@@ -140,6 +140,14 @@ def test_people_have_names(written: Written, cards: dict[int, Card]) -> None:
     }
     told = said(written.event("from a phone"), cards, "conversation").data
     assert told["participants"][-1]["name"] == "Ana"
+
+
+def test_what_is_whatsapp_is_called_so(written: Written, cards: dict[int, Card]) -> None:
+    """It is a number's whatever the account calls it, and nothing else is; the account's own word is told, too."""
+    told = said(written.event("from a phone"), cards, "conversation").data
+    assert (told["channel"], told["sourceChannel"]) == ("whatsapp", "hotline")
+    told = said(written.event("created"), cards, "conversation").data
+    assert (told["channel"], told["sourceChannel"]) == ("api", "api")
 
 
 def test_last_message_without_words_is_named(written: Written) -> None:

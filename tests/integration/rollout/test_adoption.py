@@ -1,6 +1,7 @@
 """Who has moved and who is left, from what bridges and gateways have really written; complete leaves nobody behind."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,8 +52,14 @@ class Reporting:
             version=1,
             has_canary=True,
         )
-        sockets = self._bridge.server.sessions.count_by_user
-        return Heartbeat(pool=self._pool, state=lambda: state, sockets=sockets, clock=DatabaseClock())
+        sessions = self._bridge.server.sessions
+        return Heartbeat(
+            pool=self._pool,
+            state=lambda: state,
+            sockets=sessions.count_by_user,
+            take_gone=sessions.take_gone,
+            clock=DatabaseClock(),
+        )
 
     def beat(self, sockets: int) -> None:
         """Report once that many sockets are here."""
@@ -115,6 +122,25 @@ def test_a_new_client_moves_no_other_socket_of_its_user(
     conn.execute("update legacy_listeners set heard_at = now() - interval '25 hours'")
     assert operator.read("rollout left")["left"] == 0, "the standby is nobody who is left"
     operator.ok("rollout advance")
+
+
+def test_a_socket_that_goes_between_two_reports_is_heard(
+    database_url: str, conn: psycopg.Connection[DictRow], reporting: tuple[Bridge, Reporting], clients: Clients
+) -> None:
+    """An old client that looks in for a moment, at first and again: he is left, and was last heard then."""
+    operator, (bridge, report) = Operator(database_url), reporting
+    user = make_user(conn)
+    put_stage(conn, "100")
+    heard: list[str] = []
+    for _ in range(2):
+        clients.connect(bridge.url, user).close()
+        report.beat(sockets=0)
+        left = operator.read("rollout left")
+        assert (left["left"], left["leftSockets"], left["leftUsers"][0]["userId"]) == (1, 0, str(user))
+        heard.append(operator.read("rollout status")["adoption"]["legacy"]["lastHeard"])
+    assert heard[0] < heard[1]
+    report.beat(sockets=0)
+    assert operator.read("rollout status")["adoption"]["legacy"]["lastHeard"] == heard[1]
 
 
 def test_a_socket_follows_with_the_token_of_the_next_answer(
@@ -198,7 +224,7 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
 ) -> None:
     """The audit says how many, who, and why; the status and the metrics go on counting them."""
     operator, (bridge, report) = Operator(database_url), reporting
-    old = make_user(conn)
+    old = make_user(conn, "old@example.com")
     put_stage(conn, "100")
     put_slots(conn)
     clients.connect(bridge.url, old)
@@ -208,6 +234,7 @@ def test_leaving_users_behind_is_a_decision_with_a_name(
     assert (line["actor"], line["why"], line["to_stage"]) == ("alice", "they were written to", "complete")
     assert line["figures"]["leaveBehind"] == 1
     assert [user["userId"] for user in line["figures"]["adoption"]["leftUsers"]] == [str(old)]
+    assert re.search(r"they were written to +│ old@example\.com", operator.ok("rollout audit"))
     assert "1 user is left on legacy" in operator.ok("rollout status")
     assert "with 1 open socket: those are told how to return" in operator.read("rollout status")["advice"]
     judge_once(database_url)

@@ -16,6 +16,7 @@ from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.verdict import Verdict
 from realtime_bridge.rollout.operators import Who
 from realtime_bridge.rollout.wishes import Wish
+from tests.factories import make_user
 from tests.integration.rollout.operator import KEEPER, Operator
 from tests.integration.rollout.stages import FLAG, audit, dial, put_slots, put_stage
 
@@ -186,6 +187,15 @@ def test_bucket_says_from_when_on(operator: Operator, conn: psycopg.Connection[D
     for percentage, provider in (("68.07", "socketio"), ("68.08", "supabase")):
         put_stage(conn, percentage)
         assert operator.read(f"rollout bucket {user}")["provider"] == provider
+    assert operator.ok(f"rollout bucket {user}").startswith(f"{user} is in bucket 6807 of 10000: Supabase from 68.08 %")
+
+
+def test_bucket_names_whom_it_is_about(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
+    """By address, whichever way the user was named."""
+    user = make_user(conn, "ana@example.com")
+    for name in ("Ana@example.com", user):
+        assert operator.ok(f"rollout bucket {name}").startswith(f"ana@example.com ({user}) is in bucket ")
+        assert operator.read(f"rollout bucket {name}")["email"] == "ana@example.com"
 
 
 def test_a_plan_is_refused_when_it_is_written(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:

@@ -23,6 +23,7 @@ from realtime_bridge.supabase.database import DatabaseTransport
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
 from tests.conftest import one
+from tests.factories import append_message, make_conversation, make_user
 from tests.relays import held_relay, open_pool
 from tests.waiting import eventually
 
@@ -87,6 +88,30 @@ def test_one_conversation_of_nobody(conn: psycopg.Connection[DictRow], database_
     asyncio.run(check())
     row = one(conn, "select count(*) as count, min(user_id::text) as account from conversations")
     assert (row["count"], row["account"]) == (1, str(CANARY_ID))
+
+
+def test_nothing_of_it_stands_among_what_people_wrote(conn: psycopg.Connection[DictRow], database_url: str) -> None:
+    """No message, no id: what comes next has the next number. What is heard of it has the fields of any message."""
+    account = make_user(conn)
+    theirs = make_conversation(conn, account)
+    append_message(conn, theirs)
+
+    async def measure() -> None:
+        async with await connect(database_url) as connection:
+            conversation_id = await canary_log.ensure(connection)
+            sent = [await canary_log.append(connection, conversation_id) for _ in range(3)]
+            assert [one.seq for one in sent] == [1, 2, 3]
+
+    asyncio.run(measure())
+    append_message(conn, theirs)
+    ids = conn.execute("select id from chat_messages order by id").fetchall()
+    assert [row["id"] for row in ids] == [ids[0]["id"], ids[0]["id"] + 1]
+    assert make_conversation(conn, account) == theirs + 1
+    payloads = conn.execute("select payload from chat_events where type = 'message.new' order by id").fetchall()
+    told, canary, *_ = [row["payload"] for row in payloads]
+    assert {name: type(value) for name, value in canary.items() if name != "senderId"} == {
+        name: type(value) for name, value in told.items() if name != "senderId"
+    }
 
 
 def test_only_what_a_sink_has_settled_can_be_lost(conn: psycopg.Connection[DictRow], database_url: str) -> None:
@@ -159,12 +184,12 @@ def test_what_is_old_is_deleted_once_every_sink_is_past_it(
             for _ in range(3):
                 await stage.send(connection, conversation_id)
             conn.execute("update chat_events set created_at = created_at - interval '2 hours' where seq <= 2")
-            conn.execute("update chat_messages set created_at = created_at - interval '2 hours' where seq <= 2")
             conn.execute("update relay_cursors set lease_until = now() + interval '1 hour'")
             assert await canary_log.forget(connection, conversation_id) == 0
             conn.execute("update relay_cursors set high_water = (select max(id) from chat_events)")
+            append_message(conn, conversation_id, "of the version before")
             assert await canary_log.forget(connection, conversation_id) == 2
-            assert one(conn, "select count(*) as count from chat_messages")["count"] == 1
+            assert one(conn, "select count(*) as count from chat_messages")["count"] == 0
 
     asyncio.run(check())
 
