@@ -1,38 +1,53 @@
 """/auth/v1/admin: users, for who has the project's secret key."""
 
 import json
+import re
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.answers import PREFIX, SERVICE, answer, bearer, check_email, guarded, read
-from ops.local_supabase.auth.errors import BAD_JWT, NOT_ADMIN, AuthError
+from ops.local_supabase.auth.errors import BAD_JWT, NOT_ADMIN, AuthError, invalid
 from ops.local_supabase.http.broadcast import CONTEXT
 
+DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_PAGE = 50, 1_000, 2**31 - 1  # Auth's own
+_SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3_600}
+_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h)")  # of a duration as Go writes it: 1h30m
 
-class NewUser(BaseModel):
+
+class AdminUser(BaseModel):
     """What an administrator says of a user; every user is confirmed here, whether `email_confirm` says so or not."""
 
     model_config = ConfigDict(extra="ignore")
     email: str | None = None
     password: str | None = None
+    role: str | None = None
     user_metadata: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
+    ban_duration: str | None = None
+
+
+class Deletion(BaseModel):
+    should_soft_delete: bool = False
 
 
 def routes() -> list[web.RouteDef]:
     return [
         web.post(f"{PREFIX}/admin/users", guarded(_create_user)),
+        web.get(f"{PREFIX}/admin/users", guarded(_list_users)),
         web.get(f"{PREFIX}/admin/users/{{user_id}}", guarded(_show_user)),
+        web.put(f"{PREFIX}/admin/users/{{user_id}}", guarded(_update_user)),
+        web.delete(f"{PREFIX}/admin/users/{{user_id}}", guarded(_delete_user)),
     ]
 
 
 async def _create_user(request: web.Request) -> web.Response:
     _check_admin(request)
-    body = await read(request, NewUser)
+    body = await read(request, AdminUser)
     user = await request.app[SERVICE].create_user(
         check_email(body.email), body.password, body.user_metadata or {}, body.app_metadata or {}
     )
@@ -41,11 +56,65 @@ async def _create_user(request: web.Request) -> web.Response:
 
 async def _show_user(request: web.Request) -> web.Response:
     _check_admin(request)
+    return answer(await request.app[SERVICE].show_user(_named(request)), request=request)
+
+
+async def _list_users(request: web.Request) -> web.Response:
+    _check_admin(request)
+    page, per_page = _number(request, "page", 1, MAX_PAGE), _number(request, "per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
+    users, total = await request.app[SERVICE].list_users(page, per_page, request.query.get("filter", ""))
+    last = max(1, -(-total // per_page))
+    links = {"next": page + 1, "last": last} if page < last else {"last": last}
+    # Relative to Auth's own root, and `page` first: supabase-js takes the number from what follows the first `=`.
+    rest = "".join(f"&{name}={quote(request.query[name])}" for name in ("per_page", "filter") if name in request.query)
+    link = ", ".join(f'</admin/users?page={number}{rest}>; rel="{name}"' for name, number in links.items())
+    shown = {"users": users, "aud": "authenticated"}
+    return answer(shown, request=request, headers={"Link": link, "X-Total-Count": str(total)})
+
+
+async def _update_user(request: web.Request) -> web.Response:
+    _check_admin(request)
+    body, user_id = await read(request, AdminUser), _named(request)
+    user = await request.app[SERVICE].change_user(
+        user_id,
+        email=check_email(body.email) if body.email else None,
+        password=body.password,
+        role=body.role or None,
+        metadata=body.user_metadata or {},
+        app_metadata=body.app_metadata or {},
+        ban_s=_seconds(body.ban_duration) if body.ban_duration else None,
+    )
+    return answer(user, request=request)
+
+
+async def _delete_user(request: web.Request) -> web.Response:
+    _check_admin(request)
+    body, user_id = await read(request, Deletion), _named(request)
+    await request.app[SERVICE].delete_user(user_id, is_soft=body.should_soft_delete)
+    return answer({}, request=request)
+
+
+def _named(request: web.Request) -> uuid.UUID:
     try:
-        user_id = uuid.UUID(request.match_info["user_id"])
+        return uuid.UUID(request.match_info["user_id"])
     except ValueError:
         raise AuthError(404, "validation_failed", "user_id must be an UUID") from None
-    return answer(await request.app[SERVICE].show_user(user_id), request=request)
+
+
+def _number(request: web.Request, name: str, default: int, most: int) -> int:
+    """Return a number of the query; what is empty was not said."""
+    text = request.query.get(name) or str(default)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else 0
+    if not 1 <= number <= most:
+        raise invalid(f"Bad Pagination Parameters: {name} must be a number from 1 to {most}")
+    return number
+
+
+def _seconds(duration: str) -> float:
+    """Return for how long somebody is banned; 0 lets them in again."""
+    if duration != "none" and _PART.sub("", duration):
+        raise invalid(f'invalid format for ban duration: time: invalid duration "{duration}"')
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
 def _check_admin(request: web.Request) -> None:

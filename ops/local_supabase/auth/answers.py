@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -83,8 +83,9 @@ def bearer(request: web.Request) -> str:
     return token
 
 
-def answer(body: Any, *, request: web.Request) -> web.Response:
-    return web.Response(body=json_text.encode(body), content_type="application/json", headers=_version(request))
+def answer(body: Any, *, request: web.Request, headers: Mapping[str, str] | None = None) -> web.Response:
+    shown = {**_version(request), **(headers or {})}
+    return web.Response(body=json_text.encode(body), content_type="application/json", headers=shown)
 
 
 def _refused(request: web.Request, error: AuthError) -> web.Response:

@@ -3,17 +3,20 @@
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 
 from ops.local_supabase.auth import passwords, refresh_tokens, users
 from ops.local_supabase.auth.errors import (
+    BANNED,
     EMAIL_EXISTS,
     INVALID_CREDENTIALS,
     NO_SESSION,
     NO_SUCH_USER,
     NO_USER,
+    NOT_UPDATED,
     TOKEN_USED,
     AuthError,
 )
@@ -22,6 +25,7 @@ from ops.local_supabase.auth.users import User
 from ops.local_supabase.database.connections import Connection, Sessions
 
 ACCESS_TTL_S = 3600  # Supabase's default
+NEVER = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,47 @@ class AuthService:
         async with self._sessions.transaction() as connection:
             return await self._shown(connection, user_id)
 
+    async def list_users(self, page: int, per_page: int, wanted: str) -> tuple[list[User], int]:
+        """Return a page of the users, the newest first, and how many there are; `wanted` occurs in address or name."""
+        async with self._sessions.transaction() as connection:
+            return await users.list_users(connection, page, per_page, wanted)
+
+    async def change_user(
+        self,
+        user_id: uuid.UUID,
+        *,
+        email: str | None,
+        password: str | None,
+        role: str | None,
+        metadata: User,
+        app_metadata: User,
+        ban_s: float | None,
+    ) -> User:
+        """Change what is given, for an administrator; a new password ends all sessions. Raises AuthError."""
+        hashed = await passwords.hash_password(password)
+        change = users.Change(
+            email=email, password=hashed, role=role, metadata=metadata, app_metadata=app_metadata, ban_s=ban_s
+        )
+        async with self._sessions.transaction() as connection:
+            await self._shown(connection, user_id)
+            try:
+                await users.update_user(connection, user_id, change)
+            except AuthError:
+                raise NOT_UPDATED from None
+            if hashed:
+                await refresh_tokens.close_sessions(connection, user_id, None, "global")
+            return await self._shown(connection, user_id)
+
+    async def delete_user(self, user_id: uuid.UUID, *, is_soft: bool) -> None:
+        """Remove a user and all of its own; softly, a row without anything personal stays. Raises AuthError."""
+        async with self._sessions.transaction() as connection:
+            user = await self._shown(connection, user_id)
+            if not is_soft:
+                await users.delete_user(connection, user_id)
+            elif "deleted_at" not in user:
+                await users.forget_user(connection, user_id)
+                await refresh_tokens.close_sessions(connection, user_id, None, "global")
+
     async def _shown(self, connection: Connection, user_id: uuid.UUID) -> User:
         user = await users.find_user(connection, user_id)
         if user is None:
@@ -99,7 +144,9 @@ class AuthService:
         hashed = await passwords.hash_password(password)
         async with self._sessions.transaction() as connection:
             await self._user(connection, caller)
-            await users.update_user(connection, caller.user_id, email=email, password=hashed, metadata=metadata)
+            await users.update_user(
+                connection, caller.user_id, users.Change(email=email, password=hashed, metadata=metadata)
+            )
             return await self._user(connection, caller)
 
     async def sign_out(self, caller: Caller, scope: str) -> None:
@@ -118,6 +165,8 @@ class AuthService:
         user = await users.find_user(connection, grant.user_id)
         if user is None:
             raise NO_USER
+        if datetime.fromisoformat(user.get("banned_until", NEVER)) > datetime.now(UTC):
+            raise BANNED
         now = int(time.time())
         claims = {
             "iss": issuer,

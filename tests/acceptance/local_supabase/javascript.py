@@ -34,6 +34,17 @@ def run_under_node(package: str, guest: Guest) -> list[Report]:
             process.kill()
 
 
+def administer(guest: Guest) -> Report:
+    """Return what an administrator with supabase-js saw."""
+    install(HERE)
+    facts = guest.running.facts
+    command = [str(NODE), "admin.mjs", facts.api_url, facts.secret_key]
+    run = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=MATRIX_TIMEOUT_S, check=False)
+    assert run.returncode == 0, run.stderr
+    seen: Report = json.loads(run.stdout)
+    return seen
+
+
 def _converse(process: subprocess.Popen[str], options: dict[str, Any], guest: Guest) -> list[Report]:
     assert process.stdin is not None
     assert process.stdout is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.local_supabase.guest import Guest
-from tests.acceptance.local_supabase.javascript import Report, run_in_chromium, run_under_node
+from tests.acceptance.local_supabase.javascript import Report, administer, run_in_chromium, run_under_node
 from tests.browser import find_chromium
 
 CHECKS = [
@@ -33,6 +33,32 @@ def test_the_client_works_under_node(package: str, guest: Guest) -> None:
 def test_the_client_works_in_a_browser(package: str, guest: Guest, tmp_path: Path) -> None:
     """The same in headless Chromium, from another origin, with preflights."""
     _check(run_in_chromium(find_chromium(), package, guest, tmp_path), with_auth=True)
+
+
+def test_administrators_keep_users(guest: Guest) -> None:
+    """supabase-js lists, changes, bans and deletes them, softly, too; each refusal has Auth's code."""
+    assert administer(guest) == {
+        "newest": ["eva", "ben"],
+        "pages": [2, True, True],
+        "all": 3,
+        "changed": [
+            "anna",
+            "anna",
+            {
+                "provider": "email",
+                "providers": ["email"],
+                "chat_accounts": ["a0000000-0000-4000-8000-000000000001"],
+            },
+            {"b": 2, "c": 3},
+        ],
+        "signsIn": True,
+        "banned": "user_banned",
+        "letIn": None,
+        "taken": "Error updating user",
+        "gone": "user_not_found",
+        "forgotten": [False, True, {}, {}],
+        "errors": ["user_not_found", "validation_failed", "weak_password", "validation_failed"],
+    }
 
 
 def _check(reports: list[Report], *, with_auth: bool) -> None:

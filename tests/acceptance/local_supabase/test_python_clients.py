@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from realtime import (
@@ -181,6 +182,39 @@ def test_a_user_signs_up_in_and_out(guest: Guest) -> None:
         await client.auth.sign_out()
         with pytest.raises(AuthApiError):
             await client.auth.refresh_session(refreshed.session.refresh_token)
+        await client.auth.close()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+
+def test_administrators_keep_users(guest: Guest) -> None:
+    """supabase.auth.admin: who may be named in an account is changed, looked up page by page and deleted."""
+
+    async def play() -> None:
+        client = await acreate_client(guest.running.facts.api_url, guest.running.facts.secret_key)
+        admin = client.auth.admin
+        made = [(await admin.create_user({"email": f"{name}-{guest.email}"})).user for name in ("ana", "ben", "eva")]
+        assert [user.id for user in await admin.list_users(page=1, per_page=2)] == [made[2].id, made[1].id]
+        assert [user.id for user in await admin.list_users(page=2, per_page=1)] == [made[1].id]
+        assert {user.id for user in made} <= {user.id for user in await admin.list_users()}
+        account = {"chat_accounts": [str(uuid4())]}
+        changed = await admin.update_user_by_id(made[0].id, {"app_metadata": account, "role": "service_role"})
+        assert changed.user.app_metadata == made[0].app_metadata | account
+        assert changed.user.role == "service_role"
+        signed_in: Any = {"email": f"ben-{guest.email}", "password": "another horse"}
+        await admin.update_user_by_id(made[1].id, {"password": signed_in["password"]})
+        session = (await client.auth.sign_in_with_password(signed_in)).session
+        assert session is not None
+        await client.auth.sign_out({"scope": "local"})
+        await admin.delete_user(made[1].id)
+        with pytest.raises(AuthApiError, match="User not found"):
+            await admin.get_user_by_id(made[1].id)
+        with pytest.raises(AuthApiError, match="Invalid login credentials"):
+            await client.auth.sign_in_with_password(signed_in)
+        await admin.delete_user(made[2].id, should_soft_delete=True)
+        assert (await admin.get_user_by_id(made[2].id)).user.email != made[2].email
+        with pytest.raises(AuthApiError, match="page must be a number"):
+            await admin.list_users(page=1, per_page=1_001)
         await client.auth.close()
 
     asyncio.run(asyncio.wait_for(play(), 60))
