@@ -9,15 +9,11 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType, Connection
-from aiohttp.http import RawResponseMessage
-from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
 ANSWER_BYTES = 32_768  # a head of 16 KB, which servers' own limits are below, and 16 KB of a body for people to look at
@@ -25,7 +21,6 @@ READ_BYTES = (
     2_048  # one answer, mostly; a parser has at most half a millisecond's work with it, then others' turn comes
 )
 READ_COSTS = 256  # bytes at least: an answer that comes in single bytes has 128 of them
-HEAD_COSTS = 2_048  # bytes more, for what is made of a head: a dozen informational answers may come before one
 TOO_LONG = errno.EMSGSIZE
 
 
@@ -62,14 +57,6 @@ class CountedSocket(socket.socket):
         return min(size, READ_BYTES, self.left)
 
 
-class _Handler(ResponseHandler):
-    counted: CountedSocket
-
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        self.counted.left -= HEAD_COSTS
-        super().feed_data(data, size)
-
-
 class BoundedConnector(aiohttp.TCPConnector):
     """Lets an answer have `answer_bytes`, so its body may be read whole; a handshake has ANSWER_BYTES.
 
@@ -83,8 +70,6 @@ class BoundedConnector(aiohttp.TCPConnector):
         self._answer_bytes = answer_bytes
         self._check = check
         self._by_number: WeakValueDictionary[int, CountedSocket] = WeakValueDictionary()
-        handler: type[ResponseHandler] = _Handler
-        self._factory = partial(handler, loop=self._loop)
 
     async def connect(
         self,
@@ -93,10 +78,8 @@ class BoundedConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 the overridden method's
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        if connection.transport and isinstance(protocol, _Handler):  # a kept one may end meanwhile
-            protocol.counted = self._by_number[connection.transport.get_extra_info("socket").fileno()]
-            protocol.counted.left = self._answer_bytes
+        if connection.transport:  # a kept one may end meanwhile
+            self._by_number[connection.transport.get_extra_info("socket").fileno()].left = self._answer_bytes
         return connection
 
     def _open(self, info: AddrInfoType) -> socket.socket:
