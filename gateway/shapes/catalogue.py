@@ -118,7 +118,7 @@ _NOTICES: Mapping[NoticeType, str] = {
 
 def _kind(type_: str, description: str, model: type[BaseModel], **example: Any) -> Kind:
     data = _data_of(model)
-    return Kind(type=type_, description=description, data=data, example=_example_of(data) | example)
+    return Kind(type=str(type_), description=description, data=data, example=_example_of(data) | example)
 
 
 def _model_of(family: Family) -> type[BaseModel]:

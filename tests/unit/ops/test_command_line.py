@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -27,6 +28,21 @@ def test_every_listed_command_is_there(name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0, result.output
     assert name in run("--help").output
+
+
+def test_every_choice_is_typed_as_it_is_shown_elsewhere() -> None:
+    """Click shows and takes an enum's member by its name in Python: no choice may be one."""
+
+    def choices(command: click.Command) -> Iterator[object]:
+        context = click.Context(command)
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Choice):
+                yield from parameter.type.choices
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                yield from choices(command.get_command(context, name) or command)
+
+    assert {type(choice) for choice in choices(cli.main)} == {str}
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
