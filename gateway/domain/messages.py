@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from gateway.domain.conflicts import ProviderIdConflict, StatusConflict
 from gateway.domain.pages import Page, Position
 from realtime_bridge.event_log.append import NewMessage
 from realtime_bridge.event_log.event import EventType
@@ -145,3 +146,16 @@ class ImportedMessage(NewMessage):
 
 def message_etag(message_id: int, version: int) -> str:
     return f'"m{message_id}-{version}"'
+
+
+def is_change(known: StoredMessage, change: StatusChange) -> bool:
+    """Return whether there is anything to store; raise when it may not be stored."""
+    status = MessageStatus(known.status)
+    wanted_id = change.provider_message_id
+    if wanted_id is not None and known.provider_message_id not in (None, wanted_id):
+        raise ProviderIdConflict("Leave providerMessageId out, or send the one that is stored.")
+    if status is change.status:
+        return wanted_id is not None and known.provider_message_id is None
+    if not status.may_become(change.status):
+        raise StatusConflict(f"The message is {status}; it cannot become {change.status}.")
+    return True

@@ -1,4 +1,4 @@
-"""Storage for flask-limiter: one Redis round trip for all of a request's limits. Open when Redis is gone.
+"""Storage for flask-limiter: one round trip for all limits of a request. Open when Redis is gone.
 
 The stock RedisStorage takes a round trip for each limit and one more for what the headers say, trusts each worker's
 clock, and answers 500 after seconds when Redis is away. Registered by importing it (schemes `crossfade+redis`,

@@ -10,7 +10,7 @@ from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
 from gateway.database import Connection, Database
 from gateway.domain.attachments import kind_of
-from gateway.domain.conflicts import MessageDeleted, ProviderIdConflict, StatusConflict
+from gateway.domain.conflicts import MessageDeleted
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
@@ -23,6 +23,7 @@ from gateway.domain.messages import (
     StatusChange,
     StoredMessage,
     VersionPage,
+    is_change,
     message_etag,
 )
 from gateway.domain.pages import Position
@@ -154,7 +155,7 @@ def change_status(
     """Move a message's status forward and append `message.status`; the same again changes nothing."""
     with database.connection() as connection, connection.transaction():
         known, message = _lock(connection, account_id, conversation_id, message_id)
-        if not _is_change(message, change):
+        if not is_change(message, change):
             return _as_it_is(message)
         reads = message.is_unread and change.status is MessageStatus.READ
         store.append_status(connection, conversation_id, message_id, uuid4(), change, was_unread=reads)
@@ -246,16 +247,3 @@ def _shown(row: store.ShownAt) -> Shown:
 
 def _as_it_is(message: StoredMessage) -> Shown:
     return Shown(representation=message.representation, etag=message_etag(message.id, message.version))
-
-
-def _is_change(known: StoredMessage, change: StatusChange) -> bool:
-    """Return whether there is anything to store; raise when it may not be stored."""
-    status = MessageStatus(known.status)
-    wanted_id = change.provider_message_id
-    if wanted_id is not None and known.provider_message_id not in (None, wanted_id):
-        raise ProviderIdConflict("Leave providerMessageId out, or send the one that is stored.")
-    if status is change.status:
-        return wanted_id is not None and known.provider_message_id is None
-    if not status.may_become(change.status):
-        raise StatusConflict(f"The message is {status}; it cannot become {change.status}.")
-    return True

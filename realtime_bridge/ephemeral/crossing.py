@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -150,10 +149,10 @@ class EphemeralBridge:
         """Tell the newcomer who is there, and the others of the newcomer."""
         present = await self._leases.people(conversation_id)
         for other in present - {user_id}:
-            frame = signs.presence(conversation_id, other, is_online=True, now=_now(), room=sid)
+            frame = signs.presence(conversation_id, other, is_online=True, room=sid)
             await self._deliver(frame)
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
-            await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
+            await self._deliver(signs.presence(conversation_id, user_id, is_online=True))
             self._said.note(Kind.JOIN, conversation_id, user_id)
         await self._open_or_close(conversation_id)
         await self._said.announce()
@@ -161,7 +160,7 @@ class EphemeralBridge:
     async def _part(self, conversation_id: int, user_id: UUID, room: Room) -> None:
         self._parting -= Counter((conversation_id,))
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
-            await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
+            await self._deliver(signs.presence(conversation_id, user_id, is_online=False))
             self._said.note(Kind.LEAVE, conversation_id, user_id, room.names.get(user_id))
             await self._said.announce()
         for other in room.on_supabase if not room.sockets else ():
@@ -228,10 +227,10 @@ class EphemeralBridge:
         came, went, room.on_supabase = people - room.on_supabase, room.on_supabase - people, people
         for user_id in came:
             if await self._leases.hold(conversation_id, user_id, self._holder(Origin.SUPABASE)):
-                await self._deliver(signs.presence(conversation_id, user_id, is_online=True, now=_now()))
+                await self._deliver(signs.presence(conversation_id, user_id, is_online=True))
         for user_id in went:
             if await self._leases.release(conversation_id, user_id, self._holder(Origin.SUPABASE)):
-                await self._deliver(signs.presence(conversation_id, user_id, is_online=False, now=_now()))
+                await self._deliver(signs.presence(conversation_id, user_id, is_online=False))
 
     async def _expire(self) -> None:
         for conversation_id, user_id in self._typing.take_expired():
@@ -248,7 +247,3 @@ class EphemeralBridge:
 
     def _holder(self, side: Origin) -> str:
         return f"{side}:{self._name}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -102,13 +102,13 @@ def stand_in(user_id: UUID, username: str | None, bridge: str) -> dict[str, Any]
     return {"userId": str(user_id), "username": username, "origin": Origin.LEGACY.value, "bridge": bridge}
 
 
-def presence(conversation_id: int, user_id: UUID, *, is_online: bool, now: datetime, room: str | None = None) -> Emit:
+def presence(conversation_id: int, user_id: UUID, *, is_online: bool, room: str | None = None) -> Emit:
     """Return the frame that tells legacy clients who is there. Old ones have no word for it and ignore it."""
     data = {
         "conversationId": str(conversation_id),
         "userId": str(user_id),
         "isOnline": is_online,
-        "lastSeen": _text(now),
+        "lastSeen": _text(datetime.now(UTC)),
     }
     rooms = (room or conversation_room(conversation_id),)
     return Emit(event="presence", data=data, rooms=rooms, conversation_id=conversation_id)

@@ -1,4 +1,4 @@
-"""The one statement that adds a message: for REST and WhatsApp, for legacy clients and for the canary."""
+"""Statement that adds a message. For REST and WhatsApp, for legacy clients and for the canary."""
 
 from dataclasses import dataclass, fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""The name of this process, by which another one beside it can tell that it is gone: its leases need not run out.
+"""Name of this process, by which another beside it knows it gone. Its leases need not run out then.
 
 A pid alone is used again. So the name also says when the process was started, and where: since which start of which
 machine, in which namespace of pids. Of any other place, or another system than Linux, nothing is known.

@@ -3,8 +3,7 @@
 Only the holder of the sink's lease delivers; others stand by. A sink that writes to the same database delivers and
 moves the cursor in one transaction. Any other delivers first and moves after: a crash between repeats, it never loses.
 Accounts take turns, so a burst of one holds up the others by a page; the events of an account, hence of a conversation,
-keep the order of the log. What listeners have perhaps not heard is delivered again, before what is newer: the cursor
-goes back to where they were known to have heard.
+keep the order of the log. What listeners have perhaps not heard is delivered again, before what is newer.
 """
 
 import asyncio
@@ -73,10 +72,7 @@ class Relay:
         self._interest = interest
         self._mark = HeardMark(Cursor(high_water=0))
         self._newest = 0
-        """Id up to which events were delivered before the cursor went back.
-
-        What commits late below it counts as repeated: in figures alone.
-        """
+        """Id up to which events were delivered before the cursor went back; what commits late below is repeated."""
         self.health = SinkHealth(sink.name, pool)
         self._pool = pool
         self._tenure = Tenure(sink.name, pool, owner)

@@ -1,4 +1,4 @@
-"""What all routes of /auth/v1 do: ask for a project key, read a body, answer, and refuse in the client's form."""
+"""Ways of all routes of /auth/v1. They ask for a project key, read a body, answer, and refuse in the client's form."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""/auth/v1: signup, token, user, logout, the key set, settings and health, for Auth clients."""
+"""Routes of /auth/v1 for Auth clients: sessions, users, keys, settings, health."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Clients of Socket.IO 1 and 2, which speak Engine.IO 3: told in their own protocol that they are too old.
+"""Clients of Socket.IO 1 and 2, told that they are too old. They speak Engine.IO 3, and are told in that.
 
 Refused by a status, they say "xhr poll error" and no more. So they are let in, handed an ERROR (an `error` event of
 theirs) and kept for a while, for they would be back within a second. Called by the gate.
