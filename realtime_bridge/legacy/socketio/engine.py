@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import engineio
-from engineio.exceptions import QueueEmpty
 from engineio.packet import CLOSE, Packet
 
 POLL_PACKETS = 16  # python-engineio's clients end the connection at a longer answer to a poll
@@ -18,7 +17,7 @@ MAX_QUEUED_BYTES = 2 * 1024 * 1024  # the same in frames of a kilobyte; a user's
 class OutgoingQueue(asyncio.Queue[Any]):
     """Drops what the library itself queues (NOOP, PING) once a full queue's socket is beyond hope; never blocks.
 
-    Its end is the end of the transport: a websocket is closed, a poll refused. (The library would send an Engine.IO
+    Its end is the end of the transport: a websocket is closed, a poll ends empty. (The library would send an Engine.IO
     CLOSE, after which python-socketio's clients stay away; the end of the transport alone brings every client back.)
     """
 
@@ -41,11 +40,7 @@ class OutgoingQueue(asyncio.Queue[Any]):
     async def get(self) -> Any:
         self._taken = 0
         self.sent_count = self._taken_count
-        item = await super().get()
-        if item is None:
-            self.task_done()
-            raise QueueEmpty
-        return item
+        return await super().get()
 
     def get_nowait(self) -> Any:
         """Take one more of those that go out together; there seem to be none after POLL_PACKETS."""

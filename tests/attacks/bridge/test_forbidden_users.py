@@ -155,6 +155,21 @@ def test_an_evicted_user_is_out_at_once(
     assert readable(conn, room.owner, old) == {(table, room.id) for table in TABLES}
 
 
+def test_who_was_put_out_before_is_put_out_again(
+    room: Room, conn: psycopg.Connection[DictRow], database_url: str
+) -> None:
+    """After an hour with a token of since then, which ends as the first one did."""
+    append_message(conn, room.id, "secret")
+    crossfade(database_url, "evict", room.member)
+    conn.execute(
+        "update chat_evictions set closed_at = closed_at - interval '1 h', ended_at = ended_at - interval '1 h'"
+    )
+    since = time.time() - AGO_S
+    assert readable(conn, room.member, since) == {(table, room.id) for table in TABLES}
+    crossfade(database_url, "evict", room.member)
+    assert readable(conn, room.member, since) == set()
+
+
 def test_an_evicted_token_is_refused_before_the_bridge_knows(
     bridge: Bridge, clients: Clients, room: Room, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,8 +171,13 @@ def test_a_deliverys_claim_comes_back_when_its_sender_dies(database_url: str, co
             await asyncio.sleep(0.3)
             conn.execute("update webhook_queues set due_at = now()")
             async with another_sender(database_url) as other:
-                assert await other.run_once() == 1
-            await hooks.sender.results.settle()
+                assert len(await other.claim()) == 1
+                await hooks.sender.results.settle()
+                assert one(conn, "select state, attempts from webhook_deliveries") == {
+                    "state": "sending",
+                    "attempts": 0,
+                }
+                await other.run_once()
             assert {r.headers["webhook-id"] for r in told.received} == {str(claimed.event_id)}
 
     run(scenario)

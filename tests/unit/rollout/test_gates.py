@@ -10,6 +10,7 @@ from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.policy import HORIZON
 from realtime_bridge.rollout.gate.slots import Sample
 from realtime_bridge.rollout.gate.verdict import FailureRun, judge
+from realtime_bridge.rollout.gate.windows import GateWindow
 from tests.unit.rollout.gates import FAST, POLICY, new, sample, verdict, window
 
 
@@ -23,9 +24,13 @@ def test_three_good_windows_pass() -> None:
     "values", [{"errors": 30}, {"slow": 60}, {"lost": 1}, {"reordered": 1}, {"errors": 500}, {"lost": 499}]
 )
 def test_too_few_samples_neither_pass_nor_fail(values: dict[str, int]) -> None:
-    """499 samples decide nothing, whatever they say; the verdict names the shortage."""
-    few = window(supabase=sample(Side.SUPABASE, 499, **{k: min(v, 499) for k, v in values.items()}))
-    held = verdict(few)
+    """499 samples decide nothing, whatever they say, nor does their half twice; the verdict names the shortage."""
+
+    def measured(sent: int) -> GateWindow:
+        return window(supabase=sample(Side.SUPABASE, sent, **{k: min(v, sent) for k, v in values.items()}))
+
+    assert verdict(measured(249), measured(249)).outcome is Outcome.HOLD
+    held = verdict(measured(499))
     assert held.outcome is Outcome.HOLD
     assert "0 of 3" in held.reasons[0] or "1 of 3" in held.reasons[0]
     assert any("499 samples" in reason for reason in held.reasons)

@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 import pytest
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from realtime_bridge.event_log.janitor import Janitor
 from tests.conftest import one
@@ -47,11 +48,14 @@ def test_answers_are_forgotten_after_a_day(database_url: str, conn: psycopg.Conn
     assert one(conn, "select count(*) as n from idempotency_records")["n"] == 23
 
 
+@pytest.mark.parametrize("is_left", [False, True], ids=["behind", "left for later"])
 @pytest.mark.parametrize(("last_held_days_ago", "is_kept"), [(29, True), (31, False)])
 def test_retention_waits_for_a_sink_that_was_held_within_its_time(
-    database_url: str, conn: psycopg.Connection[DictRow], last_held_days_ago: int, *, is_kept: bool
+    database_url: str, conn: psycopg.Connection[DictRow], last_held_days_ago: int, *, is_kept: bool, is_left: bool
 ) -> None:
-    """A bridge that was down finds what it has yet to deliver; a sink that was given up keeps nothing for ever."""
+    """A bridge that was down finds what it has yet to deliver, also what other accounts went before; a sink that was
+    given up keeps nothing for ever. That others are done with it all does not count.
+    """
     conn.execute(
         "create table crossfade.chat_events_2020_01_06 partition of chat_events"
         " for values from ('2020-01-06') to ('2020-01-13')"
@@ -60,8 +64,16 @@ def test_retention_waits_for_a_sink_that_was_held_within_its_time(
         "insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)"
         " values (gen_random_uuid(), gen_random_uuid(), 1, 0, 'message.new', '{}', '2020-01-07')"
     )
-    held_until = "update relay_cursors set high_water = 0, lease_until = now() - make_interval(days => %s)"
-    conn.execute(held_until + " where sink = 'legacy'", (last_held_days_ago,))
+    newest = one(conn, "select max(id) as id from chat_events")["id"]
+    cursor = (newest, Jsonb([{"first": 1, "last": newest, "xmax": 1}])) if is_left else (0, Jsonb([]))
+    put = (
+        "insert into relay_cursors (sink, high_water, holes, lease_until)"
+        " values (%s, %s, %s, now() - make_interval(days => %s))"
+        " on conflict (sink) do update set high_water = excluded.high_water, holes = excluded.holes,"
+        " lease_until = excluded.lease_until"
+    )
+    conn.execute(put, ("legacy", *cursor, last_held_days_ago))
+    conn.execute(put, ("supabase", newest, Jsonb([]), 0))
 
     async def scenario() -> None:
         async with open_pool(database_url) as pool:
@@ -71,5 +83,5 @@ def test_retention_waits_for_a_sink_that_was_held_within_its_time(
     found = one(conn, "select to_regclass('crossfade.chat_events_2020_01_06') is not null as found")["found"]
     conn.execute("drop table if exists crossfade.chat_events_2020_01_06")
     conn.execute("update crossfade.event_floor set id = 0")
-    conn.execute("update relay_cursors set lease_until = '-infinity'")
+    conn.execute("update relay_cursors set high_water = 0, holes = '[]', lease_until = '-infinity'")
     assert found is is_kept

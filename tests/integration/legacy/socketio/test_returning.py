@@ -110,6 +110,7 @@ def test_whatever_stands_in_redis_everybody_hears_what_comes_next(
                 for client in crowd.clients:
                     contents = [message["content"] for message in client.received("message")]
                     assert [content for content in contents if content != "forged"] == list(DEEDS)
+                    assert contents.count("forged") == 1, "only what looks like a newer event of ours"
     finally:
         near.stop()
         far.stop()
