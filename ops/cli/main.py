@@ -10,7 +10,7 @@ import psycopg
 
 from ops.errors import OpsError
 from ops.terminal.reasons import DATABASE, explain
-from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
+from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE, take_over
 from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.shared.environment import ConfigurationError, misspelt
 
@@ -73,6 +73,7 @@ def main(*, debug: bool) -> None:  # noqa: ARG001 the group looks at it
       2    the command line makes no sense
       130  stopped by Ctrl-C
     """  # noqa: D301  click's mark for "do not wrap" is a real backspace
+    take_over()
     for sentence in misspelt(os.environ):
         click.echo(f"Warning: {sentence}", err=True)
 
