@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gunicorn.util  # type: ignore[import-untyped]
+import structlog
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from gateway.fairness import places
@@ -21,7 +22,7 @@ from gateway.process.refusals import write_problem
 from gateway.process.worker import Worker
 from gateway.settings import Settings
 from realtime_bridge.network.bind_addresses import Address, check_addresses
-from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError, misspelt
 from realtime_bridge.shared.logging import configure_logging
 
 
@@ -40,6 +41,8 @@ except ConfigurationError as error:
     sys.exit(str(error))
 
 configure_logging("gateway", settings.log_level, settings.log_format)
+for sentence in misspelt(os.environ):
+    structlog.get_logger(__name__).warning(sentence)
 
 addresses = [Address(settings.host, settings.port, "CROSSFADE_GATEWAY_PORT")]
 if settings.metrics_port is not None:

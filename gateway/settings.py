@@ -131,7 +131,7 @@ def _public_url(env: Environment, host: str, port: int, storage: StorageSettings
 def _sides(env: Environment) -> Sides:
     return Sides(
         supabase_url=shared.supabase_url(env),
-        supabase_public_key=env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
+        supabase_public_key=shared.supabase_public_key(env),
         legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
         signing_key=SigningKey.from_env(env),
         token_rules=TokenRules.from_env(env),

@@ -23,7 +23,7 @@ from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.settings import Settings, TransportName
 from realtime_bridge.shared import database, memory
 from realtime_bridge.shared.canary_user import CANARY_ID
-from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError, misspelt
 from realtime_bridge.shared.logging import configure_logging
 from realtime_bridge.supabase.database import find_readers
 from realtime_bridge.supabase.probe.way import Way
@@ -177,6 +177,8 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         check_addresses(addresses(settings), settings.listen_fds)
         configure_logging("bridge", settings.log_level, settings.log_format)
+        for sentence in misspelt(os.environ):
+            log.warning(sentence)
         memory.MemoryKeeper().start()
         memory.collect_less()
         asyncio.run(run(settings))

@@ -33,10 +33,15 @@ class CreatedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthAdmin:
-    """`url` is the project's, `secret_key` its secret (or service role) key."""
+    """`url` is the project's, `secret_key` its secret (or service role) key, `public_key` what clients are told."""
 
     url: str
     secret_key: str = field(repr=False)
+    public_key: str | None
+
+    @property
+    def sign_in_url(self) -> str:
+        return f"{self.url.rstrip('/')}/auth/v1/token?grant_type=password"
 
     def has_user(self, user_id: UUID) -> bool:
         return self._ask("GET", f"/admin/users/{user_id}", None).status_code == HTTPStatus.OK

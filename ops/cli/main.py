@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import os
 import sys
 
 import click
@@ -9,9 +10,9 @@ import psycopg
 
 from ops.errors import OpsError
 from ops.terminal.reasons import DATABASE, explain
-from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
+from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE, take_over
 from realtime_bridge.rollout.dial.errors import RolloutError
-from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.environment import ConfigurationError, misspelt
 
 COMMANDS = {  # command -> module that holds a click command of the same name
     "up": "ops.cli.up",
@@ -62,7 +63,7 @@ class CommandGroup(click.Group):
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("crossfade"), message="crossfade %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
-def main(*, debug: bool) -> None:
+def main(*, debug: bool) -> None:  # noqa: ARG001 the group looks at it
     """Move a live chat from home-grown sockets to Supabase Realtime.
 
     \b
@@ -72,6 +73,9 @@ def main(*, debug: bool) -> None:
       2    the command line makes no sense
       130  stopped by Ctrl-C
     """  # noqa: D301  click's mark for "do not wrap" is a real backspace
+    take_over()
+    for sentence in misspelt(os.environ):
+        click.echo(f"Warning: {sentence}", err=True)
 
 
 if __name__ == "__main__":

@@ -140,9 +140,9 @@ def auth_admin() -> AuthAdmin:
         url, key = variables.supabase_url(env), variables.supabase_secret_key(env)
         if url is None or key is None:
             raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
-        return AuthAdmin(url=url, secret_key=key)
+        return AuthAdmin(url=url, secret_key=key, public_key=variables.supabase_public_key(env))
     ready = read_ready(stack_dir())
-    return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key)
+    return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key, public_key=ready.anon_key)
 
 
 def _source() -> ParameterSource | None:

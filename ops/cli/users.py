@@ -1,5 +1,6 @@
 """`crossfade users`: make, allow and forbid users; end sockets and tokens."""
 
+import json
 import re
 import shlex
 import sys
@@ -13,7 +14,7 @@ from gateway.database import Connection
 from gateway.domain.accounts import UserScope
 from gateway.store import users as store
 from ops.cli.answers import answers
-from ops.cli.auth_admin import AuthAdminError
+from ops.cli.auth_admin import AuthAdmin, AuthAdminError
 from ops.cli.options import again, auth_admin
 from ops.errors import NoAccount, OpsError
 from ops.terminal.output import Answer, count, moment
@@ -51,7 +52,7 @@ def create(*, emails: tuple[str, ...], account_id: UUID | None, password_stdin: 
     """Make users of the project, confirmed, through its Auth API.
 
     Works on the stack that `up` runs, or with SUPABASE_URL and SUPABASE_SECRET_KEY on any project. Without a password
-    they sign in by whatever else the project offers, such as a magic link.
+    they sign in by whatever else the project offers, such as a magic link; on the stack of `up` that is nothing.
     """
     if wrong := [email for email in emails if not EMAIL.fullmatch(email)]:
         raise click.UsageError(f"{wrong[0]!r} is not an e-mail address.")
@@ -71,7 +72,8 @@ def create(*, emails: tuple[str, ...], account_id: UUID | None, password_stdin: 
         if not as_json:
             named = f", and account {account_id} may name it" if account_id else ""
             click.echo(f"Created {created[-1].id} ({created[-1].email}){named}.")
-    return Answer({"account_id": account_id, "users": created})
+    document = {"account_id": account_id, "users": created, "sign_in_url": admin.sign_in_url if password else None}
+    return Answer(document, *_ways_in(admin, created[0].email if password else None))
 
 
 @users.command()
@@ -151,6 +153,20 @@ def set_scope(connection: Connection, *, scope: str | None) -> Answer:
     now = store.get_scope(connection)
     whom = "every user of the project" if now is UserScope.EVERYBODY else "the users that are listed for it"
     return Answer({"account_users": now}, f"An account may name {whom}.")
+
+
+def _ways_in(admin: AuthAdmin, email: str | None) -> list[str]:
+    """Say how somebody signs in: with the password that was given, or without one."""
+    backend = "A backend with a key of the scope realtime:session gets a token for the chat: POST /realtime/sessions."
+    if email is None:
+        return ["There is no password to sign in with; --password-stdin gives one to users who are made.", backend]
+    headers = ("-H", f"apikey: {admin.public_key or 'PUBLISHABLE_KEY'}", "-H", "Content-Type: application/json")
+    body = json.dumps({"email": email, "password": "…"}, ensure_ascii=False)
+    return [
+        "To sign in, with the password:",
+        f"  {shlex.join(['curl', admin.sign_in_url, *headers, '-d', body])}",
+        backend,
+    ]
 
 
 def _with_advice(error: AuthAdminError, email: str, account_id: UUID | None) -> OpsError:

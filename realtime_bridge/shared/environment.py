@@ -3,6 +3,7 @@
 For each `Settings.from_env`; never reads `os.environ` itself.
 """
 
+import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,18 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+PREFIX = "CROSSFADE_"
+NAMES = """
+    ACCOUNT_RATE_LIMIT_PER_MIN ACCOUNT_SEND_LIMIT_PER_MIN BRIDGE_HOST BRIDGE_METRICS_PORT BRIDGE_PORT CANARY
+    CANARY_RATE_PER_S CORS_ORIGINS DATA_DIR DB_POOL_SIZE ENV EVENT_RETENTION_DAYS FAILED_AUTH_PER_MIN FEED
+    FLAG_PROVIDER GATEWAY_HOST GATEWAY_PORT GATEWAY_THREADS GATEWAY_WORKERS IDLE_PROBE_S JWT_AUDIENCE JWT_ISSUER
+    LEGACY_GRACE_S LEGACY_URL LISTEN_FDS LISTEN_SECRET LOG_FORMAT LOG_LEVEL MAX_BODY_BYTES MAX_WAITERS
+    METRICS_HOST METRICS_PORT NEW_KEYS_PER_HOUR OPERATOR_KEY PUBLIC_URL RATE_LIMIT_PER_MIN REQUEST_TIMEOUT_S
+    SECRETS_KEY SEND_LIMIT_PER_MIN SESSION_TTL_S STORAGE STORAGE_BUCKET STORAGE_DIR SUPABASE_PLAN
+    SUPABASE_TRANSPORT TRUSTED_PROXIES WEBHOOK_ALLOWED_NETWORKS WEBHOOK_PLAIN_HTTP WEBHOOK_TIMEOUT_S WUZAPI_URLS
+""".split()  # noqa: SIM905 - fifty lines of one word say no more
+"""All that begin with the prefix, whichever process reads them."""
+ALIKE = 0.7  # of one, as difflib counts: what is farther off is somebody else's, or of another version
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
 
@@ -107,3 +120,11 @@ def reading(variables: Mapping[str, str]) -> Iterator[Environment]:
     yield env
     if env.complaints:
         raise ConfigurationError("\n".join(dict.fromkeys(env.complaints)))
+
+
+def misspelt(variables: Mapping[str, str]) -> Iterator[str]:
+    """Say of each variable that nobody reads, and that is almost one of ours, which one that is."""
+    for name in sorted(variables):
+        rest = name.removeprefix(PREFIX)
+        if rest != name and rest not in NAMES and (meant := difflib.get_close_matches(rest, NAMES, 1, ALIKE)):
+            yield f"{name} is no variable of Crossfade, and changes nothing: did you mean {PREFIX}{meant[0]}?"

@@ -51,6 +51,10 @@ def supabase_secret_key(env: Environment) -> str | None:
     return env.optional("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 
 
+def supabase_public_key(env: Environment) -> str | None:
+    return env.optional("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY")
+
+
 def jwt_secret(env: Environment) -> str | None:
     secret = env.optional("SUPABASE_JWT_SECRET")
     if secret is not None and len(secret.encode()) < SHORTEST_SECRET_BYTES:

@@ -23,14 +23,15 @@ from ops.embedded.services import DEFAULTS
 from realtime_bridge.network.bind_addresses import listen
 from tests.acceptance.stack import ANY_PORTS, CROSSFADE, Stack, is_running, open_place, running
 
+MISSPELT = "CROSSFADE_GATEWAY_TREADS"
 PROCESSES = {"gateway", "bridge", "supabase", "postgres", "redis"}
 
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Stack]:
     """A stack of this file's own: its processes are killed."""
-    empty = dict.fromkeys(DEFAULTS, "")
-    with open_place() as place, running(place / "data", environment=empty) as started:
+    environment = dict.fromkeys(DEFAULTS, "") | {MISSPELT: "8"}
+    with open_place() as place, running(place / "data", environment=environment) as started:
         yield started
 
 
@@ -169,6 +170,14 @@ def test_everything_that_is_wrong_is_told_before_anything_starts(place: Path, mo
     assert [variable for variable in wrong if f"{variable} must be" in told] == list(wrong)
     assert kept.exists()
     assert list((place / "data" / "logs").iterdir()) == []
+
+
+def test_a_misspelt_variable_is_told_of(own: Stack) -> None:
+    """By `up` at once, and by the processes in their logs."""
+    told = f"{MISSPELT} is no variable of Crossfade, and changes nothing: did you mean CROSSFADE_GATEWAY_THREADS?"
+    assert f"Warning: {told}" in own.errors
+    for name in ("gateway", "bridge"):
+        assert told in own.log(name)
 
 
 def test_an_empty_variable_counts_as_unset(own: Stack) -> None:

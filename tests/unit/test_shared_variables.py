@@ -1,20 +1,26 @@
 """One variable means the same to every process that reads it."""
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, reduce
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from gateway.settings import Settings as GatewaySettings
+from ops.cli.main import main
 from ops.local_supabase.settings import Settings as EndpointSettings
 from realtime_bridge.settings import Settings as BridgeSettings
-from realtime_bridge.shared.environment import ConfigurationError
+from realtime_bridge.shared.environment import NAMES, ConfigurationError, misspelt
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.signing_key import SigningKey
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from tests.signing_keys import private_jwk
 
+ROOT = Path(__file__).parents[2]
+OF_SCRIPTS = {"CROSSFADE_PYTHON"}  # ops/python.sh reads it
 SECRET = "s" * 40
 BOTH = {
     "DATABASE_URL": "postgresql://postgres@h/db",
@@ -169,3 +175,21 @@ def outcome(read: Callable[[], object]) -> object:
         case UrlPolicy():
             return (found.plain_http, found.guard.allowed)
     return found
+
+
+def test_every_variable_is_known_by_name() -> None:
+    """All that the code reads, that the README lists and that a misspelt one is compared with are the same."""
+    sources = [path for room in ("gateway", "realtime_bridge", "ops") for path in (ROOT / room).rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r"\bCROSSFADE_[A-Z_]*[A-Z]\b", path.read_text())}
+    listed = re.findall(r"^\| `CROSSFADE_([A-Z_]+)`", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(NAMES)
+    assert {name.removeprefix("CROSSFADE_") for name in read - OF_SCRIPTS} == set(NAMES)
+
+
+def test_a_misspelt_variable_is_named_with_what_was_meant() -> None:
+    """Not what is ours, nor what is no such name at all: the tests have variables of their own."""
+    wrong, right = "CROSSFADE_GATEWAY_TREADS", "CROSSFADE_GATEWAY_THREADS"
+    (told,) = misspelt(dict.fromkeys((wrong, right, "CROSSFADE_DRILLS", "HOME", "CROSSFADE_", "GATEWAY_TREADS"), "8"))
+    assert told == f"{wrong} is no variable of Crossfade, and changes nothing: did you mean {right}?"
+    answer = CliRunner().invoke(main, ["version"], env={"CROSSFADE_CANARY_RATE": "2"})
+    assert (answer.exit_code, "did you mean CROSSFADE_CANARY_RATE_PER_S?" in answer.stderr) == (0, True)

@@ -112,12 +112,14 @@ function pretty(text) {
   }
 }
 
-// Every word has to occur; what has it in its title comes first, and what is done before what it is made of.
+// Every word has to occur; what has it in its title or path comes first, and what is done before what goes wrong and
+// what it is made of.
 async function search(words) {
   entries ??= await (await fetch('/docs/search.json')).json()
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean)
-  const rank = (entry) =>
-    wanted.filter((word) => entry.title.toLowerCase().includes(word)).length - (entry.place === 'Schema' ? wanted.length : 0)
+  const count = (text) => wanted.filter((word) => text.toLowerCase().includes(word)).length
+  const rank = ({ title, place }) =>
+    place.includes(' /') ? count(`${title} ${place}`) + count(title) / 100 : count(title) - (place === 'Schema' ? wanted.length : 0)
   return entries
     .filter((entry) => wanted.every((word) => `${entry.title} ${entry.place} ${entry.words}`.toLowerCase().includes(word)))
     .sort((one, other) => rank(other) - rank(one))

@@ -19,6 +19,23 @@ PROGRAM = (
 )
 
 
+@pytest.mark.parametrize("module", ["click.core", "psycopg", "ops.cli.rollout.options"])
+def test_ctrl_c_while_it_begins_is_no_traceback(module: str) -> None:
+    """Whatever is being imported, of its own or of a library's: the same exit code, and nothing is said."""
+    program = PROGRAM.replace("ops.cli.main", "ops.__main__")
+    command = [sys.executable, "-X", "importtime", "-c", program, "rollout", "status"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        try:
+            assert any(line.split("|")[-1].strip() == module for line in process.stderr)
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+        finally:
+            process.kill()
+    assert process.wait() == 130, rest
+    assert {line.partition(":")[0] for line in rest.splitlines()} <= {"import time"}
+
+
 @pytest.mark.parametrize(
     "line",
     [

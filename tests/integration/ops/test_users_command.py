@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -60,9 +61,18 @@ def test_a_created_user_can_be_named_and_signs_in(
         ana = UUID(document["users"][0]["id"])
         with psycopg.connect(database_url) as connection:
             assert store.find_unknown_users(connection, account, [ana]) == set()
-        assert crossfade("create", "ben@example.com").stdout.startswith("Created ")
+        made = crossfade("create", "ben@example.com")
+        assert made.stdout.startswith("Created ")
+        assert "There is no password to sign in with; --password-stdin gives one" in made.stdout
         assert crossfade("allow", "ben@example.com", "--account", account).exit_code == 0
         assert asyncio.run(sign_in(url, "ana@example.com")) == str(ana)
+        public = {"SUPABASE_PUBLISHABLE_KEY": CLI_PUBLISHABLE_KEY}
+        made = crossfade("create", "o'hara@example.com", "--password-stdin", typed=f"{PASSWORD}\n", **public)
+        (line,) = [line for line in made.stdout.splitlines() if line.startswith("  curl ")]
+        said = subprocess.run(
+            ["sh", "-c", line.replace("…", PASSWORD)], capture_output=True, text=True, timeout=30, check=True
+        )
+        assert json.loads(said.stdout)["user"]["email"] == "o'hara@example.com"
 
     play(database_url, admin_url, scene)
 

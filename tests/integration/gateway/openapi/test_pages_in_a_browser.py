@@ -83,6 +83,30 @@ def test_a_request_is_found_and_tried(chromium: Browser, site: str, account: Acc
     assert account.key not in chromium.run(kept)
 
 
+def test_routes_are_found_before_problems(chromium: Browser, site: str) -> None:
+    """Also where only their path has the word; a problem is found all the same, and alone by its own name."""
+    chromium.open(f"{site}/docs", width=DESK)
+    chromium.until("document.body.dataset.lang")
+    places = "[...document.querySelectorAll('#found small')].map(place => place.textContent)"
+    type_into(chromium, "#search", "attach")
+    chromium.until(f"{places}.length > 3")
+    found = chromium.run(places)
+    kinds = [place.partition(" ")[0] for place in found]
+    assert kinds.index("Problem,") > max(number for number, place in enumerate(found) if "/attachments" in place)
+    type_into(chromium, "#search", "attachment_taken")
+    chromium.until(f"{places}.length === 1")
+    assert chromium.run(places) == ["Problem, 409"]
+
+
+def test_a_link_into_a_page_marks_one_heading(chromium: Browser, site: str) -> None:
+    """That of the place which it leads to, and none of what stands below."""
+    chromium.open(f"{site}/docs/api/messages#messages.list_messages", width=DESK)
+    chromium.until("document.body.dataset.lang")
+    is_marked = "h => getComputedStyle(h).backgroundColor !== 'rgba(0, 0, 0, 0)'"
+    headings = f"[...document.querySelectorAll('h2, h3')].filter({is_marked}).map(h => h.textContent)"
+    assert chromium.run(headings) == ["List messages"]
+
+
 def test_what_goes_wrong_is_said(chromium: Browser, site: str, account: Account) -> None:
     """Without a key or an id nothing is sent; what the API refuses is shown as it refuses it."""
     chromium.open(f"{site}/docs/api/messages", width=DESK)
