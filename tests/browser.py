@@ -15,11 +15,16 @@ import requests
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from tests.clients.packages import HERE, install
 from tests.waiting import wait_for
+
+KEYS = {"Tab": 9}
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 
 START_S = 30.0
 STOP_S = 10.0
-ANSWER_S = 20.0
+ANSWER_S = 80.0  # axe looks at some thousand elements: seconds, or half a minute on a machine with much else to do
+PHONE, DESK = 390, 1280
 
 
 class Browser:
@@ -43,6 +48,25 @@ class Browser:
     def until(self, expression: str) -> None:
         """Wait until the expression is true."""
         wait_for(lambda: bool(self.run(f"Boolean({expression})")), expression, ANSWER_S)
+
+    def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+
+    def faults(self) -> list[str]:
+        """Return what axe finds wrong with the page as it is now, everything unfolded, on bright paper and on dark."""
+        install()
+        self.run(f"{AXE.read_text()}; for (const one of document.querySelectorAll('details')) one.open = true")
+        return [*self._found("light", ""), *self._found("dark", "runOnly: ['color-contrast']")]
+
+    def _found(self, scheme: str, options: str) -> list[str]:
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        found: list[str] = self.run(
+            f"axe.run({{ resultTypes: ['violations'], {options} }})"
+            ".then(({ violations }) => violations.flatMap(({ id, nodes }) =>"
+            f" nodes.map(({{ target, failureSummary }}) => `{scheme}: ${{id}} ${{target}}: ${{failureSummary}}`)))"
+        )
+        return found
 
     def picture(self, file: Path) -> None:
         """Keep what is to be seen, for a person to look at."""

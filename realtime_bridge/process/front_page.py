@@ -15,7 +15,8 @@ HEADERS = {
 }
 STYLE = (
     ":root{color-scheme:light dark}"
-    "body{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}"
+    "body{color:CanvasText;background:Canvas;font:16px/1.6 system-ui,sans-serif}"
+    "main{max-width:42rem;margin:3rem auto;padding:0 1rem}"
 )
 WORDS = (
     "This is the bridge of Crossfade: it carries what the gateway has committed to Supabase Realtime, to the legacy"
@@ -37,12 +38,12 @@ class JsonLine(JSONResponse):
 def answer(request: Request, *, legacy_path: str | None) -> Response:
     """Return a page to who prefers HTML, as browsers do, else JSON. `legacy_path` is None where none is served."""
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_page(legacy_path), headers=HEADERS)
+        return HTMLResponse(page(legacy_path), headers=HEADERS)
     facts = {"name": "Crossfade bridge", "socketIo": legacy_path} | {path.strip("/"): path for path, _ in LINKS}
     return JsonLine(facts, headers=HEADERS)
 
 
-def _page(legacy_path: str | None) -> str:
+def page(legacy_path: str | None) -> str:
     where = (
         f"Socket.IO is at <code>{escape(legacy_path)}</code>." if legacy_path else "No legacy sockets are served here."
     )
@@ -50,6 +51,6 @@ def _page(legacy_path: str | None) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Crossfade bridge</title>'
-        f"<style>{STYLE}</style></head><body><h1>Crossfade bridge</h1><p>{escape(WORDS)}</p><p>{where}</p>"
-        f"<ul>{links}</ul></body></html>\n"
+        f"<style>{STYLE}</style></head><body><main><h1>Crossfade bridge</h1><p>{escape(WORDS)}</p><p>{where}</p>"
+        f"<ul>{links}</ul></main></body></html>\n"
     )

@@ -22,7 +22,10 @@ function dress(root) {
     if (printed !== location.origin) code.textContent = code.textContent.replaceAll(printed, location.origin)
   }
   for (const block of $$('pre:not(.answer pre)', root)) {
-    if (!navigator.clipboard) break // only on https and on this machine
+    if (!navigator.clipboard) { // only on https and on this machine; what scrolls needs something to stop at
+      block.tabIndex = 0
+      continue
+    }
     const text = block.textContent
     const button = element('button', { type: 'button', className: 'copy', textContent: 'Copy' })
     button.addEventListener('click', async () => {
@@ -71,7 +74,7 @@ async function send(form) {
     shown.replaceChildren(
       element('b', { textContent: `${answer.status} ${answer.statusText}` }),
       ` ${took}${tag ? `, ETag ${tag}` : ''}`,
-      element('pre', { textContent: pretty(text) }),
+      element('pre', { textContent: pretty(text), tabIndex: 0 }),
     )
   } catch (error) {
     shown.toggleAttribute('data-wrong', true)

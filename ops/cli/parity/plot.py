@@ -108,26 +108,32 @@ def _draw_side(side: Side, points: Sequence[Point], latencies: Any, losses: Any,
 
 
 def page(stretch: Stretch) -> str:
-    """Return a page that needs nothing else: sentence, table, picture, and how the dial was turned."""
+    """Return a page that needs nothing else: sentence, table, how the dial was turned, a picture with matplotlib."""
     reports = summarize(stretch.slots)
-    picture = base64.b64encode(png(stretch)).decode()
     heads = "".join(f"<th>{name}</th>" for name in HEADS)
     title = html.escape(stretch.title)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{html.escape(sentence(reports))}</p>"
-        f"<div><table><tr>{heads}</tr>{''.join(_row(cells(report)) for report in reports)}</table></div>"
-        f'<img alt="latencies, losses and errors of both sides" src="data:image/png;base64,{picture}">'
-        f"{_stages(stretch.marks)}</body></html>\n"
+        f"<style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{html.escape(sentence(reports))}</p>"
+        f'<div tabindex="0"><table><tr>{heads}</tr>{"".join(_row(cells(report)) for report in reports)}</table></div>'
+        f"{_picture(stretch)}{_stages(stretch.marks)}</main></body></html>\n"
     )
+
+
+def _picture(stretch: Stretch) -> str:
+    try:
+        picture = base64.b64encode(png(stretch)).decode()
+    except PlotError as error:
+        return f"<p>{html.escape(str(error))}</p>"
+    return f'<img alt="latencies, losses and errors of both sides" src="data:image/png;base64,{picture}">'
 
 
 def _stages(marks: Sequence[Mark]) -> str:
     if not marks:
         return "<p>The dial was never turned: CHAT_REALTIME_PROVIDER says which side is fed.</p>"
     rows = "".join(_row([moment(mark.at), mark.stage]) for mark in marks)
-    return f"<h2>The dial</h2><div><table><tr><th>from</th><th>stage</th></tr>{rows}</table></div>"
+    return f'<h2>The dial</h2><div tabindex="0"><table><tr><th>from</th><th>stage</th></tr>{rows}</table></div>'
 
 
 def shown_ms(value: float | None) -> str:

@@ -10,19 +10,12 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.browser import Browser, browser
+from tests.browser import DESK, PHONE, Browser
 from tests.integration.gateway.conftest import Account
 
-PHONE, DESK = 390, 1280
 PICTURES = os.environ.get("CROSSFADE_PICTURES")  # a directory: what the browser sees is kept there, to be looked at
 PAGES = ("/", "/docs", "/docs/api/messages", "/docs/api/webhooks", "/docs/events", "/docs/schemas", "/docs/problems")
 IN_MESSAGES = "document.getElementById('messages.list_messages')"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as page:
-        yield page
 
 
 @pytest.fixture
@@ -59,6 +52,45 @@ def test_pages_fit_their_screen(chromium: Browser, site: str, path: str, width: 
     assert chromium.run("document.querySelector('h1').getBoundingClientRect().bottom") < 300
     is_open = chromium.run("getComputedStyle(document.querySelector('nav')).display !== 'none'")
     assert is_open == (width == DESK)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/docs/problems/validation_failed"])
+def test_pages_are_for_everybody(chromium: Browser, site: str, path: str) -> None:
+    """Axe finds nothing in them."""
+    chromium.open(f"{site}{path}", width=DESK)
+    chromium.until("document.body.dataset.lang")
+    assert chromium.faults() == []
+
+
+def test_answers_and_hits_are_for_everybody(chromium: Browser, site: str, account: Account) -> None:
+    """Axe finds nothing in what the script shows: an answer, a refusal, a search; on a phone's screen as well."""
+    chromium.open(f"{site}/docs/api/api-keys", width=PHONE)
+    chromium.until("document.body.dataset.lang")
+    for key, status in ((account.key, 200), ("wrong", 401)):
+        type_into(chromium, "#key", key)
+        chromium.run("document.querySelector('section#keys\\\\.list_keys form.try').requestSubmit()")
+        chromium.until(f"document.querySelector('#keys\\\\.list_keys .answer b')?.textContent.startsWith('{status}')")
+        assert chromium.faults() == []
+    type_into(chromium, "#search", "list messages")
+    chromium.until("document.querySelector('#found a')")
+    assert chromium.faults() == []
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_where_one_is_is_seen(chromium: Browser, site: str, width: int) -> None:
+    """Whoever goes on with the Tab key stops at nothing that is not there to be seen."""
+    chromium.open(f"{site}/docs/api/account", width=width)
+    chromium.until("document.body.dataset.lang")
+    stops = set()
+    for _ in range(40):
+        chromium.press("Tab")
+        stops.add(chromium.run("document.activeElement.id || document.activeElement.textContent"))
+        assert chromium.run(
+            "[document.activeElement, ...(document.activeElement.labels ?? [])]"
+            ".some((one) => one.checkVisibility({ opacityProperty: true }) && one.getBoundingClientRect().width > 0)"
+        ), chromium.run("document.activeElement.outerHTML")
+    assert {"search", "key"} <= stops
+    assert ("menu" in stops) == (width == PHONE)
 
 
 def test_a_request_is_found_and_tried(chromium: Browser, site: str, account: Account) -> None:
