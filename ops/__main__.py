@@ -1,4 +1,4 @@
-"""Where `crossfade` begins: next to nothing is imported before Ctrl-C is looked after."""
+"""Beginning of `crossfade`. Next to nothing is imported before Ctrl-C is looked after."""
 
 from ops.terminal import stop_signals
 
