@@ -9,6 +9,9 @@ class StatusConflict(Conflict, code="status_conflict", title="The status cannot 
 class ChannelNameTaken(Conflict, code="channel_name_taken", title="The account has a channel of this name"): ...
 
 
+class TooManyChannels(Conflict, code="too_many_channels", title="The account has as many channels as it may"): ...
+
+
 class ProviderIdConflict(
     Conflict, code="provider_message_id_conflict", title="The message has another provider id"
 ): ...

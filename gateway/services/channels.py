@@ -7,13 +7,14 @@ from psycopg.errors import UniqueViolation
 
 from gateway.database import Database
 from gateway.domain.channels import Channel, ChannelChange, NewChannel
-from gateway.domain.conflicts import ChannelNameTaken
+from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.wuzapi.channels import hmac_context, normalise, token_context
 
 NO_SUCH = "There is no such channel."
+MAX_CHANNELS = 50  # an account: each is a server that may answer slowly, and a hook that anybody may call
 HMAC_KEY_BYTES = 32  # 43 characters; WUZAPI asks for at least 32
 
 
@@ -31,7 +32,10 @@ class Channels:
         channel_id, hmac_key = uuid4(), new.hmac_key or token_urlsafe(HMAC_KEY_BYTES)
         token = self._seal(new.token, token_context(channel_id))
         sealed_key = self._seal(hmac_key, hmac_context(channel_id))
-        with self._database.connection() as connection:
+        with self._database.connection() as connection, connection.transaction():
+            store.lock_account(connection, account_id)
+            if store.count_channels(connection, account_id) >= MAX_CHANNELS:
+                raise TooManyChannels(f"An account has at most {MAX_CHANNELS} channels: delete one first.")
             try:
                 channel = store.insert(connection, account_id, channel_id, new, token, sealed_key)
             except UniqueViolation:

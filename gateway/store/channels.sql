@@ -1,3 +1,10 @@
+-- name: lock_account
+-- Counting and inserting must not race.
+select pg_advisory_xact_lock(hashtextextended('channels ' || %(account_id)s::text, 0))
+
+-- name: count_channels
+select count(*) from chat_channels where user_id = %(account_id)s
+
 -- name: insert
 insert into chat_channels (id, user_id, kind, name, base_url, provider_user_id, sealed_token, sealed_hmac_key, enabled)
 values (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(base_url)s, %(provider_user_id)s, %(sealed_token)s,

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.domain.channels import Channel
-from gateway.domain.conflicts import ChannelNameTaken
+from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.domain.keys import Scope
 from gateway.errors import NotConfigured
 from gateway.http import rendering
@@ -26,7 +26,7 @@ CHANNEL = f"{CHANNELS}/<uuid:channel_id>"
 
 
 def create_channel(channels: Channels, account_id: UUID, body: CreateChannel) -> Response:
-    """Connect a messenger."""
+    """Connect a messenger. An account has 50 channels at most."""
     channel, hmac_key = channels.create_channel(account_id, body.to_domain())
     shown = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
     return rendering.one(json.dumps(shown), {"Location": f"{CHANNELS}/{channel.id}"})
@@ -68,7 +68,7 @@ ROUTES = (
         status=201,
         answer=answers.NewChannel,
         example={"name": "whatsapp", "baseUrl": "https://wuzapi.example.com", "token": "user-token"},
-        problems=(ChannelNameTaken, NotConfigured),
+        problems=(ChannelNameTaken, TooManyChannels, NotConfigured),
         follows={"channel_id": "id"},
     ),
     _route("GET", CHANNELS, list_channels, is_list=True, answer=answers.Channel),

@@ -24,6 +24,7 @@ ADVICE = {
     "status_conflict": "A status moves forward only. Get the message and look at its status.",
     "provider_message_id_conflict": "The message has another provider id already. Leave the field out.",
     "channel_name_taken": "Choose another name, or change the channel that has it.",
+    "too_many_channels": "Delete a channel that nobody needs; its conversations stay.",
     "message_deleted": "A deleted message stays as it is.",
     "owner_stays": "The account's own user is the owner of its conversations.",
     "too_many_participants": "Remove somebody first.",

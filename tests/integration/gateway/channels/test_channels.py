@@ -1,13 +1,18 @@
 """Channels over the API: made, shown, changed and removed, without ever showing a secret twice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.rows import DictRow
+from werkzeug.test import TestResponse
 
+from gateway.services.channels import MAX_CHANNELS
 from tests.conftest import one
 from tests.integration.gateway.conftest import WUZAPI_URL, Account, data, problem
 
@@ -51,6 +56,28 @@ def test_a_channel_can_be_changed_and_removed(account: Account) -> None:
     assert account.open("DELETE", path).status_code == 204
     problem(account.get(path), 404, "not_found")
     problem(account.open("DELETE", path), 404, "not_found")
+
+
+def test_channels_of_an_account_are_capped(account: Account, new_account: Callable[..., Account]) -> None:
+    """Also when several are made at the same moment: 409 says what to do, and another account has its own."""
+    for number in range(MAX_CHANNELS - 1):
+        made = create(account, name=f"number-{number}")
+    barrier = Barrier(4)
+
+    def make(number: int) -> TestResponse:
+        client = replace(account, client=account.client.application.test_client())
+        barrier.wait(10)
+        return client.post("/channels", NEW | {"name": f"late-{number}"})
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(make, range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert "at most 50 channels: delete one first" in problem(refused, 409, "too_many_channels")["detail"]
+    assert len(data(account.get("/channels"))) == MAX_CHANNELS == 50
+    create(new_account())
+    assert account.open("DELETE", f"/channels/{made['id']}").status_code == 204
+    create(account, name="one-more")
 
 
 def test_another_accounts_channel_does_not_exist(new_account: Callable[..., Account]) -> None:
