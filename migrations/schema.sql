@@ -8,6 +8,15 @@ CREATE SCHEMA public;
 
 COMMENT ON SCHEMA public IS 'standard public schema';
 
+CREATE FUNCTION crossfade.is_bounded(metadata jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    select octet_length(metadata::text) <= 4096
+$$;
+
+CREATE DOMAIN crossfade.metadata AS jsonb
+	CONSTRAINT metadata_check CHECK (crossfade.is_bounded(VALUE));
+
 CREATE FUNCTION crossfade.announce_api_key() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1799,6 +1808,8 @@ GRANT USAGE ON SCHEMA public TO anon;
 GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
 GRANT USAGE ON SCHEMA public TO supabase_realtime_admin;
+
+REVOKE ALL ON FUNCTION crossfade.is_bounded(metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crossfade.announce_api_key() FROM PUBLIC;
 
