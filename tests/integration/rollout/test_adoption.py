@@ -164,6 +164,8 @@ def test_a_socket_follows_with_the_token_of_the_next_answer(
     assert left() == (0, 0)
     operator.ok("rollout rollback --why 'a bad night'")
     assert "1 user is told Supabase by an answer of before" in operator.ok("rollout status")
+    supabase = operator.read("rollout status")["adoption"]["supabase"]
+    assert (supabase["told"], supabase["asked"]) == (1, 0), "it has not asked since the dial was turned"
     assert second.ask("token", tell(conn, account, user, "socketio"))["ok"]
     assert left() == (1, 1)
     tell(conn, account, user, "supabase")

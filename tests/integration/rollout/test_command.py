@@ -101,6 +101,8 @@ def test_going_on_without_samples_is_refused(operator: Operator, conn: psycopg.C
     assert operator.type("rollout advance --force")[0] == 2, "force wants a reason"
     operator.ok("rollout advance --force --why 'a test system'")
     assert (dial(conn)[0], audit(conn)[0]["action"]) == ("ramp 10", "advance_forced")
+    operator.ok("rollout set shadow --why 'back is no question of samples'")
+    assert dial(conn)[0] == "shadow"
 
 
 def test_of_two_operators_the_second_is_told(operator: Operator, conn: psycopg.Connection[DictRow]) -> None:
