@@ -19,6 +19,7 @@ from ops.machine import redis
 from ops.machine.child import ProcessSpec
 from ops.machine.ports import HOST, Listener, port_of
 from ops.machine.postgres import EmbeddedPostgres
+from ops.machine.private_files import make_private
 from realtime_bridge.settings import Settings as BridgeSettings
 from realtime_bridge.shared import variables
 from realtime_bridge.shared.environment import Environment, reading
@@ -101,7 +102,7 @@ def postgres_spec(server: EmbeddedPostgres, port: Listener) -> ProcessSpec:
 
 def redis_spec(directory: Path, socket: Path) -> ProcessSpec:
     def prepare() -> None:
-        directory.mkdir(exist_ok=True)
+        make_private(directory)
         socket.unlink(missing_ok=True)  # after `kill -9` the old one is still there
 
     return ProcessSpec(

@@ -15,6 +15,7 @@ import structlog
 from ops.local_supabase.endpoint import Endpoint
 from ops.local_supabase.options import behaviour_options
 from ops.local_supabase.settings import Limits, Settings, Timings
+from ops.machine.private_files import write_private
 from realtime_bridge.shared.environment import ConfigurationError, Environment
 from realtime_bridge.shared.logging import configure_logging
 
@@ -74,18 +75,11 @@ async def _serve(settings: Settings, fd: int | None, ready_file: Path | None) ->
     facts = {"event": "ready", "process": "supabase", "url": endpoint.url, "port": endpoint.port}
     print(json.dumps(facts), flush=True)
     if ready_file is not None:
-        _write_whole(ready_file, {"url": endpoint.url, "port": endpoint.port})
+        write_private(ready_file, json.dumps({"url": endpoint.url, "port": endpoint.port}))
     await stop.wait()
     _log.info("stopping", sockets=len(endpoint.project.sockets))
     await endpoint.stop()
     return 0
-
-
-def _write_whole(path: Path, facts: dict[str, object]) -> None:
-    """A reader sees the whole file or none."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(facts), encoding="utf-8")
-    part.replace(path)
 
 
 if __name__ == "__main__":

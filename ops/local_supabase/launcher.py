@@ -25,6 +25,7 @@ from ops.machine import leftovers
 from ops.machine.data_dir import PROCESSES, DataDir
 from ops.machine.ports import held_ports, port_of
 from ops.machine.postgres import EmbeddedPostgres
+from ops.machine.private_files import append_private
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 15.0
@@ -192,7 +193,7 @@ class LocalSupabase:
         command += ["--database-url", self._postgres.admin_url(), "--ready-file", str(ready_file)]
         command += ["--quick-refusals"] if self._quick_refusals else []
         command += [f"--fd={fd}" for fd in fds]
-        with self._log_file.open("ab") as log:
+        with append_private(self._log_file) as log:
             self._endpoint = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=fds
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.machine.log_file import LogFile
+from ops.machine.private_files import UMASK
 
 KILL_TIMEOUT_S = 5.0  # a killed process is gone at once unless the kernel is stuck
 
@@ -55,6 +56,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=UMASK,
             **spec.popen,
         )
         if self._popen.stdout is None:

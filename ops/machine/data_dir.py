@@ -17,6 +17,7 @@ import shutil
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.machine.private_files import make_private, write_private
 
 MARKER = "crossfade.json"
 PROCESSES = "processes.json"
@@ -62,7 +63,7 @@ class DataDir:
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         # Keys lie in here. Postgres's own user must pass through when we are root, hence no stricter than 0711.
         self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (self.path / "logs").mkdir(exist_ok=True)
+        make_private(self.path / "logs")
 
     def release(self) -> None:
         if self._lock is not None:
@@ -77,7 +78,7 @@ class DataDir:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        (self.path / "logs").mkdir(exist_ok=True)
+        make_private(self.path / "logs")
 
     def _check_ours(self) -> None:
         marker = self.path / MARKER
@@ -86,7 +87,7 @@ class DataDir:
                 raise DataDirError(
                     f"{self.path} is not empty and was not made by Crossfade: choose another --data-dir."
                 )
-            marker.write_text(json.dumps({"madeBy": self._made_by, "layout": LAYOUT}) + "\n")
+            write_private(marker, json.dumps({"madeBy": self._made_by, "layout": LAYOUT}) + "\n")
         made_by = layout = None
         with contextlib.suppress(ValueError, AttributeError):
             facts = json.loads(marker.read_text())

@@ -10,6 +10,8 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
+from ops.machine.private_files import append_private
+
 MAX_FILE_BYTES = 20 * 1024 * 1024  # a week of a busy demo; the file before it is kept as NAME.log.1
 MAX_LINE_BYTES = 64 * 1024  # a runaway line is cut here, so that memory stays flat
 
@@ -81,7 +83,7 @@ class LogFile:
             self._rotate()
 
     def _open(self) -> FileIO:
-        self._file = self.path.open("ab", buffering=0)
+        self._file = append_private(self.path)
         return self._file
 
     def _lose(self, error: OSError) -> None:

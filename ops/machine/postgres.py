@@ -18,6 +18,7 @@ from ops.errors import OpsError
 from ops.machine import killed_postgres, parent_death, postgres_access
 from ops.machine.ports import choose_ports
 from ops.machine.postgres_access import SUPERUSER
+from ops.machine.private_files import append_private
 
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
 LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it
@@ -102,7 +103,7 @@ class EmbeddedPostgres:
         self.prepare()
         if before is not None:
             before()
-        with self.log_file.open("ab") as log:
+        with append_private(self.log_file) as log:
             self._process = subprocess.Popen(  # its own session: a Ctrl-C in the terminal is ours to pass on, in order
                 self.command(),
                 stdout=log,

@@ -60,7 +60,7 @@ def get_conversation(ready: dict[str, object]) -> requests.Response:
 
 
 def test_ready_json_is_complete_and_private(own: Stack) -> None:
-    """Scripts find every fact of the banner in a file that only its owner can read."""
+    """Scripts find every fact of the banner in a file that only its owner can read, like all that `up` keeps."""
     ready = own.ready
     assert set(ready) == {
         *("gatewayUrl", "bridgeUrl", "supabaseUrl", "databaseUrl", "redisUrl", "apiKey", "anonKey"),
@@ -70,8 +70,10 @@ def test_ready_json_is_complete_and_private(own: Stack) -> None:
     assert set(ready["pids"]) == PROCESSES
     assert all(is_running(pid) for pid in ready["pids"].values())
     assert [set(user) for user in ready["users"]] == [{"id", "token"}] * 2
-    assert (own.data_dir / "ready.json").stat().st_mode & 0o777 == 0o600
-    assert (own.data_dir / "demo.json").stat().st_mode & 0o777 == 0o600
+    files = [file for file in own.data_dir.rglob("*") if file.is_file()]
+    assert {"ready.json", "demo.json", "redis.log", "gateway.log"} <= {file.name for file in files}
+    assert any(file.suffix == ".aof" for file in files)
+    assert [file for file in files if file.stat().st_mode & 0o177] == []
 
 
 def test_public_channels_open_on_request_only(own: Stack) -> None:

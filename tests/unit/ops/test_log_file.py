@@ -56,3 +56,12 @@ def test_lines_are_echoed(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "x.log", "x", echoed.append)
     log.pump(io.BytesIO(b"hello\n"))
     assert [json.loads(line)["event"] for line in echoed] == ["hello"]
+
+
+def test_a_log_is_closed_to_others(tmp_path: Path) -> None:
+    """Also one that an older version left open to them."""
+    path = tmp_path / "x.log"
+    path.write_text("")
+    path.chmod(0o644)
+    LogFile(path, "x").close()
+    assert path.stat().st_mode & 0o777 == 0o600
