@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
+import uuid
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -11,7 +13,6 @@ import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge.event_log.janitor import Janitor
-from realtime_bridge.event_log.process_name import own_name
 from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.network.bind_addresses import Address, check_addresses
@@ -55,7 +56,7 @@ async def run(settings: Settings) -> None:
     pool = database.pool(settings.database_url, name="bridge", size=POOL_SIZE)
     way = create_way(settings)
     transport = create_transport(settings, way)
-    name = own_name()
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     legacy = create_legacy(settings, pool, name) if settings.feeds_legacy else None
     rollout = create_rollout(settings, pool, transport, legacy, name)
     clock = DatabaseClock()

@@ -22,7 +22,7 @@ class RecordingSink:
         self.refuses: Callable[[Event], bool] = lambda _: False
         self.breaks_on: Callable[[Event], bool] = lambda _: False
 
-    def resume(self, *, is_left: bool) -> None:  # noqa: ARG002
+    def resume(self) -> None:
         self.resumed += 1
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -9,7 +9,6 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge.event_log.cursor import Cursor, Hole
-from realtime_bridge.event_log.process_name import has_ended
 from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
@@ -32,20 +31,12 @@ class Lease:
     """Who carried it to them since."""
     delivered_count: int
     """Events delivered since the database was made: 0 says that no client can have seen anything yet."""
-    is_left: bool
-    """Whether the bridge that held it before did not give it back: it has died, or hangs."""
 
 
 async def claim(connection: AsyncConnection[Any], sink: str, owner: str, lease_s: float = LEASE_S) -> Lease | None:
-    """Take the sink's lease if it is free, expired, already ours, or a process's that has ended beside us.
-
-    None while another bridge holds it.
-    """
+    """Take the sink's lease if it is free, expired or already ours; None while another bridge holds it."""
     await _QUERIES.run(connection, "ensure", sink=sink)
-    holder = await _QUERIES.find_value(connection, "find_holder", sink=sink)
-    gone = holder if holder and has_ended(holder) else None
-    values = {"sink": sink, "owner": owner, "gone": gone, "lease_s": lease_s}
-    row = await _QUERIES.find_row(connection, "claim", dict_row, **values)
+    row = await _QUERIES.find_row(connection, "claim", dict_row, sink=sink, owner=owner, lease_s=lease_s)
     if row is None:
         return None
     heard = row["heard"] if row["heard"] and row["heard"]["beside"] == row["high_water"] else None
@@ -56,7 +47,6 @@ async def claim(connection: AsyncConnection[Any], sink: str, owner: str, lease_s
         heard=_cursor_of(heard) if heard else None,
         readers=tuple(heard["readers"]) if heard else (),
         delivered_count=row["delivered_count"],
-        is_left=holder not in (None, owner),
     )
 
 

@@ -1,7 +1,3 @@
--- name: find_holder
--- Null when it was given back.
-select lease_owner from public.relay_cursors where sink = %(sink)s
-
 -- name: claim
 -- The clock is the database's own: bridges on different machines need not agree on the time. Failures are a bridge's own:
 -- its successor may reach what it could not, and the dial's gate must not turn back for a bridge that is gone.
@@ -14,7 +10,7 @@ set lease_owner = %(owner)s,
     lease_token = lease_token + 1,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
     updated_at = clock_timestamp()
-where sink = %(sink)s and (lease_until < clock_timestamp() or lease_owner in (%(owner)s, %(gone)s))
+where sink = %(sink)s and (lease_until < clock_timestamp() or lease_owner = %(owner)s)
 returning lease_token, high_water, holes, heard, delivered_count
 
 -- name: renew

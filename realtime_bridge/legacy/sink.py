@@ -24,9 +24,8 @@ CARDS_RETRY_S = 0.2  # the relay reads from the same database, which is the one 
 class LegacySink:
     """Publishes in order, a batch at a time; a batch that is not published stops the page.
 
-    After a clean restart or takeover the old clients need a moment to come back: what is sent before they do is seen by
-    nobody. So when deliveries are *resumed*, the sink first holds for `reconnect_grace_s`. Whoever comes from a bridge
-    that has died is sent what lies between (conversations.sql, find_place): for them nothing is held.
+    After a restart or a takeover the old clients need a moment to come back: what is sent before they do is seen by
+    nobody. So when deliveries are *resumed*, the sink first holds for `reconnect_grace_s`.
     """
 
     name = "legacy"
@@ -38,6 +37,7 @@ class LegacySink:
         cards: Cards,
         *,
         reconnect_grace_s: float = RECONNECT_GRACE_S,
+        resuming: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
@@ -45,11 +45,12 @@ class LegacySink:
         self._grace_s = reconnect_grace_s
         self._clock = clock
         self._not_before = clock()
+        if resuming:
+            self.resume()
 
-    def resume(self, *, is_left: bool) -> None:
+    def resume(self) -> None:
         """Say that a cursor which has delivered before was just taken over: hold once more for the grace time."""
-        if not is_left:
-            self._not_before = self._clock() + self._grace_s
+        self._not_before = self._clock() + self._grace_s
 
     def hold_s(self) -> float:
         """Return how long to wait before delivering; 0 means go."""

@@ -141,7 +141,7 @@ class Relay:
             if self._echo:
                 self._echo.take_over(lease.readers, has_unheard=lease.heard is not None)
             if lease.delivered_count:
-                self.sink.resume(is_left=lease.is_left)
+                self.sink.resume()
                 self._listener.resumed()
         if self._mark.cursor != lease.cursor:
             self._mark.sent(lease.cursor, time.monotonic())

@@ -109,11 +109,8 @@ class Sink(Protocol):
         False: `deliver` goes over a network, outside any transaction, and `connection` is None. Asked for each page.
         """
 
-    def resume(self, *, is_left: bool) -> None:
-        """Called when a cursor that has delivered before is taken over from another bridge, or after a restart.
-
-        `is_left`: it was not given back; whoever delivered it has died, or hangs.
-        """
+    def resume(self) -> None:
+        """Called when a cursor that has delivered before is taken over from another bridge, or after a restart."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery: ...
 

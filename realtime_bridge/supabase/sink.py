@@ -110,7 +110,7 @@ class SupabaseSink:
     def transactional(self) -> bool:
         return self._service.transport.transactional
 
-    def resume(self, *, is_left: bool) -> None:
+    def resume(self) -> None:
         """Clients hold their sockets to Supabase, which did not restart: there is nobody to wait for."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

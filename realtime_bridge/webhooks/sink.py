@@ -25,7 +25,7 @@ class WebhookSink:
     def __init__(self) -> None:
         self.interest = Interest()
 
-    def resume(self, *, is_left: bool) -> None:
+    def resume(self) -> None:
         """Deliveries wait in the database: there is nobody to wait for."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -25,7 +25,7 @@ class WuzapiSink:
     def __init__(self) -> None:
         self.interest = Interest()
 
-    def resume(self, *, is_left: bool) -> None:
+    def resume(self) -> None:
         """Nobody listens here who would have to come back first."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:

@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.event_log.leases import LEASE_S, RENEW_S
 from tests.clients.node import Script
 from tests.factories import append_message, make_user
 from tests.faults.balancer import Balancer
@@ -205,27 +204,3 @@ def wait_until_all_heard(seq: int, crowd: list[Client], *scripts: Script) -> Non
         return min(newest.values()) >= seq
 
     wait_for(is_heard, f"everybody to hear {seq}", 120)
-
-
-def test_a_dead_bridges_lease_does_not_have_to_run_out(
-    conn: psycopg.Connection[DictRow],
-    database_url: str,
-    redis: RedisServer,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    """A bridge on the same machine sees that the holder is gone, and its sockets wait for nobody to come back."""
-    room: Room = make_room(conn)
-    with (
-        contextlib.ExitStack() as stack,
-        BridgeProcess(database_url, tmp_path / "first.log", REDIS_URL=redis.url) as holder,
-        Clients() as clients,
-    ):
-        other = BridgeProcess(database_url, tmp_path / "second.log", REDIS_URL=redis.url)
-        stack.callback(other.end, signal.SIGKILL)
-        client = clients.connect(other.start(state="standby").url, room.member)
-        assert client.subscribe(room.id)["ok"]
-        append_message(conn, room.id, "before")
-        assert client.wait_event("message")["content"] == "before"
-        holder.end(signal.SIGKILL)
-        append_message(conn, room.id, "after")
-        assert client.wait_event("message", times=2, timeout_s=LEASE_S - RENEW_S)["content"] == "after"

@@ -29,7 +29,7 @@ class Nowhere:
     name = "legacy"
     transactional = False
 
-    def resume(self, *, is_left: bool) -> None: ...
+    def resume(self) -> None: ...
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002
         for event in events:

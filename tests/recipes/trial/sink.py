@@ -18,7 +18,7 @@ class TrialSink:
     def __init__(self, redis_url: str) -> None:
         self._redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
 
-    def resume(self, *, is_left: bool) -> None:
+    def resume(self) -> None:
         """Nobody has to come back before anything is sent."""
 
     async def deliver(self, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:  # noqa: ARG002

@@ -88,19 +88,16 @@ def test_unread_conversations_are_no_failure(written: Written) -> None:
 
 
 def test_resumed_sink_waits_for_its_clients(written: Written) -> None:
-    """After a clean restart or takeover it holds for the grace time, which is no failure; a first start does not."""
+    """After a restart or a takeover it holds for the grace time, which is no failure; a first start does not."""
     now = 100.0
     server = FakeServer()
     assert sink_over(server, clock=lambda: now).hold_s() == 0
-    sink = sink_over(server, reconnect_grace_s=3, clock=lambda: now)
-    sink.resume(is_left=True)
-    assert sink.hold_s() == 0
-    sink.resume(is_left=False)
+    sink = sink_over(server, resuming=True, reconnect_grace_s=3, clock=lambda: now)
     now = 102.0
     with pytest.raises(SinkNotReady) as held:
         asyncio.run(sink.deliver([written.status(1)], None))
     assert held.value.retry_after_s == 1
     now = 103.0
     assert asyncio.run(sink.deliver([written.status(1)], None)).settled == 1
-    sink.resume(is_left=False)
+    sink.resume()
     assert sink.hold_s() == 3
