@@ -214,6 +214,7 @@ def test_a_killed_process_comes_back(own: Stack, name: str) -> None:
     assert own.pids == {**own.pids, name: new}
 
 
+@pytest.mark.timeout(240)  # four starts of everything, one after the other
 def test_ctrl_c_leaves_nothing_and_the_data_stays(place: Path) -> None:
     """Ctrl-C stops every process and removes ready.json; the next run has the same key and conversation."""
     data_dir = place / "data"
