@@ -28,8 +28,8 @@ APT_TIMEOUT_S = 600
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as the tests look for it
 PYTEST_TIMEOUT_S = 25 * 60  # a slow hour of a shared machine is no failure
 # Three processes on two cores, which the smallest machine has: most tests wait for something. A file stays in one of
-# them, with the servers that its tests share.
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")
+# them, with the servers that its tests share; in the order of their names, so that the longest do not come last.
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 INTERRUPT_TIMEOUT_S = 60  # for fixtures to stop their servers after a time-out
 POLL_S = 0.2
 COMMAND_CHARS = 160  # of a process that was left behind: enough to see whose it is

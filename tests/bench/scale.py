@@ -145,14 +145,17 @@ def in_process(url: str, redis_url: str, size: Size, account_id: UUID) -> Iterat
     """A gateway in this process: for looking at its statements, not for measuring it."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     settings = Settings.from_env({"DATABASE_URL": url, "REDIS_URL": redis_url})
-    with running(create_app(settings)) as app:
-        key = _key(url, account_id)
+    try:
+        with running(create_app(settings)) as app:
+            key = _key(url, account_id)
 
-        def send(path: str) -> tuple[int, bytes]:
-            answer = app.test_client().get(path, headers={"X-API-Key": key})
-            return answer.status_code, answer.data
+            def send(path: str) -> tuple[int, bytes]:
+                answer = app.test_client().get(path, headers={"X-API-Key": key})
+                return answer.status_code, answer.data
 
-        yield _account(url, size, account_id, send)
+            yield _account(url, size, account_id, send)
+    finally:
+        structlog.reset_defaults()
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ def test_guesses_hold_no_probe_up(gateway: Attacked) -> None:
         waited_s = time.monotonic() - asked_at
         waits = "select count(*) as n from pg_locks where not granted and relation = 'chat_api_keys'::regclass"
         row = gateway.conn.execute(waits).fetchone()
-    assert waited_s < LOOKUP_WAIT_S / 2, "it did not wait for the guesses"
+    assert waited_s < LOOKUP_WAIT_S, "it did not wait until the guesses had given up"
     assert row is not None
     assert 0 < row["n"] <= 4, "while guesses were looked for"
 

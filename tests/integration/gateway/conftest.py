@@ -34,6 +34,7 @@ EMPTY: tuple[LiteralString, ...] = (
     "delete from chat_settings",
     "delete from webhook_deliveries",
     "delete from webhook_attempts",
+    "update relay_cursors set delivered_count = 0, lease_until = '-infinity'",
     "alter table conversations alter column id restart",
     "alter table chat_messages alter column id restart",
     "alter table chat_external_webhooks alter column id restart",
