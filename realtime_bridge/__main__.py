@@ -13,7 +13,6 @@ import structlog
 from starlette.types import ASGIApp
 
 from realtime_bridge.event_log.janitor import Janitor
-from realtime_bridge.event_log.wakeup import DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wakeup
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.network.door import Door, places
@@ -34,7 +33,7 @@ from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.queue.retention import WebhookJanitor
 from realtime_bridge.wiring import observers
 from realtime_bridge.wiring.legacy import create_farewell, create_legacy
-from realtime_bridge.wiring.relays import create_heartbeat, create_relays
+from realtime_bridge.wiring.relays import create_heartbeat, create_relays, create_wakeup
 from realtime_bridge.wiring.rollout import create_dialled, create_rollout
 from realtime_bridge.wiring.senders import create_sender, create_wuzapi_sender
 from realtime_bridge.wiring.supabase import create_teller, create_transport
@@ -96,7 +95,7 @@ async def run(settings: Settings) -> None:
         *_start(*(server.serve() for server in servers), *(part.run() for part in (sender, wuzapi_sender) if part)),
     ]
     helpers = _start(
-        Wakeup(settings.database_url, [relay.wake for relay in relays]).run(),
+        create_wakeup(settings, relays, rollout, sender).run(),
         door.run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
         *observed.parts,
@@ -104,9 +103,7 @@ async def run(settings: Settings) -> None:
         *([legacy.run()] if legacy else []),
         *([farewell.run()] if farewell else []),
         *(rollout.runs if rollout else ()),
-        *([Wakeup(settings.database_url, [rollout.keeper.wake], FAILURES_CHANNEL).run()] if rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
-        *([Wakeup(settings.database_url, [sender.wake], DELIVERIES_CHANNEL).run()] if sender else []),
     )
     log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
     try:

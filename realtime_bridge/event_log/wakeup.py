@@ -1,17 +1,20 @@
-"""Wakeup on what Postgres tells.
+"""Wakeup on what Postgres tells, and on the log's growth.
 
 For relays when the log grows, webhook senders when there are deliveries, the gate when a side fails.
 
-What the channel says is passed on: of the log, whose account's events are new. Nothing means that anything may be.
-A lost NOTIFY costs one poll interval, never an event.
+What a channel says is passed on: of the log, whose account's events are new. Nothing means that anything may be.
+An event has its id before it is committed, so whoever has dealt with all ids given out so far has missed nothing: the
+sequence is looked at often, and the log only by whom that concerns. A lost NOTIFY costs one look, never an event.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 import structlog
+from psycopg import AsyncConnection, sql
 
 from realtime_bridge.shared.database import bounded
 
@@ -20,17 +23,24 @@ log = structlog.get_logger(__name__)
 CHANNEL = "chat_events"
 DELIVERIES_CHANNEL = "webhook_deliveries"
 FAILURES_CHANNEL = "sink_failures"  # leases.sql
-CHECK_S = 5.0  # how long a dead connection may go unnoticed; the polls carry on meanwhile
+NEWEST = "select last_value from public.chat_events_id_seq"
+LOOK_S = 0.1
 RECONNECT_S = 0.5
+Wake = Callable[[str], None]
 
 
 class Wakeup:
-    """Listens on a connection of its own and calls every waker, until cancelled."""
+    """Listens on a connection of its own until cancelled.
 
-    def __init__(self, database_url: str, wakers: Sequence[Callable[[str], None]], channel: str = CHANNEL) -> None:
+    `wakers` are called with what their channel says, `growers` at every look with the newest id that was given out.
+    """
+
+    def __init__(
+        self, database_url: str, wakers: Mapping[str, Sequence[Wake]], growers: Sequence[Callable[[int], None]] = ()
+    ) -> None:
         self._database_url = bounded(database_url, "wakeup")
         self._wakers = wakers
-        self._channel = channel
+        self._growers = growers
 
     async def run(self) -> None:
         while True:
@@ -40,17 +50,23 @@ class Wakeup:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
-        async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
-            await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(self._channel)))
-            self._wake_all("")
+        async with await AsyncConnection.connect(self._database_url, autocommit=True) as connection:
+            for channel in self._wakers:
+                await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            for channel in self._wakers:
+                self._wake(channel, "")
             while True:
-                is_silent = True
-                async for notice in connection.notifies(timeout=CHECK_S, stop_after=1):
-                    is_silent = False
-                    self._wake_all(notice.payload)
-                if is_silent:  # or dead
-                    await connection.execute("select 1")
+                look_at = time.monotonic() + LOOK_S
+                await self._look(connection)
+                while (wait_s := look_at - time.monotonic()) > 0:
+                    async for notice in connection.notifies(timeout=wait_s, stop_after=1):
+                        self._wake(notice.channel, notice.payload)
 
-    def _wake_all(self, said: str) -> None:
-        for wake in self._wakers:
+    async def _look(self, connection: AsyncConnection) -> None:
+        (newest,) = await (await connection.execute(NEWEST)).fetchone() or (0,)
+        for grown in self._growers:
+            grown(newest)
+
+    def _wake(self, channel: str, said: str) -> None:
+        for wake in self._wakers[channel]:
             wake(said)

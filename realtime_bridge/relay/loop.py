@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
 PROBE = 10  # events tried while the breaker is open: enough to tell a bad event from a side that refuses all
-POLL_S = 0.1  # the truth when a NOTIFY is lost, or was of no interest; one indexed read
+POLL_S = 1.0  # the truth when nobody tells how far the log goes
 ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
@@ -71,8 +71,7 @@ class Relay:
         self._echo = echo
         self._interest = interest
         self._mark = HeardMark(Cursor(high_water=0))
-        self._newest = 0
-        """Id up to which events were delivered before the cursor went back; what commits late below is repeated."""
+        self._newest = 0  # delivered before the cursor went back; what commits late below it is repeated
         self.health = SinkHealth(sink.name, pool)
         self._pool = pool
         self._tenure = Tenure(sink.name, pool, owner)
@@ -91,6 +90,12 @@ class Relay:
     def wake(self, account_id: str = "") -> None:
         """Say that there may be events; of one account when it is named, for which it may be too early to look."""
         if not account_id or self._interest is None or account_id in self._interest:
+            self._news.set()
+
+    def grown(self, newest: int) -> None:
+        """Say how far the log's ids go: what is not dealt with, or not known to be heard, is looked at now."""
+        lease = self.lease
+        if lease and (newest > lease.cursor.high_water or lease.cursor.holes or self._mark.cursor != lease.cursor):
             self._news.set()
 
     def retry(self) -> None:
@@ -114,13 +119,15 @@ class Relay:
         Raises SinkUnavailable or LeaseLost; the cursor then stands behind what was settled before.
         """
         lease = self._tenure.held
-        is_fed = self.feed.is_open
-        is_probe = self.health.breaker.state is BreakerState.OPEN and is_fed
-        limit, began = PROBE if is_probe else self._reach.limit, time.monotonic()
+        is_fed, began = self.feed.is_open, time.monotonic()
+        limit = PROBE if is_fed and self.health.breaker.state is BreakerState.OPEN else self._reach.limit
         async with self._pool.connection() as connection:
             if self._echo:
                 lease = await self._listen(self._echo, connection, lease, is_fed=is_fed)
-            page = await self._read(connection, lease.cursor, limit)
+            ahead = self._reach.look_ahead(lease.cursor)
+            page = await read_page(connection, self.sink.name, lease.cursor, limit, ahead)
+            self._reach.looked(ahead, is_shared=page.is_shared)
+            self._is_behind = page.first_left is not None
             chosen = self.feed.choose(page.events)
             if page.replay_requested and is_fed:
                 await self._replay(connection, lease, limit)
@@ -167,13 +174,6 @@ class Relay:
         if must_go_back:
             echo.went_back()
         return lease
-
-    async def _read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int) -> Page:
-        ahead = self._reach.look_ahead(cursor)
-        page = await read_page(connection, self.sink.name, cursor, limit, ahead)
-        self._reach.looked(ahead, is_shared=page.is_shared)
-        self._is_behind = page.first_left is not None
-        return page
 
     async def _settle(self, connection: AsyncConnection[Any], lease: Lease, page: Page, chosen: Sequence[Event]) -> int:
         """Deliver the `chosen` of a page and pass over the others; the cursor moves past both, under the same fence."""

@@ -4,17 +4,17 @@ SinkError
 ├── SinkUnavailable   the other side takes nothing now: the batch waits, the breaker counts
 │   └── SinkNotReady  it is expected to be back in a moment: the batch waits, nothing is counted
 │       └── SinkOverRate  it takes no more for now than it has been given
+├── SinkBroke         something of a page breaks it: each event is tried alone
 └── EventRefused      this event can never be delivered: it is parked, its neighbours go on
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, DataError, Error, IntegrityError
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import LeaseLost
@@ -60,6 +60,10 @@ class SinkNotReady(SinkUnavailable):
 
 class SinkOverRate(SinkNotReady):
     """So much in so little time is more than it takes. Waiting loses nothing; a probe that is told so has failed."""
+
+
+class SinkBroke(SinkError):
+    """It broke on something of what it was given, and does not know on what; the text is the error."""
 
 
 class EventRefused(SinkError):
@@ -138,50 +142,67 @@ class Nobody:
     def passed(self, events: Sequence[Event]) -> None: ...
 
 
-async def deliver(
-    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
+async def deliver(sink: Sink, events: Sequence[Event], listener: Listener) -> Delivery:
+    """Deliver `events` outside any transaction."""
+    try:
+        return await _readable(_at_once, sink, events, None, listener)
+    except SinkBroke:
+        return await _readable(_one_by_one, sink, events, None, listener)
+
+
+@contextlib.asynccontextmanager
+async def delivered(
+    sink: Sink, connection: AsyncConnection[Any], events: Sequence[Event], listener: Listener
+) -> AsyncIterator[Delivery]:
+    """Deliver `events`, and yield where what became of them is to be written down.
+
+    That is the transaction in which a sink delivers, if it does. When it breaks there, all is undone, and each is tried
+    alone.
+    """
+    if not events or not sink.transactional:
+        delivery = await deliver(sink, events, listener) if events else Delivery(settled=0)
+        async with connection.transaction() if delivery.refused else contextlib.nullcontext():
+            yield delivery
+        return
+    for tried in (_at_once, _one_by_one):
+        with contextlib.suppress(SinkBroke):
+            async with connection.transaction():
+                yield await _readable(tried, sink, events, connection, listener)
+            return
+
+
+Try = Callable[[Sink, Sequence[Event], AsyncConnection[Any] | None, Listener], Awaitable[Delivery]]
+
+
+async def _readable(
+    tried: Try, sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
 ) -> Delivery:
-    """Deliver `events`; those that cannot be read are refused without asking the sink."""
+    """Deliver those of `events` that can be read; the others are refused without asking the sink."""
     readable = [event for event in events if not event.unreadable]
-    if not readable:
-        return _with_unreadable(events, readable, Delivery(settled=0))
-    delivery = await _deliver(sink, readable, connection, listener)
-    return delivery if len(readable) == len(events) else _with_unreadable(events, readable, delivery)
-
-
-def _with_unreadable(events: Sequence[Event], readable: Sequence[Event], delivery: Delivery) -> Delivery:
-    """Return what became of all, from what became of those that the sink was given."""
+    delivery = await tried(sink, readable, connection, listener) if readable else Delivery(settled=0)
+    if len(readable) == len(events):
+        return delivery
     done = delivery.settled == len(readable)
     settled = len(events) if done else next(n for n, one in enumerate(events) if one is readable[delivery.settled])
     unreadable = [Refusal(event=event, reason=event.unreadable) for event in events[:settled] if event.unreadable]
     return Delivery(settled=settled, refused=(*delivery.refused, *unreadable), unavailable=delivery.unavailable)
 
 
-async def _deliver(
+async def _at_once(
     sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
 ) -> Delivery:
-    """Deliver `events`; when the sink breaks on them, try each alone and refuse those it breaks on.
-
-    A sink that breaks on every one of several events is itself broken: that is SinkUnavailable, and nothing is refused.
-    """
-    try:
-        async with _savepoint(connection):
-            return await _try(sink, events, connection, listener)
-    except (SinkUnavailable, LeaseLost, Error):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a sink breaks on must not stop the log
-        log.warning("sink broke on a page", sink=sink.name, events=len(events), error=repr(error))
-        return await _one_by_one(sink, events, connection, listener)
-
-
-async def _try(
-    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
-) -> Delivery:
+    """Raise SinkBroke when the sink breaks on something of `events`."""
     try:
         delivery = await sink.deliver(events, connection)
     except SinkUnavailable as reason:
         listener.tried(len(events), Delivery(settled=0, unavailable=reason))
         raise
+    except Exception as error:
+        if not _is_of_an_event(error):
+            raise
+        alone = {"event_id": str(events[0].event_id), "exc_info": True} if len(events) == 1 else {}
+        log.warning("sink broke", sink=sink.name, events=len(events), error=repr(error), **alone)
+        raise SinkBroke(str(error) if isinstance(error, Error) else f"unexpected: {error!r}") from error
     listener.tried(len(events), delivery)
     return delivery
 
@@ -189,19 +210,20 @@ async def _try(
 async def _one_by_one(
     sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
 ) -> Delivery:
+    """Refuse those of `events` that the sink breaks on.
+
+    A sink that breaks on every one of several is itself broken: that is SinkUnavailable, and nothing is refused.
+    """
     refused: list[Refusal] = []
     broken = 0
     for settled, event in enumerate(events):
         try:
-            async with _savepoint(connection):
-                delivery = await _try(sink, [event], connection, listener)
-        except (LeaseLost, Error):
-            raise
+            async with connection.transaction() if connection else contextlib.nullcontext():
+                delivery = await _at_once(sink, [event], connection, listener)
         except SinkUnavailable as reason:
             return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
-        except Exception as error:
-            log.exception("sink broke on an event", sink=sink.name, event_id=str(event.event_id))
-            refused.append(Refusal(event=event, reason=f"unexpected: {error!r}"))
+        except SinkBroke as error:
+            refused.append(Refusal(event=event, reason=str(error)))
             broken += 1
         else:
             refused.extend(delivery.refused)
@@ -212,20 +234,6 @@ async def _one_by_one(
     return Delivery(settled=len(events), refused=tuple(refused))
 
 
-def _savepoint(connection: AsyncConnection[Any] | None) -> AbstractAsyncContextManager[Any]:
-    """Undo what a failed try wrote; without a connection there is nothing to undo."""
-    return connection.transaction() if connection else nullcontext()
-
-
-@contextlib.asynccontextmanager
-async def delivered(
-    sink: Sink, connection: AsyncConnection[Any], events: Sequence[Event], listener: Listener
-) -> AsyncIterator[Delivery]:
-    """Deliver `events` and yield inside the transaction that records it: the same one if the sink allows it."""
-    delivery = Delivery(settled=0)
-    if events and not sink.transactional:
-        delivery = await deliver(sink, events, None, listener)
-    async with connection.transaction():
-        if events and sink.transactional:
-            delivery = await deliver(sink, events, connection, listener)
-        yield delivery
+def _is_of_an_event(error: Exception) -> bool:
+    """Whether trying each event alone may help: not when a lease is lost, or the database is away."""
+    return isinstance(error, (DataError, IntegrityError)) or not isinstance(error, (LeaseLost, Error))

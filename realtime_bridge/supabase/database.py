@@ -12,7 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from realtime_bridge.relay.sink import EventRefused, SinkUnavailable
+from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.shared import sql
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.transport import Broadcast, Transport
@@ -47,22 +47,19 @@ class DatabaseTransport:
         return self._http.max_batch if self._http and self._way.over_http else MAX_BATCH
 
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None:
-        """Write all of `broadcasts` through `connection`, or leave nothing written; without one, post them."""
+        """Write through `connection`, whose transaction is void when this fails; without one, post."""
         if connection is None:
             if self._http is None:
                 raise SinkUnavailable("The database transport works only inside the relay's transaction.")
             await self._http.send(broadcasts, None)
             return
         try:
-            async with connection.transaction():
-                readers = await _write(connection, broadcasts)
-                if not all(broadcast.is_hint for broadcast in broadcasts):
-                    self._way.read_by(readers)
-                    self._way.check()
+            readers = await _write(connection, broadcasts)
         except PASSING_ERRORS as error:
             raise SinkUnavailable(f"realtime.messages: {error}") from error
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            raise EventRefused(str(error)) from error
+        if not all(broadcast.is_hint for broadcast in broadcasts):
+            self._way.read_by(readers)
+            self._way.check()
 
     async def close(self) -> None:
         """The connection is the relay's."""

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.relay.sink import Delivery, EventRefused, Refusal, SinkUnavailable
+from realtime_bridge.relay.sink import Delivery, EventRefused, Refusal, SinkOverRate, SinkUnavailable
 from realtime_bridge.shared.topics import conversation_topic, inbox_topic
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.transport import Broadcast, Transport
@@ -124,7 +124,8 @@ class SupabaseSink:
                 refused += _blame(batch, await self._send(batch, connection))
                 self._way.rate.spend(count)  # what was refused as too much does not count there either
             except SinkUnavailable as reason:
-                if settled == 0:
+                is_void = connection is not None and not isinstance(reason, SinkOverRate)
+                if settled == 0 or is_void:
                     raise
                 return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
             settled += len(batch)

@@ -26,7 +26,8 @@ class Broadcast:
 class Transport(Protocol):
     """Sends all of a batch, in order, or nothing of it.
 
-    Raises SinkUnavailable when nothing can be sent now, EventRefused when the batch holds something that never can.
+    Raises SinkUnavailable when nothing can be sent now; EventRefused, or through a connection the database's own error,
+    when the batch holds something that never can.
     """
 
     @property

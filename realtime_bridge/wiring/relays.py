@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from realtime_bridge.event_log.wakeup import CHANNEL, DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wake, Wakeup
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
 from realtime_bridge.fleet.reports import Report
@@ -18,6 +19,7 @@ from realtime_bridge.settings import CanaryMode, Settings
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.sink import RealtimeService, SupabaseSink
+from realtime_bridge.webhooks.sender import WebhookSender
 from realtime_bridge.webhooks.sink import WebhookSink
 from realtime_bridge.wiring.rollout import Rollout
 from realtime_bridge.wuzapi.sink import WuzapiSink
@@ -69,6 +71,18 @@ def create_relays(
     if rollout:
         rollout.wake(relays)
     return relays
+
+
+def create_wakeup(
+    settings: Settings, relays: Sequence[Relay], rollout: Rollout | None, sender: WebhookSender | None
+) -> Wakeup:
+    """Return what wakes them all, on one connection."""
+    wakers: dict[str, list[Wake]] = {
+        CHANNEL: [relay.wake for relay in relays],
+        FAILURES_CHANNEL: [rollout.keeper.wake] if rollout else [],
+        DELIVERIES_CHANNEL: [sender.wake] if sender else [],
+    }
+    return Wakeup(settings.database_url, wakers, [relay.grown for relay in relays])
 
 
 def create_heartbeat(

@@ -160,13 +160,13 @@ def test_samples_survive_a_database_that_is_away(
                 pool=pool, flag=FLAG, ledger=ledger, tallies=[tally], lag=LoopLag(), lags_count_for=lambda: ()
             )
             conn.execute("alter table parity_windows rename to away")
-            await relay_sink.deliver(sink, [written.status(1)], None, tally)
+            await relay_sink.deliver(sink, [written.status(1)], tally)
             ledger.sent(1, 0.0, [Side.SUPABASE])
             ledger.saw(Side.SUPABASE, 1, 0.05)
             with pytest.raises(psycopg.Error):
                 await samples.run_once()
             conn.execute("alter table away rename to parity_windows")
-            await relay_sink.deliver(sink, [written.status(2)], None, tally)
+            await relay_sink.deliver(sink, [written.status(2)], tally)
             assert await samples.run_once() == 1
             assert await samples.run_once() == 0
 

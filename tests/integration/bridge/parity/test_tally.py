@@ -19,7 +19,7 @@ def events(written: Written) -> list[Event]:
 
 
 def deliver(sink: RecordingSink, events: list[Event], tally: Tally) -> None:
-    asyncio.run(relay_sink.deliver(sink, events, None, tally))
+    asyncio.run(relay_sink.deliver(sink, events, tally))
 
 
 def test_it_counts_what_the_sink_does(events: list[Event]) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from realtime_bridge.event_log.wakeup import Wakeup
+from realtime_bridge.event_log.wakeup import CHANNEL, Wakeup
 from realtime_bridge.relay import interest, loop
 from realtime_bridge.relay.interest import Interest
 from realtime_bridge.relay.loop import Relay
@@ -44,7 +44,7 @@ def test_only_whom_it_concerns_wakes_the_relay(
         append_message(conn, ours)
         async with open_pool(database_url) as pool:
             relay = Relay(sink=sink, pool=pool, owner="test", interest=sink.interest)
-            asking = asyncio.create_task(Wakeup(database_url, [relay.wake]).run())
+            asking = asyncio.create_task(Wakeup(database_url, {CHANNEL: [relay.wake]}).run())
             async with running(relay):
                 await eventually(lambda: place() == newest(), "what lay in the log")
                 monkeypatch.setattr(loop, "POLL_S", FOR_EVER_S)
