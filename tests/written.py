@@ -227,5 +227,5 @@ async def _append(database_url: str, user_id: UUID, told: SocketMessage) -> None
 
 async def _read(database_url: str, after: int) -> tuple[Event, ...]:
     async with await AsyncConnection.connect(database_url, autocommit=True) as connection:
-        page = await reading.read_page(connection, "test", Cursor(high_water=after), 1_000)
+        page = await reading.read_page(connection, Cursor(high_water=after), 1_000)
     return page.events

@@ -61,10 +61,13 @@ async def release(connection: AsyncConnection[Any], lease: Lease) -> None:
     await _QUERIES.run(connection, "release", sink=lease.sink, token=lease.token)
 
 
-async def move(connection: AsyncConnection[Any], lease: Lease, delivered: int = 0, again: int = 0) -> None:
+async def move(
+    connection: AsyncConnection[Any], lease: Lease, delivered: int = 0, again: int = 0, *, is_repeatable: bool = False
+) -> None:
     """Write where `lease` stands; raises LeaseLost. In a transaction it also locks the row until the end.
 
-    `delivered` events are new, and so many `again` were delivered once more.
+    `delivered` events are new, and so many `again` were delivered once more. `is_repeatable`: that is done already, so
+    a crash of the server may undo this, and nobody waits until it is on disk.
     """
     mark = {
         "readers": lease.readers,
@@ -79,6 +82,7 @@ async def move(connection: AsyncConnection[Any], lease: Lease, delivered: int = 
         "heard": heard and Jsonb(heard),
         "delivered": delivered,
         "again": again,
+        "is_repeatable": is_repeatable,
     }
     await _fenced(connection, "move", values)
 

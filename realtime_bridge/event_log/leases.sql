@@ -37,7 +37,7 @@ set high_water = %(high_water)s,
     last_delivered_at = case when %(delivered)s > 0 then clock_timestamp() else last_delivered_at end,
     updated_at = clock_timestamp()
 where sink = %(sink)s and lease_token = %(token)s
-returning sink
+returning sink, case when %(is_repeatable)s then set_config('synchronous_commit', 'off', true) end
 
 -- name: report
 -- What `crossfade relay status` shows of a sink's health. A failure is announced: the dial's gate does not wait for it.

@@ -1,5 +1,8 @@
 """Pages of the event log past a cursor. Called by the relay; never writes (writers append through gateway/store)."""
 
+import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +17,14 @@ from realtime_bridge.shared import payloads, sql
 from realtime_bridge.shared.content_html import with_html
 from realtime_bridge.shared.payloads import Unreadable
 
+Place = tuple[int, tuple[tuple[int, int], ...]]
+"""What of a cursor decides on what is read: its mark, and the ids of its holes."""
 _QUERIES = sql.AsyncQueries(__file__)
 EVENT_FIELDS = (
     "id", "event_id", "account_id", "conversation_id", "seq", "type", "payload", "origin", "created_at",
 )  # fmt: skip
 PAGE_BYTES = 2_000_000  # payloads of a page as text; some ten times that when decoded, for a moment and each sink
+SHARED_S = 0.1  # a page also says who takes part: that must not be old
 NO_TIME = datetime.fromtimestamp(0, UTC)  # stands for a time that Python does not have
 
 
@@ -30,7 +36,8 @@ class Page:
     snapshot: Snapshot
     first_left: int | None
     """From this id on there may be events that were seen, or not looked at, and are not on the page; None for none."""
-    replay_requested: bool
+    replays: frozenset[str]
+    """Sinks of which an operator wants parked events sent again."""
     is_shared: bool
     """Whether more than one account has events in what was looked at."""
 
@@ -43,12 +50,11 @@ class Page:
 
 
 async def read_page(
-    connection: AsyncConnection[Any], sink: str, cursor: Cursor, limit: int, look_ahead: int | None = None
+    connection: AsyncConnection[Any], cursor: Cursor, limit: int, look_ahead: int | None = None
 ) -> Page:
     """Read up to `limit` events, and PAGE_BYTES, of the first `look_ahead` in the cursor's holes or above its mark."""
     holes = [{"first": hole.first, "last": hole.last} for hole in cursor.holes]
     values = {
-        "sink": sink,
         "high_water": cursor.high_water,
         "holes": Jsonb(holes),
         "limit": limit,
@@ -62,9 +68,40 @@ async def read_page(
         events=tuple(event_of(row) for row in rows if row["id"] is not None),
         snapshot=Snapshot(xmin=head["xmin"], bound=head["bound"]),
         first_left=min([*left, head["last_ahead"] + 1] if head["is_cut"] else left, default=None),
-        replay_requested=head["replay_requested"],
+        replays=frozenset(head["replays"]),
         is_shared=head["accounts"] > 1,
     )
+
+
+class Pages:
+    """Pages for several relays: who asks for what another one has just read, or is reading, gets the same page.
+
+    A page says what was there when it was read, whoever uses it, and whatever came since is on the next.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._under_way: dict[Place, asyncio.Event] = {}
+        self._newest: tuple[Place, float, Page] | None = None
+
+    async def read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int, look_ahead: int) -> Page:
+        """As `read_page`."""
+        place = cursor.high_water, tuple((hole.first, hole.last) for hole in cursor.holes)
+        if other := self._under_way.get(place):
+            await other.wait()
+        if self._newest and self._newest[0] == place and self._clock() - self._newest[1] < SHARED_S:
+            page = self._newest[2]
+            if len(page.events) <= limit:
+                return page
+        done = self._under_way[place] = asyncio.Event()
+        try:
+            page = await read_page(connection, cursor, limit, look_ahead)
+            if page.events and page.first_left is None:
+                self._newest = place, self._clock(), page
+            return page
+        finally:
+            done.set()
+            self._under_way.pop(place, None)
 
 
 def event_of(row: dict[str, Any]) -> Event:

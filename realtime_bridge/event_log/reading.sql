@@ -6,24 +6,42 @@
 -- second. Of an account the page has the lowest ids, so of a conversation, too. At least one event, however large.
 -- Payloads come as text and are decoded one by one, and so are times that Python does not have: see event_of.
 with ahead as materialized (
-    select e.id, e.created_at, e.account_id
-    from public.chat_events e
-    where e.id > %(high_water)s
-    union all
-    select e.id, e.created_at, e.account_id
-    from jsonb_to_recordset(%(holes)s) as hole (first bigint, last bigint)
-    join public.chat_events e on e.id between hole.first and hole.last
-    order by id
+    select next.id, next.created_at, next.account_id
+    from (
+        (
+            select e.id, e.created_at, e.account_id
+            from public.chat_events e
+            where e.id > %(high_water)s
+            order by e.id
+            limit %(look_ahead)s
+        )
+        union all
+        select left_out.*
+        from jsonb_to_recordset(%(holes)s) as hole (first bigint, last bigint)
+        cross join lateral (
+            select e.id, e.created_at, e.account_id
+            from public.chat_events e
+            where e.id between hole.first and hole.last
+            order by e.id
+            limit %(look_ahead)s
+        ) as left_out
+    ) as next
+    order by next.id
     limit %(look_ahead)s
 ), ranked as (
     select a.id, a.created_at, row_number() over (partition by a.account_id order by a.id) as turn from ahead a
 ), first as materialized (
     select r.id, r.created_at, r.turn from ranked r order by r.turn, r.id limit %(limit)s
 ), sized as materialized (
-    select f.turn, e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload::text as payload, e.origin,
-        e.created_at
+    select f.turn, event.*
     from first f
-    join public.chat_events e on e.id = f.id and e.created_at = f.created_at
+    cross join lateral (
+        select e.id, e.event_id, e.account_id, e.conversation_id, e.seq, e.type, e.payload::text as payload, e.origin,
+            e.created_at
+        from public.chat_events e
+        where e.id = f.id and e.created_at = f.created_at
+        limit 1
+    ) as event
 ), page as materialized (
     select s.*
     from (
@@ -40,9 +58,7 @@ select
             else pg_snapshot_xmax(pg_current_snapshot())
         end::text::bigint
     ) as bound,
-    exists (
-        select from public.parked_events p where p.sink = %(sink)s and p.replay_requested_at is not null
-    ) as replay_requested,
+    array(select distinct p.sink from public.parked_events p where p.replay_requested_at is not null) as replays,
     (select count(*) from ahead) = %(look_ahead)s as is_cut,
     (select count(*) from (select from ranked where turn = 1 limit 2) as seen) as accounts,
     (select max(id) from ahead) as last_ahead,

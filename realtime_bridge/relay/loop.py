@@ -22,7 +22,7 @@ from realtime_bridge.event_log import leases
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.leases import Lease, LeaseLost
-from realtime_bridge.event_log.reading import Page, read_page
+from realtime_bridge.event_log.reading import Page, Pages
 from realtime_bridge.relay import health, parked
 from realtime_bridge.relay import sink as relay_sink
 from realtime_bridge.relay.health import BreakerState, SinkHealth
@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 PAGE = 500  # events a transaction: the database transport drains 20,000/s in batches of this size
 PROBE = 10  # events tried while the breaker is open: enough to tell a bad event from a side that refuses all
 POLL_S = 1.0  # the truth when nobody tells how far the log goes
+UNHEARD_POLL_S = 0.25  # while something delivered is not known to be heard
 ROUND_S = 120.0  # a page over the slowest transport that still works; past this the connection is given up
 DATABASE_RETRY_S = 0.25  # a restarting Postgres is back within seconds; reconnecting sooner costs nothing
 STANDBY_POLL_S = 1.0  # how often a standby asks for the lease
@@ -63,6 +64,7 @@ class Relay:
         echo: Echo | None = None,
         interest: Container[str] | None = None,
         listener: Listener | None = None,
+        pages: Pages | None = None,
     ) -> None:
         """`interest`: the accounts whose events are worth waking for; None: all."""
         self.sink = sink
@@ -76,6 +78,7 @@ class Relay:
         self._pool = pool
         self._tenure = Tenure(sink.name, pool, owner)
         self._reach = Reach(page)
+        self._pages = pages or Pages()
         self._is_behind = False
         self._last_token = -1
         self._news = asyncio.Event()
@@ -93,9 +96,8 @@ class Relay:
             self._news.set()
 
     def grown(self, newest: int) -> None:
-        """Say how far the log's ids go: what is not dealt with, or not known to be heard, is looked at now."""
-        lease = self.lease
-        if lease and (newest > lease.cursor.high_water or lease.cursor.holes or self._mark.cursor != lease.cursor):
+        """Say how far the log's ids go: what is not dealt with is looked at now."""
+        if self.lease and (newest > self.lease.cursor.high_water or self.lease.cursor.holes):
             self._news.set()
 
     def retry(self) -> None:
@@ -125,12 +127,12 @@ class Relay:
             if self._echo:
                 lease = await self._listen(self._echo, connection, lease, is_fed=is_fed)
             ahead = self._reach.look_ahead(lease.cursor)
-            page = await read_page(connection, self.sink.name, lease.cursor, limit, ahead)
+            page = await self._pages.read(connection, lease.cursor, limit, ahead)
             self._reach.looked(ahead, is_shared=page.is_shared)
             self._is_behind = page.first_left is not None
             chosen = self.feed.choose(page.events)
-            if page.replay_requested and is_fed:
-                await self._replay(connection, lease, limit)
+            if is_fed and self.sink.name in page.replays:
+                await parked.replay(connection, self.sink, self._listener, lease, limit)
             settled = await self._settle(connection, lease, page, chosen)
         self._reach.settled(settled, time.monotonic() - began)
         if chosen or not page.events or not is_fed:
@@ -193,32 +195,20 @@ class Relay:
                 readers=tuple(self._echo.readers) if self._echo else (),
             )
             await parked.park(connection, self.sink.name, delivery.refused)
-            await leases.move(connection, lease, delivered, len(done) - len(first))
+            again = len(done) - len(first)
+            await leases.move(connection, lease, delivered, again, is_repeatable=not self.sink.transactional)
         self._tenure.lease = lease
         if lease.heard:
             self._mark.sent(lease.cursor, time.monotonic())
         else:
             self._mark.follow(lease.cursor)
         health.observe(self.sink.name, lease.cursor, first, refused)
-        metrics.SENT_AGAIN.inc(len(done) - len(first))
+        metrics.SENT_AGAIN.inc(again)
         self._listener.passed(first)
         metrics.SKIPPED.labels(self.sink.name).inc(settled - delivery.settled)
         if delivery.unavailable:
             raise delivery.unavailable
         return settled
-
-    async def _replay(self, connection: AsyncConnection[Any], lease: Lease, limit: int) -> None:
-        """Deliver again what an operator asked for; what is refused again is parked again."""
-        events = await parked.take_requested(connection, self.sink.name, limit)
-        async with relay_sink.delivered(self.sink, connection, events, self._listener) as delivery:
-            refused = {refusal.event.event_id for refusal in delivery.refused}
-            done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
-            await leases.renew(connection, lease)
-            await parked.unpark(connection, self.sink.name, done)
-            await parked.park(connection, self.sink.name, delivery.refused)
-        log.info("parked events replayed", sink=self.sink.name, delivered=len(done), refused=len(refused))
-        if delivery.unavailable:
-            raise delivery.unavailable
 
     async def _step(self) -> Pause:
         """Do one round; return how long to pause before the next."""
@@ -240,7 +230,8 @@ class Relay:
             self._tenure.forget()  # whether the last commit went through is only known to the database: read it again
             log.warning("database unavailable", sink=self.sink.name, error=str(error).strip())
             return Pause(DATABASE_RETRY_S, until_woken=False)
-        return Pause(0.0 if settled and self._is_behind else POLL_S)
+        is_heard = self.lease is None or self._mark.cursor == self.lease.cursor
+        return Pause(0.0 if settled and self._is_behind else POLL_S if is_heard else UNHEARD_POLL_S)
 
     async def _wait(self, pause: Pause) -> None:
         waiter = self._news if pause.until_woken else self._again

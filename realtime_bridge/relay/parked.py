@@ -5,14 +5,18 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import structlog
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
 
+from realtime_bridge.event_log import leases
 from realtime_bridge.event_log.event import Event
+from realtime_bridge.event_log.leases import Lease
 from realtime_bridge.event_log.reading import event_of
-from realtime_bridge.relay.sink import Refusal
+from realtime_bridge.relay.sink import Listener, Refusal, Sink, delivered
 from realtime_bridge.shared import sql
 
+log = structlog.get_logger(__name__)
 _QUERIES = sql.AsyncQueries(__file__)
 _COMMANDS = sql.Queries(__file__)
 REASON_CHARACTERS = 2_000  # enough for any server's complaint; a page of HTML is not a reason
@@ -29,6 +33,20 @@ async def take_requested(connection: AsyncConnection[Any], sink: str, limit: int
     """Return the parked events that an operator asked to send again, oldest first."""
     rows = await _QUERIES.list_rows(connection, "take_requested", dict_row, sink=sink, limit=limit)
     return tuple(replace(event_of(row), is_replay=True) for row in rows)
+
+
+async def replay(connection: AsyncConnection[Any], sink: Sink, listener: Listener, lease: Lease, limit: int) -> None:
+    """Deliver again what an operator asked for; what is refused again is parked again. Raises SinkUnavailable."""
+    events = await take_requested(connection, sink.name, limit)
+    async with delivered(sink, connection, events, listener) as delivery:
+        refused = {refusal.event.event_id for refusal in delivery.refused}
+        done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
+        await leases.renew(connection, lease)
+        await unpark(connection, sink.name, done)
+        await park(connection, sink.name, delivery.refused)
+    log.info("parked events replayed", sink=sink.name, delivered=len(done), refused=len(refused))
+    if delivery.unavailable:
+        raise delivery.unavailable
 
 
 async def unpark(connection: AsyncConnection[Any], sink: str, event_ids: list[UUID]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from realtime_bridge.event_log.reading import Pages
 from realtime_bridge.event_log.wakeup import CHANNEL, DELIVERIES_CHANNEL, FAILURES_CHANNEL, Wake, Wakeup
 from realtime_bridge.fleet.clock import DatabaseClock
 from realtime_bridge.fleet.heartbeat import Feeds, Heartbeat
@@ -58,16 +59,17 @@ def create_relays(
     """Return one for each side that is fed or, in a rollout, may be, and one for each sink that is no side."""
     at = Parts(settings=settings, pool=pool, service=service, way=way, legacy=legacy)
     feeds: Mapping[Side, Feed] = rollout.feeds if rollout else {}
-    relays = []
+    relays, pages = [], Pages()
     for make in SINKS.values():
         if (sink := make(at)) is None:
             continue
         if (side := next((side for side in Side if side == sink.name), None)) is None:
-            relays.append(Relay(sink=sink, pool=pool, owner=owner, interest=getattr(sink, "interest", None)))
+            interest = getattr(sink, "interest", None)
+            relays.append(Relay(sink=sink, pool=pool, owner=owner, interest=interest, pages=pages))
             continue
         echo = way if side is Side.SUPABASE else None
         feed, tally = feeds.get(side), tallies[side]
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feed, echo=echo, listener=tally))
+        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feed, echo=echo, listener=tally, pages=pages))
     if rollout:
         rollout.wake(relays)
     return relays

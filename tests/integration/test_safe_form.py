@@ -116,7 +116,7 @@ async def _bridge(scene: Written) -> list[Any]:
         database.pool(scene.database_url, name="test", size=2) as pool,
         await AsyncConnection.connect(scene.database_url, autocommit=True) as connection,
     ):
-        events = (await reading.read_page(connection, "test", Cursor(high_water=0), 1_000)).events
+        events = (await reading.read_page(connection, Cursor(high_water=0), 1_000)).events
         cards = await StoredCards(pool).read_cards(event.conversation_id for event in events)
         caught_up = await StoredConversations(pool).read_events(
             scene.conversation_id, claims_of(scene.client_id), 0, 500

@@ -62,7 +62,7 @@ class StoredLog:
 
     async def read_after(self, log_id: int) -> Sequence[Emit] | None:
         async with self._pool.connection() as connection:
-            page = await read_page(connection, "legacy", Cursor(high_water=log_id), FILL_EVENTS)
+            page = await read_page(connection, Cursor(high_water=log_id), FILL_EVENTS)
             if page.first_left is not None:
                 return None
             cards = await find_cards(connection, [e.conversation_id for e in page.events if is_listed(e)])
