@@ -167,3 +167,37 @@ def test_a_database_without_realtime_is_unavailable_not_a_reason_to_park(
 
     run(scenario)
     assert one(conn, "select count(*) as n from parked_events")["n"] == 0
+
+
+REFUSE = """
+    create function realtime.refuse() returns trigger language plpgsql as $$
+    begin
+        if new.payload ->> 'content' = 'bad' and new.topic like 'user:%' then
+            raise exception 'not this one' using errcode = 'data_exception';
+        end if;
+        return new;
+    end $$;
+    create trigger refuse before insert on realtime.messages for each row execute function realtime.refuse()
+"""
+
+
+def test_what_the_database_refuses_is_parked_whole_and_its_neighbours_are_sent_once(
+    database_url: str, admin_url: str, conn: psycopg.Connection[DictRow]
+) -> None:
+    """Of three the middle one is refused at its last broadcast: nothing of it stays, and nothing of the first try."""
+    conversation = make_conversation(conn, make_user(conn))
+    for content in ("one", "bad", "three"):
+        append_message(conn, conversation, content)
+    with psycopg.connect(admin_url) as admin:
+        admin.execute(REFUSE)
+
+    async def scenario() -> None:
+        async with held_relay(database_url, supabase_sink()) as relay:
+            assert await relay.run_once() == 3
+
+    run(scenario)
+    assert [row["payload"]["content"] for row in broadcasts(admin_url)] == ["one", "one", "three", "three"]
+    parked = one(conn, "select payload ->> 'content' as content, reason from parked_events")
+    assert parked["content"] == "bad"
+    assert parked["reason"].startswith("not this one")
+    assert one(conn, "select delivered_count from relay_cursors where sink = 'supabase'")["delivered_count"] == 2
