@@ -44,7 +44,7 @@ def test_a_flood_of_large_pages_is_given_back(gateway: Attacked) -> None:
     worker = _worker(gateway)
     before, peak = worker.memory_info().rss, 0
     steps = [gateway.server.request("GET", f"{EVENTS}?limit=1", key)[1]["pagination"]["nextCursor"]]
-    for _ in range(40):
+    for _ in range(120):
         page = gateway.server.request("GET", f"{EVENTS}?limit=1&after={steps[-1]}", key)[1]
         steps.append(page["pagination"]["nextCursor"])
 
@@ -53,7 +53,7 @@ def test_a_flood_of_large_pages_is_given_back(gateway: Attacked) -> None:
         return gateway.server.request("GET", path, key)[0]
 
     with ThreadPoolExecutor(32) as pool:
-        asked = [pool.submit(ask, number) for number in range(150)]
+        asked = [pool.submit(ask, number) for number in range(240)]
         for one in asked:
             assert one.result(60) == 200
             peak = max(peak, worker.memory_info().rss)
