@@ -5,7 +5,9 @@ Conflicts with what is stored have a module of their own: domain/conflicts.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,13 @@ class ScopeNotHeld(ProblemError):
 
 
 class NotFound(ProblemError, status=404, code="not_found", title="Not found"): ...
+
+
+def there(found: T | None, no_such: str) -> T:
+    """Return what was found. Raises NotFound with these words."""
+    if found is None:
+        raise NotFound(no_such)
+    return found
 
 
 class Conflict(ProblemError, status=409, code="conflict", title="The request conflicts with what is stored"): ...

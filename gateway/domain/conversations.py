@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from gateway.domain.pages import Page, Position
-
 
 class ConversationStatus(StrEnum):
     OPEN = "open"
@@ -56,11 +54,6 @@ class ConversationFilter:
     channel: str | None = None
     unread: bool | None = None
     updated_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPage(Page):
-    last: Position | None
 
 
 class Unset(StrEnum):

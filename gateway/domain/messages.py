@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.domain.conflicts import ProviderIdConflict, StatusConflict
-from gateway.domain.pages import Page, Position
 from realtime_bridge.event_log.append import NewMessage
 from realtime_bridge.event_log.event import EventType
 
@@ -53,32 +52,6 @@ class SearchFilter:
 
     words: str
     conversation_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPage:
-    """Newest first, and not counted: counting would find all that the page need not."""
-
-    items: tuple[str, ...]
-    has_more: bool
-    last: Position | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessagePage(Page):
-    """Ascending; `first_seq` and `last_seq` are its ends."""
-
-    first_seq: int | None
-    last_seq: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionPage:
-    """Oldest first; `last` is the version of the last one shown."""
-
-    items: tuple[str, ...]
-    has_more: bool
-    last: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,13 @@ from gateway.domain.conversations import (
     UNSET,
     Assignment,
     ConversationFilter,
-    ConversationPage,
     ConversationPatch,
     ConversationState,
     ConversationStatus,
     NewConversation,
     conversation_etag,
 )
-from gateway.domain.pages import Position
+from gateway.domain.pages import Page, Position
 from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import FieldError, NotFound, ValidationFailed
 from gateway.services.users import check_users, unknown_user
@@ -145,7 +144,7 @@ def list_conversations(
     limit: int,
     after: Position | None = None,
     skip: int = 0,
-) -> ConversationPage:
+) -> Page:
     with database.connection() as connection:
         return store.list_conversations(connection, account_id, chosen, limit=limit, after=after, skip=skip)
 

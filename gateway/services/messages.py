@@ -15,18 +15,15 @@ from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
     Edit,
-    MessagePage,
     MessageStatus,
     Rewrite,
     SearchFilter,
-    SearchPage,
     StatusChange,
     StoredMessage,
-    VersionPage,
     is_change,
     message_etag,
 )
-from gateway.domain.pages import Position
+from gateway.domain.pages import Page, Position
 from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import ClientMessageIdReused, FieldError, NotFound, ValidationFailed
 from gateway.services import attachments
@@ -117,7 +114,7 @@ def list_messages(
     before_seq: int | None,
     after_seq: int | None,
     limit: int,
-) -> MessagePage:
+) -> Page:
     with database.connection() as connection:
         page = store.find_messages(
             connection, account_id, conversation_id, before_seq=before_seq, after_seq=after_seq, limit=limit
@@ -129,7 +126,7 @@ def list_messages(
 
 def search_messages(
     database: Database, account_id: UUID, chosen: SearchFilter, *, limit: int, after: Position | None
-) -> SearchPage:
+) -> Page:
     """Return a page of the account's messages that have all the words, the newest first, with the words marked."""
     with database.connection() as connection:
         return found.search_messages(connection, account_id, chosen, limit=limit, after=after)
@@ -142,7 +139,7 @@ def get_message(database: Database, account_id: UUID, conversation_id: int, mess
 
 def list_versions(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, *, after: int, limit: int
-) -> VersionPage:
+) -> Page:
     """Return what the message said before each edit and before its deletion, oldest first."""
     with database.connection() as connection:
         known = _find(connection, account_id, conversation_id, message_id)

@@ -3,28 +3,17 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import ConversationFilter, ConversationPage, ConversationState, NewConversation
-from gateway.domain.pages import Position
+from gateway.domain.conversations import ConversationFilter, ConversationState, NewConversation
+from gateway.domain.pages import Listed, Page, Position, page_of
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 
 COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so far takes about two milliseconds
 
 _SQL = sql.Queries(__file__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    id: int
-    representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed(_Shown):
-    sort_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +34,8 @@ def append_conversation(
         "user_ids": [person.user_id for person in new.participants],
         "roles": [person.role.value for person in new.participants],
     }
-    row = _SQL.get_row(connection, "append_conversation", class_row(_Shown), **values)
-    return row.id, row.representation
+    conversation_id, representation = _SQL.get_row(connection, "append_conversation", tuple_row, **values)
+    return conversation_id, representation
 
 
 def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:
@@ -87,7 +76,7 @@ def list_conversations(
     limit: int,
     after: Position | None = None,
     skip: int = 0,
-) -> ConversationPage:
+) -> Page:
     """Return the page after a position, or the one that begins past `skip` rows.
 
     Not prepared: a plan made without knowing which filters are set reads every conversation to find a rare one.
@@ -100,14 +89,8 @@ def list_conversations(
         "skip": skip,
         "at_most": COUNT_AT_MOST,
     }
-    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
+    with connection.cursor(row_factory=class_row(Listed)) as cursor:
         rows = cursor.execute(_SQL["list_conversations"], values, prepare=False).fetchall()
     with connection.cursor(row_factory=scalar_row) as cursor:
         total = cursor.execute(_SQL["count_conversations"], values, prepare=False).fetchone() or 0
-    shown = rows[:limit]
-    return ConversationPage(
-        items=tuple(row.representation for row in shown),
-        total=total,
-        has_more=len(rows) > limit,
-        last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
-    )
+    return page_of(rows, limit, total)

@@ -6,15 +6,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import (
-    MessagePage,
-    MessageStatus,
-    Rewrite,
-    StatusChange,
-    StoredMessage,
-    VersionPage,
-)
-from gateway.domain.pages import count_fitting
+from gateway.domain.messages import MessageStatus, Rewrite, StatusChange, StoredMessage
+from gateway.domain.pages import Listed, Page, Position, count_fitting, page_of
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.event_log.event import EventType
@@ -46,12 +39,6 @@ class ShownAt:
 class AppendedRow:
     id: int
     representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    representation: str
-    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +78,11 @@ def find_messages(
     before_seq: int | None,
     after_seq: int | None,
     limit: int,
-) -> MessagePage | None:
-    """Return a page in ascending order, as much as fits, or None when the account has no such conversation."""
+) -> Page | None:
+    """Return a page in ascending order, as much as fits, or None when the account has no such conversation.
+
+    It goes on at the seq where it was cut: before its first message, or after its last one.
+    """
     values = {
         "account_id": account_id,
         "conversation_id": conversation_id,
@@ -111,12 +101,11 @@ def find_messages(
     else:
         shown = slice(count_fitting(found[:limit]))
     items, seqs = found[shown], (row.seqs or [])[shown]
-    return MessagePage(
+    return Page(
         items=tuple(items),
-        total=row.total,
         has_more=len(found) > len(items),
-        first_seq=seqs[0] if seqs else None,
-        last_seq=seqs[-1] if seqs else None,
+        last=Position(id=seqs[0 if newest else -1]) if seqs else None,
+        total=row.total,
     )
 
 
@@ -138,16 +127,10 @@ def find_preview(connection: Connection, conversation_id: int) -> str | None:
     return _SQL.find_value(connection, "find_preview", conversation_id=conversation_id)
 
 
-def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> VersionPage:
-    """Return what the message said before each change after version `after`, oldest first."""
+def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> Page:
+    """Return what the message said before each change after version `after`, oldest first; by their versions."""
     values = {"message_id": message_id, "after": after, "fetch": limit + 1}
-    found = _SQL.list_rows(connection, "list_versions", class_row(_Version), **values)
-    shown = found[: count_fitting(row.representation for row in found[:limit])]
-    return VersionPage(
-        items=tuple(row.representation for row in shown),
-        has_more=len(found) > len(shown),
-        last=shown[-1].version if shown else None,
-    )
+    return page_of(_SQL.list_rows(connection, "list_versions", class_row(Listed), **values), limit)
 
 
 def append_status(

@@ -84,7 +84,7 @@ order by m.seq desc limit 1
 -- What the message said before, oldest first.
 select jsonb_build_object('version', v.version, 'content', v.content, 'metadata', v.metadata,
     'attachments', v.attachments, 'replacedBy', v.replaced_by, 'replacedAt', crossfade.iso8601(v.replaced_at))::text
-    as representation, v.version
+    as representation, v.version as id
 from chat_message_versions v
 where v.message_id = %(message_id)s and v.version > %(after)s
 order by v.version

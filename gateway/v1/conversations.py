@@ -38,18 +38,10 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    chosen = query.to_domain()
-    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
-    skip = ((query.page or 1) - 1) * query.limit
-    found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
-    return rendering.many(
-        found.items,
-        page=None if query.cursor else query.page or 1,
-        limit=query.limit,
-        total=found.total,  # stops at 10,000: that many or more
-        has_more=found.has_more,
-        next_cursor=page_cursors.encode(found.last, account_id, chosen) if found.has_more and found.last else None,
-    )
+    chosen, number = query.to_domain(), query.page or 1
+    read = partial(service.list_conversations, database, account_id, chosen, skip=(number - 1) * query.limit)
+    shown = None if query.cursor else number
+    return page_cursors.answer(read, query.cursor, query.limit, account_id, chosen, number=shown)
 
 
 def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Response:

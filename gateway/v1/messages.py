@@ -59,13 +59,12 @@ def list_messages(database: Database, account_id: UUID, conversation_id: int, qu
     page = service.list_messages(
         database, account_id, conversation_id, before_seq=before, after_seq=after, limit=query.limit
     )
-    goes_on_at = page.first_seq if after is None else page.last_seq
     return rendering.many(
         page.items if query.include is None or rendering.wants_html() else each_with_html(page.items),
         limit=query.limit,
         total=page.total,
         has_more=page.has_more,
-        next_cursor=str(goes_on_at) if page.has_more else None,
+        next_cursor=str(page.last.id) if page.has_more and page.last else None,
         next_as="before_seq" if after is None else "after_seq",
     )
 
@@ -114,7 +113,7 @@ def list_versions(
         page.items,
         limit=query.limit,
         has_more=page.has_more,
-        next_cursor=str(page.last) if page.has_more else None,
+        next_cursor=str(page.last.id) if page.has_more and page.last else None,
         next_as="after_version",
     )
 
@@ -130,10 +129,8 @@ def change_status(
 def search_messages(database: Database, account_id: UUID, query: SearchMessages) -> Response:
     """Search messages. All words must occur, each as the beginning of a word. Newest first."""
     chosen = SearchFilter(words=query.q, conversation_id=query.conversation_id)
-    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
-    page = service.search_messages(database, account_id, chosen, limit=query.limit, after=after)
-    next_cursor = page_cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
-    return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)
+    read = partial(service.search_messages, database, account_id, chosen)
+    return page_cursors.answer(read, query.cursor, query.limit, account_id, chosen)
 
 
 _route = partial(Route, area="messages", tag="Messages", answer=chat.Message)

@@ -29,7 +29,7 @@ def create_webhook(database: Database, sealing: Sealing, account_id: UUID, body:
     """Make a webhook. From now on every event of these types is sent to the URL, signed, at least once; a
     `webhook.ping` goes first. The secret is in this answer only. What is sent: see [Events and webhooks](/docs/events).
     """
-    webhook_id, shown, secret = service.create_webhook(database, sealing, account_id, body.to_domain())
+    webhook_id, shown, secret = service.create_webhook(database, sealing, account_id, body.named(), body.secret)
     return rendering.one(_with_secret(shown, secret), {"Location": f"{WEBHOOKS}/{webhook_id}"})
 
 
@@ -52,7 +52,7 @@ def change_webhook(
     database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, body: ChangeWebhook
 ) -> Response:
     """Change a webhook. What is left out stays; `headers` are replaced as a whole."""
-    return rendering.one(service.change_webhook(database, sealing, account_id, webhook_id, body.to_domain()))
+    return rendering.one(service.change_webhook(database, sealing, account_id, webhook_id, body.named()))
 
 
 def delete_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
@@ -96,9 +96,8 @@ def rotate_secret(
     database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, body: RotateSecret
 ) -> Response:
     """Add a secret. Those before it sign along for `overlapSeconds`: time to tell the receiver."""
-    return rendering.one(
-        _with_secret(*service.rotate_secret(database, sealing, account_id, webhook_id, body.to_domain()))
-    )
+    made = service.rotate_secret(database, sealing, account_id, webhook_id, body.secret, body.overlap_seconds)
+    return rendering.one(_with_secret(*made))
 
 
 def list_secrets(database: Database, account_id: UUID, webhook_id: int) -> Response:

@@ -164,6 +164,10 @@ class Changes(Body):
             raise PydanticCustomError("empty", "Name at least one field to change.")
         return self
 
+    def named(self) -> dict[str, Any]:
+        """Return what is to change, by the fields' names."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 class MessageBody(Body):
     """What every message may have. The first design called `messageType` `type`: either name is taken."""
