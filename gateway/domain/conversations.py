@@ -56,15 +56,6 @@ class ConversationFilter:
     updated_since: datetime | None = None
 
 
-class Unset(StrEnum):
-    """Stands for a field that a request left out, which is not the same as null."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationState:
     """A conversation under its row lock: what an update stores, whole. `last_seq` is taken by the statement itself."""
@@ -82,23 +73,6 @@ class ConversationState:
     read_seq: int
     first_seq: int
     last_seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPatch:
-    contact_jid: str | Unset = UNSET
-    contact_name: str | Unset | None = UNSET
-    status: ConversationStatus | Unset = UNSET
-    priority: Priority | Unset = UNSET
-    snoozed_until: datetime | Unset | None = UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """Who is to answer. None takes the assignment away."""
-
-    agent_id: UUID | Unset | None = UNSET
-    bot_id: str | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ class Appended:
 
     id: int
     representation: str
-    replayed: bool
+    replayed: bool = False
 
 
 PREVIEW_CHARS = 100  # as crossfade.preview cuts

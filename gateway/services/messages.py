@@ -25,7 +25,7 @@ from gateway.domain.messages import (
 )
 from gateway.domain.pages import Page, Position
 from gateway.domain.versions import IfMatch, Shown
-from gateway.errors import ClientMessageIdReused, FieldError, NotFound, ValidationFailed
+from gateway.errors import ClientMessageIdReused, FieldError, ValidationFailed, there
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
 from gateway.store import conversations
@@ -59,14 +59,10 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
                 raise
             detail = "Send the id of a message of this conversation."
             raise ValidationFailed(FieldError(pointer="/replyToId", code="unknown_message", detail=detail)) from None
-    if row is None:
-        raise NotFound(NO_SUCH)
-    return Appended(id=row.id, representation=row.representation, replayed=False)
+    return there(row, NO_SUCH)
 
 
-def _append(
-    connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage
-) -> store.AppendedRow | None:
+def _append(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended | None:
     """One statement; with attachments one transaction, which takes them after the message has its place."""
     if not new.attachment_ids:
         return store.append_message(connection, account_id, conversation_id, uuid4(), new)
@@ -85,9 +81,7 @@ def _append(
 
 
 def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended:
-    first = store.find_first_answer(connection, account_id, conversation_id, new)
-    if first is None:
-        raise NotFound(NO_SUCH)  # deleted between the two statements
+    first = there(store.find_first_answer(connection, account_id, conversation_id, new), NO_SUCH)
     if not first.same:
         detail = "Use a new clientMessageId for a new message; resend the old one unchanged."
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
@@ -119,9 +113,7 @@ def list_messages(
         page = store.find_messages(
             connection, account_id, conversation_id, before_seq=before_seq, after_seq=after_seq, limit=limit
         )
-    if page is None:
-        raise NotFound(NO_SUCH)
-    return page
+    return there(page, NO_SUCH)
 
 
 def search_messages(
@@ -134,7 +126,7 @@ def search_messages(
 
 def get_message(database: Database, account_id: UUID, conversation_id: int, message_id: int) -> Shown:
     with database.connection() as connection:
-        return _shown(_find(connection, account_id, conversation_id, message_id))
+        return _find(connection, account_id, conversation_id, message_id)
 
 
 def list_versions(
@@ -142,8 +134,8 @@ def list_versions(
 ) -> Page:
     """Return what the message said before each edit and before its deletion, oldest first."""
     with database.connection() as connection:
-        known = _find(connection, account_id, conversation_id, message_id)
-        return store.list_versions(connection, known.id, after=after, limit=limit)
+        _find(connection, account_id, conversation_id, message_id)
+        return store.list_versions(connection, message_id, after=after, limit=limit)
 
 
 def change_status(
@@ -155,11 +147,11 @@ def change_status(
         if not is_change(message, change):
             return _as_it_is(message)
         reads = message.is_unread and change.status is MessageStatus.READ
-        store.append_status(connection, conversation_id, message_id, uuid4(), change, was_unread=reads)
+        store.append_status(connection, conversation_id, message_id, uuid4(), change, reads=reads)
         _append_difference(
             connection, conversation_id, known, replace(known, unread_count=max(0, known.unread_count - reads))
         )
-        return _shown(_find(connection, account_id, conversation_id, message_id))
+        return _find(connection, account_id, conversation_id, message_id)
 
 
 def edit_message(
@@ -201,12 +193,12 @@ def delete_message(
 def _rewrite(
     connection: Connection, conversation_id: int, known: ConversationState, message: StoredMessage, rewrite: Rewrite
 ) -> Shown:
-    row = store.append_rewrite(connection, conversation_id, message.id, uuid4(), rewrite)
+    shown = store.append_rewrite(connection, conversation_id, message.id, uuid4(), rewrite)
     goes = message.is_unread and rewrite.event_type is EventType.MESSAGE_DELETED
     preview = store.find_preview(connection, conversation_id)
     wanted = replace(known, unread_count=max(0, known.unread_count - goes), last_message_preview=preview)
     _append_difference(connection, conversation_id, known, wanted)
-    return _shown(row)
+    return shown
 
 
 def _append_difference(
@@ -226,20 +218,11 @@ def _lock(
 ) -> tuple[ConversationState, StoredMessage]:
     known = lock(connection, account_id, conversation_id, NO_SUCH_MESSAGE)
     message = store.find_for_change(connection, conversation_id, message_id, read_seq=known.read_seq)
-    if message is None:
-        raise NotFound(NO_SUCH_MESSAGE)
-    return known, message
+    return known, there(message, NO_SUCH_MESSAGE)
 
 
-def _find(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> store.ShownAt:
-    found = store.find_message(connection, account_id, conversation_id, message_id)
-    if found is None:
-        raise NotFound(NO_SUCH_MESSAGE)
-    return found
-
-
-def _shown(row: store.ShownAt) -> Shown:
-    return Shown(representation=row.representation, etag=message_etag(row.id, row.version))
+def _find(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> Shown:
+    return there(store.find_message(connection, account_id, conversation_id, message_id), NO_SUCH_MESSAGE)
 
 
 def _as_it_is(message: StoredMessage) -> Shown:

@@ -1,5 +1,6 @@
 """Rows of `chat_channels`, always within one account. Called by services/channels.py; never reads a secret back."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -24,18 +25,8 @@ def insert(
     connection: Connection, account_id: UUID, channel_id: UUID, new: NewChannel, token: bytes, hmac_key: bytes
 ) -> Channel:
     """Store a channel with its sealed secrets. Raises UniqueViolation for a name that is taken."""
-    values = {
-        "id": channel_id,
-        "account_id": account_id,
-        "kind": new.kind,
-        "name": new.name,
-        "base_url": new.base_url,
-        "provider_user_id": new.provider_user_id,
-        "sealed_token": token,
-        "sealed_hmac_key": hmac_key,
-        "enabled": new.enabled,
-    }
-    return _SQL.get_row(connection, "insert", class_row(Channel), **values)
+    values = asdict(new) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
+    return _SQL.get_row(connection, "insert", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
 def find(connection: Connection, account_id: UUID, channel_id: UUID) -> Channel | None:
@@ -55,17 +46,8 @@ def update(
     hmac_key: bytes | None,
 ) -> Channel | None:
     """Change what is given; None when the account has no such channel."""
-    values = {
-        "id": channel_id,
-        "account_id": account_id,
-        "base_url": change.base_url,
-        "provider_user_id": change.provider_user_id,
-        "clears_provider_user_id": change.clears_provider_user_id,
-        "sealed_token": token,
-        "sealed_hmac_key": hmac_key,
-        "enabled": change.enabled,
-    }
-    return _SQL.find_row(connection, "update", class_row(Channel), **values)
+    values = asdict(change) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
+    return _SQL.find_row(connection, "update", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
 def delete(connection: Connection, account_id: UUID, channel_id: UUID) -> bool:

@@ -1,13 +1,14 @@
 """Rows of `conversations` and their participants, always within one account. Called by services/conversations.py."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row, tuple_row
+from psycopg.rows import class_row, kwargs_row, scalar_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import ConversationFilter, ConversationState, NewConversation
+from gateway.domain.conversations import ConversationFilter, ConversationState, NewConversation, conversation_etag
 from gateway.domain.pages import Listed, Page, Position, page_of
+from gateway.domain.versions import Shown
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 
@@ -16,12 +17,8 @@ COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so
 _SQL = sql.Queries(__file__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownAt:
-    """A conversation's representation, and the number of its last change."""
-
-    representation: str
-    last_seq: int
+def _shown(*, representation: str, id: int, last_seq: int) -> Shown:  # noqa: A002 the column's name
+    return Shown(representation=representation, etag=conversation_etag(id, last_seq))
 
 
 def append_conversation(
@@ -38,9 +35,9 @@ def append_conversation(
     return conversation_id, representation
 
 
-def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:
+def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> Shown | None:
     values = {"account_id": account_id, "conversation_id": conversation_id}
-    return _SQL.find_row(connection, "find_conversation", class_row(ShownAt), **values)
+    return _SQL.find_row(connection, "find_conversation", kwargs_row(_shown), **values)
 
 
 def lock_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ConversationState | None:
@@ -57,7 +54,7 @@ def append_update(
     wanted: ConversationState,
     *,
     with_participants: bool = False,
-) -> ShownAt:
+) -> Shown:
     """Store the wanted state with its event, under the lock that `lock_conversation` took."""
     values = asdict(wanted) | {
         "conversation_id": conversation_id,
@@ -65,7 +62,7 @@ def append_update(
         "type": event_type.value,
         "with_participants": with_participants,
     }
-    return _SQL.get_row(connection, "append_update", class_row(ShownAt), **values)
+    return _SQL.get_row(connection, "append_update", kwargs_row(_shown), **values)
 
 
 def list_conversations(

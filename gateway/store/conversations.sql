@@ -38,7 +38,7 @@ from conversation c, participants
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
     || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
-)::text as representation, c.last_seq
+)::text as representation, c.id, c.last_seq
 from conversations c
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
@@ -81,7 +81,7 @@ with conversation as (
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
     || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
-)::text as representation, c.last_seq
+)::text as representation, c.id, c.last_seq
 from conversation c
 
 -- name: list_conversations

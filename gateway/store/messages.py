@@ -3,11 +3,12 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row
 
 from gateway.database import Connection
-from gateway.domain.messages import MessageStatus, Rewrite, StatusChange, StoredMessage
+from gateway.domain.messages import Appended, Rewrite, StatusChange, StoredMessage, message_etag
 from gateway.domain.pages import Listed, Page, Position, count_fitting, page_of
+from gateway.domain.versions import Shown
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.event_log.event import EventType
@@ -27,25 +28,14 @@ class FirstAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownAt:
-    """A message's representation, and which version of it that is."""
-
-    representation: str
-    id: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendedRow:
-    id: int
-    representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed:
     representations: list[str] | None
     seqs: list[int] | None
     total: int
+
+
+def _shown(*, representation: str, id: int, version: int) -> Shown:  # noqa: A002 the column's name
+    return Shown(representation=representation, etag=message_etag(id, version))
 
 
 def append_message(
@@ -54,13 +44,13 @@ def append_message(
     conversation_id: int,
     event_id: UUID,
     new: NewMessage,
-) -> AppendedRow | None:
+) -> Appended | None:
     """Store message and event; return None when the account has no such conversation.
 
     Raises UniqueViolation for a clientMessageId that is taken, ForeignKeyViolation for an unknown reply target.
     """
     values = new.values(account_id, conversation_id, event_id)
-    return connection.cursor(row_factory=class_row(AppendedRow)).execute(APPEND_MESSAGE, values).fetchone()
+    return connection.cursor(row_factory=class_row(Appended)).execute(APPEND_MESSAGE, values).fetchone()
 
 
 def find_first_answer(
@@ -109,9 +99,9 @@ def find_messages(
     )
 
 
-def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> ShownAt | None:
+def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> Shown | None:
     values = {"account_id": account_id, "conversation_id": conversation_id, "message_id": message_id}
-    return _SQL.find_row(connection, "find_message", class_row(ShownAt), **values)
+    return _SQL.find_row(connection, "find_message", kwargs_row(_shown), **values)
 
 
 def find_for_change(
@@ -140,23 +130,21 @@ def append_status(
     event_id: UUID,
     change: StatusChange,
     *,
-    was_unread: bool,
-) -> str:
-    """Store the change with its event, under the lock that `lock_conversation` took; return the representation."""
-    values = {
+    reads: bool,
+) -> None:
+    """Store the change with its event, under the lock that `lock_conversation` took."""
+    values = asdict(change) | {
         "conversation_id": conversation_id,
         "message_id": message_id,
         "event_id": event_id,
-        "status": change.status.value,
-        "provider_message_id": change.provider_message_id,
-        "read": 1 if was_unread and change.status is MessageStatus.READ else 0,
+        "read": int(reads),
     }
-    return str(_SQL.get_value(connection, "append_status", **values))
+    _SQL.run(connection, "append_status", **values)
 
 
 def append_rewrite(
     connection: Connection, conversation_id: int, message_id: int, event_id: UUID, rewrite: Rewrite
-) -> ShownAt:
+) -> Shown:
     """Store an edit or a deletion with its event and keep what was there, under the conversation's lock."""
     values = asdict(rewrite) | {
         "conversation_id": conversation_id,
@@ -165,4 +153,4 @@ def append_rewrite(
         "type": rewrite.event_type.value,
         "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
     }
-    return _SQL.get_row(connection, "append_rewrite", class_row(ShownAt), **values)
+    return _SQL.get_row(connection, "append_rewrite", kwargs_row(_shown), **values)

@@ -113,7 +113,7 @@ with conversation as (
         crossfade.message_payload(message, %(event_id)s, conversation.last_seq), conversation.updated_at
     from message, conversation
 )
-select crossfade.message_payload(message, message.event_id, message.seq)::text from message
+select from message
 
 -- name: append_rewrite
 -- An edit or a deletion: the next number, the words kept aside, the row as it is now, and the event.

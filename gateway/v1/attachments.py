@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.attachments import Attachment
+from gateway.domain.attachments import Attachment, NewAttachment
 from gateway.domain.conflicts import AttachmentNotUploaded
 from gateway.errors import AttachmentRejected, NotConfigured
 from gateway.http import rendering
@@ -28,7 +28,7 @@ def create_attachment(
     database: Database, files: FileStore | None, settings: Settings, account_id: UUID, body: CreateAttachment
 ) -> Response:
     """Announce a file. Then put the bytes to `upload.url`, confirm, and send a message with the id."""
-    attachment, upload = service.create(database, _on(files), account_id, body.to_domain())
+    attachment, upload = service.create(database, _on(files), account_id, body.into(NewAttachment))
     how = {
         "method": upload.method,
         "url": _absolute(settings, upload.url),

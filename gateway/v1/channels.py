@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import Response
 
-from gateway.domain.channels import Channel
+from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.domain.keys import Scope
 from gateway.errors import NotConfigured
@@ -27,7 +27,7 @@ CHANNEL = f"{CHANNELS}/<uuid:channel_id>"
 
 def create_channel(channels: Channels, account_id: UUID, body: CreateChannel) -> Response:
     """Connect a messenger. An account has 50 channels at most."""
-    channel, hmac_key = channels.create_channel(account_id, body.to_domain())
+    channel, hmac_key = channels.create_channel(account_id, body.into(NewChannel))
     shown = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
     return rendering.one(json.dumps(shown), {"Location": f"{CHANNELS}/{channel.id}"})
 
@@ -45,7 +45,7 @@ def get_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Respo
 
 def change_channel(channels: Channels, account_id: UUID, channel_id: UUID, body: ChangeChannel) -> Response:
     """Change a channel."""
-    return rendering.one(json.dumps(_shown(channels.change_channel(account_id, channel_id, body.to_domain()))))
+    return rendering.one(json.dumps(_shown(channels.change_channel(account_id, channel_id, body.into(ChannelChange)))))
 
 
 def delete_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.conversations import conversation_etag
+from gateway.domain.conversations import ConversationFilter, conversation_etag
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors, rendering
@@ -38,7 +38,7 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    chosen, number = query.to_domain(), query.page or 1
+    chosen, number = query.into(ConversationFilter), query.page or 1
     read = partial(service.list_conversations, database, account_id, chosen, skip=(number - 1) * query.limit)
     shown = None if query.cursor else number
     return page_cursors.answer(read, query.cursor, query.limit, account_id, chosen, number=shown)
@@ -53,18 +53,16 @@ def change_conversation(
     database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: PatchConversation
 ) -> Response:
     """Change a conversation. What is left out stays. Appends `conversation.updated` when something changed."""
-    patch = body.to_domain()
-    return rendering.version(service.change_conversation(database, account_id, conversation_id, patch, precondition))
+    changes = body.named()
+    return rendering.version(service.change_conversation(database, account_id, conversation_id, changes, precondition))
 
 
 def assign_conversation(
     database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: AssignConversation
 ) -> Response:
     """Assign an agent or a bot. Appends `conversation.assigned` when something changed."""
-    assignment = body.to_domain()
-    return rendering.version(
-        service.assign_conversation(database, account_id, conversation_id, assignment, precondition)
-    )
+    changes = {f"assigned_{name}": value for name, value in body.named().items()}
+    return rendering.version(service.assign_conversation(database, account_id, conversation_id, changes, precondition))
 
 
 _route = partial(Route, area="conversations", tag="Conversations", answer=chat.Conversation)

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.channels import ChannelChange, NewChannel
 from gateway.services.channels import spelled
 from gateway.v1.schemas.fields import Body, Changes, Text128, Text255
 
@@ -37,17 +36,6 @@ class CreateChannel(Body):
     provider_user_id: Text128 | None = None
     enabled: bool = True
 
-    def to_domain(self) -> NewChannel:
-        return NewChannel(
-            kind=self.kind,
-            name=self.name,
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            enabled=self.enabled,
-        )
-
 
 class ChangeChannel(Changes):
     base_url: BaseUrl | None = None
@@ -56,12 +44,6 @@ class ChangeChannel(Changes):
     provider_user_id: Text128 | None = None
     enabled: bool | None = None
 
-    def to_domain(self) -> ChannelChange:
-        return ChannelChange(
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            clears_provider_user_id="provider_user_id" in self.model_fields_set and self.provider_user_id is None,
-            enabled=self.enabled,
-        )
+    @property
+    def clears_provider_user_id(self) -> bool:
+        return "provider_user_id" in self.model_fields_set and self.provider_user_id is None

@@ -1,25 +1,10 @@
 """Schemas for making, changing, assigning and listing conversations."""
 
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.domain.conversations import (
-    UNSET,
-    Assignment,
-    ConversationFilter,
-    ConversationPatch,
-    ConversationStatus,
-    NewConversation,
-    NewParticipant,
-    Priority,
-    Role,
-)
+from gateway.domain.conversations import ConversationStatus, NewConversation, NewParticipant, Priority, Role
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MAX_PAGE,
@@ -57,8 +42,7 @@ class CreateConversation(Body):
     participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
 
     def to_domain(self) -> NewConversation:
-        people = tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants)
-        return NewConversation(**dict(self) | {"participants": people})
+        return self.into(NewConversation, participants=tuple(one.into(NewParticipant) for one in self.participants))
 
 
 def _at_most_100(limit: int) -> int:
@@ -85,9 +69,6 @@ class ListConversations(Query):
     ) = None
     cursor: Cursor | None = None
 
-    def to_domain(self) -> ConversationFilter:
-        return ConversationFilter(**{one.name: getattr(self, one.name) for one in fields(ConversationFilter)})
-
 
 class PatchConversation(Changes):
     """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
@@ -98,20 +79,9 @@ class PatchConversation(Changes):
     priority: Annotated[Priority, Word] = Priority.NORMAL
     snoozed_until: Moment | None = None
 
-    def to_domain(self) -> ConversationPatch:
-        named: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
-        return ConversationPatch(**named)
-
 
 class AssignConversation(Changes):
     """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
 
     agent_id: Annotated[Uuid | None, Field(description="A person, by id; null for nobody.")] = None
     bot_id: Annotated[Text255 | None, Field(description="A bot, in words of yours; null for none.")] = None
-
-    def to_domain(self) -> Assignment:
-        named = self.model_fields_set
-        return Assignment(
-            agent_id=self.agent_id if "agent_id" in named else UNSET,
-            bot_id=self.bot_id if "bot_id" in named else UNSET,
-        )
