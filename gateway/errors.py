@@ -5,7 +5,7 @@ Conflicts with what is stored have a module of their own: domain/conflicts.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Self, TypeVar
 
 T = TypeVar("T")
 
@@ -23,9 +23,9 @@ class FieldError:
 class ProblemError(Exception):
     """`detail` says what the client can do about it; `fields` are members of the problem beyond RFC 9457's."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
+    status: int = 500
+    code: str = "internal_error"
+    title: str = "Internal error"
 
     def __init_subclass__(cls, *, status: int = 0, code: str = "", title: str = "") -> None:
         cls.status, cls.title = status or cls.status, title or cls.title
@@ -45,6 +45,13 @@ class ProblemError(Exception):
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
         self.fields = dict(fields or {})
+
+    @classmethod
+    def of(cls, status: int, code: str, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Self:
+        """Return a failure that has no class, because others see it first."""
+        problem = cls(detail, headers=headers)
+        problem.status, problem.code, problem.title = status, code, title
+        return problem
 
 
 class BadRequest(ProblemError, status=400, code="bad_request", title="The request cannot be read"): ...

@@ -109,9 +109,7 @@ class RateLimitGate:
 
 def _refuse(_error: RateLimitExceeded) -> Response:
     wait_s = max(window.wait_s for window in windows() if window.is_full)
-    problem = RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)})
-    g.problem_code = problem.code
-    return respond(problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
+    return respond(RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)}))
 
 
 def _describe(response: Response) -> Response:

@@ -28,6 +28,7 @@ from gateway.domain.versions import IfMatch, Shown
 from gateway.errors import ClientMessageIdReused, FieldError, ValidationFailed, there
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
+from gateway.store import attachments as files
 from gateway.store import conversations
 from gateway.store import messages as store
 from gateway.store import search as found
@@ -76,7 +77,7 @@ def _append(connection: Connection, account_id: UUID, conversation_id: int, new:
         )
         row = store.append_message(connection, account_id, conversation_id, uuid4(), new)
         if row is not None:
-            attachments.claim(connection, new.attachment_ids, row.id)
+            files.claim(connection, new.attachment_ids, row.id)
         return row
 
 

@@ -39,7 +39,7 @@ def import_messages(database: Database, account_id: UUID, conversation_id: int, 
     results = service.import_messages(database, account_id, conversation_id, items, announce=body.announce)
     ordered = sorted([*results, *faults], key=lambda result: result.index)
     counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
-    return rendering.one(json.dumps({**counts, "results": [_shown(result) for result in ordered]}))
+    return rendering.one({**counts, "results": [_shown(result) for result in ordered]})
 
 
 ROUTES = (

@@ -1,6 +1,5 @@
 """`/keys`: parse, call the service, render. The text of a key is in the answer that made it, and nowhere else ever."""
 
-import json
 from datetime import timedelta
 from functools import partial
 
@@ -39,7 +38,7 @@ def list_keys(keys: Keys, query: ListKeys) -> Response:
     """List API keys."""
     page = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
     return rendering.many(
-        [json.dumps(_shown(key)) for key in page.items],
+        map(_shown, page.items),
         limit=query.limit,
         has_more=page.has_more,
         next_cursor=page.items[-1].id if page.has_more else None,
@@ -48,12 +47,12 @@ def list_keys(keys: Keys, query: ListKeys) -> Response:
 
 def get_key(keys: Keys, key_id: str) -> Response:
     """Get an API key. `lastUsedAt` may lag by half a minute."""
-    return rendering.one(json.dumps(_shown(keys.get_key(g.api_key, key_id))))
+    return rendering.one(_shown(keys.get_key(g.api_key, key_id)))
 
 
 def revoke_key(keys: Keys, key_id: str) -> Response:
     """Revoke an API key. It stops working within a second, for good."""
-    return rendering.one(json.dumps(_shown(keys.revoke(g.api_key, key_id))))
+    return rendering.one(_shown(keys.revoke(g.api_key, key_id)))
 
 
 def rotate_key(keys: Keys, key_id: str, body: RotateKey) -> Response:
@@ -96,21 +95,8 @@ ROUTES = (
 
 def _made(document: dict[str, object]) -> Response:
     headers = {"Location": f"{KEYS}/{document['id']}", "Cache-Control": "no-store"}
-    return rendering.one(json.dumps(document), headers)
+    return rendering.one(document, headers)
 
 
 def _shown(key: ApiKey) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": list(key.scopes),
-        "rateLimit": key.rate_limit,
-        "sendRateLimit": key.send_rate_limit,
-        "state": key.state,
-        "createdAt": rendering.moment(key.created_at),
-        "expiresAt": rendering.moment(key.expires_at),
-        "revokedAt": rendering.moment(key.revoked_at),
-        "lastUsedAt": rendering.moment(key.last_used_at),
-        "replacedBy": key.replaced_by,
-    }
+    return rendering.shown(key, answers.Key)

@@ -1,6 +1,5 @@
 """`/webhooks/{id}/deliveries` and `/attempts`: what was sent, and sending it again. Parse, call the service, render."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from uuid import UUID
@@ -78,15 +77,14 @@ def recover_webhook(database: Database, account_id: UUID, webhook_id: int, body:
     disabled, from the time on when it was made. What was delivered is not sent again.
     """
     done = service.recover(database, account_id, webhook_id, body.to_domain())
-    return rendering.one(json.dumps({"failed": done.failed, "missing": done.missing, "hasMore": done.has_more}))
+    return rendering.one(rendering.shown(done, answers.Recovered))
 
 
 def retry_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
     """Retry now. Everything that waits for its next attempt is due at once, and a rest after failures is over: for a
     receiver that is well again. The attempts that were made still count; a paused webhook stays paused.
     """
-    done = service.retry(database, account_id, webhook_id)
-    return rendering.one(json.dumps({"retried": done.retried, "hasMore": done.has_more}))
+    return rendering.one(rendering.shown(service.retry(database, account_id, webhook_id), answers.Retried))
 
 
 _route = partial(Route, area="webhooks", tag="Webhook deliveries", own_scope=Scope.WEBHOOKS)

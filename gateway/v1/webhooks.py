@@ -4,6 +4,7 @@ A secret is shown once, in the answer that made it.
 """
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -40,7 +41,7 @@ def list_webhooks(database: Database, account_id: UUID) -> Response:
 
 def list_event_types() -> Response:
     """List event types. Each with the JSON Schema of its request and an example."""
-    return _all([_kind(kind) for kind in catalogue.KINDS])
+    return _all([rendering.shown(kind, answers.EventKind, json_schema=kind.schema) for kind in catalogue.KINDS])
 
 
 def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
@@ -163,16 +164,10 @@ ROUTES = (
 )
 
 
-def _all(items: list[str]) -> Response:
+def _all(items: Sequence[rendering.Said]) -> Response:
     """A short list, whole."""
     return rendering.many(items, page=1, limit=max(len(items), 1), total=len(items))
 
 
 def _with_secret(representation: str, secret: str) -> str:
     return json.dumps(json.loads(representation) | {"secret": secret}, ensure_ascii=False)
-
-
-def _kind(kind: catalogue.Kind) -> str:
-    return json.dumps(
-        {"type": kind.type, "description": kind.description, "schema": kind.schema, "example": kind.example}
-    )
