@@ -86,14 +86,6 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """`metadata` is a JSON object's text, or left as it is."""
-
-    content: str
-    metadata: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
     """What an edit or a deletion leaves of a message; without `metadata`, that stays."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
@@ -14,7 +15,6 @@ from gateway.domain.conflicts import MessageDeleted
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
-    Edit,
     MessageStatus,
     Rewrite,
     SearchFilter,
@@ -156,23 +156,31 @@ def change_status(
 
 
 def edit_message(
-    database: Database, account_id: UUID, conversation_id: int, message_id: int, edit: Edit, precondition: IfMatch
+    database: Database,
+    account_id: UUID,
+    conversation_id: int,
+    message_id: int,
+    precondition: IfMatch,
+    content: str,
+    metadata: dict[str, Any] | None = None,
 ) -> Shown:
-    """Store other words, keep the old ones, append `message.updated`; the same words change nothing."""
+    """Store other words, keep the old ones, append `message.updated`; the same words change nothing.
+
+    Without `metadata`, that stays.
+    """
     with database.connection() as connection, _measured(), connection.transaction():
         known, message = _lock(connection, account_id, conversation_id, message_id)
         precondition.check(message_etag(message.id, message.version))
         if message.is_deleted:
             raise MessageDeleted("Send a new message; a deleted one cannot be edited.")
-        keeps_metadata = edit.metadata is None or json.loads(edit.metadata) == message.metadata
-        if edit.content == message.content and keeps_metadata:
+        if content == message.content and metadata in (None, message.metadata):
             return _as_it_is(message)
-        if not edit.content and not message.attachments:
+        if not content and not message.attachments:
             raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
         rewrite = Rewrite(
             event_type=EventType.MESSAGE_UPDATED,
-            content=edit.content,
-            metadata=edit.metadata,
+            content=content,
+            metadata=None if metadata is None else json.dumps(metadata),
             attachments=json.dumps(message.attachments),
         )
         return _rewrite(connection, conversation_id, known, message, rewrite)

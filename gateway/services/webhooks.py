@@ -65,7 +65,6 @@ def create_webhook(
     secret = secret or signing.new_secret()
     sealed = sealing.seal(account_id, signing.key_of(secret))
     with database.connection() as connection, connection.transaction():
-        store.lock_account(connection, account_id)
         if store.count_webhooks(connection, account_id) >= MAX_WEBHOOKS:
             raise TooManyWebhooks(f"An account has at most {MAX_WEBHOOKS} webhooks: delete one first.")
         webhook_id, shown = store.insert_webhook(connection, account_id, columns)

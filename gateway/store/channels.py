@@ -12,12 +12,9 @@ from realtime_bridge.shared import sql
 _SQL = sql.Queries(__file__)
 
 
-def lock_account(connection: Connection, account_id: UUID) -> None:
-    """Let one creation of an account in at a time, until the end of the transaction."""
-    _SQL.run(connection, "lock_account", account_id=account_id)
-
-
 def count_channels(connection: Connection, account_id: UUID) -> int:
+    """Count those of an account, and let no other of its creations in until the end of the transaction."""
+    _SQL.run(connection, "lock_account", account_id=account_id)
     return int(_SQL.get_value(connection, "count_channels", account_id=account_id))
 
 

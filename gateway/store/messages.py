@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import class_row, kwargs_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.messages import Appended, Rewrite, StatusChange, StoredMessage, message_etag
@@ -25,13 +25,6 @@ class FirstAnswer:
     id: int
     representation: str
     same: bool  # whether the repeated request says what the first one said
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
-    representations: list[str] | None
-    seqs: list[int] | None
-    total: int
 
 
 def _shown(*, representation: str, id: int, version: int) -> Shown:  # noqa: A002 the column's name
@@ -82,20 +75,20 @@ def find_messages(
         "at_most": COUNT_AT_MOST,
     }
     newest = after_seq is None
-    row = _SQL.find_row(connection, "list_newest" if newest else "list_following", class_row(_Listed), **values)
+    row = _SQL.find_row(connection, "list_newest" if newest else "list_following", tuple_row, **values)
     if row is None:
         return None
-    found = row.representations or []
+    found, seqs, total = row[0] or [], row[1] or [], row[2]
     if newest:
         shown = slice(len(found) - count_fitting(reversed(found[-limit:])), None)
     else:
         shown = slice(count_fitting(found[:limit]))
-    items, seqs = found[shown], (row.seqs or [])[shown]
+    items, seqs = found[shown], seqs[shown]
     return Page(
         items=tuple(items),
         has_more=len(found) > len(items),
         last=Position(id=seqs[0 if newest else -1]) if seqs else None,
-        total=row.total,
+        total=total,
     )
 
 

@@ -19,12 +19,10 @@ class Queue:
     enabled_for_s: float | None
 
 
-def lock_account(connection: Connection, account_id: UUID) -> None:
-    _SQL.run(connection, "lock_account", account_id=account_id)
-
-
 def count_webhooks(connection: Connection, account_id: UUID) -> int:
-    return _SQL.find_value(connection, "count_webhooks", account_id=account_id) or 0
+    """Count those of an account, and let no other of its creations in until the end of the transaction."""
+    _SQL.run(connection, "lock_account", account_id=account_id)
+    return int(_SQL.get_value(connection, "count_webhooks", account_id=account_id))
 
 
 def insert_webhook(connection: Connection, account_id: UUID, columns: Mapping[str, Any]) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from functools import partial
 from flask import Response, g
 
 from gateway.domain.conflicts import KeyNotActive, TooManyKeys
-from gateway.domain.keys import ApiKey, Scope
+from gateway.domain.keys import ApiKey, NewKey, Scope
 from gateway.errors import ScopeNotHeld
 from gateway.http import rendering
 from gateway.http.routes import Limit, Route
@@ -23,26 +23,15 @@ def create_key(keys: Keys, body: CreateKey) -> Response:
     """Create an API key. Its text is in this answer only. It has scopes, limits and lifetime of the calling key, or
     less; a key that is being replaced makes none.
     """
-    text, key = keys.create(
-        g.api_key,
-        name=body.name,
-        scopes=[scope.value for scope in body.scopes],
-        rate_limit=body.rate_limit,
-        send_rate_limit=body.send_rate_limit,
-        expires_at=body.expires_at,
-    )
+    text, key = keys.create(g.api_key, body.into(NewKey))
     return _made({"key": text.text, **_shown(key)})
 
 
 def list_keys(keys: Keys, query: ListKeys) -> Response:
     """List API keys."""
-    page = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
-    return rendering.many(
-        map(_shown, page.items),
-        limit=query.limit,
-        has_more=page.has_more,
-        next_cursor=page.items[-1].id if page.has_more else None,
-    )
+    found, has_more = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
+    next_cursor = found[-1].id if has_more else None
+    return rendering.many(map(_shown, found), limit=query.limit, has_more=has_more, next_cursor=next_cursor)
 
 
 def get_key(keys: Keys, key_id: str) -> Response:

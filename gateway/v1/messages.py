@@ -17,7 +17,7 @@ from gateway.domain.conflicts import (
     ProviderIdConflict,
     StatusConflict,
 )
-from gateway.domain.messages import SearchFilter
+from gateway.domain.messages import SearchFilter, StatusChange
 from gateway.domain.versions import IfMatch
 from gateway.errors import ClientMessageIdReused
 from gateway.http import page_cursors, rendering
@@ -89,10 +89,8 @@ def edit_message(
     body: EditMessage,
 ) -> Response:
     """Edit a message. Sets `editedAt`, keeps what it said before, appends `message.updated`."""
-    edit = body.to_domain()
-    return rendering.version(
-        service.edit_message(database, account_id, conversation_id, message_id, edit, precondition)
-    )
+    message = (database, account_id, conversation_id, message_id)
+    return rendering.version(service.edit_message(*message, precondition, body.content, body.metadata))
 
 
 def delete_message(
@@ -122,7 +120,7 @@ def change_status(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, body: ChangeStatus
 ) -> Response:
     """Move a message's status. Forward only: pending, sent, delivered, read; `failed` before anything was delivered."""
-    change = body.to_domain()
+    change = body.into(StatusChange)
     return rendering.version(service.change_status(database, account_id, conversation_id, message_id, change))
 
 

@@ -9,6 +9,7 @@ from flask import Response
 from gateway.database import Database
 from gateway.domain.conflicts import AlreadyDelivered, WebhookDisabled
 from gateway.domain.keys import Scope
+from gateway.domain.webhooks import DeliveryFilter
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import webhook_deliveries as service
@@ -23,7 +24,7 @@ EXPORT_PAGE = 500
 
 def list_deliveries(database: Database, account_id: UUID, webhook_id: int, query: ListDeliveries) -> Response:
     """List deliveries. Newest first. An event that is sent to a webhook is one delivery, however often it is tried."""
-    chosen = query.to_domain()
+    chosen = query.into(DeliveryFilter)
     read = partial(service.list_sent, database, account_id, webhook_id, chosen)
     return page_cursors.answer(read, query.cursor, query.limit, "deliveries", account_id, webhook_id, chosen)
 

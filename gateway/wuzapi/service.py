@@ -11,7 +11,6 @@ import structlog
 
 from gateway.database import Connection, Database
 from gateway.domain.conversations import NewConversation
-from gateway.domain.messages import Edit
 from gateway.domain.versions import IfMatch
 from gateway.live.typing import Ephemeral
 from gateway.services import messages
@@ -116,8 +115,8 @@ def _rewrite(database: Database, connection: Connection, channel: Channel, rewri
     if not store.remember(connection, channel.id, first.conversation_id, rewritten.provider_message_id):
         return Result.DUPLICATE
     if rewritten.text is not None:
-        edit = Edit(content=rewritten.text, metadata=None)
-        messages.edit_message(database, channel.account_id, first.conversation_id, first.id, edit, IfMatch())
+        edited = (database, channel.account_id, first.conversation_id, first.id)
+        messages.edit_message(*edited, IfMatch(), rewritten.text)
         targets = targets[1:]  # the new text is whole in the first part
     for target in targets:
         messages.delete_message(database, channel.account_id, target.conversation_id, target.id, IfMatch())

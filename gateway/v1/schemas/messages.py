@@ -1,6 +1,5 @@
 """Schemas for sending, editing, listing and searching messages."""
 
-import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.messages import Direction, Edit, MessageStatus, StatusChange
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MIN_BIGINT,
@@ -40,9 +39,6 @@ class EditMessage(Body):
 
     content: Content
     metadata: Metadata | None = None
-
-    def to_domain(self) -> Edit:
-        return Edit(content=self.content, metadata=None if self.metadata is None else json.dumps(self.metadata))
 
 
 def _storable(words: str) -> str:
@@ -109,9 +105,6 @@ class SendMessage(MessageBody):
 class ChangeStatus(Body):
     status: Annotated[MessageStatus, Word]
     provider_message_id: Text255 | None = None
-
-    def to_domain(self) -> StatusChange:
-        return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
 
 
 class ShowMessages(Query):

@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.webhooks import (
     AttemptFilter,
-    DeliveryFilter,
     DeliveryState,
     Recovery,
 )
@@ -167,9 +166,6 @@ class ListDeliveries(Query):
     limit: Annotated[int, Field(ge=1, le=100), Number] = 50
     cursor: Cursor | None = None
 
-    def to_domain(self) -> DeliveryFilter:
-        return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
-
 
 class FilterAttempts(Query):
     outcome: Outcome | None = None
@@ -178,8 +174,7 @@ class FilterAttempts(Query):
     until: Moment | None = None
 
     def to_domain(self) -> AttemptFilter:
-        outcome = self.outcome.value if self.outcome else None
-        return AttemptFilter(outcome=outcome, type=self.type, since=self.since, until=self.until)
+        return self.into(AttemptFilter, outcome=self.outcome.value if self.outcome else None)
 
 
 class ListAttempts(FilterAttempts):
