@@ -10,12 +10,10 @@ from gateway.gates.compression import CompressionGate
 from gateway.gates.conditional import ConditionalGate
 from gateway.gates.cors import CorsGate
 from gateway.gates.deprecation import DeprecationGate
-from gateway.gates.failed_keys import FailedKeys
 from gateway.gates.forwarded import ForwardedGate
 from gateway.gates.json_text import JsonTextGate
-from gateway.gates.links import LinkGate
 from gateway.gates.own_port import OwnPortGate
-from gateway.gates.rate_limit import Limits, RateLimitGate
+from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
 from gateway.gates.scope import ScopeGate
 from gateway.gates.turnstile import TurnstileGate
@@ -105,18 +103,7 @@ def create_app(settings: Settings) -> Flask:
         turnstile=turnstile,
         gauge=metrics.waiting_consumers,
     )
-    rate_limit = RateLimitGate(
-        settings.redis_url,
-        limits=Limits(
-            requests_per_min=settings.rate_limit_per_min,
-            sends_per_min=settings.send_limit_per_min,
-            account_requests_per_min=settings.account_rate_limit_per_min,
-            account_sends_per_min=settings.account_send_limit_per_min,
-            new_keys_per_hour=settings.new_keys_per_hour,
-        ),
-        on_failure=metrics.limits_not_applied.inc,
-    )
-    failed = FailedKeys(lambda: rate_limit.storage, per_min=settings.failed_auth_per_min)
+    rate_limit = RateLimitGate(settings, on_failure=metrics.limits_not_applied.inc)
 
     # The gates, in the order in which a request meets them. The last one, validation, stands before the views.
     for gate in (
@@ -126,9 +113,8 @@ def create_app(settings: Settings) -> Flask:
         CorsGate(settings.cors_origins),
         CompressionGate(),
         ConditionalGate(),
-        LinkGate(),
         DeprecationGate(),
-        ApiKeyGate(database, cache, failed, metrics),
+        ApiKeyGate(database, cache, rate_limit, metrics),
         turnstile,
         rate_limit,
         ScopeGate(),
@@ -155,12 +141,7 @@ def create_app(settings: Settings) -> Flask:
         CatchUp(log, event_waiters),
         Channels(database, settings.secrets, settings.wuzapi_servers),
         Sealing(box=settings.secrets, urls=settings.webhook_urls),
-        Keys(
-            database,
-            env=settings.env,
-            requests_per_min=settings.rate_limit_per_min,
-            sends_per_min=settings.send_limit_per_min,
-        ),
+        Keys(database, settings),
         Lookups(),
     )
     routes = ROUTES + (files.ROUTES if isinstance(file_store, DirectoryStore) else ())

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
+from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Response, g
+from flask import Response, g, request
 from pydantic import BaseModel
 
 from gateway.domain import versions
@@ -82,9 +83,12 @@ def many(
 ) -> Response:
     """`{"success": true, "data": […], "pagination": {…}}`. The parameter `next_as` takes the cursor."""
     pagination = {"page": page, "limit": limit, "total": total, "hasMore": has_more, "nextCursor": next_cursor}
-    g.pagination, g.next_as = pagination, next_as  # for the gate that makes the Link header
     data = ", ".join(_shown(map(_text, items)))
-    return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', None)
+    answer = _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', None)
+    if next_cursor is not None:  # RFC 8288
+        query = {name: value for name, value in request.args.to_dict().items() if name != "page"}
+        answer.headers["Link"] = f'<{request.path}?{urlencode(query | {next_as: next_cursor})}>; rel="next"'
+    return answer
 
 
 def wants_html() -> bool:

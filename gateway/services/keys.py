@@ -10,6 +10,7 @@ from gateway.domain.conflicts import KeyNotActive, TooManyKeys
 from gateway.domain.key_text import KeyText
 from gateway.domain.keys import ApiKey, NewKey
 from gateway.errors import FieldError, NotFound, ScopeNotHeld, ValidationFailed, there
+from gateway.settings import Settings
 from gateway.store import keys as store
 
 MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used
@@ -17,13 +18,11 @@ NO_SUCH = "There is no such API key."
 
 
 class Keys:
-    """`env` is the word in the text of new keys; the limits are those of keys that have none of their own."""
+    """Of the settings: the word in the text of new keys, and the limits of keys that have none of their own."""
 
-    def __init__(self, database: Database, *, env: str, requests_per_min: int, sends_per_min: int) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._env = env
-        self._requests_per_min = requests_per_min
-        self._sends_per_min = sends_per_min
+        self._settings = settings
 
     def create(self, caller: ApiKey, new: NewKey) -> tuple[KeyText, ApiKey]:
         """Return the new key's text, which exists nowhere else, and its row."""
@@ -32,7 +31,7 @@ class Keys:
             detail = "Send a time in the future."
             raise ValidationFailed(FieldError(pointer="/expiresAt", code="in_the_past", detail=detail))
         new = self._granted(caller, new)
-        text = key_text.mint(self._env)
+        text = key_text.mint(self._settings.env)
         with self._database.connection() as connection, connection.transaction():
             store.lock_account(connection, caller.account_id)
             ends = _ends(_lock_caller(connection, caller), new.expires_at)
@@ -86,12 +85,11 @@ class Keys:
 
     def _granted(self, caller: ApiKey, wanted: NewKey) -> NewKey:
         """Return what is wanted within the caller's limits: nobody raises their own by making another key."""
+        requests, sends = self._settings.rate_limit_per_min, self._settings.send_limit_per_min
         return replace(
             wanted,
-            rate_limit=_at_most(caller.rate_limit, wanted.rate_limit, self._requests_per_min, "/rateLimit"),
-            send_rate_limit=_at_most(
-                caller.send_rate_limit, wanted.send_rate_limit, self._sends_per_min, "/sendRateLimit"
-            ),
+            rate_limit=_at_most(caller.rate_limit, wanted.rate_limit, requests, "/rateLimit"),
+            send_rate_limit=_at_most(caller.send_rate_limit, wanted.send_rate_limit, sends, "/sendRateLimit"),
         )
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.services.channels import spelled
-from gateway.v1.schemas.fields import Body, Changes, Text128, Text255
+from gateway.v1.schemas.fields import Body, Changes, ChannelName, Text128, Text255
 
 
 def _not_api(name: str) -> str:
@@ -15,21 +15,14 @@ def _not_api(name: str) -> str:
     return name
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$"), AfterValidator(_not_api)]
-
-
 BaseUrl = Annotated[Text255, AfterValidator(spelled)]
-
-
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]  # it travels in an HTTP header
-
-
 HmacKey = Annotated[str, StringConstraints(min_length=32, max_length=255)]  # 32 is WUZAPI's own minimum
 
 
 class CreateChannel(Body):
     kind: Literal["wuzapi"] = "wuzapi"
-    name: Name
+    name: Annotated[ChannelName, AfterValidator(_not_api)]
     base_url: BaseUrl
     token: HeaderText
     hmac_key: HmacKey | None = None

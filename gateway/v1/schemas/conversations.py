@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from gateway.domain.conversations import ConversationStatus, NewConversation, NewParticipant, Priority, Role
 from gateway.v1.schemas.fields import (
@@ -10,6 +10,7 @@ from gateway.v1.schemas.fields import (
     MAX_PAGE,
     Body,
     Changes,
+    ChannelName,
     Cursor,
     Moment,
     Number,
@@ -21,8 +22,6 @@ from gateway.v1.schemas.fields import (
 )
 
 MAX_PARTICIPANTS = 100
-
-
 MAX_LIMIT = 100
 
 
@@ -34,7 +33,7 @@ class ParticipantBody(Body):
 class CreateConversation(Body):
     contact_jid: Text255
     contact_name: Text255 | None = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
+    channel: ChannelName = "api"
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
     priority: Annotated[Priority, Word] = Priority.NORMAL
     assigned_agent_id: Uuid | None = None
@@ -54,7 +53,7 @@ class ListConversations(Query):
     status: ConversationStatus | None = None
     priority: Annotated[Priority | None, Field(description="Only conversations of this priority.")] = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
+    channel: ChannelName | None = None
     unread: Annotated[bool | None, YesOrNo] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
     limit: Annotated[

@@ -145,6 +145,7 @@ Text255 = Annotated[
     AfterValidator(not_blank),
     Field(json_schema_extra={"pattern": VISIBLE}),
 ]
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
