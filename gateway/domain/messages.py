@@ -68,16 +68,13 @@ PREVIEW_CHARS = 100  # as crossfade.preview cuts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """A message under its conversation's lock. `is_unread` and `is_newest` say what the conversation shows of it."""
+    """A message under its conversation's lock."""
 
     id: int
-    seq: int
     version: int
     status: str
     provider_message_id: str | None
-    direction: str
     content: str
-    message_type: str
     metadata: dict[str, Any]
     attachments: list[dict[str, Any]]
     is_deleted: bool

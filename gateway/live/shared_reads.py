@@ -17,8 +17,7 @@ Result = TypeVar("Result")
 class SharedReads(Generic[Result]):
     """Thread-safe. A result is shared only with those for whom it is new enough."""
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._flights: dict[Hashable, tuple[float, Future[Result]]] = {}  # with when each began
         self._lock = threading.Lock()
 
@@ -28,7 +27,7 @@ class SharedReads(Generic[Result]):
             started_at, flight = self._flights.pop(key, (float("-inf"), Future[Result]()))
             leads = started_at < not_before
             if leads:
-                started_at, flight = self._clock(), Future()
+                started_at, flight = monotonic(), Future()
             self._flights[key] = started_at, flight
             while len(self._flights) > KEEP:
                 del self._flights[next(iter(self._flights))]

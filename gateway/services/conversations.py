@@ -44,31 +44,22 @@ def get_conversation(database: Database, account_id: UUID, conversation_id: int)
 
 
 def change_conversation(
-    database: Database, account_id: UUID, conversation_id: int, changes: Mapping[str, Any], precondition: IfMatch
+    database: Database,
+    account_id: UUID,
+    conversation_id: int,
+    changes: Mapping[str, Any],
+    precondition: IfMatch,
+    event_type: EventType = EventType.CONVERSATION_UPDATED,
 ) -> Shown:
-    """Store the fields that are named and append `conversation.updated`; what changes nothing appends nothing."""
+    """Store the fields that are named and append the event; what changes nothing appends nothing."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
         precondition.check(conversation_etag(conversation_id, known.last_seq))
-        return append_difference(
-            connection, account_id, conversation_id, known, _patched(known, changes), EventType.CONVERSATION_UPDATED
-        )
-
-
-def assign_conversation(
-    database: Database, account_id: UUID, conversation_id: int, changes: Mapping[str, Any], precondition: IfMatch
-) -> Shown:
-    """Store who is to answer and append `conversation.assigned`; the same again appends nothing."""
-    with database.connection() as connection, connection.transaction():
-        known = lock(connection, account_id, conversation_id)
-        precondition.check(conversation_etag(conversation_id, known.last_seq))
-        wanted = replace(known, **changes)
+        wanted = _patched(known, changes)
         agent_id = wanted.assigned_agent_id
         if agent_id is not None and agent_id != known.assigned_agent_id:
             check_users(connection, account_id, [("/agentId", agent_id)])
-        return append_difference(
-            connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
-        )
+        return append_difference(connection, account_id, conversation_id, known, wanted, event_type)
 
 
 def lock(connection: Connection, account_id: UUID, conversation_id: int, no_such: str = NO_SUCH) -> ConversationState:

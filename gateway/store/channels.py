@@ -27,11 +27,11 @@ def insert(
 
 
 def find(connection: Connection, account_id: UUID, channel_id: UUID) -> Channel | None:
-    return _SQL.find_row(connection, "find", class_row(Channel), account_id=account_id, id=channel_id)
+    return _SQL.find_row(connection, "list_some", class_row(Channel), account_id=account_id, id=channel_id)
 
 
 def list_all(connection: Connection, account_id: UUID) -> list[Channel]:
-    return _SQL.list_rows(connection, "list_all", class_row(Channel), account_id=account_id)
+    return _SQL.list_rows(connection, "list_some", class_row(Channel), account_id=account_id, id=None)
 
 
 def update(

@@ -66,16 +66,17 @@ def find_messages(
 
     It goes on at the seq where it was cut: before its first message, or after its last one.
     """
+    newest = after_seq is None
     values = {
         "account_id": account_id,
         "conversation_id": conversation_id,
+        "newest": newest,
         "before_seq": NO_UPPER_BOUND if before_seq is None else before_seq,
         "after_seq": NO_LOWER_BOUND if after_seq is None else after_seq,
         "fetch": limit + 1,
         "at_most": COUNT_AT_MOST,
     }
-    newest = after_seq is None
-    row = _SQL.find_row(connection, "list_newest" if newest else "list_following", tuple_row, **values)
+    row = _SQL.find_row(connection, "list_messages", tuple_row, **values)
     if row is None:
         return None
     found, seqs, total = row[0] or [], row[1] or [], row[2]

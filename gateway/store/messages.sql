@@ -19,8 +19,10 @@ cross join lateral (
 ) as said
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s and m.client_message_id = %(client_message_id)s
 
--- name: list_newest
--- The newest messages within the bounds, ascending; no row at all when the account has no such conversation.
+-- name: list_messages
+-- The newest messages within the bounds, or those that follow `after_seq`, ascending; no row at all when the account has
+-- no such conversation. One of the two ways is taken, because the direction decides from which end the index is read: a
+-- choice in `order by` would sort the whole conversation.
 select page.representations, page.seqs, (
     select count(*) from (
         select from chat_messages m where m.conversation_id = c.id limit %(at_most)s
@@ -30,33 +32,22 @@ from conversations c
 cross join lateral (
     select array_agg(representation order by seq) as representations, array_agg(seq order by seq) as seqs
     from (
-        select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
-        from chat_messages m
-        where m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
-        order by m.seq desc
-        limit %(fetch)s
-    ) as newest
-) as page
-where c.id = %(conversation_id)s and c.user_id = %(account_id)s
-
--- name: list_following
--- The same from the other end: the messages that follow `after_seq`. A query of its own, because the direction decides
--- from which end the index is read: a choice in `order by` would sort the whole conversation.
-select page.representations, page.seqs, (
-    select count(*) from (
-        select from chat_messages m where m.conversation_id = c.id limit %(at_most)s
-    ) as counted
-) as total
-from conversations c
-cross join lateral (
-    select array_agg(representation order by seq) as representations, array_agg(seq order by seq) as seqs
-    from (
-        select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
-        from chat_messages m
-        where m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
-        order by m.seq
-        limit %(fetch)s
-    ) as following
+        (
+            select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
+            from chat_messages m
+            where %(newest)s and m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
+            order by m.seq desc
+            limit %(fetch)s
+        )
+        union all
+        (
+            select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text
+            from chat_messages m
+            where not %(newest)s and m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
+            order by m.seq
+            limit %(fetch)s
+        )
+    ) as shown
 ) as page
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
@@ -68,8 +59,8 @@ where c.id = %(conversation_id)s and c.user_id = %(account_id)s and m.id = %(mes
 
 -- name: find_for_change
 -- Under the conversation's lock, so it stays as read.
-select m.id, m.seq, m.version, m.status, m.provider_message_id, m.direction, m.content, m.message_type, m.metadata,
-    m.attachments, m.deleted_at is not null as is_deleted, crossfade.is_unread(m, %(read_seq)s) as is_unread,
+select m.id, m.version, m.status, m.provider_message_id, m.content, m.metadata, m.attachments,
+    m.deleted_at is not null as is_deleted, crossfade.is_unread(m, %(read_seq)s) as is_unread,
     crossfade.message_payload(m, m.event_id, m.seq)::text as representation
 from chat_messages m
 where m.conversation_id = %(conversation_id)s and m.id = %(message_id)s

@@ -24,6 +24,7 @@ from gateway.v1.schemas.conversations import (
     ListConversations,
     PatchConversation,
 )
+from realtime_bridge.event_log.event import EventType
 
 
 def create_conversation(database: Database, account_id: UUID, body: CreateConversation) -> Response:
@@ -62,7 +63,10 @@ def assign_conversation(
 ) -> Response:
     """Assign an agent or a bot. Appends `conversation.assigned` when something changed."""
     changes = {f"assigned_{name}": value for name, value in body.named().items()}
-    return rendering.version(service.assign_conversation(database, account_id, conversation_id, changes, precondition))
+    known = (database, account_id, conversation_id)
+    return rendering.version(
+        service.change_conversation(*known, changes, precondition, EventType.CONVERSATION_ASSIGNED)
+    )
 
 
 _route = partial(Route, area="conversations", tag="Conversations", answer=chat.Conversation)
