@@ -79,7 +79,6 @@ class ConversationState:
 class Participant:
     user_id: UUID
     role: str
-    last_read_seq: int
     representation: str
 
     @property

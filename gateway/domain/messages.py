@@ -83,13 +83,15 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
-    """What an edit or a deletion leaves of a message; without `metadata`, that stays."""
+class MessageChange:
+    """An edit, a deletion or a new status of a message; what is None stays."""
 
     event_type: EventType
-    content: str
-    metadata: str | None
-    attachments: str
+    status: MessageStatus | None = None
+    provider_message_id: str | None = None
+    content: str | None = None
+    metadata: str | None = None
+    attachments: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

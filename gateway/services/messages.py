@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,8 +15,8 @@ from gateway.domain.conflicts import MessageDeleted
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
+    MessageChange,
     MessageStatus,
-    Rewrite,
     SearchFilter,
     StatusChange,
     StoredMessage,
@@ -147,12 +147,8 @@ def change_status(
         known, message = _lock(connection, account_id, conversation_id, message_id)
         if not is_change(message, change):
             return _as_it_is(message)
-        reads = message.is_unread and change.status is MessageStatus.READ
-        store.append_status(connection, conversation_id, message_id, uuid4(), change, reads=reads)
-        _append_difference(
-            connection, conversation_id, known, replace(known, unread_count=max(0, known.unread_count - reads))
-        )
-        return _find(connection, account_id, conversation_id, message_id)
+        moved = MessageChange(event_type=EventType.MESSAGE_STATUS, **asdict(change))
+        return _change(connection, conversation_id, known, message, moved)
 
 
 def edit_message(
@@ -177,13 +173,9 @@ def edit_message(
             return _as_it_is(message)
         if not content and not message.attachments:
             raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
-        rewrite = Rewrite(
-            event_type=EventType.MESSAGE_UPDATED,
-            content=content,
-            metadata=None if metadata is None else json.dumps(metadata),
-            attachments=json.dumps(message.attachments),
-        )
-        return _rewrite(connection, conversation_id, known, message, rewrite)
+        words = None if metadata is None else json.dumps(metadata)
+        edit = MessageChange(event_type=EventType.MESSAGE_UPDATED, content=content, metadata=words)
+        return _change(connection, conversation_id, known, message, edit)
 
 
 def delete_message(
@@ -195,31 +187,30 @@ def delete_message(
         if message.is_deleted:
             return _as_it_is(message)
         precondition.check(message_etag(message.id, message.version))
-        rewrite = Rewrite(event_type=EventType.MESSAGE_DELETED, content="", metadata="{}", attachments="[]")
-        return _rewrite(connection, conversation_id, known, message, rewrite)
+        nothing = MessageChange(event_type=EventType.MESSAGE_DELETED, content="", metadata="{}", attachments="[]")
+        return _change(connection, conversation_id, known, message, nothing)
 
 
-def _rewrite(
-    connection: Connection, conversation_id: int, known: ConversationState, message: StoredMessage, rewrite: Rewrite
+def _change(
+    connection: Connection,
+    conversation_id: int,
+    known: ConversationState,
+    message: StoredMessage,
+    change: MessageChange,
 ) -> Shown:
-    shown = store.append_rewrite(connection, conversation_id, message.id, uuid4(), rewrite)
-    goes = message.is_unread and rewrite.event_type is EventType.MESSAGE_DELETED
-    preview = store.find_preview(connection, conversation_id)
-    wanted = replace(known, unread_count=max(0, known.unread_count - goes), last_message_preview=preview)
-    _append_difference(connection, conversation_id, known, wanted)
-    return shown
-
-
-def _append_difference(
-    connection: Connection, conversation_id: int, known: ConversationState, wanted: ConversationState
-) -> None:
-    """Tell of what a change to a message changed in the conversation by an event of its own.
+    """Append a change, and tell of what it changed in the conversation by an event of its own.
 
     So that clients replace what an event names, and need not know which change of a message counts for what.
     """
+    shown = store.append_change(connection, conversation_id, message.id, uuid4(), change)
+    goes = change.status is MessageStatus.READ or change.event_type is EventType.MESSAGE_DELETED
+    wanted = replace(known, unread_count=max(0, known.unread_count - (goes and message.is_unread)))
+    if change.content is not None:
+        wanted = replace(wanted, last_message_preview=store.find_preview(connection, conversation_id))
     if wanted != known:
         event_type = EventType.CONVERSATION_UPDATED
         conversations.append_update(connection, conversation_id, uuid4(), event_type, wanted)
+    return shown
 
 
 def _lock(

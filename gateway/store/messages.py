@@ -6,7 +6,7 @@ from uuid import UUID
 from psycopg.rows import class_row, kwargs_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.messages import Appended, Rewrite, StatusChange, StoredMessage, message_etag
+from gateway.domain.messages import Appended, MessageChange, StoredMessage, message_etag
 from gateway.domain.pages import Listed, Page, Position, count_fitting, page_of
 from gateway.domain.versions import Shown
 from gateway.store.conversations import COUNT_AT_MOST
@@ -16,6 +16,7 @@ from realtime_bridge.shared import sql
 
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -(2**63)  # imported history lies below zero
+REPLACED_BY = {EventType.MESSAGE_UPDATED: "edit", EventType.MESSAGE_DELETED: "deletion"}
 
 _SQL = sql.Queries(__file__)
 
@@ -117,34 +118,15 @@ def list_versions(connection: Connection, message_id: int, *, after: int, limit:
     return page_of(_SQL.list_rows(connection, "list_versions", class_row(Listed), **values), limit)
 
 
-def append_status(
-    connection: Connection,
-    conversation_id: int,
-    message_id: int,
-    event_id: UUID,
-    change: StatusChange,
-    *,
-    reads: bool,
-) -> None:
-    """Store the change with its event, under the lock that `lock_conversation` took."""
+def append_change(
+    connection: Connection, conversation_id: int, message_id: int, event_id: UUID, change: MessageChange
+) -> Shown:
+    """Store a change with its event and keep the words that others replace, under the conversation's lock."""
     values = asdict(change) | {
         "conversation_id": conversation_id,
         "message_id": message_id,
         "event_id": event_id,
-        "read": int(reads),
+        "type": change.event_type.value,
+        "replaced_by": REPLACED_BY.get(change.event_type),
     }
-    _SQL.run(connection, "append_status", **values)
-
-
-def append_rewrite(
-    connection: Connection, conversation_id: int, message_id: int, event_id: UUID, rewrite: Rewrite
-) -> Shown:
-    """Store an edit or a deletion with its event and keep what was there, under the conversation's lock."""
-    values = asdict(rewrite) | {
-        "conversation_id": conversation_id,
-        "message_id": message_id,
-        "event_id": event_id,
-        "type": rewrite.event_type.value,
-        "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
-    }
-    return _SQL.get_row(connection, "append_rewrite", kwargs_row(_shown), **values)
+    return _SQL.get_row(connection, "append_change", kwargs_row(_shown), **values)

@@ -81,49 +81,27 @@ where v.message_id = %(message_id)s and v.version > %(after)s
 order by v.version
 limit %(fetch)s
 
--- name: append_status
--- The next number, the row's new status and the event of both.
-with conversation as (
-    update conversations set
-        last_seq = last_seq + 1,
-        updated_at = clock_timestamp(),
-        unread_count = greatest(0, unread_count - %(read)s)
-    where id = %(conversation_id)s
-    returning id, user_id, last_seq, updated_at
-), message as (
-    update chat_messages m set
-        status = %(status)s,
-        provider_message_id = coalesce(%(provider_message_id)s, m.provider_message_id),
-        updated_at = conversation.updated_at
-    from conversation
-    where m.conversation_id = conversation.id and m.id = %(message_id)s
-    returning m.*
-), event as (
-    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)
-    select %(event_id)s, conversation.user_id, conversation.id, conversation.last_seq, 'message.status',
-        crossfade.message_payload(message, %(event_id)s, conversation.last_seq), conversation.updated_at
-    from message, conversation
-)
-select from message
-
--- name: append_rewrite
--- An edit or a deletion: the next number, the words kept aside, the row as it is now, and the event.
+-- name: append_change
+-- An edit, a deletion or a new status: the next number, the words kept aside if others replace them, the row as it is now,
+-- and the event. What is null stays.
 with conversation as (
     update conversations set last_seq = last_seq + 1, updated_at = clock_timestamp()
     where id = %(conversation_id)s
     returning id, user_id, last_seq, updated_at
 ), kept as (
     insert into chat_message_versions (message_id, version, content, metadata, attachments, replaced_by, replaced_at)
-    select m.id, m.version, m.content, m.metadata, m.attachments, %(replaced_by)s, conversation.updated_at
+    select m.id, m.version, m.content, m.metadata, m.attachments, %(replaced_by)s::text, conversation.updated_at
     from chat_messages m, conversation
-    where m.id = %(message_id)s
+    where m.id = %(message_id)s and %(replaced_by)s::text is not null
 ), message as (
     update chat_messages m set
-        content = %(content)s,
+        status = coalesce(%(status)s, m.status),
+        provider_message_id = coalesce(%(provider_message_id)s, m.provider_message_id),
+        content = coalesce(%(content)s, m.content),
         metadata = coalesce(%(metadata)s::crossfade.metadata, m.metadata),
-        attachments = %(attachments)s::jsonb,
-        edited_at = case when %(replaced_by)s = 'edit' then conversation.updated_at else m.edited_at end,
-        deleted_at = case when %(replaced_by)s = 'deletion' then conversation.updated_at else m.deleted_at end,
+        attachments = coalesce(%(attachments)s::jsonb, m.attachments),
+        edited_at = case when %(replaced_by)s::text = 'edit' then conversation.updated_at else m.edited_at end,
+        deleted_at = case when %(replaced_by)s::text = 'deletion' then conversation.updated_at else m.deleted_at end,
         updated_at = conversation.updated_at
     from conversation
     where m.conversation_id = conversation.id and m.id = %(message_id)s
