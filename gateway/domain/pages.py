@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +14,11 @@ class Position:
 
     sort_us: int = 0
     id: int
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """As queries take it, which list what is before it."""
+        return {"before_at": EPOCH + timedelta(microseconds=self.sort_us), "before_id": self.id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,7 @@ class Page:
     total: int | None = None
 
 
+TOP = Position(sort_us=MAX_SORT_US, id=2**63 - 1)  # before everything
 PAGE_BYTES = 1_048_576  # 500 events of two kilobytes; eight threads of a worker making such pages hold some 30 MB
 
 

@@ -8,13 +8,12 @@ from collections.abc import Callable
 
 from flask import Response
 
-from gateway.domain.pages import Page, Position
+from gateway.domain.pages import MAX_SORT_US, Page, Position
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import rendering
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
 VERSION = 1
-MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
 
 
 def answer(

@@ -7,7 +7,7 @@ from psycopg.rows import class_row, kwargs_row, scalar_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.conversations import ConversationFilter, ConversationState, NewConversation, conversation_etag
-from gateway.domain.pages import Listed, Page, Position, page_of
+from gateway.domain.pages import TOP, Listed, Page, Position, page_of
 from gateway.domain.versions import Shown
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
@@ -80,8 +80,7 @@ def list_conversations(
     """
     values = asdict(chosen) | {
         "account_id": account_id,
-        "sort_us": after.sort_us if after else None,
-        "before_id": after.id if after else None,
+        **(after or TOP).bound,
         "fetch": limit + 1,
         "skip": skip,
         "at_most": COUNT_AT_MOST,

@@ -6,10 +6,9 @@ from psycopg.rows import class_row
 
 from gateway.database import Connection
 from gateway.domain.messages import SearchFilter
-from gateway.domain.pages import Listed, Page, Position, page_of
+from gateway.domain.pages import TOP, Listed, Page, Position, page_of
 from realtime_bridge.shared import sql
 
-NEWEST = 2**63 - 1
 WALK = 500  # messages looked at before the index is: some four milliseconds; a word in every 25th fills a page
 
 _SQL = sql.Queries(__file__)
@@ -29,7 +28,7 @@ def search_messages(
         "whole": whole,
         "beginning": beginning,
         "conversation_id": chosen.conversation_id,
-        "before_id": after.id if after else NEWEST,
+        "before_id": (after or TOP).id,
         "fetch": limit + 1,
         "walk": WALK,
     }

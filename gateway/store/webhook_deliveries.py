@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.pages import Listed, Page, Position, page_of
+from gateway.domain.pages import TOP, Listed, Page, Position, page_of
 from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Recovery
 from realtime_bridge.shared import sql
 
@@ -49,8 +49,7 @@ def list_sent(
     values = asdict(chosen) | {
         "account_id": account_id,
         "webhook_id": webhook_id,
-        "sort_us": after.sort_us if after else None,
-        "before_id": after.id if after else None,
+        **(after or TOP).bound,
         "fetch": limit + 1,
     }
     query = "list_deliveries" if isinstance(chosen, DeliveryFilter) else "list_attempts"

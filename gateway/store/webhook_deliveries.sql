@@ -25,11 +25,7 @@ where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
     and (%(type)s::text is null or d.type = %(type)s)
     and d.logged_at >= coalesce(%(since)s::timestamptz, '-infinity')
     and d.logged_at < coalesce(%(until)s::timestamptz, 'infinity')
-    and (d.logged_at, d.id) < (
-        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
-        coalesce(%(before_id)s::bigint, 9223372036854775807)
-    )
+    and (d.logged_at, d.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
 order by d.logged_at desc, d.id desc
 limit %(fetch)s
 
@@ -161,10 +157,6 @@ where w.id = %(webhook_id)s and w.account_id = %(account_id)s
     and (%(type)s::text is null or a.type = %(type)s)
     and a.started_at >= coalesce(%(since)s::timestamptz, '-infinity')
     and a.started_at < coalesce(%(until)s::timestamptz, 'infinity')
-    and (a.started_at, a.id) < (
-        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
-        coalesce(%(before_id)s::bigint, 9223372036854775807)
-    )
+    and (a.started_at, a.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
 order by a.started_at desc, a.id desc
 limit %(fetch)s
