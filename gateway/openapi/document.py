@@ -123,7 +123,7 @@ def _operation(route: Route, others: Iterable[Route], schemas: Mapping[type[Base
 
 def _path_parameters(route: Route) -> Iterator[Schema]:
     for converter, name in ARGUMENT.findall(route.path):
-        described = words.PARAMETERS.get(name, "")
+        described = words.PARAMETERS[name]
         yield {"name": name, "in": "path", "required": True, "description": described, "schema": PATHS[converter]}
 
 
@@ -136,10 +136,10 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
         shown |= kinds[0] if kinds else {}
         if field.get("default") is not None:
             shown["default"] = field["default"]
-        described = words.said(field) or words.PARAMETERS.get(name, "")
         shown.pop("description", None)
-        parameter = {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": shown}
-        yield parameter | ({"description": described} if described else {})
+        is_required = name in schema.get("required", [])
+        described = words.said(field)
+        yield {"name": name, "in": "query", "required": is_required, "schema": shown, "description": described}
 
 
 def _headers(route: Route) -> Iterator[Schema]:

@@ -26,7 +26,7 @@ MAX_LIMIT = 100
 
 
 class ParticipantBody(Body):
-    user_id: Uuid
+    user_id: Annotated[Uuid, Field(description="A user of the project, whom your account may name.")]
     role: Annotated[Role, Word] = Role.CLIENT
 
 
@@ -50,11 +50,11 @@ def _at_most_100(limit: int) -> int:
 
 
 class ListConversations(Query):
-    status: ConversationStatus | None = None
+    status: Annotated[ConversationStatus | None, Field(description="Only conversations of this status.")] = None
     priority: Annotated[Priority | None, Field(description="Only conversations of this priority.")] = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
-    channel: ChannelName | None = None
-    unread: Annotated[bool | None, YesOrNo] = None
+    channel: Annotated[ChannelName | None, Field(description="Only conversations of this channel.")] = None
+    unread: Annotated[bool | None, YesOrNo, Field(description="Only with unread messages, or only without.")] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
     limit: Annotated[
         int,

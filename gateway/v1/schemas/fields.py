@@ -132,6 +132,7 @@ Number = BeforeValidator(_digits)
 YesOrNo = BeforeValidator(_yes_or_no)
 Seq = BeforeValidator(_signed_digits)
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many to answer at most."), Number]
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100),

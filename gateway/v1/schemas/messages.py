@@ -21,6 +21,7 @@ from gateway.v1.schemas.fields import (
     Body,
     Content,
     Cursor,
+    Limit,
     MessageBody,
     Metadata,
     Number,
@@ -55,9 +56,10 @@ class SearchMessages(Query):
         Field(description="All of these words must occur, each as the beginning of one."),
     ]
     conversation_id: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None,
+        Field(alias="conversationId", description="Only messages of this conversation."),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
+    limit: Limit = 20
     cursor: Cursor | None = None
 
 
@@ -115,7 +117,7 @@ class ShowMessages(Query):
 
 class ListVersions(Query):
     after_version: Annotated[int, Field(ge=0, le=2**31 - 1, description="Newer ones."), Number] = 0
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50
 
 
 class ListMessages(ShowMessages):
@@ -123,4 +125,4 @@ class ListMessages(ShowMessages):
 
     before_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Older ones."), Seq] | None = None
     after_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Newer ones."), Seq] | None = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50

@@ -13,7 +13,7 @@ from gateway.domain.webhooks import (
     Recovery,
 )
 from gateway.shapes import catalogue
-from gateway.v1.schemas.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
+from gateway.v1.schemas.fields import Body, Changes, Cursor, Limit, Moment, Query, Whole
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 
@@ -79,6 +79,9 @@ _SECRET_FORM = (
     f"^whsec_(({_DIGIT}{{4}}){{8,21}}|({_DIGIT}{{4}}){{8,20}}{_DIGIT}{{3}}=|({_DIGIT}{{4}}){{8,21}}{_DIGIT}{{2}}==)$"
 )
 Type = Annotated[str, AfterValidator(_type), Field(json_schema_extra={"enum": list(catalogue.BY_TYPE)})]
+OfType = Annotated[Type, Field(description="Only of this type of event.")]
+Since = Annotated[Moment, Field(description="Not older than this moment.")]
+Until = Annotated[Moment, Field(description="Older than this moment.")]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"enum": list(catalogue.PATTERNS)})]
 Patterns = Annotated[
     list[Pattern],
@@ -109,7 +112,7 @@ Compatibility = Annotated[bool, Field(description="Adds `X-Signature: sha256=…
 class WebhookFields(Body):
     url: Url
     event_types: Patterns = Field(default_factory=lambda: ["*"])
-    description: Description | None = None
+    description: Annotated[Description | None, Field(description="A note of your own.")] = None
     headers: Headers = Field(default_factory=dict)
     max_in_flight: InFlight = 10
     max_per_second: PerSecond | None = None
@@ -159,24 +162,24 @@ class Recover(Body):
 
 
 class ListDeliveries(Query):
-    state: DeliveryState | None = None
-    type: Type | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    state: Annotated[DeliveryState | None, Field(description="Only deliveries that stand so.")] = None
+    type: OfType | None = None
+    since: Since | None = None
+    until: Until | None = None
+    limit: Limit = 50
     cursor: Cursor | None = None
 
 
 class FilterAttempts(Query):
-    outcome: Outcome | None = None
-    type: Type | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    outcome: Annotated[Outcome | None, Field(description="Only attempts that ended so.")] = None
+    type: OfType | None = None
+    since: Since | None = None
+    until: Until | None = None
 
     def to_domain(self) -> AttemptFilter:
         return self.into(AttemptFilter, outcome=self.outcome.value if self.outcome else None)
 
 
 class ListAttempts(FilterAttempts):
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50
     cursor: Cursor | None = None
