@@ -125,7 +125,6 @@ def create_app(settings: Settings) -> Flask:
         gate.install(app)
 
     problems.register(app)
-    file_store = settings.storage.open()
     made = (
         settings,
         database,
@@ -134,7 +133,7 @@ def create_app(settings: Settings) -> Flask:
         transfers,
         turnstile,
         rate_limit,
-        file_store,
+        settings.files,
         Documents(ROUTES),
         Readiness(database, lambda: rate_limit.storage, turnstile.is_full),
         Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc),
@@ -144,8 +143,8 @@ def create_app(settings: Settings) -> Flask:
         Keys(database, settings),
         Lookups(),
     )
-    routes = ROUTES + (files.ROUTES if isinstance(file_store, DirectoryStore) else ())
-    given = {type(one): one for one in made} | {FileStore | None: file_store}
+    routes = ROUTES + (files.ROUTES if isinstance(settings.files, DirectoryStore) else ())
+    given = {type(one): one for one in made} | {FileStore | None: settings.files}
     register(app, routes, given, Idempotency(database))
     app.extensions[NAME] = Runtime(
         database=database,

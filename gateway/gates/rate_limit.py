@@ -79,7 +79,7 @@ class RateLimitGate:
                 raise TooManyFailedKeys(detail, headers={"Retry-After": str(window.wait_s)})
 
     def _buckets(self) -> str:
-        """Name what this request counts in, in the order in which it is asked."""
+        """Note what this request counts in, in the order in which it is asked; return a key for flask-limiter."""
         key: ApiKey = g.api_key
         route, limits, account = current(), self._limits, str(g.api_key.account_id)
         counts_as = route.limit if route is not None else None
@@ -93,7 +93,8 @@ class RateLimitGate:
         ]
         if counts_as is Limit.NEW_KEYS:
             buckets.append(Bucket(Limit.NEW_KEYS, account, limits.new_keys_per_hour, HOUR_S))
-        return "\n".join(map(str, buckets))
+        g.limit_buckets = buckets
+        return REQUESTS
 
     def _sends(self, key: ApiKey) -> list[Bucket]:
         """Return the key's, and the account's: at least what its strongest key may, which somebody above gave it."""

@@ -41,8 +41,7 @@ def create_session(
     `eventId`, so a failure of either side is not noticed. When `rollout.changed` arrives, ask again. A user whom the
     project has taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.
     """
-    sides, user_id, named = settings.sides, body.user_id, body.conversation_ids
-    session = service.create_session(database, choices, sides, account_id, user_id, named)
+    session = service.create_session(database, choices, settings, account_id, body.user_id, body.conversation_ids)
     # The answer holds a token: no cache on the way may keep it.
     return rendering.one(_shown(session), {"Cache-Control": "no-store"})
 

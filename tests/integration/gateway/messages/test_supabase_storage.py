@@ -15,7 +15,6 @@ from gateway.errors import ServiceUnavailable
 from gateway.process.runtime import running
 from gateway.settings import Settings
 from gateway.storage.base import REJECTED
-from gateway.storage.settings import StorageKind, StorageSettings
 from gateway.storage.supabase import SupabaseStore
 from tests.integration.gateway.conftest import Account, data, problem
 from tests.servers.storage_server import StorageServer, serve_storage
@@ -75,8 +74,8 @@ def test_a_store_that_refuses_or_is_gone_is_503(storage: StorageServer) -> None:
 @pytest.fixture
 def depositor(settings: Settings, storage: StorageServer, account: Account) -> Iterator[Account]:
     """The same account, on an app whose files lie in Supabase Storage."""
-    kept = StorageSettings(kind=StorageKind.SUPABASE, supabase_url=storage.url, supabase_secret_key=storage.secret_key)
-    with running(create_app(replace(settings, storage=kept))) as app:
+    kept = SupabaseStore(storage.url, storage.secret_key, "chat-attachments")
+    with running(create_app(replace(settings, files=kept))) as app:
         yield Account(id=account.id, key=account.key, client=app.test_client())
 
 
