@@ -1,21 +1,23 @@
 """The Flask app: everything is made and joined here, and nowhere else. Connects to nothing yet."""
 
+from operator import methodcaller
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.database import Database
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body import BodyGate, BodySizeGate
-from gateway.gates.compression import CompressionGate
-from gateway.gates.conditional import ConditionalGate
+from gateway.gates.compression import compress
+from gateway.gates.conditional import tag
 from gateway.gates.cors import CorsGate
-from gateway.gates.deprecation import DeprecationGate
+from gateway.gates.deprecation import announce
 from gateway.gates.forwarded import ForwardedGate
-from gateway.gates.json_text import JsonTextGate
+from gateway.gates.json_text import end_line
 from gateway.gates.own_port import OwnPortGate
 from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
-from gateway.gates.scope import ScopeGate
+from gateway.gates.scope import check_scope
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import problems
 from gateway.http.idempotency import Idempotency
@@ -106,23 +108,23 @@ def create_app(settings: Settings) -> Flask:
     rate_limit = RateLimitGate(settings, on_failure=metrics.limits_not_applied.inc)
 
     # The gates, in the order in which a request meets them. The last one, validation, stands before the views.
-    for gate in (
-        RequestIdGate(metrics),
-        OwnPortGate(settings.metrics_port),
-        ForwardedGate(settings.trusted_proxies, metrics),
-        CorsGate(settings.cors_origins),
-        CompressionGate(),
-        ConditionalGate(),
-        DeprecationGate(),
-        ApiKeyGate(database, cache, rate_limit, metrics),
-        turnstile,
-        rate_limit,
-        ScopeGate(),
-        BodySizeGate(settings.max_body_bytes),
-        BodyGate(turnstile, transfers),
-        JsonTextGate(),
+    for install in (
+        RequestIdGate(metrics).install,
+        OwnPortGate(settings.metrics_port).install,
+        ForwardedGate(settings.trusted_proxies, metrics).install,
+        CorsGate(settings.cors_origins).install,
+        methodcaller("after_request", compress),
+        methodcaller("after_request", tag),
+        methodcaller("after_request", announce),
+        ApiKeyGate(database, cache, rate_limit, metrics).install,
+        turnstile.install,
+        rate_limit.install,
+        methodcaller("before_request", check_scope),
+        BodySizeGate(settings.max_body_bytes).install,
+        BodyGate(turnstile, transfers).install,
+        methodcaller("after_request", end_line),
     ):
-        gate.install(app)
+        install(app)
 
     problems.register(app)
     made = (

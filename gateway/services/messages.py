@@ -87,7 +87,7 @@ def _first_answer(connection: Connection, account_id: UUID, conversation_id: int
         detail = "Use a new clientMessageId for a new message; resend the old one unchanged."
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
         raise ClientMessageIdReused(detail, errors=[fault])
-    return Appended(id=first.id, representation=first.representation, replayed=True)
+    return replace(first, replayed=True)
 
 
 @contextmanager

@@ -22,9 +22,7 @@ _SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstAnswer:
-    id: int
-    representation: str
+class FirstAnswer(Appended):
     same: bool  # whether the repeated request says what the first one said
 
 
