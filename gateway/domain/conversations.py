@@ -81,10 +81,6 @@ class Participant:
     role: str
     representation: str
 
-    @property
-    def is_owner(self) -> bool:
-        return self.role == "owner"
-
 
 def conversation_etag(conversation_id: int, last_seq: int) -> str:
     """Every change of a conversation takes a number, so the number names its state."""

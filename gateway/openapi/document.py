@@ -1,6 +1,5 @@
 """OpenAPI 3.1 document, made from routes, events and models that validate. Pure."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -65,7 +64,7 @@ def build(routes: Iterable[Route]) -> Schema:
             },
             "headers": HEADERS | {"Location": LOCATION},
             "responses": {code: _problem_answer([code], schemas) for code in ANYWHERE.values()},
-            "schemas": _described(definitions | event_components()),
+            "schemas": words.described(definitions | event_components()),
         },
     }
 
@@ -83,14 +82,6 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], Schema], Sc
     schemas = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
     names = {schemas[query]["$ref"].rpartition("/")[2] for query in queries}  # what they hold is in `parameters`
     return schemas, {name: _untitled(schema) for name, schema in definitions["$defs"].items() if name not in names}
-
-
-def _described(components: Schema) -> Schema:
-    """A copy in which every property says what it is; the originals belong to others."""
-    components = copy.deepcopy(components)
-    for name, schema in components.items():
-        words.describe(name, schema)
-    return components
 
 
 def _untitled(schema: Schema) -> Schema:

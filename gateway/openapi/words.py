@@ -4,6 +4,7 @@ A field's words are looked up under its model first, then under its family, then
 a property of the document that none of them describes.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -85,18 +86,21 @@ PARAMETERS: Words = {
 }
 
 
-def describe(name: str, schema: dict[str, Any]) -> None:
-    """Give every property of a component, and of the objects inside it, the words that it lacks.
+def described(components: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy in which every property, also of the objects inside, has the words that it lacks.
 
     What it is when it is left out becomes words, too: generators of clients take what has a `default` for required.
     """
-    words = ANYWHERE | (EVENT if name.endswith("Event") else {}) | MODELS.get(name, {})
-    for field, kind in _properties(schema):
-        if not said(kind) and field in words:
-            kind["description"] = words[field]
-        if (default := kind.pop("default", None)) is not None:
-            shown = default if isinstance(default, str) else json.dumps(default)
-            kind["description"] = f"{said(kind)} Left out: `{shown}`."
+    components = copy.deepcopy(components)
+    for name, schema in components.items():
+        words = ANYWHERE | (EVENT if name.endswith("Event") else {}) | MODELS.get(name, {})
+        for field, kind in _properties(schema):
+            if not said(kind) and field in words:
+                kind["description"] = words[field]
+            if (default := kind.pop("default", None)) is not None:
+                shown = default if isinstance(default, str) else json.dumps(default)
+                kind["description"] = f"{said(kind)} Left out: `{shown}`."
+    return components
 
 
 def said(schema: Mapping[str, Any]) -> str:

@@ -45,7 +45,8 @@ def _look(database: Database, files: FileStore, account_id: UUID, known: Attachm
     stored = files.find(known.storage_key, HEAD_BYTES)
     if stored is None:
         raise AttachmentNotUploaded("Upload the file first, then confirm it.")
-    fits = stored.size_bytes == known.size_bytes and check_bytes(known.content_type, stored.head)
+    size_bytes, head = stored
+    fits = size_bytes == known.size_bytes and check_bytes(known.content_type, head)
     if not fits:
         files.reject(known.storage_key, known.content_type)
     with database.connection() as connection:

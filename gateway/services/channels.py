@@ -11,7 +11,7 @@ from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed, there
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.wuzapi.channels import hmac_context, normalise, token_context
+from realtime_bridge.wuzapi.channels import hmac_context, token_context
 
 NO_SUCH = "There is no such channel."
 MAX_CHANNELS = 50  # an account: each is a server that may answer slowly, and a hook that anybody may call
@@ -73,8 +73,3 @@ class Channels:
         if self._secrets is None:
             raise NotConfigured("Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it.")
         return self._secrets.seal(secret.encode(), context)
-
-
-def spelled(base_url: str) -> str:
-    """Return the one spelling of a server's URL; what cannot be one stays as it is, and is on no list."""
-    return normalise(base_url) or base_url

@@ -50,7 +50,7 @@ def remove_participant(database: Database, account_id: UUID, conversation_id: in
     """Let a user take part no longer and append `conversation.updated`, which that user is not sent any more."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
-        if _find(connection, conversation_id, user_id).is_owner:
+        if _find(connection, conversation_id, user_id).role == "owner":
             raise OwnerStays("Leave the owner in; the conversation is the owner's.")
         participants.remove_participant(connection, conversation_id, user_id)
         return _append(connection, conversation_id, known)

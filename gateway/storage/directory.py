@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
-from gateway.storage.base import REJECTED, UPLOAD_TTL_S, StoredFile, Upload
+from gateway.storage.base import REJECTED, UPLOAD_TTL_S, Upload
 
 PATH = "/files"
 KEY_FILE = ".signing-key"
@@ -50,11 +50,10 @@ class DirectoryStore:
     def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:
         return self._signed("get", key, content_type, ttl_s, file_name=file_name)
 
-    def find(self, key: str, head_bytes: int) -> StoredFile | None:
+    def find(self, key: str, head_bytes: int) -> tuple[int, bytes] | None:
         try:
             with self.path(key).open("rb") as file:
-                head = file.read(head_bytes)
-                return StoredFile(size_bytes=os.fstat(file.fileno()).st_size, head=head)
+                return os.fstat(file.fileno()).st_size, file.read(head_bytes)
         except FileNotFoundError:
             return None
 

@@ -85,20 +85,12 @@ def _conversation_of(connection: Connection, channel: Channel, inbound: Inbound)
         if found is None:
             found = store.find_named_conversation(connection, channel, inbound.jids)
         if found is None:
-            found, _ = conversations.append_conversation(
-                connection, channel.account_id, uuid4(), _new(channel, inbound)
-            )
+            is_group = inbound.jids[0].endswith(GROUP)  # its name is not the sender's
+            name = None if is_group else inbound.name
+            new = NewConversation(contact_jid=inbound.jids[0], contact_name=name, channel=channel.name)
+            found, _ = conversations.append_conversation(connection, channel.account_id, uuid4(), new)
         store.link_contacts(connection, channel.id, found, inbound.jids)
         return found
-
-
-def _new(channel: Channel, inbound: Inbound) -> NewConversation:
-    is_group = inbound.jids[0].endswith(GROUP)  # its name is not the sender's
-    return NewConversation(
-        contact_jid=inbound.jids[0],
-        contact_name=None if is_group else inbound.name,
-        channel=channel.name,
-    )
 
 
 def _rewrite(database: Database, connection: Connection, channel: Channel, rewritten: Rewritten) -> Result:

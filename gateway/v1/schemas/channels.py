@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from gateway.services.channels import spelled
 from gateway.v1.schemas.fields import Body, Changes, ChannelName, Text128, Text255
+from realtime_bridge.wuzapi.channels import normalise
 
 
 def _not_api(name: str) -> str:
@@ -15,7 +15,8 @@ def _not_api(name: str) -> str:
     return name
 
 
-BaseUrl = Annotated[Text255, AfterValidator(spelled)]
+# In its one spelling; what has none stays as it is, and is on no list.
+BaseUrl = Annotated[Text255, AfterValidator(lambda url: normalise(url) or url)]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]  # it travels in an HTTP header
 HmacKey = Annotated[str, StringConstraints(min_length=32, max_length=255)]  # 32 is WUZAPI's own minimum
 
