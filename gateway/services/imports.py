@@ -81,9 +81,10 @@ def _sort_out(
             results.append(Imported(index=item.index, status="duplicate", id=taken.get(name)))
         elif item.reply_to_id is not None and item.reply_to_id not in targets:
             detail = "Send the id of a message of this conversation."
-            results.append(_invalid(item, FieldError(pointer="/replyToId", code="unknown_message", detail=detail)))
+            fault = FieldError(pointer="/replyToId", code="unknown_message", detail=detail)
+            results.append(invalid(item.index, fault))
         elif place in oversized:
-            results.append(_invalid(item, OVERSIZED))
+            results.append(invalid(item.index, OVERSIZED))
         else:
             accepted.append(item)
             if name is not None:
@@ -91,8 +92,8 @@ def _sort_out(
     return results, accepted
 
 
-def _invalid(item: ImportedMessage, fault: FieldError) -> Imported:
-    return Imported(index=item.index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
+def invalid(index: int, fault: FieldError) -> Imported:
+    return Imported(index=index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
 
 
 def _after(known: ConversationState, ordered: Sequence[ImportedMessage]) -> ConversationState:

@@ -80,10 +80,7 @@ def _check(messages: list[dict[str, Any]]) -> tuple[list[ImportedMessage], list[
         try:
             items.append(ImportMessage.model_validate(message).to_domain(index))
         except ValidationError as error:
-            fault = body_errors(error)[0]
-            faults.append(
-                Imported(index=index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
-            )
+            faults.append(service.invalid(index, body_errors(error)[0]))
     return items, faults
 
 

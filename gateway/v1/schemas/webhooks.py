@@ -7,11 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.webhooks import (
-    AttemptFilter,
-    DeliveryState,
-    Recovery,
-)
+from gateway.domain.webhooks import AttemptFilter, DeliveryState, Recovery
 from gateway.shapes import catalogue
 from gateway.v1.schemas.fields import Body, Changes, Cursor, Limit, Moment, Query, Whole
 from realtime_bridge.webhooks.contract import signing
