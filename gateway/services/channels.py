@@ -43,11 +43,11 @@ class Channels:
 
     def get_channel(self, account_id: UUID, channel_id: UUID) -> Channel:
         with self._database.connection() as connection:
-            return there(store.find(connection, account_id, channel_id), NO_SUCH)
+            return there(next(iter(store.list_some(connection, account_id, channel_id)), None), NO_SUCH)
 
     def list_channels(self, account_id: UUID) -> list[Channel]:
         with self._database.connection() as connection:
-            return store.list_all(connection, account_id)
+            return store.list_some(connection, account_id)
 
     def change_channel(self, account_id: UUID, channel_id: UUID, change: ChannelChange) -> Channel:
         """Change what is given; a changed channel is tried again at once."""

@@ -33,7 +33,6 @@ class Keys:
         new = self._granted(caller, new)
         text = key_text.mint(self._settings.env)
         with self._database.connection() as connection, connection.transaction():
-            store.lock_account(connection, caller.account_id)
             ends = _ends(_lock_caller(connection, caller), new.expires_at)
             if store.count_active(connection, caller.account_id) >= MAX_ACTIVE:
                 raise TooManyKeys(f"Revoke a key first; an account has at most {MAX_ACTIVE} that work.")
@@ -64,7 +63,6 @@ class Keys:
         It lives as long as the old one was to live, but no longer than the calling key: a key does not renew itself.
         """
         with self._database.connection() as connection, connection.transaction():
-            store.lock_account(connection, caller.account_id)
             asking = _lock_caller(connection, caller)
             old = there(store.lock(connection, caller.account_id, key_id), NO_SUCH)
             now = datetime.now(UTC)
@@ -102,7 +100,8 @@ def _works(key: ApiKey, now: datetime) -> bool:
 
 
 def _lock_caller(connection: Connection, caller: ApiKey) -> ApiKey:
-    """Return the calling key as it is now. Who is on the way out makes no successors of its own."""
+    """Return the calling key as it is now, alone in its account. Who is on the way out makes no successors."""
+    store.lock_account(connection, caller.account_id)
     asking = store.lock(connection, caller.account_id, caller.id)
     if asking is None or not _works(asking, datetime.now(UTC)):
         raise KeyNotActive("Use another key; the calling one is being replaced, or works no longer.")

@@ -68,13 +68,7 @@ def create_session(
     with database.connection() as connection, connection.transaction():
         if user_id == CANARY_ID or not store.is_member(connection, account_id, user_id):
             raise NotFound(NO_SUCH_USER)
-        places = store.list_conversations(
-            connection,
-            account_id,
-            user_id,
-            conversation_ids,
-            LATEST if conversation_ids is None else len(conversation_ids),
-        )
+        places = store.list_conversations(connection, account_id, user_id, conversation_ids, LATEST)
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
         store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)

@@ -26,12 +26,9 @@ def insert(
     return _SQL.get_row(connection, "insert", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
-def find(connection: Connection, account_id: UUID, channel_id: UUID) -> Channel | None:
-    return _SQL.find_row(connection, "list_some", class_row(Channel), account_id=account_id, id=channel_id)
-
-
-def list_all(connection: Connection, account_id: UUID) -> list[Channel]:
-    return _SQL.list_rows(connection, "list_some", class_row(Channel), account_id=account_id, id=None)
+def list_some(connection: Connection, account_id: UUID, channel_id: UUID | None = None) -> list[Channel]:
+    """Return all of the account's, or the one that is named, if there is."""
+    return _SQL.list_rows(connection, "list_some", class_row(Channel), account_id=account_id, id=channel_id)
 
 
 def update(
