@@ -1,5 +1,6 @@
 """Deliveries and attempts of one account's webhooks: look, send again, recover. One transaction each."""
 
+import json
 from uuid import UUID
 
 from gateway.database import Connection, Database
@@ -62,7 +63,8 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
     """
     with database.connection() as connection, connection.transaction():
         lock_enabled(connection, account_id, webhook_id)
-        state = there(store.find_state(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
+        shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
+        state = json.loads(shown)["state"]
         if state == "delivered":
             raise AlreadyDelivered("Ask for its replay to have it sent once more.")
         if state == "failed":

@@ -70,11 +70,6 @@ def end_rest(connection: Connection, webhook_id: int) -> None:
     _SQL.run(connection, "end_rest", webhook_id=webhook_id)
 
 
-def find_state(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
-    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
-    return _SQL.find_value(connection, "find_state", **values)
-
-
 def bring_one_forward(
     connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int, *, limit: int
 ) -> None:

@@ -30,6 +30,7 @@ order by d.logged_at desc, d.id desc
 limit %(fetch)s
 
 -- name: find_delivery
+-- Never locked: who writes results has locked the row and waits for the queue, which a caller may have.
 select (crossfade.webhook_delivery_shown(d) || jsonb_build_object('attemptLog', (
     select coalesce(jsonb_agg(crossfade.webhook_attempt_shown(a) order by a.number, a.id), '[]')
     from (
@@ -106,11 +107,6 @@ select count(*) from inserted
 -- name: end_rest
 -- Its owner says that it is well: what waited for the end of a rest waits no longer.
 update webhook_queues set not_before = '-infinity' where webhook_id = %(webhook_id)s
-
--- name: find_state
--- Not locked: who writes results has locked the row and waits for the queue, which the caller has.
-select state from webhook_deliveries
-where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(account_id)s
 
 -- name: bring_one_forward
 -- In its lane, with the attempts it has had. Of a FIFO endpoint what is older in its conversation, too, oldest first: the
