@@ -1,23 +1,23 @@
 """The Flask app: everything is made and joined here, and nowhere else. Connects to nothing yet."""
 
+from operator import methodcaller
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.database import Database
 from gateway.gates.api_key import ApiKeyGate
 from gateway.gates.body import BodyGate, BodySizeGate
-from gateway.gates.compression import CompressionGate
-from gateway.gates.conditional import ConditionalGate
+from gateway.gates.compression import compress
+from gateway.gates.conditional import tag
 from gateway.gates.cors import CorsGate
-from gateway.gates.deprecation import DeprecationGate
-from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.deprecation import announce
 from gateway.gates.forwarded import ForwardedGate
-from gateway.gates.json_text import JsonTextGate
-from gateway.gates.links import LinkGate
+from gateway.gates.json_text import end_line
 from gateway.gates.own_port import OwnPortGate
-from gateway.gates.rate_limit import Limits, RateLimitGate
+from gateway.gates.rate_limit import RateLimitGate
 from gateway.gates.request_id import RequestIdGate
-from gateway.gates.scope import ScopeGate
+from gateway.gates.scope import check_scope
 from gateway.gates.turnstile import TurnstileGate
 from gateway.http import problems
 from gateway.http.idempotency import Idempotency
@@ -105,41 +105,28 @@ def create_app(settings: Settings) -> Flask:
         turnstile=turnstile,
         gauge=metrics.waiting_consumers,
     )
-    rate_limit = RateLimitGate(
-        settings.redis_url,
-        limits=Limits(
-            requests_per_min=settings.rate_limit_per_min,
-            sends_per_min=settings.send_limit_per_min,
-            account_requests_per_min=settings.account_rate_limit_per_min,
-            account_sends_per_min=settings.account_send_limit_per_min,
-            new_keys_per_hour=settings.new_keys_per_hour,
-        ),
-        on_failure=metrics.limits_not_applied.inc,
-    )
-    failed = FailedKeys(lambda: rate_limit.storage, per_min=settings.failed_auth_per_min)
+    rate_limit = RateLimitGate(settings, on_failure=metrics.limits_not_applied.inc)
 
     # The gates, in the order in which a request meets them. The last one, validation, stands before the views.
-    for gate in (
-        RequestIdGate(metrics),
-        OwnPortGate(settings.metrics_port),
-        ForwardedGate(settings.trusted_proxies, metrics),
-        CorsGate(settings.cors_origins),
-        CompressionGate(),
-        ConditionalGate(),
-        LinkGate(),
-        DeprecationGate(),
-        ApiKeyGate(database, cache, failed, metrics),
-        turnstile,
-        rate_limit,
-        ScopeGate(),
-        BodySizeGate(settings.max_body_bytes),
-        BodyGate(turnstile, transfers),
-        JsonTextGate(),
+    for install in (
+        RequestIdGate(metrics).install,
+        OwnPortGate(settings.metrics_port).install,
+        ForwardedGate(settings.trusted_proxies, metrics).install,
+        CorsGate(settings.cors_origins).install,
+        methodcaller("after_request", compress),
+        methodcaller("after_request", tag),
+        methodcaller("after_request", announce),
+        ApiKeyGate(database, cache, rate_limit, metrics).install,
+        turnstile.install,
+        rate_limit.install,
+        methodcaller("before_request", check_scope),
+        BodySizeGate(settings.max_body_bytes).install,
+        BodyGate(turnstile, transfers).install,
+        methodcaller("after_request", end_line),
     ):
-        gate.install(app)
+        install(app)
 
     problems.register(app)
-    file_store = settings.storage.open()
     made = (
         settings,
         database,
@@ -148,23 +135,18 @@ def create_app(settings: Settings) -> Flask:
         transfers,
         turnstile,
         rate_limit,
-        file_store,
+        settings.files,
         Documents(ROUTES),
         Readiness(database, lambda: rate_limit.storage, turnstile.is_full),
         Ephemeral(database, lambda: rate_limit.storage.client, on_failure=metrics.limits_not_applied.inc),
         CatchUp(log, event_waiters),
         Channels(database, settings.secrets, settings.wuzapi_servers),
         Sealing(box=settings.secrets, urls=settings.webhook_urls),
-        Keys(
-            database,
-            env=settings.env,
-            requests_per_min=settings.rate_limit_per_min,
-            sends_per_min=settings.send_limit_per_min,
-        ),
+        Keys(database, settings),
         Lookups(),
     )
-    routes = ROUTES + (files.ROUTES if isinstance(file_store, DirectoryStore) else ())
-    given = {type(one): one for one in made} | {FileStore | None: file_store}
+    routes = ROUTES + (files.ROUTES if isinstance(settings.files, DirectoryStore) else ())
+    given = {type(one): one for one in made} | {FileStore | None: settings.files}
     register(app, routes, given, Idempotency(database))
     app.extensions[NAME] = Runtime(
         database=database,

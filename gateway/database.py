@@ -4,7 +4,7 @@ import contextlib
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -88,12 +88,9 @@ class Database:
     of the log for each place that names it, which took longer than reading it.
     """
 
-    def __init__(
-        self, url: str, *, pool_size: int, planned_once: bool = False, clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, url: str, *, pool_size: int, planned_once: bool = False) -> None:
         self._url = url
         self._planned_once = planned_once
-        self._clock = clock
         self._slots = threading.BoundedSemaphore(pool_size)
         self._idle: deque[Connection] = deque()
         self._down_until = 0.0
@@ -163,14 +160,14 @@ class Database:
                 if is_alive(connection):
                     return connection
                 connection.close()
-        if self._clock() < self._down_until:
+        if monotonic() < self._down_until:
             raise psycopg.OperationalError("the database refused a connection a moment ago")
         try:
             connection = connect(self._url, "crossfade-gateway")
             if self._planned_once:
                 connection.execute(PLANNED_ONCE)
         except psycopg.Error:
-            self._down_until = self._clock() + DOWN_S
+            self._down_until = monotonic() + DOWN_S
             raise
         return connection
 

@@ -5,7 +5,9 @@ Conflicts with what is stored have a module of their own: domain/conflicts.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Self, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +23,9 @@ class FieldError:
 class ProblemError(Exception):
     """`detail` says what the client can do about it; `fields` are members of the problem beyond RFC 9457's."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
+    status: int = 500
+    code: str = "internal_error"
+    title: str = "Internal error"
 
     def __init_subclass__(cls, *, status: int = 0, code: str = "", title: str = "") -> None:
         cls.status, cls.title = status or cls.status, title or cls.title
@@ -44,6 +46,13 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
         self.fields = dict(fields or {})
 
+    @classmethod
+    def of(cls, status: int, code: str, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Self:
+        """Return a failure that has no class, because others see it first."""
+        problem = cls(detail, headers=headers)
+        problem.status, problem.code, problem.title = status, code, title
+        return problem
+
 
 class BadRequest(ProblemError, status=400, code="bad_request", title="The request cannot be read"): ...
 
@@ -57,10 +66,8 @@ class ApiKeyConflict(BadRequest, code="api_key_conflict", title="Two different A
 class IdempotencyKeyInvalid(BadRequest, code="idempotency_key_invalid", title="The Idempotency-Key is not valid"): ...
 
 
-class Unauthorized(ProblemError):
+class Unauthorized(ProblemError, status=401):
     """Carries `WWW-Authenticate`, as RFC 9110 §11.6.1 asks of every 401."""
-
-    status = 401
 
     def __init__(self, detail: str) -> None:
         error = "" if self.code == "api_key_missing" else f', error="invalid_token", error_description="{self.title}"'
@@ -79,22 +86,15 @@ class ApiKeyExpired(Unauthorized, code="api_key_expired", title="The API key has
 class ApiKeyRevoked(Unauthorized, code="api_key_revoked", title="The API key was revoked"): ...
 
 
-class SignatureInvalid(Unauthorized):
+class SignatureInvalid(Unauthorized, code="signature_invalid", title="The signature is missing or wrong"):
     """A webhook that nobody with the key has signed. There is no scheme of RFC 9110 for it, so its header names it."""
-
-    code = "signature_invalid"
-    title = "The signature is missing or wrong"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.headers = {"WWW-Authenticate": 'x-hmac-signature realm="crossfade"'}
 
 
-class ScopeMissing(ProblemError):
-    status = 403
-    code = "scope_missing"
-    title = "The API key may not do this"
-
+class ScopeMissing(ProblemError, status=403, code="scope_missing", title="The API key may not do this"):
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="crossfade", error="insufficient_scope", scope="{scope}"'
         super().__init__(f"Use a key with the scope {scope}.", headers={"WWW-Authenticate": challenge})
@@ -105,57 +105,49 @@ class ProviderAccountMismatch(
 ): ...
 
 
-class ScopeNotHeld(ProblemError):
+class ScopeNotHeld(ProblemError, status=403, code="scope_not_held", title="The API key may not hand this on"):
     """Nobody hands on what they do not have; otherwise `keys:manage` would be every scope."""
-
-    status = 403
-    code = "scope_not_held"
-    title = "The API key may not hand this on"
 
 
 class NotFound(ProblemError, status=404, code="not_found", title="Not found"): ...
 
 
+def there(found: T | None, no_such: str) -> T:
+    """Return what was found. Raises NotFound with these words."""
+    if found is None:
+        raise NotFound(no_such)
+    return found
+
+
 class Conflict(ProblemError, status=409, code="conflict", title="The request conflicts with what is stored"): ...
 
 
-class PreconditionFailed(ProblemError):
+class PreconditionFailed(ProblemError, status=412, code="precondition_failed", title="Somebody else changed it first"):
     """Carries the ETag to try again with, once the client has looked at what changed."""
-
-    status = 412
-    code = "precondition_failed"
-    title = "Somebody else changed it first"
 
     def __init__(self, etag: str) -> None:
         super().__init__("Get it again and repeat the change with its new ETag.", headers={"ETag": etag})
 
 
-class IdempotencyInFlight(Conflict):
-    code = "idempotency_in_flight"
-    title = "The first request with this Idempotency-Key is not finished"
-
+class IdempotencyInFlight(
+    Conflict, code="idempotency_in_flight", title="The first request with this Idempotency-Key is not finished"
+):
     def __init__(self) -> None:
         super().__init__("Wait, then send the same request again.", headers={"Retry-After": "1"})
 
 
-class CursorExpired(ProblemError):
+class CursorExpired(
+    ProblemError, status=410, code="cursor_expired", title="The events after this cursor are no longer kept"
+):
     """Carries the oldest cursor that works, as a field of the problem: some events in between are gone."""
-
-    status = 410
-    code = "cursor_expired"
-    title = "The events after this cursor are no longer kept"
 
     def __init__(self, oldest_cursor: str) -> None:
         detail = "Fetch the state anew, then go on from oldestCursor, or from after=latest taken before fetching."
         super().__init__(detail, fields={"oldestCursor": oldest_cursor})
 
 
-class RequestTimeout(ProblemError):
+class RequestTimeout(ProblemError, status=408, code="request_timeout", title="The request took too long to arrive"):
     """RFC 9110 §15.5.9; the server closes the connection, because the body's rest may still come."""
-
-    status = 408
-    code = "request_timeout"
-    title = "The request took too long to arrive"
 
     def __init__(self) -> None:
         super().__init__("Send it faster, or in smaller parts.")
@@ -172,10 +164,7 @@ class UnsupportedMediaType(
 class Unprocessable(ProblemError, status=422, code="unprocessable", title="The request is not acceptable"): ...
 
 
-class ValidationFailed(Unprocessable):
-    code = "validation_failed"
-    title = "The request has invalid fields"
-
+class ValidationFailed(Unprocessable, code="validation_failed", title="The request has invalid fields"):
     def __init__(self, *errors: FieldError) -> None:
         places = ", ".join(dict.fromkeys(e.pointer or e.parameter or "the body" for e in errors))
         super().__init__(f"Correct {places}.", errors=errors)
@@ -189,12 +178,8 @@ class ClientMessageIdReused(
 class AttachmentRejected(Unprocessable, code="attachment_rejected", title="The file is not what was announced"): ...
 
 
-class PreconditionRequired(ProblemError):
+class PreconditionRequired(ProblemError, status=428, code="precondition_required", title="If-Match is missing"):
     """RFC 6585 §3: without it the second of two editors would undo the first without knowing."""
-
-    status = 428
-    code = "precondition_required"
-    title = "If-Match is missing"
 
     def __init__(self) -> None:
         super().__init__("Send If-Match with the ETag of the version you have seen, or * for whichever it is.")
@@ -217,10 +202,7 @@ class NotConfigured(ProblemError, status=501, code="not_configured", title="Not 
 class Unavailable(ProblemError, status=503): ...
 
 
-class ServiceUnavailable(Unavailable):
-    code = "service_unavailable"
-    title = "Temporarily unavailable"
-
+class ServiceUnavailable(Unavailable, code="service_unavailable", title="Temporarily unavailable"):
     def __init__(self, detail: str = "Try again; resend a message with its clientMessageId.") -> None:
         super().__init__(detail, headers={"Retry-After": "1"})
 

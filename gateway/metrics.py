@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -23,9 +24,8 @@ class Metrics:
         self._rendering = threading.Lock()
         self._rendered, self._rendered_at = b"", float("-inf")
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "chat_api_request_count", "Requests answered.", ["method", "route", "status"], registry=self._registry
-        )
+        counter = partial(Counter, registry=self._registry)
+        self.requests = counter("chat_api_request_count", "Requests answered.", ["method", "route", "status"])
         self.seconds = Histogram(
             "chat_api_request_latency_seconds",
             "Time from the first gate to the answer.",
@@ -33,14 +33,10 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
-        self.key_lookups = Counter(
-            "chat_api_key_lookups", "Where a key's state came from.", ["source"], registry=self._registry
-        )
-        self.limits_not_applied = Counter(
-            "chat_api_limits_not_applied", "Limits waved through because Redis was away.", registry=self._registry
-        )
-        self.keys_not_checked = Counter(
-            "chat_api_keys_not_checked", "Requests refused because no key could be checked.", registry=self._registry
+        self.key_lookups = counter("chat_api_key_lookups", "Where a key's state came from.", ["source"])
+        self.limits_not_applied = counter("chat_api_limits_not_applied", "Limits waved through because Redis was away.")
+        self.keys_not_checked = counter(
+            "chat_api_keys_not_checked", "Requests refused because no key could be checked."
         )
         self.waiting_consumers = Gauge(
             "chat_api_waiting_consumers",
@@ -48,21 +44,12 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self.turned_away = Counter(
-            "chat_api_turned_away",
-            "Requests refused because too many waited, or for too long.",
-            registry=self._registry,
+        self.turned_away = counter("chat_api_turned_away", "Requests refused because too many waited, or for too long.")
+        self.untrusted_forwards = counter(
+            "chat_api_untrusted_forwards", "Requests with X-Forwarded-For while no proxy is trusted."
         )
-        self.untrusted_forwards = Counter(
-            "chat_api_untrusted_forwards",
-            "Requests with X-Forwarded-For while no proxy is trusted.",
-            registry=self._registry,
-        )
-        self.wuzapi_events = Counter(
-            "chat_api_wuzapi_events",
-            "Signed WUZAPI events, by what became of them.",
-            ["result"],
-            registry=self._registry,
+        self.wuzapi_events = counter(
+            "chat_api_wuzapi_events", "Signed WUZAPI events, by what became of them.", ["result"]
         )
 
     def render(self) -> bytes:

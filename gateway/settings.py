@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.domain.sessions import Sides
-from gateway.storage.settings import StorageKind, StorageSettings
+from gateway.storage.base import FileStore
+from gateway.storage.directory import DirectoryStore
+from gateway.storage.settings import file_store
 from realtime_bridge.shared import variables as shared
 from realtime_bridge.shared.environment import Environment, reading
 from realtime_bridge.shared.secrets import SecretBox
 from realtime_bridge.shared.signing_key import SigningKey
-from realtime_bridge.shared.tokens import TokenRules
+from realtime_bridge.shared.tokens import NO_RULES, TokenRules
 from realtime_bridge.shared.variables import Provider
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.wuzapi.channels import allowed_servers
@@ -46,13 +47,18 @@ class Settings:
     trusted_proxies: int = 0
     provider: Provider = Provider.DUAL
     flag_provider: str | None = None
-    sides: Sides = field(repr=False, default=Sides())
+    supabase_url: str | None = None
+    supabase_public_key: str | None = None
+    legacy_url: str | None = None  # where clients reach the legacy side, if they do not know
+    signing_key: SigningKey | None = field(default=None, repr=False)  # of the tokens of realtime sessions
+    token_rules: TokenRules = NO_RULES
+    session_ttl_s: int = 900
     secrets: SecretBox | None = field(default=None, repr=False)
     webhook_urls: UrlPolicy = field(default_factory=UrlPolicy)
     max_waiters: int = 512  # consumers in a long poll, per worker; each is a thread asleep, about 50 kB
     cors_origins: tuple[str, ...] = ()
     env: str = "live"
-    storage: StorageSettings = field(default_factory=StorageSettings)
+    files: FileStore | None = field(default=None, repr=False)
     wuzapi_servers: frozenset[str] = frozenset()
     listen_fds: Mapping[int, int] = field(default_factory=dict)
     log_level: str = "INFO"
@@ -70,13 +76,13 @@ class Settings:
         sends = _per_min(env, "CROSSFADE_SEND_LIMIT_PER_MIN", default=60)
         host = env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1")
         port = env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535)
-        storage = StorageSettings.from_env(env)
+        files = file_store(env)
         return cls(
             database_url=shared.database_url(env),
             redis_url=shared.redis_url(env),
             host=host,
             port=port,
-            public_url=_public_url(env, host, port, storage),
+            public_url=_public_url(env, host, port, files),
             metrics_host=shared.metrics_host(env),
             metrics_port=env.port("CROSSFADE_METRICS_PORT"),
             workers=env.integer("CROSSFADE_GATEWAY_WORKERS", default=2, minimum=1, maximum=64),
@@ -97,10 +103,15 @@ class Settings:
             trusted_proxies=env.integer("CROSSFADE_TRUSTED_PROXIES", default=0, minimum=0, maximum=10),
             provider=shared.provider(env),
             flag_provider=shared.flag_provider(env),
-            sides=_sides(env),
+            supabase_url=shared.supabase_url(env),
+            supabase_public_key=shared.supabase_public_key(env),
+            legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
+            signing_key=SigningKey.from_env(env),
+            token_rules=TokenRules.from_env(env),
+            session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
             secrets=SecretBox.from_env(env),
             webhook_urls=UrlPolicy.from_env(env),
-            storage=storage,
+            files=files,
             wuzapi_servers=allowed_servers(env),
             max_waiters=env.integer("CROSSFADE_MAX_WAITERS", default=512, minimum=0, maximum=4_096),
             cors_origins=shared.cors_origins(env),
@@ -115,25 +126,14 @@ def _per_min(env: Environment, name: str, *, default: int) -> int:
     return env.integer(name, default=min(default, MAX_PER_MIN), minimum=1, maximum=MAX_PER_MIN)
 
 
-def _public_url(env: Environment, host: str, port: int, storage: StorageSettings) -> str:
+def _public_url(env: Environment, host: str, port: int, files: FileStore | None) -> str:
     """Return what stands before the paths that clients are sent to; the loopback's own address needs no telling."""
     name = "CROSSFADE_PUBLIC_URL"
     if env.optional(name) is None:
-        if storage.kind is StorageKind.DIRECTORY and host not in LOOPBACK:
+        if isinstance(files, DirectoryStore) and host not in LOOPBACK:
             env.wrong(f"Set {name}, as in https://chat.example.com: uploads go there.", None)
         return f"http://{host}:{port}"
     url = env.text(name).rstrip("/")
     if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
         return env.wrong(f"{name} must be a URL such as https://chat.example.com, without query or fragment.", url)
     return url
-
-
-def _sides(env: Environment) -> Sides:
-    return Sides(
-        supabase_url=shared.supabase_url(env),
-        supabase_public_key=shared.supabase_public_key(env),
-        legacy_url=env.optional("CROSSFADE_LEGACY_URL"),
-        signing_key=SigningKey.from_env(env),
-        token_rules=TokenRules.from_env(env),
-        session_ttl_s=env.integer("CROSSFADE_SESSION_TTL_S", default=900, minimum=60, maximum=86_400),
-    )

@@ -1,5 +1,6 @@
 """Files that may go with a message, by their bytes' type. Pure: no HTTP, no SQL, no storage."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,30 +97,23 @@ def check_bytes(content_type: str, head: bytes) -> bool:
     return content_type in _kinds(head)
 
 
-def _kinds(head: bytes) -> frozenset[str]:
-    for mark, kinds in _STARTS.items():
-        if head.startswith(mark):
-            return kinds
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return frozenset({"image/webp"})
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return frozenset({"audio/wav"})
-    if head[4:8] == b"ftyp":  # ISO 14496-12 §4.3: one container for sound and pictures
-        return frozenset({"audio/mp4"}) if head[8:11] == b"M4A" else frozenset({"audio/mp4", "video/mp4"})
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2:  # noqa: PLR2004 an MPEG frame's sync, layer III
-        return frozenset({"audio/mpeg"})
-    return frozenset()
+def _kinds(head: bytes) -> tuple[str, ...]:
+    return next((kinds for form, kinds in _FORMS.items() if re.match(form, head, re.DOTALL)), ())
 
 
-_STARTS = {
-    b"\xff\xd8\xff": frozenset({"image/jpeg"}),
-    b"\x89PNG\r\n\x1a\n": frozenset({"image/png"}),
-    b"GIF87a": frozenset({"image/gif"}),
-    b"GIF89a": frozenset({"image/gif"}),
-    b"OggS": frozenset({"audio/ogg"}),
-    b"ID3": frozenset({"audio/mpeg"}),
-    b"\x1a\x45\xdf\xa3": frozenset({"video/webm"}),
-    b"%PDF-": frozenset({"application/pdf"}),
+_FORMS: Mapping[bytes, tuple[str, ...]] = {  # the first one that fits
+    rb"\xff\xd8\xff": ("image/jpeg",),
+    rb"\x89PNG\r\n\x1a\n": ("image/png",),
+    rb"GIF8[79]a": ("image/gif",),
+    rb"OggS": ("audio/ogg",),
+    rb"ID3": ("audio/mpeg",),
+    rb"\x1a\x45\xdf\xa3": ("video/webm",),
+    rb"%PDF-": ("application/pdf",),
+    rb"RIFF.{4}WEBP": ("image/webp",),
+    rb"RIFF.{4}WAVE": ("audio/wav",),
+    rb".{4}ftypM4A": ("audio/mp4",),
+    rb".{4}ftyp": ("audio/mp4", "video/mp4"),  # ISO 14496-12 §4.3: one container for sound and pictures
+    rb"\xff[\xe2\xe3\xea\xeb\xf2\xf3\xfa\xfb]": ("audio/mpeg",),  # an MPEG frame's sync, layer III
 }
 
 

@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from gateway.domain.pages import Page, Position
-
 
 class ConversationStatus(StrEnum):
     OPEN = "open"
@@ -59,20 +57,6 @@ class ConversationFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPage(Page):
-    last: Position | None
-
-
-class Unset(StrEnum):
-    """Stands for a field that a request left out, which is not the same as null."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationState:
     """A conversation under its row lock: what an update stores, whole. `last_seq` is taken by the statement itself."""
 
@@ -92,32 +76,10 @@ class ConversationState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationPatch:
-    contact_jid: str | Unset = UNSET
-    contact_name: str | Unset | None = UNSET
-    status: ConversationStatus | Unset = UNSET
-    priority: Priority | Unset = UNSET
-    snoozed_until: datetime | Unset | None = UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """Who is to answer. None takes the assignment away."""
-
-    agent_id: UUID | Unset | None = UNSET
-    bot_id: str | Unset | None = UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     user_id: UUID
     role: str
-    last_read_seq: int
     representation: str
-
-    @property
-    def is_owner(self) -> bool:
-        return self.role == "owner"
 
 
 def conversation_etag(conversation_id: int, last_seq: int) -> str:

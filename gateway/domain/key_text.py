@@ -14,7 +14,7 @@ SECRET_CHARS = 30  # 178 bits: a plain SHA-256 is enough, nothing to slow down
 CRC_CHARS = 6  # 62**6 > 2**32
 MAX_KEY_CHARS = 256  # bounds the work on garbage; lengths are otherwise not fixed, so that they may grow
 _ENV = re.compile(r"[a-z]{1,16}")
-_WORD = re.compile(r"[0-9A-Za-z]+")
+_FORM = re.compile(rf"{PREFIX}_(?P<env>[a-z]{{1,16}})_(?P<id>[0-9A-Za-z]+)_[0-9A-Za-z]{{{CRC_CHARS + 1},}}")
 
 
 class MalformedKeyError(ValueError):
@@ -50,14 +50,10 @@ def mint(env: str) -> KeyText:
 
 def parse(text: str) -> KeyText:
     """Take a key apart, refusing typos by its checksum. Raises MalformedKeyError."""
-    parts = text.split("_") if len(text) <= MAX_KEY_CHARS else []
-    if len(parts) != 4 or parts[0] != PREFIX or not _ENV.fullmatch(parts[1]):  # noqa: PLR2004 the four named above
+    form = _FORM.fullmatch(text) if len(text) <= MAX_KEY_CHARS else None
+    if form is None or checksum(text[:-CRC_CHARS]) != text[-CRC_CHARS:]:
         raise MalformedKeyError
-    if not _WORD.fullmatch(parts[2]) or not _WORD.fullmatch(parts[3]) or len(parts[3]) <= CRC_CHARS:
-        raise MalformedKeyError
-    if checksum(text[:-CRC_CHARS]) != text[-CRC_CHARS:]:
-        raise MalformedKeyError
-    return KeyText(env=parts[1], id=parts[2], text=text)
+    return KeyText(env=form["env"], id=form["id"], text=text)
 
 
 def checksum(text: str) -> str:

@@ -1,5 +1,6 @@
 """API keys and their scopes. Plain frozen values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -51,6 +52,9 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPage:
-    items: tuple[ApiKey, ...]
-    has_more: bool
+class NewKey:
+    name: str
+    scopes: Sequence[str]
+    rate_limit: int | None
+    send_rate_limit: int | None
+    expires_at: datetime | None

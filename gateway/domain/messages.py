@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.domain.conflicts import ProviderIdConflict, StatusConflict
-from gateway.domain.pages import Page, Position
 from realtime_bridge.event_log.append import NewMessage
 from realtime_bridge.event_log.event import EventType
 
@@ -56,38 +55,12 @@ class SearchFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPage:
-    """Newest first, and not counted: counting would find all that the page need not."""
-
-    items: tuple[str, ...]
-    has_more: bool
-    last: Position | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessagePage(Page):
-    """Ascending; `first_seq` and `last_seq` are its ends."""
-
-    first_seq: int | None
-    last_seq: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionPage:
-    """Oldest first; `last` is the version of the last one shown."""
-
-    items: tuple[str, ...]
-    has_more: bool
-    last: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
     """What a send answered: the message's JSON text, and whether an earlier send with the same id stored it."""
 
     id: int
     representation: str
-    replayed: bool
+    replayed: bool = False
 
 
 PREVIEW_CHARS = 100  # as crossfade.preview cuts
@@ -95,16 +68,13 @@ PREVIEW_CHARS = 100  # as crossfade.preview cuts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """A message under its conversation's lock. `is_unread` and `is_newest` say what the conversation shows of it."""
+    """A message under its conversation's lock."""
 
     id: int
-    seq: int
     version: int
     status: str
     provider_message_id: str | None
-    direction: str
     content: str
-    message_type: str
     metadata: dict[str, Any]
     attachments: list[dict[str, Any]]
     is_deleted: bool
@@ -113,21 +83,15 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """`metadata` is a JSON object's text, or left as it is."""
-
-    content: str
-    metadata: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
-    """What an edit or a deletion leaves of a message; without `metadata`, that stays."""
+class MessageChange:
+    """An edit, a deletion or a new status of a message; what is None stays."""
 
     event_type: EventType
-    content: str
-    metadata: str | None
-    attachments: str
+    status: MessageStatus | None = None
+    provider_message_id: str | None = None
+    content: str | None = None
+    metadata: str | None = None
+    attachments: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Self
+from typing import Any
 
 import redis
 import structlog
@@ -66,20 +66,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What is counted for whom, and how much of it a window takes. `str` of it and `read` are each other's inverse."""
+    """What is counted for whom, and how much of it a window takes."""
 
     name: str
     owner: str
     limit: int
     window_s: int
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.owner} {self.limit} {self.window_s}"
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        name, owner, limit, window_s = text.split(" ")
-        return cls(name, owner, int(limit), int(window_s))
 
     @property
     def key(self) -> str:
@@ -105,7 +97,7 @@ class Window:
 class LimitStorage(RedisStorage):
     """Counts exactly across workers. Without Redis every hit is granted, `on_failure` counts it, and nothing is known.
 
-    flask-limiter asks once a request: its key names all buckets of it, one a line.
+    flask-limiter asks once a request: `g.limit_buckets` are all buckets of it.
     """
 
     STORAGE_SCHEME = [f"{SCHEME_PREFIX}{scheme}" for scheme in ("redis", "rediss", "unix")]  # noqa: RUF012 as in limits
@@ -120,9 +112,8 @@ class LimitStorage(RedisStorage):
         self._take = self.storage.register_script(TAKE)
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:  # noqa: ARG002 limits' words
-        """Count a request in each bucket that its key names; what is learned stays in `windows()`."""
-        _, names, *_ = key.split("/")
-        g.limit_windows = self.take([Bucket.read(name) for name in names.splitlines()], amount)
+        """Count the request in each of its buckets; what is learned stays in `windows()`."""
+        g.limit_windows = self.take(g.limit_buckets, amount)
         return not any(window.is_full for window in g.limit_windows)
 
     def take(self, buckets: Sequence[Bucket], amount: int = 1, *, together: bool = False) -> list[Window]:

@@ -14,14 +14,5 @@ def threads(at_once: int, max_waiters: int) -> int:
 
     Made when needed; `at_once` requests work, the others sleep.
     """
-    return (
-        at_once
-        + QUEUED
-        + OPEN_AT_ONCE
-        + OPEN_QUEUED
-        + TRANSFERS_MIB
-        + UNPROVEN_MIB
-        + LOOKUPS_QUEUED
-        + max_waiters
-        + SPARE
-    )
+    in_line = QUEUED + OPEN_QUEUED + LOOKUPS_QUEUED + max_waiters
+    return at_once + OPEN_AT_ONCE + in_line + TRANSFERS_MIB + UNPROVEN_MIB + SPARE

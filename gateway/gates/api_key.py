@@ -4,7 +4,6 @@ Fails closed: when no key can be checked, the answer is 503 and nobody gets in.
 """
 
 import hmac
-from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import NoReturn
@@ -17,7 +16,7 @@ from gateway.domain import key_text
 from gateway.domain.key_text import KeyText, MalformedKeyError
 from gateway.domain.keys import ApiKey
 from gateway.fairness.places import LOOKUPS_QUEUED
-from gateway.gates.failed_keys import FailedKeys
+from gateway.gates.rate_limit import RateLimitGate
 from gateway.http.routes import Proof, current
 from gateway.keys.cache import KeyCache
 from gateway.metrics import Metrics
@@ -34,20 +33,11 @@ HINT = "Send a valid API key in X-API-Key or as Authorization: Bearer."
 class ApiKeyGate:
     """Sets `g.api_key`. A key this worker knows costs no database round trip."""
 
-    def __init__(
-        self,
-        database: Database,
-        cache: KeyCache,
-        failed: FailedKeys,
-        metrics: Metrics,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, database: Database, cache: KeyCache, limits: RateLimitGate, metrics: Metrics) -> None:
         self._database = database
         self._cache = cache
-        self._failed = failed
+        self._limits = limits
         self._metrics = metrics
-        self._now = now
         self._lookups = Queue(LOOKUPS_AT_ONCE, LOOKUPS_QUEUED)
 
     def install(self, app: Flask) -> None:
@@ -66,7 +56,7 @@ class ApiKeyGate:
             self._refuse()
         if key.revoked_at is not None:
             raise errors.ApiKeyRevoked("Use another key; this one was revoked.")
-        if key.has_expired(self._now()):
+        if key.has_expired(datetime.now(UTC)):
             raise errors.ApiKeyExpired("Use another key; this one has expired.")
         g.api_key = key
         g.api_key_text = text  # opens what was sealed for this caller; never logged, gone with the request
@@ -107,7 +97,7 @@ class ApiKeyGate:
         return key
 
     def _refuse(self) -> NoReturn:
-        self._failed.count()
+        self._limits.count_failed_key()
         raise errors.ApiKeyInvalid(HINT)
 
 

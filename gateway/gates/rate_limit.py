@@ -6,17 +6,17 @@ What a key's own limit refuses takes nothing from the account's other keys.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
 
 from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 
 from gateway.domain.keys import ApiKey
-from gateway.errors import RateLimited
+from gateway.errors import RateLimited, TooManyFailedKeys
 from gateway.fairness.limit_storage import SCHEME_PREFIX, Bucket, LimitStorage, windows
 from gateway.http.problems import respond
 from gateway.http.routes import Limit, current
+from gateway.settings import Settings
 
 WINDOW_S = 60
 HOUR_S = 3_600
@@ -25,29 +25,14 @@ ACCOUNT = "account"
 ACCOUNT_SEND = "account-send"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The deployment's: of a key without its own, of an account whose keys have no more, and of keys made."""
-
-    requests_per_min: int
-    sends_per_min: int
-    account_requests_per_min: int
-    account_sends_per_min: int
-    new_keys_per_hour: int
-
-
 class RateLimitGate:
-    def __init__(
-        self,
-        redis_url: str,
-        *,
-        limits: Limits,
-        on_failure: Callable[[], None],
-    ) -> None:
-        self._limits = limits
+    """With the deployment's limits: of a key without its own, and of an account whose keys have no more."""
+
+    def __init__(self, settings: Settings, *, on_failure: Callable[[], None]) -> None:
+        self._limits = settings
         self._limiter = Limiter(
             self._buckets,
-            storage_uri=SCHEME_PREFIX + redis_url,
+            storage_uri=SCHEME_PREFIX + settings.redis_url,
             storage_options={"on_failure": on_failure},  # type: ignore[dict-item]
             strategy="moving-window",
             # Paths that lead nowhere count as well: the endpoint's name is not part of what is counted.
@@ -81,37 +66,48 @@ class RateLimitGate:
         fields = {"limit": limit, "remaining": fits, "requested": count}
         raise RateLimited(detail, headers={"Retry-After": str(wait_s)}, fields=fields)
 
+    def count_failed_key(self) -> None:
+        """Note that this address sent a wrong key; raise TooManyFailedKeys when it was one too many.
+
+        A valid key is never held up by it: the address may be that of a load balancer.
+        """
+        address = request.remote_addr or "unknown"
+        bucket = Bucket("failed-keys", address, self._limits.failed_auth_per_min, WINDOW_S)
+        for window in self.storage.take([bucket]):
+            if window.is_full:
+                detail = f"Wait {window.wait_s} s, or send a valid API key."
+                raise TooManyFailedKeys(detail, headers={"Retry-After": str(window.wait_s)})
+
     def _buckets(self) -> str:
-        """Name what this request counts in, in the order in which it is asked."""
+        """Note what this request counts in, in the order in which it is asked; return a key for flask-limiter."""
         key: ApiKey = g.api_key
         route, limits, account = current(), self._limits, str(g.api_key.account_id)
         counts_as = route.limit if route is not None else None
         sends = self._sends(key) if counts_as is Limit.SEND else []
-        of_account = max(limits.account_requests_per_min, key.account_rate_limit or 0)
+        of_account = max(limits.account_rate_limit_per_min, key.account_rate_limit or 0)
         buckets = [
-            Bucket(REQUESTS, str(key.id), key.rate_limit or limits.requests_per_min, WINDOW_S),
+            Bucket(REQUESTS, str(key.id), key.rate_limit or limits.rate_limit_per_min, WINDOW_S),
             *sends[:1],
             Bucket(ACCOUNT, account, of_account, WINDOW_S),
             *sends[1:],
         ]
         if counts_as is Limit.NEW_KEYS:
             buckets.append(Bucket(Limit.NEW_KEYS, account, limits.new_keys_per_hour, HOUR_S))
-        return "\n".join(map(str, buckets))
+        g.limit_buckets = buckets
+        return REQUESTS
 
     def _sends(self, key: ApiKey) -> list[Bucket]:
         """Return the key's, and the account's: at least what its strongest key may, which somebody above gave it."""
-        of_account = max(self._limits.account_sends_per_min, key.account_send_rate_limit or 0)
+        of_account = max(self._limits.account_send_limit_per_min, key.account_send_rate_limit or 0)
         return [
-            Bucket(Limit.SEND, str(key.id), key.send_rate_limit or self._limits.sends_per_min, WINDOW_S),
+            Bucket(Limit.SEND, str(key.id), key.send_rate_limit or self._limits.send_limit_per_min, WINDOW_S),
             Bucket(ACCOUNT_SEND, str(key.account_id), of_account, WINDOW_S),
         ]
 
 
 def _refuse(_error: RateLimitExceeded) -> Response:
     wait_s = max(window.wait_s for window in windows() if window.is_full)
-    problem = RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)})
-    g.problem_code = problem.code
-    return respond(problem.status, problem.code, problem.title, problem.detail, headers=problem.headers)
+    return respond(RateLimited(f"Wait {wait_s} s before the next request.", headers={"Retry-After": str(wait_s)}))
 
 
 def _describe(response: Response) -> Response:

@@ -83,7 +83,7 @@ def _once(connection: Connection, place: _Place, view: View, whole: AbstractCont
     """Ask the view, unless it was asked before. What a refused request wrote in `whole` goes, its answer stays."""
     known = store.find(connection, place.id)
     if known is not None:
-        return _replay(place, known)
+        return _replay(place, *known)
     try:
         with whole:
             response = view()
@@ -140,9 +140,9 @@ def _seal(place: _Place, response: Response) -> bytes:
     return nonce + place.box.encrypt(nonce, json.dumps(answer).encode(), place.id)
 
 
-def _replay(place: _Place, known: store.Remembered) -> Response:
-    if known.fingerprint != place.fingerprint:
+def _replay(place: _Place, fingerprint: bytes, sealed_answer: bytes) -> Response:
+    if fingerprint != place.fingerprint:
         raise IdempotencyKeyReused(f"Use a new {HEADER} for another request; repeat the old one unchanged.")
-    nonce, sealed = known.sealed_answer[:NONCE_BYTES], known.sealed_answer[NONCE_BYTES:]
+    nonce, sealed = sealed_answer[:NONCE_BYTES], sealed_answer[NONCE_BYTES:]
     answer = json.loads(place.box.decrypt(nonce, sealed, place.id))
     return Response(answer["body"], status=answer["status"], headers={**answer["headers"], REPLAYED: "true"})

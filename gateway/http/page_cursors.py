@@ -4,13 +4,27 @@ import base64
 import binascii
 import hashlib
 import struct
+from collections.abc import Callable
 
-from gateway.domain.pages import Position
+from flask import Response
+
+from gateway.domain.pages import MAX_SORT_US, Page, Position
 from gateway.errors import FieldError, ValidationFailed
+from gateway.http import rendering
 
 _LAYOUT = struct.Struct(">Bqq8s")  # version, sort time in microseconds, id, scope
 VERSION = 1
-MAX_SORT_US = 253_402_300_799_999_999  # the end of the year 9999, which Postgres and everybody else can still read
+
+
+def answer(
+    read: Callable[..., Page], cursor: str | None, limit: int, *scope: object, number: int | None = None
+) -> Response:
+    """Answer with the page that `read` returns `after` the position of a cursor, and with the cursor of the next."""
+    page = read(limit=limit, after=decode(cursor, *scope) if cursor else None)
+    next_cursor = encode(page.last, *scope) if page.has_more and page.last else None
+    return rendering.many(
+        page.items, page=number, limit=limit, total=page.total, has_more=page.has_more, next_cursor=next_cursor
+    )
 
 
 def encode(position: Position, *scope: object) -> str:

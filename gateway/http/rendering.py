@@ -6,8 +6,12 @@ A key that may not read is answered a receipt, and an account that asked for it 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import TypeAlias
+from urllib.parse import urlencode
+from uuid import UUID
 
-from flask import Response, g
+from flask import Response, g, request
+from pydantic import BaseModel
 
 from gateway.domain import versions
 from gateway.domain.keys import Scope
@@ -20,6 +24,9 @@ NAMED = frozenset(
     | {"status", "state", "createdAt", "updatedAt", "editedAt", "deletedAt"}  # how it stands
     | {"imported", "duplicate", "invalid", "results", "told", "upload"}  # what became of the request itself
 )
+
+
+Said: TypeAlias = str | Mapping[str, object]  # JSON text, from Postgres, or what is to be JSON
 
 
 def _is_receipt_due() -> bool:
@@ -35,13 +42,24 @@ def _receipt_of(representation: str) -> str:
     return json.dumps({name: value for name, value in shown.items() if name in NAMED}, ensure_ascii=False)
 
 
-def moment(when: datetime | None) -> str | None:
-    """As `crossfade.iso8601` writes it."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if when else None
+def shown(value: object, model: type[BaseModel], **others: object) -> dict[str, object]:
+    """Return of a value, and of these others, what the answer's model describes."""
+    fields = [(str(field.alias), name) for name, field in model.model_fields.items()]
+    return {alias: others[name] if name in others else getattr(value, name) for alias, name in fields}
 
 
-def one(representation: str, headers: Mapping[str, str] | None = None) -> Response:
+def _text(said: Said) -> str:
+    return said if isinstance(said, str) else json.dumps(said, default=_plain)
+
+
+def _plain(value: UUID | datetime) -> str:
+    """A time as `crossfade.iso8601` writes it."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else str(value)
+
+
+def one(said: Said, headers: Mapping[str, str] | None = None) -> Response:
     """`{"success": true, "data": …}`, with the route's status."""
+    representation = _text(said)
     if headers and "ETag" in headers and wants_html() and not _is_receipt_due():
         headers = {**headers, "ETag": versions.with_html(headers["ETag"])}
     (representation,) = [_receipt_of(representation)] if _is_receipt_due() else _shown([representation])
@@ -54,7 +72,7 @@ def version(shown: Shown) -> Response:
 
 
 def many(
-    representations: Iterable[str],
+    items: Iterable[Said],
     *,
     page: int | None = None,
     limit: int | None = None,
@@ -65,9 +83,12 @@ def many(
 ) -> Response:
     """`{"success": true, "data": […], "pagination": {…}}`. The parameter `next_as` takes the cursor."""
     pagination = {"page": page, "limit": limit, "total": total, "hasMore": has_more, "nextCursor": next_cursor}
-    g.pagination, g.next_as = pagination, next_as  # for the gate that makes the Link header
-    data = ", ".join(_shown(representations))
-    return _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', None)
+    data = ", ".join(_shown(map(_text, items)))
+    answer = _answer(f'{{"success": true, "data": [{data}], "pagination": {json.dumps(pagination)}}}', None)
+    if next_cursor is not None:  # RFC 8288
+        query = {name: value for name, value in request.args.to_dict().items() if name != "page"}
+        answer.headers["Link"] = f'<{request.path}?{urlencode(query | {next_as: next_cursor})}>; rel="next"'
+    return answer
 
 
 def wants_html() -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 
 from flask import current_app, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, core_schema
+from pydantic_core import core_schema
 
 from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
@@ -56,12 +56,18 @@ WORDS: Mapping[str, tuple[str, Sentence]] = {
 
 def body_errors(error: ValidationError) -> list[FieldError]:
     """Return what is wrong with a body, or a part of one: with pointers (RFC 6901) into it."""
-    return [_body_error(fault) for fault in _faults(error)]
+    faults = _faults(error, "field")
+    return [FieldError(pointer=pointer_to(*place), code=code, detail=detail) for place, code, detail in faults]
 
 
 def query_errors(error: ValidationError) -> list[FieldError]:
     """Return what is wrong with a query, by the names of its parameters."""
-    return [_query_error(fault) for fault in _faults(error)]
+    found = []
+    for place, code, detail in _faults(error, "parameter"):
+        name = ".".join(map(str, place))[:MAX_POINTER_CHARS]
+        own_code = code.replace("unknown_field", "unknown_parameter")
+        found.append(FieldError(parameter=name, code=own_code, detail=detail))
+    return found
 
 
 def pointer_to(*parts: str | int) -> str:
@@ -82,29 +88,15 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def _faults(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
-
-
-def _body_error(fault: ErrorDetails) -> FieldError:
-    code, detail = _words(fault, "field")
-    return FieldError(pointer=pointer_to(*fault["loc"]), code=code, detail=detail)
-
-
-def _query_error(fault: ErrorDetails) -> FieldError:
-    code, detail = _words(fault, "parameter")
-    name = ".".join(str(part) for part in fault["loc"])[:MAX_POINTER_CHARS]
-    return FieldError(parameter=name, code=code.replace("unknown_field", "unknown_parameter"), detail=detail)
-
-
-def _words(fault: ErrorDetails, place: str) -> tuple[str, str]:
-    kind = fault["type"]
-    if kind in WORDS:
-        code, sentence = WORDS[kind]
-        return code, sentence({"place": place, **fault.get("ctx", {})})
-    if kind in NATIVE:
-        return UNFORESEEN
-    return kind, fault["msg"]
+def _faults(error: ValidationError, place: str) -> Iterator[tuple[tuple[int | str, ...], str, str]]:
+    """Yield where each fault is, its code and what to do about it."""
+    for fault in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
+        kind = fault["type"]
+        if kind in WORDS:
+            code, sentence = WORDS[kind]
+            yield fault["loc"], code, sentence({"place": place, **fault.get("ctx", {})})
+        else:
+            yield fault["loc"], *(UNFORESEEN if kind in NATIVE else (kind, fault["msg"]))
 
 
 class NoQuery(BaseModel):
@@ -125,14 +117,13 @@ def read_body(model: type[Model]) -> Model:
 
 def read_query(model: type[Model]) -> Model:
     """Check the query string: unknown, repeated and unusable parameters are refused by name."""
-    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    repeated = [
+        FieldError(parameter=name[:MAX_POINTER_CHARS], code="repeated", detail="Send it once.")
+        for name, values in request.args.lists()
+        if len(values) > 1
+    ]
     if repeated:
-        raise ValidationFailed(
-            *(
-                FieldError(parameter=name[:MAX_POINTER_CHARS], code="repeated", detail="Send it once.")
-                for name in repeated
-            )
-        )
+        raise ValidationFailed(*repeated)
     try:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
 from time import monotonic
 
 import psycopg
@@ -24,14 +23,13 @@ _log = structlog.get_logger(__name__)
 class KeySync:
     """Listens for changed keys and re-reads every cached one at least every POLL_S, on a connection of its own."""
 
-    def __init__(self, database_url: str, cache: KeyCache, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, database_url: str, cache: KeyCache) -> None:
         self._url = database_url
         self._cache = cache
-        self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self.run, name="key-sync", daemon=True)
         self._connection: Connection | None = None
-        self._touched_at = clock()
+        self._touched_at = monotonic()
         self._failing = False
 
     def start(self) -> None:
@@ -62,9 +60,9 @@ class KeySync:
         connection = self._connect()
         key_ids = self._cache.ids()
         if key_ids:
-            read_at = self._clock()
+            read_at = monotonic()
             self._cache.replace(key_ids, keys.list_by_ids(connection, key_ids), read_at=read_at)
-        if self._clock() - self._touched_at >= TOUCH_S:
+        if monotonic() - self._touched_at >= TOUCH_S:
             self._touch()
         return len(key_ids)
 
@@ -81,7 +79,7 @@ class KeySync:
             pass
 
     def _touch(self) -> None:
-        self._touched_at = self._clock()
+        self._touched_at = monotonic()
         if not (used := self._cache.take_used()):
             return
         try:

@@ -9,6 +9,7 @@ import contextlib
 import select
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 from uuid import UUID
@@ -44,26 +45,18 @@ class Client(Protocol):
     def fileno(self) -> int: ...
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class Waiter:
     """One consumer. `woken_at` is when it was told, on the clock of `monotonic`."""
 
-    def __init__(
-        self,
-        *,
-        may_wait: bool,
-        turnstile: Turnstile,
-        is_hearing: Callable[[], bool],
-        is_stopping: Callable[[], bool],
-        client: Client | None,
-    ) -> None:
-        self._may_wait = may_wait
-        self._is_hearing = is_hearing
-        self._turnstile = turnstile
-        self._is_stopping = is_stopping
-        self._event = threading.Event()
-        self._has_left = False
-        self.client = client
-        self.woken_at = 0.0
+    may_wait: bool
+    turnstile: Turnstile
+    is_hearing: Callable[[], bool]
+    is_stopping: Callable[[], bool]
+    client: Client | None
+    woken_at: float = 0.0
+    _event: threading.Event = field(default_factory=threading.Event)
+    _has_left: bool = False
 
     def wake(self) -> None:
         self.woken_at = monotonic()
@@ -79,19 +72,19 @@ class Waiter:
 
         Where nobody is told anything, it looks again every POLL_S, counted from its own beginning: not all at once.
         """
-        if not self._may_wait or self._is_stopping():
+        if not self.may_wait or self.is_stopping():
             return False
-        self._turnstile.step_aside()
+        self.turnstile.step_aside()
         while not self._event.wait(min(max(0.0, deadline - monotonic()), POLL_S)):
             if monotonic() >= deadline:
                 return False
-            if not self._is_hearing():
+            if not self.is_hearing():
                 self.woken_at = monotonic()
                 break
         self._event.clear()
-        if self._is_stopping() or self._has_left:
+        if self.is_stopping() or self._has_left:
             return False
-        self._turnstile.step_in()
+        self.turnstile.step_in()
         return True
 
 
@@ -216,9 +209,7 @@ class EventWaiters:
         if monotonic() < self._looked_at + CHECK_S:
             return
         self._looked_at = monotonic()
-        with self._lock:
-            waiters = [waiter for some in self._waiters.values() for waiter in some if waiter.client is not None]
-        by_descriptor = {waiter.client.fileno(): waiter for waiter in waiters if waiter.client is not None}
+        by_descriptor = {waiter.client.fileno(): waiter for waiter in self._all() if waiter.client is not None}
         poll = select.poll()
         for descriptor in by_descriptor:
             if descriptor >= 0:
@@ -227,10 +218,12 @@ class EventWaiters:
             by_descriptor[descriptor].leave()
 
     def _wake_all(self) -> None:
-        with self._lock:
-            waiters = [waiter for some in self._waiters.values() for waiter in some]
-        for waiter in waiters:
+        for waiter in self._all():
             waiter.wake()
+
+    def _all(self) -> list[Waiter]:
+        with self._lock:
+            return [waiter for some in self._waiters.values() for waiter in some]
 
     def _forget(self, account_id: UUID, waiter: Waiter) -> None:
         with self._lock:

@@ -1,6 +1,5 @@
 """OpenAPI 3.1 document, made from routes, events and models that validate. Pure."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -65,7 +64,7 @@ def build(routes: Iterable[Route]) -> Schema:
             },
             "headers": HEADERS | {"Location": LOCATION},
             "responses": {code: _problem_answer([code], schemas) for code in ANYWHERE.values()},
-            "schemas": _described(definitions | event_components()),
+            "schemas": words.described(definitions | event_components()),
         },
     }
 
@@ -83,14 +82,6 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], Schema], Sc
     schemas = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
     names = {schemas[query]["$ref"].rpartition("/")[2] for query in queries}  # what they hold is in `parameters`
     return schemas, {name: _untitled(schema) for name, schema in definitions["$defs"].items() if name not in names}
-
-
-def _described(components: Schema) -> Schema:
-    """A copy in which every property says what it is; the originals belong to others."""
-    components = copy.deepcopy(components)
-    for name, schema in components.items():
-        words.describe(name, schema)
-    return components
 
 
 def _untitled(schema: Schema) -> Schema:
@@ -123,7 +114,7 @@ def _operation(route: Route, others: Iterable[Route], schemas: Mapping[type[Base
 
 def _path_parameters(route: Route) -> Iterator[Schema]:
     for converter, name in ARGUMENT.findall(route.path):
-        described = words.PARAMETERS.get(name, "")
+        described = words.PARAMETERS[name]
         yield {"name": name, "in": "path", "required": True, "description": described, "schema": PATHS[converter]}
 
 
@@ -136,10 +127,10 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
         shown |= kinds[0] if kinds else {}
         if field.get("default") is not None:
             shown["default"] = field["default"]
-        described = words.said(field) or words.PARAMETERS.get(name, "")
         shown.pop("description", None)
-        parameter = {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": shown}
-        yield parameter | ({"description": described} if described else {})
+        is_required = name in schema.get("required", [])
+        described = words.said(field)
+        yield {"name": name, "in": "query", "required": is_required, "schema": shown, "description": described}
 
 
 def _headers(route: Route) -> Iterator[Schema]:

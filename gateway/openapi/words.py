@@ -4,6 +4,7 @@ A field's words are looked up under its model first, then under its family, then
 a property of the document that none of them describes.
 """
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,19 +25,12 @@ def words_of(model: type[BaseModel]) -> Words:
 ANYWHERE: Words = {
     "attachmentIds": "Files to send along: up to ten ids of uploads that were confirmed.",
     "conversationId": "The conversation's id.",
-    "conversationSeq": "The event's place in its conversation: ascending, without gaps.",
     "createdAt": "When it was made.",
     "data": "What happened, or what it happened to, as it is now.",
-    "description": "A note of your own.",
-    "detail": "What is wrong and what to do about it, for people.",
     "eventId": "Names the event; the same in every delivery of it, so that a repeat can be dropped.",
     "id": "Its id; never used again.",
-    "lastError": "What the latest failure was; null when there was none.",
-    "name": "What people call it.",
-    "type": "The event's type.",
     "types": "Only these types, `family.*` or `*`; all when it is empty.",
     "updatedAt": "When it last changed.",
-    "userId": "A user of the project, whom your account may name.",
     "webhookId": "The webhook's id.",
 }
 
@@ -71,7 +65,6 @@ MODELS: Mapping[str, Words] = {
     "Imported": {"results": "One for each message, in the order in which they were sent."},
     "ImportMessage": MESSAGE | {"clientMessageId": "Your own id of it: what makes a repeat harmless."},
     "ImportMessages": {"messages": "Up to 500, each an [ImportMessage](/docs/schemas#ImportMessage)."},
-    "Problem": {"errors": "Each faulty field or parameter."},
     "ProviderReason": {
         "source": "What decided: a pinned setting, the stage, an override, the bucket or your own flag provider.",
         "percentage": "How many of the users are told Supabase; null without a rollout.",
@@ -82,39 +75,32 @@ MODELS: Mapping[str, Words] = {
 
 PARAMETERS: Words = {
     "attachment_id": "The id that announcing the file answered.",
-    "channel": "Only conversations of this channel.",
     "channel_id": "The channel's id.",
     "conversation_id": "The conversation's id.",
-    "conversationId": "Only messages of this conversation.",
     "delivery_id": "The delivery's id.",
     "key_id": "The key's id, not its text.",
-    "limit": "How many to answer at most.",
     "message_id": "The message's id.",
-    "outcome": "Only attempts that ended so.",
     "secret_id": "The secret's id.",
-    "since": "Not older than this moment.",
-    "state": "Only deliveries that stand so.",
-    "status": "Only conversations of this status.",
-    "type": "Only of this type of event.",
-    "unread": "Only with unread messages, or only without.",
-    "until": "Older than this moment.",
     "user_id": "The participant's id.",
     "webhook_id": "The webhook's id.",
 }
 
 
-def describe(name: str, schema: dict[str, Any]) -> None:
-    """Give every property of a component, and of the objects inside it, the words that it lacks.
+def described(components: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy in which every property, also of the objects inside, has the words that it lacks.
 
     What it is when it is left out becomes words, too: generators of clients take what has a `default` for required.
     """
-    words = ANYWHERE | (EVENT if name.endswith("Event") else {}) | MODELS.get(name, {})
-    for field, kind in _properties(schema):
-        if not said(kind) and field in words:
-            kind["description"] = words[field]
-        if (default := kind.pop("default", None)) is not None:
-            shown = default if isinstance(default, str) else json.dumps(default)
-            kind["description"] = f"{said(kind)} Left out: `{shown}`."
+    components = copy.deepcopy(components)
+    for name, schema in components.items():
+        words = ANYWHERE | (EVENT if name.endswith("Event") else {}) | MODELS.get(name, {})
+        for field, kind in _properties(schema):
+            if not said(kind) and field in words:
+                kind["description"] = words[field]
+            if (default := kind.pop("default", None)) is not None:
+                shown = default if isinstance(default, str) else json.dumps(default)
+                kind["description"] = f"{said(kind)} Left out: `{shown}`."
+    return components
 
 
 def said(schema: Mapping[str, Any]) -> str:

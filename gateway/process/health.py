@@ -32,12 +32,41 @@ class Readiness:
     """`is_full` tells that requests wait for much too long, or are refused, because others do."""
 
     def __init__(self, database: Database, limits: Callable[[], LimitStorage], is_full: Callable[[], bool]) -> None:
-        self._check_database = Probe(DatabaseCheck(database), dict(NO_DATABASE))
+        self._database = database
+        self._wanted = newest_version()
+        self._could_write_at = float("-inf")
+        self._check_database = Probe(self._look, NO_DATABASE)
         self._check_redis = Probe(lambda: {"redis": OK if limits().check() else DEGRADED}, {"redis": DEGRADED})
         self._is_full = is_full
 
     def __call__(self) -> Checks:
         return self._check_database() | self._check_redis() | {"turnstile": FULL if self._is_full() else OK}
+
+    def _look(self) -> Checks:
+        """Look at database and schema each time, and try a write now and then. Called by one thread."""
+        try:
+            with self._database.connection() as connection:
+                version = store.find_schema_version(connection) or ""
+        except ServiceUnavailable:
+            return NO_DATABASE
+        except psycopg.errors.UndefinedTable:
+            version = ""
+        # A newer schema is fine: migrations expand first, and the old code serves on while the new one is rolled out.
+        if version < self._wanted:
+            return {"database": OK, "schema": BEHIND, "writes": UNKNOWN}
+        return {"database": OK, "schema": OK, "writes": OK if self._can_write() else DOWN}
+
+    def _can_write(self) -> bool:
+        """Trust a success for a while; after a failure look again each time."""
+        if monotonic() - self._could_write_at < WRITE_TRUST_S:
+            return True
+        try:
+            with self._database.connection() as connection:
+                store.try_write(connection)
+        except ServiceUnavailable:
+            return False
+        self._could_write_at = monotonic()
+        return True
 
 
 def livez() -> Response:
@@ -66,51 +95,15 @@ def newest_version() -> str:
     return max(file.name[:4] for file in directory.glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
-class DatabaseCheck:
-    """Looks at database and schema each time, and tries a write now and then. Called by one thread."""
-
-    def __init__(self, database: Database, clock: Callable[[], float] = monotonic) -> None:
-        self._database = database
-        self._wanted = newest_version()
-        self._clock = clock
-        self._could_write_at = float("-inf")
-
-    def __call__(self) -> Checks:
-        try:
-            with self._database.connection() as connection:
-                version = store.find_schema_version(connection)
-        except ServiceUnavailable:
-            return dict(NO_DATABASE)
-        except psycopg.errors.UndefinedTable:
-            return {"database": OK, "schema": BEHIND, "writes": UNKNOWN}
-        # A newer schema is fine: migrations expand first, and the old code serves on while the new one is rolled out.
-        if (version or "") < self._wanted:
-            return {"database": OK, "schema": BEHIND, "writes": UNKNOWN}
-        return {"database": OK, "schema": OK, "writes": OK if self._can_write() else DOWN}
-
-    def _can_write(self) -> bool:
-        """Trust a success for a while; after a failure look again each time."""
-        if self._clock() - self._could_write_at < WRITE_TRUST_S:
-            return True
-        try:
-            with self._database.connection() as connection:
-                store.try_write(connection)
-        except ServiceUnavailable:
-            return False
-        self._could_write_at = self._clock()
-        return True
-
-
 class Probe:
     """One check at a time, shared by all who ask meanwhile and a moment later: a flood of probes costs one connection.
 
     `unknown` is the answer when the check takes too long.
     """
 
-    def __init__(self, check: Callable[[], Checks], unknown: Checks, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, check: Callable[[], Checks], unknown: Checks) -> None:
         self._check = check
         self._unknown = unknown
-        self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
         self._lock = threading.Lock()
         self._asked_at = float("-inf")
@@ -118,9 +111,9 @@ class Probe:
 
     def __call__(self) -> Checks:
         with self._lock:
-            is_old = self._clock() - self._asked_at >= FRESH_S
+            is_old = monotonic() - self._asked_at >= FRESH_S
             if self._answer is None or (is_old and self._answer.done()):
-                self._asked_at = self._clock()
+                self._asked_at = monotonic()
                 self._answer = self._thread.submit(self._check)
             answer = self._answer
         try:

@@ -5,6 +5,7 @@ from secrets import token_hex
 
 from gunicorn import util  # type: ignore[import-untyped]
 
+from gateway.errors import ProblemError
 from gateway.http.problems import body
 
 DETAILS = {
@@ -22,7 +23,7 @@ def write_problem(client: socket.socket, status: int, reason: str, message: str)
     """Take the place of `gunicorn.util.write_error`; what the client sent wrong is in the log, not in the answer."""
     code, detail = DETAILS.get(status, ("internal_error", "Report it with the request id."))
     request_id = token_hex(16)
-    text = f"{body(status, code, reason, detail, request_id)}\n".encode()
+    text = f"{body(ProblemError.of(status, code, reason, detail), request_id)}\n".encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
         f"X-Request-Id: {request_id}\r\nContent-Length: {len(text)}\r\n\r\n"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from gateway.database import Connection, Database
 from gateway.domain.accounts import AccountSettings
-from gateway.errors import NotFound
+from gateway.errors import there
 from gateway.store import account as store
 
 
@@ -22,7 +22,4 @@ def change_account(database: Database, account_id: UUID, *, content_html: bool) 
 
 
 def _get(connection: Connection, account_id: UUID) -> AccountSettings:
-    found = store.find(connection, account_id)
-    if found is None:
-        raise NotFound("The account's own user is gone.")
-    return found
+    return there(store.find(connection, account_id), "The account's own user is gone.")

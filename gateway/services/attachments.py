@@ -11,7 +11,7 @@ from gateway.database import Connection, Database
 from gateway.domain.attachments import HEAD_BYTES, Attachment, AttachmentState, NewAttachment, check_bytes
 from gateway.domain.conflicts import AttachmentNotUploaded, AttachmentTaken
 from gateway.domain.messages import MessageType
-from gateway.errors import AttachmentRejected, FieldError, NotFound, ValidationFailed
+from gateway.errors import AttachmentRejected, FieldError, ValidationFailed, there
 from gateway.storage.base import FileStore, Upload
 from gateway.store import attachments as store
 from gateway.store import messages
@@ -33,9 +33,7 @@ def create(database: Database, files: FileStore, account_id: UUID, new: NewAttac
 def confirm(database: Database, files: FileStore, account_id: UUID, attachment_id: UUID) -> Attachment:
     """Look at the uploaded bytes: ready to be sent, or rejected for good. A second call answers as the first."""
     with database.connection() as connection:
-        known = store.find(connection, account_id, attachment_id)
-    if known is None:
-        raise NotFound(NO_SUCH)
+        known = there(store.find(connection, account_id, attachment_id), NO_SUCH)
     if known.state == AttachmentState.PENDING:
         known = _look(database, files, account_id, known)
     if known.state == AttachmentState.REJECTED:
@@ -47,29 +45,26 @@ def _look(database: Database, files: FileStore, account_id: UUID, known: Attachm
     stored = files.find(known.storage_key, HEAD_BYTES)
     if stored is None:
         raise AttachmentNotUploaded("Upload the file first, then confirm it.")
-    fits = stored.size_bytes == known.size_bytes and check_bytes(known.content_type, stored.head)
+    size_bytes, head = stored
+    fits = size_bytes == known.size_bytes and check_bytes(known.content_type, head)
     if not fits:
         files.reject(known.storage_key, known.content_type)
     with database.connection() as connection:
         store.settle(connection, known.id, AttachmentState.READY if fits else AttachmentState.REJECTED)
-        settled = store.find(connection, account_id, known.id)
-    assert settled is not None  # noqa: S101 rows are never taken away
-    return settled
+        return there(store.find(connection, account_id, known.id), NO_SUCH)
 
 
 def get(database: Database, files: FileStore, account_id: UUID, attachment_id: UUID) -> tuple[Attachment, str | None]:
     """Return the attachment, and a URL to read it for a while once it is ready."""
     with database.connection() as connection:
-        known = store.find(connection, account_id, attachment_id)
-    if known is None:
-        raise NotFound(NO_SUCH)
+        known = there(store.find(connection, account_id, attachment_id), NO_SUCH)
     if known.state != AttachmentState.READY:
         return known, None
     return known, files.download_url(known.storage_key, known.file_name, known.content_type, DOWNLOAD_TTL_S)
 
 
-def ends_at(seconds: int) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def ends_at(seconds: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def find_sendable(
@@ -98,8 +93,3 @@ def find_sendable(
     if faults:
         raise ValidationFailed(*faults)
     return [known[attachment_id] for attachment_id in new.attachment_ids]
-
-
-def claim(connection: Connection, ids: Sequence[UUID], message_id: int) -> None:
-    """Bind attachments to the message that was stored in this transaction."""
-    store.claim(connection, ids, message_id)

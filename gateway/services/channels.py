@@ -8,10 +8,10 @@ from psycopg.errors import UniqueViolation
 from gateway.database import Database
 from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
-from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed
+from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed, there
 from gateway.store import channels as store
 from realtime_bridge.shared.secrets import SecretBox
-from realtime_bridge.wuzapi.channels import hmac_context, normalise, token_context
+from realtime_bridge.wuzapi.channels import hmac_context, token_context
 
 NO_SUCH = "There is no such channel."
 MAX_CHANNELS = 50  # an account: each is a server that may answer slowly, and a hook that anybody may call
@@ -33,7 +33,6 @@ class Channels:
         token = self._seal(new.token, token_context(channel_id))
         sealed_key = self._seal(hmac_key, hmac_context(channel_id))
         with self._database.connection() as connection, connection.transaction():
-            store.lock_account(connection, account_id)
             if store.count_channels(connection, account_id) >= MAX_CHANNELS:
                 raise TooManyChannels(f"An account has at most {MAX_CHANNELS} channels: delete one first.")
             try:
@@ -44,11 +43,11 @@ class Channels:
 
     def get_channel(self, account_id: UUID, channel_id: UUID) -> Channel:
         with self._database.connection() as connection:
-            return _found(store.find(connection, account_id, channel_id))
+            return there(next(iter(store.list_some(connection, account_id, channel_id)), None), NO_SUCH)
 
     def list_channels(self, account_id: UUID) -> list[Channel]:
         with self._database.connection() as connection:
-            return store.list_all(connection, account_id)
+            return store.list_some(connection, account_id)
 
     def change_channel(self, account_id: UUID, channel_id: UUID, change: ChannelChange) -> Channel:
         """Change what is given; a changed channel is tried again at once."""
@@ -57,7 +56,7 @@ class Channels:
         token = self._seal(change.token, token_context(channel_id)) if change.token else None
         hmac_key = self._seal(change.hmac_key, hmac_context(channel_id)) if change.hmac_key else None
         with self._database.connection() as connection:
-            return _found(store.update(connection, account_id, channel_id, change, token, hmac_key))
+            return there(store.update(connection, account_id, channel_id, change, token, hmac_key), NO_SUCH)
 
     def delete_channel(self, account_id: UUID, channel_id: UUID) -> None:
         """Remove a channel; its conversations stay, and nothing more is sent or taken in."""
@@ -74,14 +73,3 @@ class Channels:
         if self._secrets is None:
             raise NotConfigured("Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it.")
         return self._secrets.seal(secret.encode(), context)
-
-
-def _found(channel: Channel | None) -> Channel:
-    if channel is None:
-        raise NotFound(NO_SUCH)
-    return channel
-
-
-def spelled(base_url: str) -> str:
-    """Return the one spelling of a server's URL; what cannot be one stays as it is, and is on no list."""
-    return normalise(base_url) or base_url

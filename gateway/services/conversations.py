@@ -1,26 +1,24 @@
 """Conversations of one account. Each function is one transaction, row and event together."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import ForeignKeyViolation
 
 from gateway.database import Connection, Database
 from gateway.domain.conversations import (
-    UNSET,
-    Assignment,
     ConversationFilter,
-    ConversationPage,
-    ConversationPatch,
     ConversationState,
     ConversationStatus,
     NewConversation,
     conversation_etag,
 )
-from gateway.domain.pages import Position
+from gateway.domain.pages import Page, Position
 from gateway.domain.versions import IfMatch, Shown
-from gateway.errors import FieldError, NotFound, ValidationFailed
+from gateway.errors import FieldError, ValidationFailed, there
 from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations as store
 from realtime_bridge.event_log.event import EventType
@@ -42,54 +40,31 @@ def append_conversation(database: Database, account_id: UUID, new: NewConversati
 
 def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Shown:
     with database.connection() as connection:
-        found = store.find_conversation(connection, account_id, conversation_id)
-    if found is None:
-        raise NotFound(NO_SUCH)
-    return _shown(conversation_id, found)
+        return there(store.find_conversation(connection, account_id, conversation_id), NO_SUCH)
 
 
 def change_conversation(
-    database: Database, account_id: UUID, conversation_id: int, patch: ConversationPatch, precondition: IfMatch
-) -> Shown:
-    """Store what the patch names and append `conversation.updated`; what changes nothing appends nothing."""
-    with database.connection() as connection, connection.transaction():
-        known = lock(connection, account_id, conversation_id)
-        precondition.check(conversation_etag(conversation_id, known.last_seq))
-        return append_difference(
-            connection, account_id, conversation_id, known, _patched(known, patch), EventType.CONVERSATION_UPDATED
-        )
-
-
-def assign_conversation(
     database: Database,
     account_id: UUID,
     conversation_id: int,
-    assignment: Assignment,
+    changes: Mapping[str, Any],
     precondition: IfMatch,
+    event_type: EventType = EventType.CONVERSATION_UPDATED,
 ) -> Shown:
-    """Store who is to answer and append `conversation.assigned`; the same again appends nothing."""
+    """Store the fields that are named and append the event; what changes nothing appends nothing."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
         precondition.check(conversation_etag(conversation_id, known.last_seq))
-        wanted = known
-        if assignment.agent_id is not UNSET:
-            wanted = replace(wanted, assigned_agent_id=assignment.agent_id)
-        if assignment.bot_id is not UNSET:
-            wanted = replace(wanted, assigned_bot_id=assignment.bot_id)
+        wanted = _patched(known, changes)
         agent_id = wanted.assigned_agent_id
         if agent_id is not None and agent_id != known.assigned_agent_id:
             check_users(connection, account_id, [("/agentId", agent_id)])
-        return append_difference(
-            connection, account_id, conversation_id, known, wanted, EventType.CONVERSATION_ASSIGNED
-        )
+        return append_difference(connection, account_id, conversation_id, known, wanted, event_type)
 
 
 def lock(connection: Connection, account_id: UUID, conversation_id: int, no_such: str = NO_SUCH) -> ConversationState:
     """Take the conversation's lock within the caller's transaction. Raises NotFound."""
-    known = store.lock_conversation(connection, account_id, conversation_id)
-    if known is None:
-        raise NotFound(no_such)
-    return known
+    return there(store.lock_conversation(connection, account_id, conversation_id), no_such)
 
 
 def append_difference(
@@ -102,39 +77,21 @@ def append_difference(
 ) -> Shown:
     """Append an event if there is a difference; show the conversation as it is now."""
     if wanted != known:
-        return _shown(conversation_id, store.append_update(connection, conversation_id, uuid4(), event_type, wanted))
-    found = store.find_conversation(connection, account_id, conversation_id)
-    assert found is not None  # noqa: S101 it is locked
-    return _shown(conversation_id, found)
+        return store.append_update(connection, conversation_id, uuid4(), event_type, wanted)
+    return there(store.find_conversation(connection, account_id, conversation_id), NO_SUCH)
 
 
-def _shown(conversation_id: int, found: store.ShownAt) -> Shown:
-    return Shown(representation=found.representation, etag=conversation_etag(conversation_id, found.last_seq))
-
-
-def _patched(known: ConversationState, patch: ConversationPatch) -> ConversationState:
+def _patched(known: ConversationState, changes: Mapping[str, Any]) -> ConversationState:
     """Sleeping belongs to `snoozed`: another status ends it, and a time without that status is a mistake."""
-    named = {name: value for name, value in asdict(patch).items() if value is not UNSET}
-    wanted = replace(known, **named)
-    if "snoozed_until" in named:
-        _check_snooze(wanted)
-    if wanted.status != ConversationStatus.SNOOZED:
-        wanted = replace(wanted, snoozed_until=None)
-    return wanted
-
-
-def _check_snooze(wanted: ConversationState) -> None:
-    if wanted.snoozed_until is None:
-        return
-    now = datetime.now(UTC)
-    if wanted.status != ConversationStatus.SNOOZED:
-        fault = FieldError(pointer="/snoozedUntil", code="conflicting", detail="Send it with the status snoozed.")
-    elif not now < wanted.snoozed_until <= now + MAX_SNOOZE:
+    wanted = replace(known, **changes)
+    is_asleep, until, now = wanted.status == ConversationStatus.SNOOZED, changes.get("snoozed_until"), datetime.now(UTC)
+    if until is not None and not is_asleep:
+        detail = "Send it with the status snoozed."
+        raise ValidationFailed(FieldError(pointer="/snoozedUntil", code="conflicting", detail=detail))
+    if until is not None and not now < until <= now + MAX_SNOOZE:
         detail = "Send a time within the next 366 days."
-        fault = FieldError(pointer="/snoozedUntil", code="out_of_range", detail=detail)
-    else:
-        return
-    raise ValidationFailed(fault)
+        raise ValidationFailed(FieldError(pointer="/snoozedUntil", code="out_of_range", detail=detail))
+    return wanted if is_asleep else replace(wanted, snoozed_until=None)
 
 
 def list_conversations(
@@ -145,7 +102,7 @@ def list_conversations(
     limit: int,
     after: Position | None = None,
     skip: int = 0,
-) -> ConversationPage:
+) -> Page:
     with database.connection() as connection:
         return store.list_conversations(connection, account_id, chosen, limit=limit, after=after, skip=skip)
 

@@ -61,7 +61,7 @@ def import_messages(
         if not announce:
             wanted = replace(wanted, first_seq=first)
             conversations.append_update(connection, conversation_id, uuid4(), EventType.CONVERSATION_UPDATED, wanted)
-        results += [Imported(index=row.index, status="imported", id=row.id, seq=row.seq) for row in rows]
+        results += [Imported(index=index, status="imported", id=id_, seq=seq) for index, id_, seq in rows]
         return sorted(results, key=lambda result: result.index)
 
 
@@ -71,8 +71,8 @@ def _sort_out(
     """Tell what is stored already, or replies to nothing, from what is to be stored."""
     rows = store.find_known(connection, conversation_id, items)
     oversized = store.find_oversized(connection, items)
-    taken = {row.client_message_id: row.id for row in rows if row.client_message_id is not None}
-    targets = {row.id for row in rows}
+    taken = {name: message_id for message_id, name in rows}
+    targets = {message_id for message_id, _ in rows}
     seen: set[str] = set()
     results, accepted = [], []
     for place, item in enumerate(items):
@@ -81,9 +81,10 @@ def _sort_out(
             results.append(Imported(index=item.index, status="duplicate", id=taken.get(name)))
         elif item.reply_to_id is not None and item.reply_to_id not in targets:
             detail = "Send the id of a message of this conversation."
-            results.append(_invalid(item, FieldError(pointer="/replyToId", code="unknown_message", detail=detail)))
+            fault = FieldError(pointer="/replyToId", code="unknown_message", detail=detail)
+            results.append(invalid(item.index, fault))
         elif place in oversized:
-            results.append(_invalid(item, OVERSIZED))
+            results.append(invalid(item.index, OVERSIZED))
         else:
             accepted.append(item)
             if name is not None:
@@ -91,8 +92,8 @@ def _sort_out(
     return results, accepted
 
 
-def _invalid(item: ImportedMessage, fault: FieldError) -> Imported:
-    return Imported(index=item.index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
+def invalid(index: int, fault: FieldError) -> Imported:
+    return Imported(index=index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
 
 
 def _after(known: ConversationState, ordered: Sequence[ImportedMessage]) -> ConversationState:

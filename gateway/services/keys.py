@@ -1,14 +1,16 @@
 """Keys of one account, managed by one of them that holds `keys:manage`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.database import Connection, Database
 from gateway.domain import key_text
 from gateway.domain.conflicts import KeyNotActive, TooManyKeys
 from gateway.domain.key_text import KeyText
-from gateway.domain.keys import ApiKey, KeyPage
-from gateway.errors import FieldError, NotFound, ScopeNotHeld, ValidationFailed
+from gateway.domain.keys import ApiKey, NewKey
+from gateway.errors import FieldError, NotFound, ScopeNotHeld, ValidationFailed, there
+from gateway.settings import Settings
 from gateway.store import keys as store
 
 MAX_ACTIVE = 100  # more than any deployment of a backend needs; each is re-read twice a second while it is used
@@ -16,53 +18,31 @@ NO_SUCH = "There is no such API key."
 
 
 class Keys:
-    """`env` is the word in the text of new keys; the limits are those of keys that have none of their own."""
+    """Of the settings: the word in the text of new keys, and the limits of keys that have none of their own."""
 
-    def __init__(self, database: Database, *, env: str, requests_per_min: int, sends_per_min: int) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._env = env
-        self._requests_per_min = requests_per_min
-        self._sends_per_min = sends_per_min
+        self._settings = settings
 
-    def create(
-        self,
-        caller: ApiKey,
-        *,
-        name: str,
-        scopes: Sequence[str],
-        rate_limit: int | None,
-        send_rate_limit: int | None,
-        expires_at: datetime | None,
-    ) -> tuple[KeyText, ApiKey]:
+    def create(self, caller: ApiKey, new: NewKey) -> tuple[KeyText, ApiKey]:
         """Return the new key's text, which exists nowhere else, and its row."""
-        _check_scopes(caller, scopes)
-        if expires_at is not None and expires_at <= datetime.now(UTC):
+        _check_scopes(caller, new.scopes)
+        if new.expires_at is not None and new.expires_at <= datetime.now(UTC):
             detail = "Send a time in the future."
             raise ValidationFailed(FieldError(pointer="/expiresAt", code="in_the_past", detail=detail))
-        limits = self._limits(caller, rate_limit, send_rate_limit)
-        text = key_text.mint(self._env)
+        new = self._granted(caller, new)
+        text = key_text.mint(self._settings.env)
         with self._database.connection() as connection, connection.transaction():
-            store.lock_account(connection, caller.account_id)
-            ends = _ends(_lock_caller(connection, caller), expires_at)
+            ends = _ends(_lock_caller(connection, caller), new.expires_at)
             if store.count_active(connection, caller.account_id) >= MAX_ACTIVE:
                 raise TooManyKeys(f"Revoke a key first; an account has at most {MAX_ACTIVE} that work.")
-            key = store.insert(
-                connection,
-                text,
-                account_id=caller.account_id,
-                name=name,
-                scopes=scopes,
-                rate_limit=limits[0],
-                send_rate_limit=limits[1],
-                expires_at=ends,
-            )
-        return text, key
+            return text, _insert(connection, caller, text, replace(new, expires_at=ends))
 
-    def list_keys(self, caller: ApiKey, *, limit: int, after: str | None) -> KeyPage:
-        """Newest first, those that no longer work as well."""
+    def list_keys(self, caller: ApiKey, *, limit: int, after: str | None) -> tuple[list[ApiKey], bool]:
+        """Return a page, newest first, those that no longer work as well; and whether there are more."""
         with self._database.connection() as connection:
             found = store.list_page(connection, caller.account_id, after=after, fetch=limit + 1)
-        return KeyPage(items=tuple(found[:limit]), has_more=len(found) > limit)
+        return found[:limit], len(found) > limit
 
     def get_key(self, caller: ApiKey, key_id: str) -> ApiKey:
         with self._database.connection() as connection:
@@ -75,10 +55,7 @@ class Keys:
         """Stop a key for good, in every worker within a second; again changes nothing."""
         self.get_key(caller, key_id)
         with self._database.connection() as connection:
-            key = store.revoke(connection, key_id)
-        if key is None:
-            raise NotFound(NO_SUCH)
-        return key
+            return there(store.revoke(connection, key_id), NO_SUCH)
 
     def rotate(self, caller: ApiKey, key_id: str, overlap: timedelta) -> tuple[KeyText, ApiKey, ApiKey]:
         """Make a key like this one, which ends after `overlap`; return the new text, the new row and the old one.
@@ -86,46 +63,47 @@ class Keys:
         It lives as long as the old one was to live, but no longer than the calling key: a key does not renew itself.
         """
         with self._database.connection() as connection, connection.transaction():
-            store.lock_account(connection, caller.account_id)
             asking = _lock_caller(connection, caller)
-            old = store.lock(connection, caller.account_id, key_id)
-            if old is None:
-                raise NotFound(NO_SUCH)
-            _check_scopes(caller, old.scopes)
+            old = there(store.lock(connection, caller.account_id, key_id), NO_SUCH)
             now = datetime.now(UTC)
-            if old.revoked_at is not None or old.replaced_by is not None or old.has_expired(now):
-                raise KeyNotActive("Rotate a key that works and was not rotated before, or create a new one.")
-            limits = self._limits(caller, old.rate_limit, old.send_rate_limit)
-            text = key_text.mint(old.env)
-            new = store.insert(
-                connection,
-                text,
-                account_id=old.account_id,
+            lifetime_ends = now + (old.expires_at - old.created_at) if old.expires_at else None
+            like_it = NewKey(
                 name=old.name,
                 scopes=old.scopes,
-                rate_limit=limits[0],
-                send_rate_limit=limits[1],
-                expires_at=_earlier(
-                    now + (old.expires_at - old.created_at) if old.expires_at else None, asking.expires_at
-                ),
+                rate_limit=old.rate_limit,
+                send_rate_limit=old.send_rate_limit,
+                expires_at=_earlier(lifetime_ends, asking.expires_at),
             )
+            _check_scopes(caller, old.scopes)
+            if not _works(old, now):
+                raise KeyNotActive("Rotate a key that works and was not rotated before, or create a new one.")
+            text = key_text.mint(old.env)
+            new = _insert(connection, caller, text, self._granted(caller, like_it))
             return text, new, store.replace(connection, key_id, new.id, now + overlap)
 
-    def _limits(
-        self, caller: ApiKey, rate_limit: int | None, send_rate_limit: int | None
-    ) -> tuple[int | None, int | None]:
-        """Check that nobody raises their own limits by making another key."""
-        return (
-            _at_most(caller.rate_limit, rate_limit, self._requests_per_min, "/rateLimit"),
-            _at_most(caller.send_rate_limit, send_rate_limit, self._sends_per_min, "/sendRateLimit"),
+    def _granted(self, caller: ApiKey, wanted: NewKey) -> NewKey:
+        """Return what is wanted within the caller's limits: nobody raises their own by making another key."""
+        requests, sends = self._settings.rate_limit_per_min, self._settings.send_limit_per_min
+        return replace(
+            wanted,
+            rate_limit=_at_most(caller.rate_limit, wanted.rate_limit, requests, "/rateLimit"),
+            send_rate_limit=_at_most(caller.send_rate_limit, wanted.send_rate_limit, sends, "/sendRateLimit"),
         )
 
 
+def _insert(connection: Connection, caller: ApiKey, text: KeyText, new: NewKey) -> ApiKey:
+    return store.insert(connection, text, account_id=caller.account_id, **asdict(new))
+
+
+def _works(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and key.replaced_by is None and not key.has_expired(now)
+
+
 def _lock_caller(connection: Connection, caller: ApiKey) -> ApiKey:
-    """Return the calling key as it is now. Who is on the way out makes no successors of its own."""
+    """Return the calling key as it is now, alone in its account. Who is on the way out makes no successors."""
+    store.lock_account(connection, caller.account_id)
     asking = store.lock(connection, caller.account_id, caller.id)
-    now = datetime.now(UTC)
-    if asking is None or asking.revoked_at is not None or asking.replaced_by is not None or asking.has_expired(now):
+    if asking is None or not _works(asking, datetime.now(UTC)):
         raise KeyNotActive("Use another key; the calling one is being replaced, or works no longer.")
     return asking
 

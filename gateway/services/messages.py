@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
@@ -14,23 +15,20 @@ from gateway.domain.conflicts import MessageDeleted
 from gateway.domain.conversations import ConversationState
 from gateway.domain.messages import (
     Appended,
-    Edit,
-    MessagePage,
+    MessageChange,
     MessageStatus,
-    Rewrite,
     SearchFilter,
-    SearchPage,
     StatusChange,
     StoredMessage,
-    VersionPage,
     is_change,
     message_etag,
 )
-from gateway.domain.pages import Position
+from gateway.domain.pages import Page, Position
 from gateway.domain.versions import IfMatch, Shown
-from gateway.errors import ClientMessageIdReused, FieldError, NotFound, ValidationFailed
+from gateway.errors import ClientMessageIdReused, FieldError, ValidationFailed, there
 from gateway.services import attachments
 from gateway.services.conversations import NO_SUCH, lock
+from gateway.store import attachments as files
 from gateway.store import conversations
 from gateway.store import messages as store
 from gateway.store import search as found
@@ -62,14 +60,10 @@ def append_message(database: Database, account_id: UUID, conversation_id: int, n
                 raise
             detail = "Send the id of a message of this conversation."
             raise ValidationFailed(FieldError(pointer="/replyToId", code="unknown_message", detail=detail)) from None
-    if row is None:
-        raise NotFound(NO_SUCH)
-    return Appended(id=row.id, representation=row.representation, replayed=False)
+    return there(row, NO_SUCH)
 
 
-def _append(
-    connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage
-) -> store.AppendedRow | None:
+def _append(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended | None:
     """One statement; with attachments one transaction, which takes them after the message has its place."""
     if not new.attachment_ids:
         return store.append_message(connection, account_id, conversation_id, uuid4(), new)
@@ -83,19 +77,17 @@ def _append(
         )
         row = store.append_message(connection, account_id, conversation_id, uuid4(), new)
         if row is not None:
-            attachments.claim(connection, new.attachment_ids, row.id)
+            files.claim(connection, new.attachment_ids, row.id)
         return row
 
 
 def _first_answer(connection: Connection, account_id: UUID, conversation_id: int, new: NewMessage) -> Appended:
-    first = store.find_first_answer(connection, account_id, conversation_id, new)
-    if first is None:
-        raise NotFound(NO_SUCH)  # deleted between the two statements
+    first = there(store.find_first_answer(connection, account_id, conversation_id, new), NO_SUCH)
     if not first.same:
         detail = "Use a new clientMessageId for a new message; resend the old one unchanged."
         fault = FieldError(pointer="/clientMessageId", code="client_message_id_reused", detail=detail)
         raise ClientMessageIdReused(detail, errors=[fault])
-    return Appended(id=first.id, representation=first.representation, replayed=True)
+    return replace(first, replayed=True)
 
 
 @contextmanager
@@ -117,19 +109,17 @@ def list_messages(
     before_seq: int | None,
     after_seq: int | None,
     limit: int,
-) -> MessagePage:
+) -> Page:
     with database.connection() as connection:
         page = store.find_messages(
             connection, account_id, conversation_id, before_seq=before_seq, after_seq=after_seq, limit=limit
         )
-    if page is None:
-        raise NotFound(NO_SUCH)
-    return page
+    return there(page, NO_SUCH)
 
 
 def search_messages(
     database: Database, account_id: UUID, chosen: SearchFilter, *, limit: int, after: Position | None
-) -> SearchPage:
+) -> Page:
     """Return a page of the account's messages that have all the words, the newest first, with the words marked."""
     with database.connection() as connection:
         return found.search_messages(connection, account_id, chosen, limit=limit, after=after)
@@ -137,16 +127,16 @@ def search_messages(
 
 def get_message(database: Database, account_id: UUID, conversation_id: int, message_id: int) -> Shown:
     with database.connection() as connection:
-        return _shown(_find(connection, account_id, conversation_id, message_id))
+        return _find(connection, account_id, conversation_id, message_id)
 
 
 def list_versions(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, *, after: int, limit: int
-) -> VersionPage:
+) -> Page:
     """Return what the message said before each edit and before its deletion, oldest first."""
     with database.connection() as connection:
-        known = _find(connection, account_id, conversation_id, message_id)
-        return store.list_versions(connection, known.id, after=after, limit=limit)
+        _find(connection, account_id, conversation_id, message_id)
+        return store.list_versions(connection, message_id, after=after, limit=limit)
 
 
 def change_status(
@@ -157,35 +147,35 @@ def change_status(
         known, message = _lock(connection, account_id, conversation_id, message_id)
         if not is_change(message, change):
             return _as_it_is(message)
-        reads = message.is_unread and change.status is MessageStatus.READ
-        store.append_status(connection, conversation_id, message_id, uuid4(), change, was_unread=reads)
-        _append_difference(
-            connection, conversation_id, known, replace(known, unread_count=max(0, known.unread_count - reads))
-        )
-        return _shown(_find(connection, account_id, conversation_id, message_id))
+        moved = MessageChange(event_type=EventType.MESSAGE_STATUS, **asdict(change))
+        return _change(connection, conversation_id, known, message, moved)
 
 
 def edit_message(
-    database: Database, account_id: UUID, conversation_id: int, message_id: int, edit: Edit, precondition: IfMatch
+    database: Database,
+    account_id: UUID,
+    conversation_id: int,
+    message_id: int,
+    precondition: IfMatch,
+    content: str,
+    metadata: dict[str, Any] | None = None,
 ) -> Shown:
-    """Store other words, keep the old ones, append `message.updated`; the same words change nothing."""
+    """Store other words, keep the old ones, append `message.updated`; the same words change nothing.
+
+    Without `metadata`, that stays.
+    """
     with database.connection() as connection, _measured(), connection.transaction():
         known, message = _lock(connection, account_id, conversation_id, message_id)
         precondition.check(message_etag(message.id, message.version))
         if message.is_deleted:
             raise MessageDeleted("Send a new message; a deleted one cannot be edited.")
-        keeps_metadata = edit.metadata is None or json.loads(edit.metadata) == message.metadata
-        if edit.content == message.content and keeps_metadata:
+        if content == message.content and metadata in (None, message.metadata):
             return _as_it_is(message)
-        if not edit.content and not message.attachments:
+        if not content and not message.attachments:
             raise ValidationFailed(FieldError(pointer="/content", code="blank", detail="Write something."))
-        rewrite = Rewrite(
-            event_type=EventType.MESSAGE_UPDATED,
-            content=edit.content,
-            metadata=edit.metadata,
-            attachments=json.dumps(message.attachments),
-        )
-        return _rewrite(connection, conversation_id, known, message, rewrite)
+        words = None if metadata is None else json.dumps(metadata)
+        edit = MessageChange(event_type=EventType.MESSAGE_UPDATED, content=content, metadata=words)
+        return _change(connection, conversation_id, known, message, edit)
 
 
 def delete_message(
@@ -197,31 +187,30 @@ def delete_message(
         if message.is_deleted:
             return _as_it_is(message)
         precondition.check(message_etag(message.id, message.version))
-        rewrite = Rewrite(event_type=EventType.MESSAGE_DELETED, content="", metadata="{}", attachments="[]")
-        return _rewrite(connection, conversation_id, known, message, rewrite)
+        nothing = MessageChange(event_type=EventType.MESSAGE_DELETED, content="", metadata="{}", attachments="[]")
+        return _change(connection, conversation_id, known, message, nothing)
 
 
-def _rewrite(
-    connection: Connection, conversation_id: int, known: ConversationState, message: StoredMessage, rewrite: Rewrite
+def _change(
+    connection: Connection,
+    conversation_id: int,
+    known: ConversationState,
+    message: StoredMessage,
+    change: MessageChange,
 ) -> Shown:
-    row = store.append_rewrite(connection, conversation_id, message.id, uuid4(), rewrite)
-    goes = message.is_unread and rewrite.event_type is EventType.MESSAGE_DELETED
-    preview = store.find_preview(connection, conversation_id)
-    wanted = replace(known, unread_count=max(0, known.unread_count - goes), last_message_preview=preview)
-    _append_difference(connection, conversation_id, known, wanted)
-    return _shown(row)
-
-
-def _append_difference(
-    connection: Connection, conversation_id: int, known: ConversationState, wanted: ConversationState
-) -> None:
-    """Tell of what a change to a message changed in the conversation by an event of its own.
+    """Append a change, and tell of what it changed in the conversation by an event of its own.
 
     So that clients replace what an event names, and need not know which change of a message counts for what.
     """
+    shown = store.append_change(connection, conversation_id, message.id, uuid4(), change)
+    goes = change.status is MessageStatus.READ or change.event_type is EventType.MESSAGE_DELETED
+    wanted = replace(known, unread_count=max(0, known.unread_count - (goes and message.is_unread)))
+    if change.content is not None:
+        wanted = replace(wanted, last_message_preview=store.find_preview(connection, conversation_id))
     if wanted != known:
         event_type = EventType.CONVERSATION_UPDATED
         conversations.append_update(connection, conversation_id, uuid4(), event_type, wanted)
+    return shown
 
 
 def _lock(
@@ -229,20 +218,11 @@ def _lock(
 ) -> tuple[ConversationState, StoredMessage]:
     known = lock(connection, account_id, conversation_id, NO_SUCH_MESSAGE)
     message = store.find_for_change(connection, conversation_id, message_id, read_seq=known.read_seq)
-    if message is None:
-        raise NotFound(NO_SUCH_MESSAGE)
-    return known, message
+    return known, there(message, NO_SUCH_MESSAGE)
 
 
-def _find(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> store.ShownAt:
-    found = store.find_message(connection, account_id, conversation_id, message_id)
-    if found is None:
-        raise NotFound(NO_SUCH_MESSAGE)
-    return found
-
-
-def _shown(row: store.ShownAt) -> Shown:
-    return Shown(representation=row.representation, etag=message_etag(row.id, row.version))
+def _find(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> Shown:
+    return there(store.find_message(connection, account_id, conversation_id, message_id), NO_SUCH_MESSAGE)
 
 
 def _as_it_is(message: StoredMessage) -> Shown:

@@ -6,9 +6,9 @@ from psycopg.errors import ForeignKeyViolation
 
 from gateway.database import Connection, Database
 from gateway.domain.conflicts import OwnerStays, TooManyParticipants
-from gateway.domain.conversations import ConversationState, Participant, Role, conversation_etag
+from gateway.domain.conversations import ConversationState, Participant, Role
 from gateway.domain.versions import Shown
-from gateway.errors import FieldError, NotFound, ValidationFailed
+from gateway.errors import FieldError, ValidationFailed, there
 from gateway.services.conversations import NO_SUCH, append_difference, lock
 from gateway.services.users import check_users, unknown_user
 from gateway.store import conversations, participants
@@ -21,8 +21,7 @@ NOT_HERE = "This user takes no part in a conversation of yours."
 def list_participants(database: Database, account_id: UUID, conversation_id: int) -> tuple[str, ...]:
     """Return everybody's representation, the owner first."""
     with database.connection() as connection:
-        if conversations.find_conversation(connection, account_id, conversation_id) is None:
-            raise NotFound(NO_SUCH)
+        there(conversations.find_conversation(connection, account_id, conversation_id), NO_SUCH)
         return tuple(person.representation for person in participants.list_participants(connection, conversation_id))
 
 
@@ -51,7 +50,7 @@ def remove_participant(database: Database, account_id: UUID, conversation_id: in
     """Let a user take part no longer and append `conversation.updated`, which that user is not sent any more."""
     with database.connection() as connection, connection.transaction():
         known = lock(connection, account_id, conversation_id)
-        if _find(connection, conversation_id, user_id).is_owner:
+        if _find(connection, conversation_id, user_id).role == "owner":
             raise OwnerStays("Leave the owner in; the conversation is the owner's.")
         participants.remove_participant(connection, conversation_id, user_id)
         return _append(connection, conversation_id, known)
@@ -75,23 +74,19 @@ def mark_read(database: Database, account_id: UUID, conversation_id: int, user_i
 def check_participant(database: Database, account_id: UUID, conversation_id: int, user_id: UUID) -> None:
     """Raise NotFound unless the user takes part in a conversation of the account."""
     with database.connection() as connection:
-        if conversations.find_conversation(connection, account_id, conversation_id) is None:
-            raise NotFound(NO_SUCH)
+        there(conversations.find_conversation(connection, account_id, conversation_id), NO_SUCH)
         _find(connection, conversation_id, user_id)
 
 
 def _find(connection: Connection, conversation_id: int, user_id: UUID) -> Participant:
-    for person in participants.list_participants(connection, conversation_id):
-        if person.user_id == user_id:
-            return person
-    raise NotFound(NOT_HERE)
+    people = participants.list_participants(connection, conversation_id)
+    return there(next((person for person in people if person.user_id == user_id), None), NOT_HERE)
 
 
 def _append(connection: Connection, conversation_id: int, wanted: ConversationState) -> Shown:
-    row = conversations.append_update(
+    return conversations.append_update(
         connection, conversation_id, uuid4(), EventType.CONVERSATION_UPDATED, wanted, with_participants=True
     )
-    return Shown(representation=row.representation, etag=conversation_etag(conversation_id, row.last_seq))
 
 
 def _unchanged(connection: Connection, account_id: UUID, conversation_id: int, known: ConversationState) -> Shown:

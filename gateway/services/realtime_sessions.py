@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway.database import Database
-from gateway.domain.sessions import Sides
 from gateway.errors import NotFound, RealtimeNotConfigured
 from gateway.live.provider_choice import Choice, ProviderChoice
 from gateway.services.conversations import NO_SUCH
+from gateway.settings import Settings
 from gateway.store import realtime_sessions as store
 from gateway.store.realtime_sessions import Place
 from realtime_bridge.shared.canary_user import CANARY_ID
@@ -47,7 +47,7 @@ class RealtimeSession:
 def create_session(
     database: Database,
     choices: ProviderChoice,
-    sides: Sides,
+    settings: Settings,
     account_id: UUID,
     user_id: UUID,
     conversation_ids: Sequence[int] | None,
@@ -58,23 +58,17 @@ def create_session(
     misses nothing, whichever side it comes from.
     """
     choice = choices.decide(user_id, account_id)
-    legacy = Access(provider=Told.SOCKETIO, url=sides.legacy_url, path=LEGACY_PATH)
-    supabase = Access(provider=Told.SUPABASE, url=sides.supabase_url, public_key=sides.supabase_public_key)
+    legacy = Access(provider=Told.SOCKETIO, url=settings.legacy_url, path=LEGACY_PATH)
+    supabase = Access(provider=Told.SUPABASE, url=settings.supabase_url, public_key=settings.supabase_public_key)
     access, standby = (supabase, legacy) if choice.provider is Told.SUPABASE else (legacy, supabase)
-    if not sides.signing_key or (access is supabase and not supabase.url):
-        missing = "SUPABASE_URL" if sides.signing_key else "SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY"
+    if not settings.signing_key or (access is supabase and not supabase.url):
+        missing = "SUPABASE_URL" if settings.signing_key else "SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY"
         raise RealtimeNotConfigured(f"The operator has to set {missing} for the gateway.")
-    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sides.session_ttl_s)
+    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=settings.session_ttl_s)
     with database.connection() as connection, connection.transaction():
         if user_id == CANARY_ID or not store.is_member(connection, account_id, user_id):
             raise NotFound(NO_SUCH_USER)
-        places = store.list_conversations(
-            connection,
-            account_id,
-            user_id,
-            conversation_ids,
-            LATEST if conversation_ids is None else len(conversation_ids),
-        )
+        places = store.list_conversations(connection, account_id, user_id, conversation_ids, LATEST)
         if conversation_ids is not None and len(places) < len(set(conversation_ids)):
             raise NotFound(NO_SUCH)
         store.note_told(connection, account_id, user_id, choice.provider.value, expires_at)
@@ -84,7 +78,7 @@ def create_session(
         access=access,
         standby=standby if choice.has_standby and (standby is legacy or supabase.url) else None,
         token=mint_user_token(
-            sides.signing_key, user_id, sides.session_ttl_s, sides.token_rules, told=choice.provider.value
+            settings.signing_key, user_id, settings.session_ttl_s, settings.token_rules, told=choice.provider.value
         ),
         expires_at=expires_at,
         places=tuple(places),

@@ -1,65 +1,47 @@
 """Deliveries and attempts of one account's webhooks: look, send again, recover. One transaction each."""
 
+import json
 from uuid import UUID
 
 from gateway.database import Connection, Database
-from gateway.domain.conflicts import AlreadyDelivered, WebhookDisabled
-from gateway.domain.pages import Position
-from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Listing, Recovered, Recovery, Retried
-from gateway.errors import NotFound
-from gateway.services.webhooks import NO_SUCH
+from gateway.domain.conflicts import AlreadyDelivered
+from gateway.domain.pages import Page, Position
+from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Recovered, Recovery, Retried
+from gateway.errors import there
+from gateway.services.webhooks import lock_enabled, show
 from gateway.store import webhook_deliveries as store
-from gateway.store import webhooks
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 RECOVER_AT_MOST = 10_000  # a call; the answer says whether there is more, and the next call goes on there
 
 
-def list_deliveries(
+def list_sent(
     database: Database,
     account_id: UUID,
     webhook_id: int,
-    chosen: DeliveryFilter,
+    chosen: DeliveryFilter | AttemptFilter,
     *,
     limit: int,
     after: Position | None,
-) -> Listing:
+) -> Page:
+    """Return a page of deliveries, or of attempts if these are chosen."""
     with database.connection() as connection:
-        _check_exists(connection, account_id, webhook_id)
-        return store.list_deliveries(connection, account_id, webhook_id, chosen, limit=limit, after=after)
-
-
-def list_attempts(
-    database: Database,
-    account_id: UUID,
-    webhook_id: int,
-    chosen: AttemptFilter,
-    *,
-    limit: int,
-    after: Position | None,
-) -> Listing:
-    with database.connection() as connection:
-        _check_exists(connection, account_id, webhook_id)
-        return store.list_attempts(connection, account_id, webhook_id, chosen, limit=limit, after=after)
+        show(connection, account_id, webhook_id)
+        return store.list_sent(connection, account_id, webhook_id, chosen, limit=limit, after=after)
 
 
 def get_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
     with database.connection() as connection:
-        _check_exists(connection, account_id, webhook_id)
-        shown = store.find_delivery(connection, account_id, webhook_id, delivery_id)
-    if shown is None:
-        raise NotFound(NO_SUCH_DELIVERY)
-    return shown
+        show(connection, account_id, webhook_id)
+        return there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
 
 
 def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
     """Send one delivery again, with the same id; one that is still open is on its way already."""
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
+        lock_enabled(connection, account_id, webhook_id)
         store.replay(connection, account_id, webhook_id, delivery_id)
-        shown = store.find_delivery(connection, account_id, webhook_id, delivery_id)
-        if shown is None:
-            raise NotFound(NO_SUCH_DELIVERY)
+        shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
         store.announce(connection, webhook_id)
         return shown
 
@@ -67,9 +49,8 @@ def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: i
 def recover(database: Database, account_id: UUID, webhook_id: int, range_: Recovery) -> Recovered:
     """Deliver what failed or was never queued in a range of time, at most RECOVER_AT_MOST events of each a call."""
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
-        failed = store.reopen_failed(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
-        missing = store.insert_missing(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
+        lock_enabled(connection, account_id, webhook_id)
+        failed, missing = store.recover(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
         store.announce(connection, webhook_id)
     return Recovered(failed=failed, missing=missing, has_more=RECOVER_AT_MOST in (failed, missing))
 
@@ -81,37 +62,27 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
     that has failed for good has one more attempt, as a replay has. One that is being sent, or due, stays as it is.
     """
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
-        state = store.find_state(connection, account_id, webhook_id, delivery_id)
-        if state is None:
-            raise NotFound(NO_SUCH_DELIVERY)
+        lock_enabled(connection, account_id, webhook_id)
+        shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
+        state = json.loads(shown)["state"]
         if state == "delivered":
             raise AlreadyDelivered("Ask for its replay to have it sent once more.")
         if state == "failed":
             store.replay(connection, account_id, webhook_id, delivery_id)
         store.bring_one_forward(connection, account_id, webhook_id, delivery_id, limit=RECOVER_AT_MOST)
-        store.end_rest(connection, webhook_id)
-        store.announce(connection, webhook_id)
+        _go_on(connection, webhook_id)
     return get_delivery(database, account_id, webhook_id, delivery_id)
 
 
 def retry(database: Database, account_id: UUID, webhook_id: int) -> Retried:
     """Deliver at once what waits for its next attempt, and end the endpoint's rest."""
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
-        store.end_rest(connection, webhook_id)
+        lock_enabled(connection, account_id, webhook_id)
         retried = store.bring_forward(connection, account_id, webhook_id, limit=RECOVER_AT_MOST)
-        store.announce(connection, webhook_id)
+        _go_on(connection, webhook_id)
     return Retried(retried=retried, has_more=retried == RECOVER_AT_MOST)
 
 
-def _check_exists(connection: Connection, account_id: UUID, webhook_id: int) -> None:
-    if webhooks.find_webhook(connection, account_id, webhook_id) is None:
-        raise NotFound(NO_SUCH)
-
-
-def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
-    if webhooks.lock_settings(connection, account_id, webhook_id) is None:
-        raise NotFound(NO_SUCH)
-    if webhooks.lock_queue(connection, webhook_id).health == "disabled":
-        raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")
+def _go_on(connection: Connection, webhook_id: int) -> None:
+    store.end_rest(connection, webhook_id)
+    store.announce(connection, webhook_id)

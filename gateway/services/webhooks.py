@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.database import Connection, Database
 from gateway.domain.conflicts import EnabledTooSoon, LastSecret, TooManySecrets, TooManyWebhooks, WebhookDisabled
-from gateway.domain.webhooks import NewWebhook, Rotation, WebhookSettings
-from gateway.errors import FieldError, NotFound, ValidationFailed, WebhooksNotConfigured
+from gateway.errors import FieldError, NotFound, ValidationFailed, WebhooksNotConfigured, there
 from gateway.shapes import catalogue
 from gateway.store import webhook_deliveries
 from gateway.store import webhooks as store
@@ -39,29 +38,36 @@ class Sealing:
             raise WebhooksNotConfigured("The operator has to set CROSSFADE_SECRETS_KEY first.")
         return self.box.seal(secret, secrets_context(account_id))
 
-    def seal_headers(self, account_id: UUID, headers: Mapping[str, str]) -> bytes | None:
-        return self.seal(account_id, json.dumps(dict(headers)).encode()) if headers else None
+    def columns(self, account_id: UUID, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings, by their names, as they are stored: the headers, which may hold tokens, are sealed."""
+        if "url" in settings:
+            self._check(settings["url"])
+        if (headers := settings.get("headers")) is None:
+            return dict(settings)
+        sealed = self.seal(account_id, json.dumps(headers).encode()) if headers else None
+        return {**settings, "headers_sealed": sealed, "header_names": sorted(headers)}
 
-    def open_headers(self, account_id: UUID, sealed: bytes | None) -> dict[str, str]:
-        if sealed is None:
-            return {}
-        if self.box is None:
-            raise WebhooksNotConfigured("The operator has to set CROSSFADE_SECRETS_KEY first.")
-        headers: dict[str, str] = json.loads(self.box.open(bytes(sealed), secrets_context(account_id)))
-        return headers
+    def _check(self, url: str) -> None:
+        try:
+            self.urls.check(url)
+        except UrlRefused as error:
+            raise ValidationFailed(FieldError(pointer="/url", code="url_refused", detail=str(error))) from None
 
 
-def create_webhook(database: Database, sealing: Sealing, account_id: UUID, new: NewWebhook) -> tuple[int, str, str]:
-    """Store an endpoint with a secret and queue a ping; return its id, representation and the secret's text."""
-    _check_url(sealing, new.settings.url)
-    secret = new.secret or signing.new_secret()
+def create_webhook(
+    database: Database, sealing: Sealing, account_id: UUID, settings: Mapping[str, Any], secret: str | None
+) -> tuple[int, str, str]:
+    """Store an endpoint with a secret, one of ours if none is given, and queue a ping.
+
+    Return its id, its representation and the secret's text.
+    """
+    columns = sealing.columns(account_id, settings)
+    secret = secret or signing.new_secret()
     sealed = sealing.seal(account_id, signing.key_of(secret))
-    headers = sealing.seal_headers(account_id, new.settings.headers)
     with database.connection() as connection, connection.transaction():
-        store.lock_account(connection, account_id)
         if store.count_webhooks(connection, account_id) >= MAX_WEBHOOKS:
             raise TooManyWebhooks(f"An account has at most {MAX_WEBHOOKS} webhooks: delete one first.")
-        webhook_id, shown = store.insert_webhook(connection, account_id, new.settings, headers)
+        webhook_id, shown = store.insert_webhook(connection, account_id, columns)
         store.insert_secret(connection, webhook_id, sealed, secret[-HINT_CHARS:])
         _append_ping(connection, account_id, webhook_id)
     return webhook_id, shown, secret
@@ -74,33 +80,17 @@ def list_webhooks(database: Database, account_id: UUID) -> list[str]:
 
 def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> str:
     with database.connection() as connection:
-        return _shown(connection, account_id, webhook_id)
+        return show(connection, account_id, webhook_id)
 
 
 def change_webhook(
     database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, changes: Mapping[str, Any]
 ) -> str:
     """Change the settings that are named; the others stay."""
-    if "url" in changes:
-        _check_url(sealing, changes["url"])
+    columns = sealing.columns(account_id, changes)
     with database.connection() as connection, connection.transaction():
-        stored = _lock(connection, account_id, webhook_id)
-        before = WebhookSettings(
-            url=stored.url,
-            description=stored.description,
-            event_types=tuple(stored.event_types),
-            headers=sealing.open_headers(account_id, stored.headers_sealed),
-            max_in_flight=stored.max_in_flight,
-            max_per_second=stored.max_per_second,
-            fifo=stored.fifo,
-            compatibility_signature=stored.compatibility_signature,
-        )
-        after = replace(before, **changes)
-        sealed = stored.headers_sealed
-        if "headers" in changes:
-            sealed = sealing.seal_headers(account_id, after.headers)
-        store.write_settings(connection, webhook_id, after, sealed)
-        return _shown(connection, account_id, webhook_id)
+        store.write_settings(connection, webhook_id, _lock(connection, account_id, webhook_id) | columns)
+        return show(connection, account_id, webhook_id)
 
 
 def delete_webhook(database: Database, account_id: UUID, webhook_id: int) -> None:
@@ -115,7 +105,7 @@ def pause(database: Database, account_id: UUID, webhook_id: int, *, paused: bool
         _lock(connection, account_id, webhook_id)
         store.write_paused(connection, webhook_id, paused=paused)
         webhook_deliveries.announce(connection, webhook_id)
-        return _shown(connection, account_id, webhook_id)
+        return show(connection, account_id, webhook_id)
 
 
 def enable(database: Database, account_id: UUID, webhook_id: int) -> str:
@@ -127,18 +117,18 @@ def enable(database: Database, account_id: UUID, webhook_id: int) -> str:
             _check_cooldown(queue)
             store.enable(connection, webhook_id)
             webhook_deliveries.announce(connection, webhook_id)
-        return _shown(connection, account_id, webhook_id)
+        return show(connection, account_id, webhook_id)
 
 
 def rotate_secret(
-    database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, rotation: Rotation
+    database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, secret: str | None, overlap_s: int
 ) -> tuple[str, str]:
     """Add a secret; the ones before sign along for the overlap. Return the new one's representation and text."""
-    secret = rotation.secret or signing.new_secret()
+    secret = secret or signing.new_secret()
     sealed = sealing.seal(account_id, signing.key_of(secret))
     with database.connection() as connection, connection.transaction():
         _lock(connection, account_id, webhook_id)
-        store.expire_secrets(connection, webhook_id, rotation.overlap_s)
+        store.expire_secrets(connection, webhook_id, overlap_s)
         if len(store.find_live_secrets(connection, webhook_id)) >= MAX_LIVE_SECRETS:
             raise TooManySecrets(f"At most {MAX_LIVE_SECRETS} secrets are live at once: delete one first.")
         return store.insert_secret(connection, webhook_id, sealed, secret[-HINT_CHARS:]), secret
@@ -146,7 +136,7 @@ def rotate_secret(
 
 def list_secrets(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
     with database.connection() as connection:
-        _shown(connection, account_id, webhook_id)
+        show(connection, account_id, webhook_id)
         return store.list_secrets(connection, account_id, webhook_id)
 
 
@@ -163,13 +153,13 @@ def delete_secret(database: Database, account_id: UUID, webhook_id: int, secret_
 
 def list_notices(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
     with database.connection() as connection:
-        _shown(connection, account_id, webhook_id)
+        show(connection, account_id, webhook_id)
         return store.list_notices(connection, account_id, webhook_id)
 
 
 def ping(database: Database, account_id: UUID, webhook_id: int) -> str:
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
+        lock_enabled(connection, account_id, webhook_id)
         return _append_ping(connection, account_id, webhook_id)
 
 
@@ -180,30 +170,13 @@ def send_test(database: Database, account_id: UUID, webhook_id: int, type_: str,
     example = kind.example | ({"eventId": str(event_id)} if "eventId" in kind.example else {})
     shown = with_html(example) if wants_html else example
     with database.connection() as connection, connection.transaction():
-        _lock_enabled(connection, account_id, webhook_id)
-        return _append(connection, account_id, webhook_id, event_id, type_, shown)
+        lock_enabled(connection, account_id, webhook_id)
+        return webhook_deliveries.append(connection, account_id, webhook_id, event_id, type_, shown)
 
 
 def _append_ping(connection: Connection, account_id: UUID, webhook_id: int) -> str:
     example = catalogue.BY_TYPE[catalogue.PING].example | {"webhookId": webhook_id}
-    return _append(connection, account_id, webhook_id, uuid4(), catalogue.PING, example)
-
-
-def _append(
-    connection: Connection, account_id: UUID, webhook_id: int, event_id: UUID, type_: str, data: dict[str, Any]
-) -> str:
-    shown = webhook_deliveries.insert_delivery(
-        connection, account_id, webhook_id, event_id, type_, json.dumps(data, ensure_ascii=False)
-    )
-    webhook_deliveries.announce(connection, webhook_id)
-    return shown
-
-
-def _check_url(sealing: Sealing, url: str) -> None:
-    try:
-        sealing.urls.check(url)
-    except UrlRefused as error:
-        raise ValidationFailed(FieldError(pointer="/url", code="url_refused", detail=str(error))) from None
+    return webhook_deliveries.append(connection, account_id, webhook_id, uuid4(), catalogue.PING, example)
 
 
 def _check_cooldown(queue: store.Queue) -> None:
@@ -215,21 +188,17 @@ def _check_cooldown(queue: store.Queue) -> None:
         raise EnabledTooSoon(f"Repair the receiver, then try again in {wait_s} s.", headers={"Retry-After": wait_s})
 
 
-def _lock(connection: Connection, account_id: UUID, webhook_id: int) -> store.Stored:
-    stored = store.lock_settings(connection, account_id, webhook_id)
-    if stored is None:
-        raise NotFound(NO_SUCH)
-    return stored
+def _lock(connection: Connection, account_id: UUID, webhook_id: int) -> dict[str, Any]:
+    return there(store.lock_settings(connection, account_id, webhook_id), NO_SUCH)
 
 
-def _lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
+def lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
+    """Take the endpoint's lock within the caller's transaction. Raises NotFound, WebhookDisabled."""
     _lock(connection, account_id, webhook_id)
     if store.lock_queue(connection, webhook_id).health == "disabled":
         raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")
 
 
-def _shown(connection: Connection, account_id: UUID, webhook_id: int) -> str:
-    shown = store.find_webhook(connection, account_id, webhook_id)
-    if shown is None:
-        raise NotFound(NO_SUCH)
-    return shown
+def show(connection: Connection, account_id: UUID, webhook_id: int) -> str:
+    """Return the endpoint's representation. Raises NotFound."""
+    return there(store.find_webhook(connection, account_id, webhook_id), NO_SUCH)

@@ -5,7 +5,7 @@ Read by the API (`GET /webhooks/event-types`, test events), by OpenAPI under `we
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -121,18 +121,9 @@ def _kind(type_: str, description: str, model: type[BaseModel], **example: Any) 
     return Kind(type=str(type_), description=description, data=data, example=_example_of(data) | example)
 
 
-def _model_of(family: Family) -> type[BaseModel]:
-    match family:
-        case Family.MESSAGE:
-            return Message
-        case Family.CONVERSATION:
-            return ToldConversation
-        case _:
-            assert_never(family)
-
-
+_MODELS: Mapping[Family, type[BaseModel]] = {Family.MESSAGE: Message, Family.CONVERSATION: ToldConversation}
 KINDS: tuple[Kind, ...] = (
-    *(_kind(t, t.words, _model_of(t.family)) for t in EventType),
+    *(_kind(t, t.words, _MODELS[t.family]) for t in EventType),
     *(_kind(t, _ALIAS.format(d), Message, direction=d) for t, d in ALIASES.items()),
     *(_kind(t, d, EndpointNotice) for t, d in _NOTICES.items()),
     _kind(PING, "Sent to every new endpoint, and on request. Not part of any subscription.", Greeting),

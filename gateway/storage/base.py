@@ -16,19 +16,13 @@ class Upload:
     method: str = "PUT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    size_bytes: int
-    head: bytes
-
-
 class FileStore(Protocol):
     """Every call is bounded in time and raises ServiceUnavailable when the store does not answer."""
 
     def create_upload(self, key: str, content_type: str, size_bytes: int) -> Upload:
         """Return where one file of this key may be put, once."""
 
-    def find(self, key: str, head_bytes: int) -> StoredFile | None:
+    def find(self, key: str, head_bytes: int) -> tuple[int, bytes] | None:
         """Return the size and the first bytes of what was put there; None when nothing was."""
 
     def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:

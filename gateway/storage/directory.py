@@ -17,22 +17,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.storage.base import REJECTED, UPLOAD_TTL_S, StoredFile, Upload
+from gateway.errors import Conflict, NotFound, PayloadTooLarge
+from gateway.storage.base import REJECTED, UPLOAD_TTL_S, Upload
 
 PATH = "/files"
 KEY_FILE = ".signing-key"
-
-
-class TicketInvalid(Exception):
-    """Forged, for something else, or out of time."""
-
-
-class AlreadyUploaded(Exception):
-    """A signed URL takes one file."""
-
-
-class TooLarge(Exception):
-    """More bytes came than the URL was signed for."""
+NO_SUCH = "The URL is not valid, or no longer; ask for a new one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,32 +44,16 @@ class DirectoryStore:
         self._secret = b""
 
     def create_upload(self, key: str, content_type: str, size_bytes: int) -> Upload:
-        ticket = Ticket(
-            verb="put",
-            key=key,
-            content_type=content_type,
-            size_bytes=size_bytes,
-            file_name="",
-            ends_at=int(self._clock()) + UPLOAD_TTL_S,
-        )
-        return Upload(url=f"{PATH}/{self._sign(ticket)}", headers={"Content-Type": content_type})
+        url = self._signed("put", key, content_type, UPLOAD_TTL_S, size_bytes=size_bytes)
+        return Upload(url=url, headers={"Content-Type": content_type})
 
     def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:
-        ticket = Ticket(
-            verb="get",
-            key=key,
-            content_type=content_type,
-            size_bytes=0,
-            file_name=file_name,
-            ends_at=int(self._clock()) + ttl_s,
-        )
-        return f"{PATH}/{self._sign(ticket)}"
+        return self._signed("get", key, content_type, ttl_s, file_name=file_name)
 
-    def find(self, key: str, head_bytes: int) -> StoredFile | None:
+    def find(self, key: str, head_bytes: int) -> tuple[int, bytes] | None:
         try:
             with self.path(key).open("rb") as file:
-                head = file.read(head_bytes)
-                return StoredFile(size_bytes=os.fstat(file.fileno()).st_size, head=head)
+                return os.fstat(file.fileno()).st_size, file.read(head_bytes)
         except FileNotFoundError:
             return None
 
@@ -93,20 +67,20 @@ class DirectoryStore:
         return self._root / key
 
     def open_ticket(self, text: str, verb: str) -> Ticket:
-        """Return what a URL of ours allows. Raises TicketInvalid."""
+        """Return what a URL of ours allows. Raises NotFound if it is forged, for something else, or out of time."""
         body, _, signature = text.partition(".")
         if not hmac.compare_digest(self._signature(body).encode(), signature.encode()):
-            raise TicketInvalid
+            raise NotFound(NO_SUCH)
         try:
             ticket = Ticket(**json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
         except (ValueError, TypeError, binascii.Error):
-            raise TicketInvalid from None
+            raise NotFound(NO_SUCH) from None
         if ticket.verb != verb or ticket.ends_at < self._clock():
-            raise TicketInvalid
+            raise NotFound(NO_SUCH)
         return ticket
 
     def put(self, ticket: Ticket, chunks: Iterable[bytes]) -> None:
-        """Store the file whole or not at all. Raises AlreadyUploaded, TooLarge."""
+        """Store the file whole or not at all. Raises Conflict when there is one, PayloadTooLarge."""
         target = self.path(ticket.key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent) as arriving:
@@ -114,17 +88,27 @@ class DirectoryStore:
             for chunk in chunks:
                 size_bytes += len(chunk)
                 if size_bytes > ticket.size_bytes:
-                    raise TooLarge
+                    raise PayloadTooLarge(f"Send the {ticket.size_bytes} bytes that were announced.")
                 arriving.write(chunk)
             arriving.flush()
             try:
                 os.link(arriving.name, target)  # unlike a rename it never replaces
             except FileExistsError:
-                raise AlreadyUploaded from None
+                raise Conflict("The file is there already; announce another one.") from None
 
-    def _sign(self, ticket: Ticket) -> str:
+    def _signed(
+        self, verb: str, key: str, content_type: str, ttl_s: int, *, size_bytes: int = 0, file_name: str = ""
+    ) -> str:
+        ticket = Ticket(
+            verb=verb,
+            key=key,
+            content_type=content_type,
+            size_bytes=size_bytes,
+            file_name=file_name,
+            ends_at=int(self._clock()) + ttl_s,
+        )
         body = base64.urlsafe_b64encode(json.dumps(asdict(ticket)).encode()).decode().rstrip("=")
-        return f"{body}.{self._signature(body)}"
+        return f"{PATH}/{body}.{self._signature(body)}"
 
     def _signature(self, body: str) -> str:
         return hmac.new(self._key(), body.encode(), hashlib.sha256).hexdigest()

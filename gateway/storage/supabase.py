@@ -14,7 +14,7 @@ from storage3._sync.file_api import SyncBucketProxy
 from storage3.exceptions import StorageApiError
 
 from gateway.errors import ServiceUnavailable
-from gateway.storage.base import REJECTED, StoredFile, Upload
+from gateway.storage.base import REJECTED, Upload
 
 TIMEOUT_S = 5  # the store answers in some ten milliseconds; a client waits meanwhile
 LOOK_TTL_S = 60
@@ -36,7 +36,7 @@ class SupabaseStore:
         with _answers():
             return str(self._files().create_signed_url(key, ttl_s, {"download": file_name})["signedURL"])
 
-    def find(self, key: str, head_bytes: int) -> StoredFile | None:
+    def find(self, key: str, head_bytes: int) -> tuple[int, bytes] | None:
         """One request for the first bytes also says how many there are (RFC 9110 §14.4)."""
         try:
             with _answers():
@@ -49,7 +49,7 @@ class SupabaseStore:
                     size = int(total[1]) if total else int(answer.headers["Content-Length"])
         except _Missing:
             return None
-        return StoredFile(size_bytes=size, head=head)
+        return size, head
 
     def reject(self, key: str, content_type: str) -> None:
         """Over the file and not in its stead: a signed upload URL works again once there is nothing."""

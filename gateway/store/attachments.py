@@ -1,6 +1,7 @@
 """Rows of `chat_attachments`, always within one account. Called by services/attachments.py."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -15,14 +16,7 @@ _SQL = sql.Queries(__file__)
 def create(
     connection: Connection, account_id: UUID, attachment_id: UUID, storage_key: str, new: NewAttachment
 ) -> Attachment:
-    values = {
-        "id": attachment_id,
-        "account_id": account_id,
-        "file_name": new.file_name,
-        "content_type": new.content_type,
-        "size_bytes": new.size_bytes,
-        "storage_key": storage_key,
-    }
+    values = asdict(new) | {"id": attachment_id, "account_id": account_id, "storage_key": storage_key}
     return _SQL.get_row(connection, "create", class_row(Attachment), **values)
 
 

@@ -1,5 +1,6 @@
 """Rows of `chat_channels`, always within one account. Called by services/channels.py; never reads a secret back."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -11,12 +12,9 @@ from realtime_bridge.shared import sql
 _SQL = sql.Queries(__file__)
 
 
-def lock_account(connection: Connection, account_id: UUID) -> None:
-    """Let one creation of an account in at a time, until the end of the transaction."""
-    _SQL.run(connection, "lock_account", account_id=account_id)
-
-
 def count_channels(connection: Connection, account_id: UUID) -> int:
+    """Count those of an account, and let no other of its creations in until the end of the transaction."""
+    _SQL.run(connection, "lock_account", account_id=account_id)
     return int(_SQL.get_value(connection, "count_channels", account_id=account_id))
 
 
@@ -24,26 +22,13 @@ def insert(
     connection: Connection, account_id: UUID, channel_id: UUID, new: NewChannel, token: bytes, hmac_key: bytes
 ) -> Channel:
     """Store a channel with its sealed secrets. Raises UniqueViolation for a name that is taken."""
-    values = {
-        "id": channel_id,
-        "account_id": account_id,
-        "kind": new.kind,
-        "name": new.name,
-        "base_url": new.base_url,
-        "provider_user_id": new.provider_user_id,
-        "sealed_token": token,
-        "sealed_hmac_key": hmac_key,
-        "enabled": new.enabled,
-    }
-    return _SQL.get_row(connection, "insert", class_row(Channel), **values)
+    values = asdict(new) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
+    return _SQL.get_row(connection, "insert", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
-def find(connection: Connection, account_id: UUID, channel_id: UUID) -> Channel | None:
-    return _SQL.find_row(connection, "find", class_row(Channel), account_id=account_id, id=channel_id)
-
-
-def list_all(connection: Connection, account_id: UUID) -> list[Channel]:
-    return _SQL.list_rows(connection, "list_all", class_row(Channel), account_id=account_id)
+def list_some(connection: Connection, account_id: UUID, channel_id: UUID | None = None) -> list[Channel]:
+    """Return all of the account's, or the one that is named, if there is."""
+    return _SQL.list_rows(connection, "list_some", class_row(Channel), account_id=account_id, id=channel_id)
 
 
 def update(
@@ -55,17 +40,8 @@ def update(
     hmac_key: bytes | None,
 ) -> Channel | None:
     """Change what is given; None when the account has no such channel."""
-    values = {
-        "id": channel_id,
-        "account_id": account_id,
-        "base_url": change.base_url,
-        "provider_user_id": change.provider_user_id,
-        "clears_provider_user_id": change.clears_provider_user_id,
-        "sealed_token": token,
-        "sealed_hmac_key": hmac_key,
-        "enabled": change.enabled,
-    }
-    return _SQL.find_row(connection, "update", class_row(Channel), **values)
+    values = asdict(change) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
+    return _SQL.find_row(connection, "update", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
 def delete(connection: Connection, account_id: UUID, channel_id: UUID) -> bool:

@@ -12,17 +12,12 @@ values (%(id)s, %(account_id)s, %(kind)s, %(name)s, %(base_url)s, %(provider_use
 returning id, kind, name, base_url, provider_user_id, enabled, consecutive_failures, last_error, last_error_at,
     created_at, updated_at
 
--- name: find
+-- name: list_some
+-- All of the account, or one.
 select id, kind, name, base_url, provider_user_id, enabled, consecutive_failures, last_error, last_error_at,
     created_at, updated_at
 from chat_channels
-where user_id = %(account_id)s and id = %(id)s
-
--- name: list_all
-select id, kind, name, base_url, provider_user_id, enabled, consecutive_failures, last_error, last_error_at,
-    created_at, updated_at
-from chat_channels
-where user_id = %(account_id)s
+where user_id = %(account_id)s and id = coalesce(%(id)s, id)
 order by name
 
 -- name: update

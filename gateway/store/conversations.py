@@ -1,13 +1,14 @@
 """Rows of `conversations` and their participants, always within one account. Called by services/conversations.py."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, kwargs_row, scalar_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.conversations import ConversationFilter, ConversationPage, ConversationState, NewConversation
-from gateway.domain.pages import Position
+from gateway.domain.conversations import ConversationFilter, ConversationState, NewConversation, conversation_etag
+from gateway.domain.pages import TOP, Listed, Page, Position, page_of
+from gateway.domain.versions import Shown
 from realtime_bridge.event_log.event import EventType
 from realtime_bridge.shared import sql
 
@@ -16,23 +17,8 @@ COUNT_AT_MOST = 10_000  # a total of 10,000 means that many or more; counting so
 _SQL = sql.Queries(__file__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    id: int
-    representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed(_Shown):
-    sort_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownAt:
-    """A conversation's representation, and the number of its last change."""
-
-    representation: str
-    last_seq: int
+def _shown(*, representation: str, id: int, last_seq: int) -> Shown:  # noqa: A002 the column's name
+    return Shown(representation=representation, etag=conversation_etag(id, last_seq))
 
 
 def append_conversation(
@@ -45,13 +31,13 @@ def append_conversation(
         "user_ids": [person.user_id for person in new.participants],
         "roles": [person.role.value for person in new.participants],
     }
-    row = _SQL.get_row(connection, "append_conversation", class_row(_Shown), **values)
-    return row.id, row.representation
+    conversation_id, representation = _SQL.get_row(connection, "append_conversation", tuple_row, **values)
+    return conversation_id, representation
 
 
-def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ShownAt | None:
+def find_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> Shown | None:
     values = {"account_id": account_id, "conversation_id": conversation_id}
-    return _SQL.find_row(connection, "find_conversation", class_row(ShownAt), **values)
+    return _SQL.find_row(connection, "find_conversation", kwargs_row(_shown), **values)
 
 
 def lock_conversation(connection: Connection, account_id: UUID, conversation_id: int) -> ConversationState | None:
@@ -68,7 +54,7 @@ def append_update(
     wanted: ConversationState,
     *,
     with_participants: bool = False,
-) -> ShownAt:
+) -> Shown:
     """Store the wanted state with its event, under the lock that `lock_conversation` took."""
     values = asdict(wanted) | {
         "conversation_id": conversation_id,
@@ -76,7 +62,7 @@ def append_update(
         "type": event_type.value,
         "with_participants": with_participants,
     }
-    return _SQL.get_row(connection, "append_update", class_row(ShownAt), **values)
+    return _SQL.get_row(connection, "append_update", kwargs_row(_shown), **values)
 
 
 def list_conversations(
@@ -87,27 +73,20 @@ def list_conversations(
     limit: int,
     after: Position | None = None,
     skip: int = 0,
-) -> ConversationPage:
+) -> Page:
     """Return the page after a position, or the one that begins past `skip` rows.
 
     Not prepared: a plan made without knowing which filters are set reads every conversation to find a rare one.
     """
     values = asdict(chosen) | {
         "account_id": account_id,
-        "sort_us": after.sort_us if after else None,
-        "before_id": after.id if after else None,
+        **(after or TOP).bound,
         "fetch": limit + 1,
         "skip": skip,
         "at_most": COUNT_AT_MOST,
     }
-    with connection.cursor(row_factory=class_row(_Listed)) as cursor:
+    with connection.cursor(row_factory=class_row(Listed)) as cursor:
         rows = cursor.execute(_SQL["list_conversations"], values, prepare=False).fetchall()
     with connection.cursor(row_factory=scalar_row) as cursor:
         total = cursor.execute(_SQL["count_conversations"], values, prepare=False).fetchone() or 0
-    shown = rows[:limit]
-    return ConversationPage(
-        items=tuple(row.representation for row in shown),
-        total=total,
-        has_more=len(rows) > limit,
-        last=Position(sort_us=shown[-1].sort_us, id=shown[-1].id) if shown else None,
-    )
+    return page_of(rows, limit, total)

@@ -38,7 +38,7 @@ from conversation c, participants
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
     || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
-)::text as representation, c.last_seq
+)::text as representation, c.id, c.last_seq
 from conversations c
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
@@ -81,7 +81,7 @@ with conversation as (
 select (
     crossfade.conversation_payload(c, null, null) - 'seq' - 'eventId'
     || jsonb_build_object('lastSeq', c.last_seq, 'participants', crossfade.participants_json(c.id))
-)::text as representation, c.last_seq
+)::text as representation, c.id, c.last_seq
 from conversation c
 
 -- name: list_conversations
@@ -103,14 +103,7 @@ from (
         and (%(channel)s::text is null or c.channel = %(channel)s)
         and (%(unread)s::boolean is null or (c.unread_count > 0) = %(unread)s)
         and (%(updated_since)s::timestamptz is null or c.updated_at >= %(updated_since)s)
-        and (coalesce(c.last_message_at, c.created_at), c.id) < (
-            coalesce(
-                timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-                    + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond',
-                'infinity'
-            ),
-            coalesce(%(before_id)s::bigint, 9223372036854775807)
-        )
+        and (coalesce(c.last_message_at, c.created_at), c.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
     order by coalesce(c.last_message_at, c.created_at) desc, c.id desc
     limit %(fetch)s offset %(skip)s
 ) as chosen

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row
 
 from gateway.database import Connection
 from gateway.domain.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
@@ -41,15 +41,6 @@ class _Read:
     last_shown: int | None
     is_cut: bool
     representations: list[str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ends:
-    floor: int
-    newest: int
-    xmax: int
-    in_progress: list[int]
-    next_xid: int
 
 
 def read_events(
@@ -96,11 +87,12 @@ def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ..
 
 
 def find_ends(connection: Connection) -> Ends:
-    row = _SQL.get_row(connection, "find_ends", class_row(_Ends))
-    return Ends(
-        oldest=EventCursor(high_water=row.floor),
-        newest=_cursor(max(row.newest, row.floor), row.xmax, row.in_progress, row.next_xid),
-    )
+    return _SQL.get_row(connection, "find_ends", kwargs_row(_ends))
+
+
+def _ends(*, floor: int, newest: int, xmax: int, in_progress: list[int], next_xid: int) -> Ends:
+    cursor = _cursor(max(newest, floor), xmax, in_progress, next_xid)
+    return Ends(oldest=EventCursor(high_water=floor), newest=cursor)
 
 
 def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:

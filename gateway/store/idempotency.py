@@ -2,10 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import tuple_row
 
 from gateway.database import Connection
 from realtime_bridge.shared import sql
@@ -13,12 +12,6 @@ from realtime_bridge.shared import sql
 KEEP_HOURS = 24  # Stripe's promise; a client that retries later than this looks first
 
 _SQL = sql.Queries(__file__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    fingerprint: bytes
-    sealed_answer: bytes
 
 
 def try_lock(connection: Connection, record_id: bytes) -> bool:
@@ -46,8 +39,9 @@ def _ask(connection: Connection, name: str, record_id: bytes) -> bool:
     return bool(_SQL.find_value(connection, name, lock=lock))
 
 
-def find(connection: Connection, record_id: bytes) -> Remembered | None:
-    return _SQL.find_row(connection, "find", class_row(Remembered), id=record_id, hours=KEEP_HOURS)
+def find(connection: Connection, record_id: bytes) -> tuple[bytes, bytes] | None:
+    """Return the fingerprint of the request and its sealed answer."""
+    return _SQL.find_row(connection, "find", tuple_row, id=record_id, hours=KEEP_HOURS)
 
 
 def remember(connection: Connection, record_id: bytes, fingerprint: bytes, sealed_answer: bytes) -> None:

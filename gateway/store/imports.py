@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import tuple_row
 
 from gateway.database import Connection
 from gateway.domain.conversations import ConversationState
@@ -16,33 +15,22 @@ from realtime_bridge.shared import sql
 _SQL = sql.Queries(__file__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    id: int
-    client_message_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedRow:
-    index: int
-    id: int
-    seq: int
-
-
-def find_known(connection: Connection, conversation_id: int, items: Sequence[ImportedMessage]) -> list[Known]:
-    """Return the rows that have one of the items' clientMessageIds, or that an item replies to."""
+def find_known(
+    connection: Connection, conversation_id: int, items: Sequence[ImportedMessage]
+) -> list[tuple[int, str | None]]:
+    """Return id and clientMessageId of what has one of the items' clientMessageIds, or what an item replies to."""
     values = {
         "conversation_id": conversation_id,
         "client_message_ids": [item.client_message_id for item in items if item.client_message_id is not None],
         "reply_to_ids": [item.reply_to_id for item in items if item.reply_to_id is not None],
     }
-    return _SQL.list_rows(connection, "find_known", class_row(Known), **values)
+    return _SQL.list_rows(connection, "find_known", tuple_row, **values)
 
 
 def find_oversized(connection: Connection, items: Sequence[ImportedMessage]) -> set[int]:
     """Return the places of the items whose metadata is larger than a message's may be."""
     metadata = f"[{','.join(item.metadata for item in items)}]"
-    return {place for (place,) in _SQL.list_rows(connection, "find_oversized", tuple_row, metadata=metadata)}
+    return set(_SQL.list_values(connection, "find_oversized", metadata=metadata))
 
 
 def import_messages(
@@ -53,8 +41,8 @@ def import_messages(
     *,
     updated_at: datetime,
     announce: bool,
-) -> list[ImportedRow]:
-    """Store the items under their seqs, with an event for each if they are announced."""
+) -> list[tuple[int, int, int]]:
+    """Store the items under their seqs, with an event for each if announced; return index, id and seq of each."""
     rows = [
         item.named() | {"seq": seq, "metadata": json.loads(item.metadata), "created_at": item.created_at.isoformat()}
         for seq, item in numbered
@@ -66,7 +54,7 @@ def import_messages(
         "updated_at": updated_at,
         "announce": announce,
     }
-    return _SQL.list_rows(connection, "import_messages", class_row(ImportedRow), **values)
+    return _SQL.list_rows(connection, "import_messages", tuple_row, **values)
 
 
 def count_imported(connection: Connection, conversation_id: int, wanted: ConversationState) -> datetime:
@@ -78,6 +66,5 @@ def count_imported(connection: Connection, conversation_id: int, wanted: Convers
         "last_message_preview": wanted.last_message_preview,
         "unread_count": wanted.unread_count,
     }
-    updated_at = _SQL.find_value(connection, "count_imported", **values)
-    assert isinstance(updated_at, datetime)  # noqa: S101 the row is locked
+    updated_at: datetime = _SQL.get_value(connection, "count_imported", **values)
     return updated_at

@@ -3,18 +3,12 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, kwargs_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.messages import (
-    MessagePage,
-    MessageStatus,
-    Rewrite,
-    StatusChange,
-    StoredMessage,
-    VersionPage,
-)
-from gateway.domain.pages import count_fitting
+from gateway.domain.messages import Appended, MessageChange, StoredMessage, message_etag
+from gateway.domain.pages import Listed, Page, Position, count_fitting, page_of
+from gateway.domain.versions import Shown
 from gateway.store.conversations import COUNT_AT_MOST
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.event_log.event import EventType
@@ -22,43 +16,18 @@ from realtime_bridge.shared import sql
 
 NO_UPPER_BOUND = 2**63 - 1
 NO_LOWER_BOUND = -(2**63)  # imported history lies below zero
+REPLACED_BY = {EventType.MESSAGE_UPDATED: "edit", EventType.MESSAGE_DELETED: "deletion"}
 
 _SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstAnswer:
-    id: int
-    representation: str
+class FirstAnswer(Appended):
     same: bool  # whether the repeated request says what the first one said
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownAt:
-    """A message's representation, and which version of it that is."""
-
-    representation: str
-    id: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendedRow:
-    id: int
-    representation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    representation: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
-    representations: list[str] | None
-    seqs: list[int] | None
-    total: int
+def _shown(*, representation: str, id: int, version: int) -> Shown:  # noqa: A002 the column's name
+    return Shown(representation=representation, etag=message_etag(id, version))
 
 
 def append_message(
@@ -67,13 +36,13 @@ def append_message(
     conversation_id: int,
     event_id: UUID,
     new: NewMessage,
-) -> AppendedRow | None:
+) -> Appended | None:
     """Store message and event; return None when the account has no such conversation.
 
     Raises UniqueViolation for a clientMessageId that is taken, ForeignKeyViolation for an unknown reply target.
     """
     values = new.values(account_id, conversation_id, event_id)
-    return connection.cursor(row_factory=class_row(AppendedRow)).execute(APPEND_MESSAGE, values).fetchone()
+    return connection.cursor(row_factory=class_row(Appended)).execute(APPEND_MESSAGE, values).fetchone()
 
 
 def find_first_answer(
@@ -91,38 +60,41 @@ def find_messages(
     before_seq: int | None,
     after_seq: int | None,
     limit: int,
-) -> MessagePage | None:
-    """Return a page in ascending order, as much as fits, or None when the account has no such conversation."""
+) -> Page | None:
+    """Return a page in ascending order, as much as fits, or None when the account has no such conversation.
+
+    It goes on at the seq where it was cut: before its first message, or after its last one.
+    """
+    newest = after_seq is None
     values = {
         "account_id": account_id,
         "conversation_id": conversation_id,
+        "newest": newest,
         "before_seq": NO_UPPER_BOUND if before_seq is None else before_seq,
         "after_seq": NO_LOWER_BOUND if after_seq is None else after_seq,
         "fetch": limit + 1,
         "at_most": COUNT_AT_MOST,
     }
-    newest = after_seq is None
-    row = _SQL.find_row(connection, "list_newest" if newest else "list_following", class_row(_Listed), **values)
+    row = _SQL.find_row(connection, "list_messages", tuple_row, **values)
     if row is None:
         return None
-    found = row.representations or []
+    found, seqs, total = row[0] or [], row[1] or [], row[2]
     if newest:
         shown = slice(len(found) - count_fitting(reversed(found[-limit:])), None)
     else:
         shown = slice(count_fitting(found[:limit]))
-    items, seqs = found[shown], (row.seqs or [])[shown]
-    return MessagePage(
+    items, seqs = found[shown], seqs[shown]
+    return Page(
         items=tuple(items),
-        total=row.total,
         has_more=len(found) > len(items),
-        first_seq=seqs[0] if seqs else None,
-        last_seq=seqs[-1] if seqs else None,
+        last=Position(id=seqs[0 if newest else -1]) if seqs else None,
+        total=total,
     )
 
 
-def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> ShownAt | None:
+def find_message(connection: Connection, account_id: UUID, conversation_id: int, message_id: int) -> Shown | None:
     values = {"account_id": account_id, "conversation_id": conversation_id, "message_id": message_id}
-    return _SQL.find_row(connection, "find_message", class_row(ShownAt), **values)
+    return _SQL.find_row(connection, "find_message", kwargs_row(_shown), **values)
 
 
 def find_for_change(
@@ -138,48 +110,21 @@ def find_preview(connection: Connection, conversation_id: int) -> str | None:
     return _SQL.find_value(connection, "find_preview", conversation_id=conversation_id)
 
 
-def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> VersionPage:
-    """Return what the message said before each change after version `after`, oldest first."""
+def list_versions(connection: Connection, message_id: int, *, after: int, limit: int) -> Page:
+    """Return what the message said before each change after version `after`, oldest first; by their versions."""
     values = {"message_id": message_id, "after": after, "fetch": limit + 1}
-    found = _SQL.list_rows(connection, "list_versions", class_row(_Version), **values)
-    shown = found[: count_fitting(row.representation for row in found[:limit])]
-    return VersionPage(
-        items=tuple(row.representation for row in shown),
-        has_more=len(found) > len(shown),
-        last=shown[-1].version if shown else None,
-    )
+    return page_of(_SQL.list_rows(connection, "list_versions", class_row(Listed), **values), limit)
 
 
-def append_status(
-    connection: Connection,
-    conversation_id: int,
-    message_id: int,
-    event_id: UUID,
-    change: StatusChange,
-    *,
-    was_unread: bool,
-) -> str:
-    """Store the change with its event, under the lock that `lock_conversation` took; return the representation."""
-    values = {
+def append_change(
+    connection: Connection, conversation_id: int, message_id: int, event_id: UUID, change: MessageChange
+) -> Shown:
+    """Store a change with its event and keep the words that others replace, under the conversation's lock."""
+    values = asdict(change) | {
         "conversation_id": conversation_id,
         "message_id": message_id,
         "event_id": event_id,
-        "status": change.status.value,
-        "provider_message_id": change.provider_message_id,
-        "read": 1 if was_unread and change.status is MessageStatus.READ else 0,
+        "type": change.event_type.value,
+        "replaced_by": REPLACED_BY.get(change.event_type),
     }
-    return str(_SQL.get_value(connection, "append_status", **values))
-
-
-def append_rewrite(
-    connection: Connection, conversation_id: int, message_id: int, event_id: UUID, rewrite: Rewrite
-) -> ShownAt:
-    """Store an edit or a deletion with its event and keep what was there, under the conversation's lock."""
-    values = asdict(rewrite) | {
-        "conversation_id": conversation_id,
-        "message_id": message_id,
-        "event_id": event_id,
-        "type": rewrite.event_type.value,
-        "replaced_by": "edit" if rewrite.event_type is EventType.MESSAGE_UPDATED else "deletion",
-    }
-    return _SQL.get_row(connection, "append_rewrite", class_row(ShownAt), **values)
+    return _SQL.get_row(connection, "append_change", kwargs_row(_shown), **values)

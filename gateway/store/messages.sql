@@ -19,8 +19,10 @@ cross join lateral (
 ) as said
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s and m.client_message_id = %(client_message_id)s
 
--- name: list_newest
--- The newest messages within the bounds, ascending; no row at all when the account has no such conversation.
+-- name: list_messages
+-- The newest messages within the bounds, or those that follow `after_seq`, ascending; no row at all when the account has
+-- no such conversation. One of the two ways is taken, because the direction decides from which end the index is read: a
+-- choice in `order by` would sort the whole conversation.
 select page.representations, page.seqs, (
     select count(*) from (
         select from chat_messages m where m.conversation_id = c.id limit %(at_most)s
@@ -30,33 +32,22 @@ from conversations c
 cross join lateral (
     select array_agg(representation order by seq) as representations, array_agg(seq order by seq) as seqs
     from (
-        select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
-        from chat_messages m
-        where m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
-        order by m.seq desc
-        limit %(fetch)s
-    ) as newest
-) as page
-where c.id = %(conversation_id)s and c.user_id = %(account_id)s
-
--- name: list_following
--- The same from the other end: the messages that follow `after_seq`. A query of its own, because the direction decides
--- from which end the index is read: a choice in `order by` would sort the whole conversation.
-select page.representations, page.seqs, (
-    select count(*) from (
-        select from chat_messages m where m.conversation_id = c.id limit %(at_most)s
-    ) as counted
-) as total
-from conversations c
-cross join lateral (
-    select array_agg(representation order by seq) as representations, array_agg(seq order by seq) as seqs
-    from (
-        select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
-        from chat_messages m
-        where m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
-        order by m.seq
-        limit %(fetch)s
-    ) as following
+        (
+            select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text as representation
+            from chat_messages m
+            where %(newest)s and m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
+            order by m.seq desc
+            limit %(fetch)s
+        )
+        union all
+        (
+            select m.seq, crossfade.message_payload(m, m.event_id, m.seq)::text
+            from chat_messages m
+            where not %(newest)s and m.conversation_id = c.id and m.seq > %(after_seq)s and m.seq < %(before_seq)s
+            order by m.seq
+            limit %(fetch)s
+        )
+    ) as shown
 ) as page
 where c.id = %(conversation_id)s and c.user_id = %(account_id)s
 
@@ -68,8 +59,8 @@ where c.id = %(conversation_id)s and c.user_id = %(account_id)s and m.id = %(mes
 
 -- name: find_for_change
 -- Under the conversation's lock, so it stays as read.
-select m.id, m.seq, m.version, m.status, m.provider_message_id, m.direction, m.content, m.message_type, m.metadata,
-    m.attachments, m.deleted_at is not null as is_deleted, crossfade.is_unread(m, %(read_seq)s) as is_unread,
+select m.id, m.version, m.status, m.provider_message_id, m.content, m.metadata, m.attachments,
+    m.deleted_at is not null as is_deleted, crossfade.is_unread(m, %(read_seq)s) as is_unread,
     crossfade.message_payload(m, m.event_id, m.seq)::text as representation
 from chat_messages m
 where m.conversation_id = %(conversation_id)s and m.id = %(message_id)s
@@ -84,55 +75,33 @@ order by m.seq desc limit 1
 -- What the message said before, oldest first.
 select jsonb_build_object('version', v.version, 'content', v.content, 'metadata', v.metadata,
     'attachments', v.attachments, 'replacedBy', v.replaced_by, 'replacedAt', crossfade.iso8601(v.replaced_at))::text
-    as representation, v.version
+    as representation, v.version as id
 from chat_message_versions v
 where v.message_id = %(message_id)s and v.version > %(after)s
 order by v.version
 limit %(fetch)s
 
--- name: append_status
--- The next number, the row's new status and the event of both.
-with conversation as (
-    update conversations set
-        last_seq = last_seq + 1,
-        updated_at = clock_timestamp(),
-        unread_count = greatest(0, unread_count - %(read)s)
-    where id = %(conversation_id)s
-    returning id, user_id, last_seq, updated_at
-), message as (
-    update chat_messages m set
-        status = %(status)s,
-        provider_message_id = coalesce(%(provider_message_id)s, m.provider_message_id),
-        updated_at = conversation.updated_at
-    from conversation
-    where m.conversation_id = conversation.id and m.id = %(message_id)s
-    returning m.*
-), event as (
-    insert into chat_events (event_id, account_id, conversation_id, seq, type, payload, created_at)
-    select %(event_id)s, conversation.user_id, conversation.id, conversation.last_seq, 'message.status',
-        crossfade.message_payload(message, %(event_id)s, conversation.last_seq), conversation.updated_at
-    from message, conversation
-)
-select crossfade.message_payload(message, message.event_id, message.seq)::text from message
-
--- name: append_rewrite
--- An edit or a deletion: the next number, the words kept aside, the row as it is now, and the event.
+-- name: append_change
+-- An edit, a deletion or a new status: the next number, the words kept aside if others replace them, the row as it is now,
+-- and the event. What is null stays.
 with conversation as (
     update conversations set last_seq = last_seq + 1, updated_at = clock_timestamp()
     where id = %(conversation_id)s
     returning id, user_id, last_seq, updated_at
 ), kept as (
     insert into chat_message_versions (message_id, version, content, metadata, attachments, replaced_by, replaced_at)
-    select m.id, m.version, m.content, m.metadata, m.attachments, %(replaced_by)s, conversation.updated_at
+    select m.id, m.version, m.content, m.metadata, m.attachments, %(replaced_by)s::text, conversation.updated_at
     from chat_messages m, conversation
-    where m.id = %(message_id)s
+    where m.id = %(message_id)s and %(replaced_by)s::text is not null
 ), message as (
     update chat_messages m set
-        content = %(content)s,
+        status = coalesce(%(status)s, m.status),
+        provider_message_id = coalesce(%(provider_message_id)s, m.provider_message_id),
+        content = coalesce(%(content)s, m.content),
         metadata = coalesce(%(metadata)s::crossfade.metadata, m.metadata),
-        attachments = %(attachments)s::jsonb,
-        edited_at = case when %(replaced_by)s = 'edit' then conversation.updated_at else m.edited_at end,
-        deleted_at = case when %(replaced_by)s = 'deletion' then conversation.updated_at else m.deleted_at end,
+        attachments = coalesce(%(attachments)s::jsonb, m.attachments),
+        edited_at = case when %(replaced_by)s::text = 'edit' then conversation.updated_at else m.edited_at end,
+        deleted_at = case when %(replaced_by)s::text = 'deletion' then conversation.updated_at else m.deleted_at end,
         updated_at = conversation.updated_at
     from conversation
     where m.conversation_id = conversation.id and m.id = %(message_id)s

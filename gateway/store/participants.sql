@@ -1,5 +1,5 @@
 -- name: list_participants
-select p.user_id, p.role, p.last_read_seq, jsonb_build_object(
+select p.user_id, p.role, jsonb_build_object(
     'userId', p.user_id, 'role', p.role, 'lastReadSeq', p.last_read_seq, 'joinedAt', crossfade.iso8601(p.joined_at)
 )::text as representation
 from conversation_participants p

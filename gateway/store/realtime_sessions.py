@@ -26,13 +26,14 @@ def is_member(connection: Connection, account_id: UUID, user_id: UUID) -> bool:
 
 
 def list_conversations(
-    connection: Connection, account_id: UUID, user_id: UUID, conversation_ids: Sequence[int] | None, limit: int
+    connection: Connection, account_id: UUID, user_id: UUID, conversation_ids: Sequence[int] | None, latest: int
 ) -> list[Place]:
+    """Return the user's places in these conversations, or in so many of the latest when none are named."""
     values = {
         "account_id": account_id,
         "user_id": user_id,
         "conversation_ids": None if conversation_ids is None else list(conversation_ids),
-        "limit": limit,
+        "limit": latest if conversation_ids is None else None,
     }
     return _SQL.list_rows(connection, "list_conversations", class_row(Place), **values)
 

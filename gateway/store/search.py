@@ -1,30 +1,22 @@
 """Full-text search in `chat_messages`, within one account. Called by services/messages.py."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.messages import SearchFilter, SearchPage
-from gateway.domain.pages import Position, count_fitting
+from gateway.domain.messages import SearchFilter
+from gateway.domain.pages import TOP, Listed, Page, Position, page_of
 from realtime_bridge.shared import sql
 
-NEWEST = 2**63 - 1
 WALK = 500  # messages looked at before the index is: some four milliseconds; a word in every 25th fills a page
 
 _SQL = sql.Queries(__file__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    id: int
-    representation: str
-
-
 def search_messages(
     connection: Connection, account_id: UUID, chosen: SearchFilter, *, limit: int, after: Position | None
-) -> SearchPage:
+) -> Page:
     """Return a page of messages that have all the words.
 
     Not prepared: the best way to a frequent word is not the best way to a rare one.
@@ -36,18 +28,12 @@ def search_messages(
         "whole": whole,
         "beginning": beginning,
         "conversation_id": chosen.conversation_id,
-        "before_id": after.id if after else NEWEST,
+        "before_id": (after or TOP).id,
         "fetch": limit + 1,
         "walk": WALK,
     }
-    with connection.cursor(row_factory=class_row(_Found)) as cursor:
-        rows = cursor.execute(_SQL["search_messages"], values, prepare=False).fetchall()
-    shown = rows[: count_fitting(row.representation for row in rows[:limit])]
-    return SearchPage(
-        items=tuple(row.representation for row in shown),
-        has_more=len(rows) > len(shown),
-        last=Position(sort_us=0, id=shown[-1].id) if shown else None,
-    )
+    with connection.cursor(row_factory=class_row(Listed)) as cursor:
+        return page_of(cursor.execute(_SQL["search_messages"], values, prepare=False).fetchall(), limit)
 
 
 def as_tsquery(words: str) -> str:

@@ -25,15 +25,12 @@ where d.webhook_id = %(webhook_id)s and d.account_id = %(account_id)s
     and (%(type)s::text is null or d.type = %(type)s)
     and d.logged_at >= coalesce(%(since)s::timestamptz, '-infinity')
     and d.logged_at < coalesce(%(until)s::timestamptz, 'infinity')
-    and (d.logged_at, d.id) < (
-        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
-        coalesce(%(before_id)s::bigint, 9223372036854775807)
-    )
+    and (d.logged_at, d.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
 order by d.logged_at desc, d.id desc
 limit %(fetch)s
 
 -- name: find_delivery
+-- Never locked: who writes results has locked the row and waits for the queue, which a caller may have.
 select (crossfade.webhook_delivery_shown(d) || jsonb_build_object('attemptLog', (
     select coalesce(jsonb_agg(crossfade.webhook_attempt_shown(a) order by a.number, a.id), '[]')
     from (
@@ -111,11 +108,6 @@ select count(*) from inserted
 -- Its owner says that it is well: what waited for the end of a rest waits no longer.
 update webhook_queues set not_before = '-infinity' where webhook_id = %(webhook_id)s
 
--- name: find_state
--- Not locked: who writes results has locked the row and waits for the queue, which the caller has.
-select state from webhook_deliveries
-where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(account_id)s
-
 -- name: bring_one_forward
 -- In its lane, with the attempts it has had. Of a FIFO endpoint what is older in its conversation, too, oldest first: the
 -- claim sends nothing out of order, and what a failed head holds back keeps its own time after the head has arrived.
@@ -161,10 +153,6 @@ where w.id = %(webhook_id)s and w.account_id = %(account_id)s
     and (%(type)s::text is null or a.type = %(type)s)
     and a.started_at >= coalesce(%(since)s::timestamptz, '-infinity')
     and a.started_at < coalesce(%(until)s::timestamptz, 'infinity')
-    and (a.started_at, a.id) < (
-        coalesce(timestamptz 'epoch' + %(sort_us)s::bigint / 1000000 * interval '1 second'
-            + %(sort_us)s::bigint %% 1000000 * interval '1 microsecond', 'infinity'),
-        coalesce(%(before_id)s::bigint, 9223372036854775807)
-    )
+    and (a.started_at, a.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
 order by a.started_at desc, a.id desc
 limit %(fetch)s

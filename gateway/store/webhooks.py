@@ -1,31 +1,16 @@
 """Rows of `chat_external_webhooks`, their queues and secrets, always of one account. Called by services/webhooks.py."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, tuple_row
 
 from gateway.database import Connection
-from gateway.domain.webhooks import WebhookSettings
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """Settings as they lie in the table: the headers are sealed."""
-
-    url: str
-    description: str | None
-    event_types: list[str]
-    headers_sealed: bytes | None
-    max_in_flight: int
-    max_per_second: int | None
-    fifo: bool
-    compatibility_signature: bool
-    paused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +19,16 @@ class Queue:
     enabled_for_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    id: int
-    representation: str
-
-
-def lock_account(connection: Connection, account_id: UUID) -> None:
-    _SQL.run(connection, "lock_account", account_id=account_id)
-
-
 def count_webhooks(connection: Connection, account_id: UUID) -> int:
-    return _SQL.find_value(connection, "count_webhooks", account_id=account_id) or 0
+    """Count those of an account, and let no other of its creations in until the end of the transaction."""
+    _SQL.run(connection, "lock_account", account_id=account_id)
+    return int(_SQL.get_value(connection, "count_webhooks", account_id=account_id))
 
 
-def insert_webhook(
-    connection: Connection, account_id: UUID, settings: WebhookSettings, headers_sealed: bytes | None
-) -> tuple[int, str]:
-    values = _columns(settings, headers_sealed) | {"account_id": account_id}
-    row = _SQL.get_row(connection, "insert_webhook", class_row(_Made), **values)
-    return row.id, row.representation
+def insert_webhook(connection: Connection, account_id: UUID, columns: Mapping[str, Any]) -> tuple[int, str]:
+    """Store an endpoint with these settings; return its id and representation."""
+    webhook_id, shown = _SQL.get_row(connection, "insert_webhook", tuple_row, **columns, account_id=account_id)
+    return webhook_id, shown
 
 
 def find_webhook(connection: Connection, account_id: UUID, webhook_id: int) -> str | None:
@@ -64,14 +39,13 @@ def list_webhooks(connection: Connection, account_id: UUID) -> list[str]:
     return _SQL.list_values(connection, "list_webhooks", account_id=account_id)
 
 
-def lock_settings(connection: Connection, account_id: UUID, webhook_id: int) -> Stored | None:
-    return _SQL.find_row(connection, "lock_settings", class_row(Stored), account_id=account_id, webhook_id=webhook_id)
+def lock_settings(connection: Connection, account_id: UUID, webhook_id: int) -> dict[str, Any] | None:
+    """Return the columns that an endpoint's owner decides, as `write_settings` takes them."""
+    return _SQL.find_row(connection, "lock_settings", dict_row, account_id=account_id, webhook_id=webhook_id)
 
 
-def write_settings(
-    connection: Connection, webhook_id: int, settings: WebhookSettings, headers_sealed: bytes | None
-) -> None:
-    _SQL.run(connection, "write_settings", **_columns(settings, headers_sealed), webhook_id=webhook_id)
+def write_settings(connection: Connection, webhook_id: int, columns: Mapping[str, Any]) -> None:
+    _SQL.run(connection, "write_settings", **columns, webhook_id=webhook_id)
 
 
 def write_paused(connection: Connection, webhook_id: int, *, paused: bool) -> None:
@@ -111,19 +85,4 @@ def delete_secret(connection: Connection, webhook_id: int, secret_id: int) -> No
 
 
 def list_notices(connection: Connection, account_id: UUID, webhook_id: int) -> list[str]:
-    values = {"account_id": account_id, "webhook_id": webhook_id}
-    return [row["representation"] for row in _SQL.list_rows(connection, "list_notices", dict_row, **values)]
-
-
-def _columns(settings: WebhookSettings, headers_sealed: bytes | None) -> dict[str, Any]:
-    return {
-        "url": settings.url,
-        "description": settings.description,
-        "event_types": list(settings.event_types),
-        "headers_sealed": headers_sealed,
-        "header_names": sorted(settings.headers),
-        "max_in_flight": settings.max_in_flight,
-        "max_per_second": settings.max_per_second,
-        "fifo": settings.fifo,
-        "compatibility_signature": settings.compatibility_signature,
-    }
+    return _SQL.list_values(connection, "list_notices", account_id=account_id, webhook_id=webhook_id)

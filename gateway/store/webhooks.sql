@@ -32,8 +32,8 @@ order by w.id
 
 -- name: lock_settings
 -- Everything that changes an endpoint begins here: it belongs to the account, and nobody else changes it meanwhile.
-select w.url, w.description, w.event_types, w.headers_sealed, w.max_in_flight, w.max_per_second, w.fifo,
-    w.compatibility_signature, w.paused
+select w.url, w.description, w.event_types, w.headers_sealed, w.header_names, w.max_in_flight, w.max_per_second, w.fifo,
+    w.compatibility_signature
 from chat_external_webhooks w
 where w.id = %(webhook_id)s and w.account_id = %(account_id)s
 for no key update
@@ -93,10 +93,10 @@ where webhook_id = %(webhook_id)s and (expires_at is null or expires_at > clock_
 delete from webhook_secrets where webhook_id = %(webhook_id)s and id = %(secret_id)s
 
 -- name: list_notices
-select crossfade.iso8601(n.created_at) as moment, n.id, jsonb_build_object(
+select jsonb_build_object(
     'id', n.id, 'webhookId', n.webhook_id, 'eventId', n.event_id, 'type', n.type, 'reason', n.reason,
     'createdAt', crossfade.iso8601(n.created_at)
-)::text as representation
+)::text
 from webhook_notices n
 join chat_external_webhooks w on w.id = n.webhook_id
 where w.id = %(webhook_id)s and w.account_id = %(account_id)s

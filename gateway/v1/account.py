@@ -1,6 +1,5 @@
 """`/account`: what the account chose for itself. Parse, call the service, render."""
 
-import json
 from functools import partial
 from uuid import UUID
 
@@ -44,6 +43,4 @@ ROUTES = (
 
 
 def _one(settings: AccountSettings) -> Response:
-    updated_at = rendering.moment(settings.updated_at)
-    shown = {"id": str(settings.id), "contentHtml": settings.content_html, "updatedAt": updated_at}
-    return rendering.one(json.dumps(shown))
+    return rendering.one(rendering.shown(settings, answers.Account))

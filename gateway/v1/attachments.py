@@ -1,13 +1,12 @@
 """`/attachments`: announce a file, put it to the signed URL, confirm it. Parse, call the service, render."""
 
-import json
 from functools import partial
 from uuid import UUID
 
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.attachments import Attachment
+from gateway.domain.attachments import NewAttachment
 from gateway.domain.conflicts import AttachmentNotUploaded
 from gateway.errors import AttachmentRejected, NotConfigured
 from gateway.http import rendering
@@ -28,21 +27,17 @@ def create_attachment(
     database: Database, files: FileStore | None, settings: Settings, account_id: UUID, body: CreateAttachment
 ) -> Response:
     """Announce a file. Then put the bytes to `upload.url`, confirm, and send a message with the id."""
-    attachment, upload = service.create(database, _on(files), account_id, body.to_domain())
-    how = {
-        "method": upload.method,
-        "url": _absolute(settings, upload.url),
-        "headers": upload.headers,
-        "expiresAt": service.ends_at(UPLOAD_TTL_S),
-    }
-    return rendering.one(
-        json.dumps(_shown(attachment) | {"upload": how}), {"Location": f"{ATTACHMENTS}/{attachment.id}"}
-    )
+    attachment, upload = service.create(database, _on(files), account_id, body.into(NewAttachment))
+    url, expires_at = _absolute(settings, upload.url), service.ends_at(UPLOAD_TTL_S)
+    how = rendering.shown(upload, answers.Upload, url=url, expires_at=expires_at)
+    said = rendering.shown(attachment, answers.NewAttachment, upload=how)
+    return rendering.one(said, {"Location": f"{ATTACHMENTS}/{attachment.id}"})
 
 
 def confirm_attachment(database: Database, files: FileStore | None, account_id: UUID, attachment_id: UUID) -> Response:
     """Confirm an upload. The type is told from the bytes, not from the name."""
-    return rendering.one(json.dumps(_shown(service.confirm(database, _on(files), account_id, attachment_id))))
+    attachment = service.confirm(database, _on(files), account_id, attachment_id)
+    return rendering.one(rendering.shown(attachment, answers.AttachmentState))
 
 
 def get_attachment(
@@ -52,7 +47,7 @@ def get_attachment(
     attachment, url = service.get(database, _on(files), account_id, attachment_id)
     ends_at = service.ends_at(service.DOWNLOAD_TTL_S)
     download = {"url": _absolute(settings, url), "expiresAt": ends_at} if url else None
-    return rendering.one(json.dumps(_shown(attachment) | {"download": download}))
+    return rendering.one(rendering.shown(attachment, answers.ShownAttachment, download=download))
 
 
 _route = partial(Route, area="attachments", tag="Attachments", calls_out=True)  # the file store
@@ -87,11 +82,3 @@ def _on(files: FileStore | None) -> FileStore:
 def _absolute(settings: Settings, url: str) -> str:
     """The embedded store's URLs are paths of this gateway, wherever it is, whatever Host a caller names."""
     return settings.public_url + url if url.startswith("/") else url
-
-
-def _shown(attachment: Attachment) -> dict[str, object]:
-    return attachment.shown | {
-        "state": attachment.state,
-        "messageId": attachment.message_id,
-        "createdAt": attachment.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    }

@@ -3,13 +3,12 @@
 A conversation belongs to a channel when its `channel` is the channel's name: what is sent there goes out through it.
 """
 
-import json
 from functools import partial
 from uuid import UUID
 
 from flask import Response
 
-from gateway.domain.channels import Channel
+from gateway.domain.channels import Channel, ChannelChange, NewChannel
 from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.domain.keys import Scope
 from gateway.errors import NotConfigured
@@ -27,25 +26,25 @@ CHANNEL = f"{CHANNELS}/<uuid:channel_id>"
 
 def create_channel(channels: Channels, account_id: UUID, body: CreateChannel) -> Response:
     """Connect a messenger. An account has 50 channels at most."""
-    channel, hmac_key = channels.create_channel(account_id, body.to_domain())
-    shown = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
-    return rendering.one(json.dumps(shown), {"Location": f"{CHANNELS}/{channel.id}"})
+    channel, hmac_key = channels.create_channel(account_id, body.into(NewChannel))
+    said = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
+    return rendering.one(said, {"Location": f"{CHANNELS}/{channel.id}"})
 
 
 def list_channels(channels: Channels, account_id: UUID) -> Response:
     """List channels."""
     found = channels.list_channels(account_id)  # an account has a handful
-    return rendering.many([json.dumps(_shown(channel)) for channel in found], total=len(found))
+    return rendering.many(map(_shown, found), total=len(found))
 
 
 def get_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:
     """Get a channel."""
-    return rendering.one(json.dumps(_shown(channels.get_channel(account_id, channel_id))))
+    return rendering.one(_shown(channels.get_channel(account_id, channel_id)))
 
 
 def change_channel(channels: Channels, account_id: UUID, channel_id: UUID, body: ChangeChannel) -> Response:
     """Change a channel."""
-    return rendering.one(json.dumps(_shown(channels.change_channel(account_id, channel_id, body.to_domain()))))
+    return rendering.one(_shown(channels.change_channel(account_id, channel_id, body.into(ChannelChange))))
 
 
 def delete_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:
@@ -81,17 +80,4 @@ ROUTES = (
 
 
 def _shown(channel: Channel) -> dict[str, object]:
-    return {
-        "id": str(channel.id),
-        "kind": channel.kind,
-        "name": channel.name,
-        "baseUrl": channel.base_url,
-        "providerUserId": channel.provider_user_id,
-        "enabled": channel.enabled,
-        "webhookPath": f"{HOOKS}/{channel.id}",
-        "consecutiveFailures": channel.consecutive_failures,
-        "lastError": channel.last_error,
-        "lastErrorAt": rendering.moment(channel.last_error_at),
-        "createdAt": rendering.moment(channel.created_at),
-        "updatedAt": rendering.moment(channel.updated_at),
-    }
+    return rendering.shown(channel, answers.Channel, webhook_path=f"{HOOKS}/{channel.id}")

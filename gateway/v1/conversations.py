@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response
 
 from gateway.database import Database
-from gateway.domain.conversations import conversation_etag
+from gateway.domain.conversations import ConversationFilter, conversation_etag
 from gateway.domain.versions import IfMatch
 from gateway.errors import FieldError, ValidationFailed
 from gateway.http import page_cursors, rendering
@@ -24,6 +24,7 @@ from gateway.v1.schemas.conversations import (
     ListConversations,
     PatchConversation,
 )
+from realtime_bridge.event_log.event import EventType
 
 
 def create_conversation(database: Database, account_id: UUID, body: CreateConversation) -> Response:
@@ -38,18 +39,10 @@ def list_conversations(database: Database, account_id: UUID, query: ListConversa
     if query.page is not None and query.cursor is not None:
         detail = "Send page or cursor, not both."
         raise ValidationFailed(FieldError(parameter="page", code="conflicting", detail=detail))
-    chosen = query.to_domain()
-    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
-    skip = ((query.page or 1) - 1) * query.limit
-    found = service.list_conversations(database, account_id, chosen, limit=query.limit, after=after, skip=skip)
-    return rendering.many(
-        found.items,
-        page=None if query.cursor else query.page or 1,
-        limit=query.limit,
-        total=found.total,  # stops at 10,000: that many or more
-        has_more=found.has_more,
-        next_cursor=page_cursors.encode(found.last, account_id, chosen) if found.has_more and found.last else None,
-    )
+    chosen, number = query.into(ConversationFilter), query.page or 1
+    read = partial(service.list_conversations, database, account_id, chosen, skip=(number - 1) * query.limit)
+    shown = None if query.cursor else number
+    return page_cursors.answer(read, query.cursor, query.limit, account_id, chosen, number=shown)
 
 
 def get_conversation(database: Database, account_id: UUID, conversation_id: int) -> Response:
@@ -61,17 +54,18 @@ def change_conversation(
     database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: PatchConversation
 ) -> Response:
     """Change a conversation. What is left out stays. Appends `conversation.updated` when something changed."""
-    patch = body.to_domain()
-    return rendering.version(service.change_conversation(database, account_id, conversation_id, patch, precondition))
+    changes = body.named()
+    return rendering.version(service.change_conversation(database, account_id, conversation_id, changes, precondition))
 
 
 def assign_conversation(
     database: Database, account_id: UUID, conversation_id: int, precondition: IfMatch, body: AssignConversation
 ) -> Response:
     """Assign an agent or a bot. Appends `conversation.assigned` when something changed."""
-    assignment = body.to_domain()
+    changes = {f"assigned_{name}": value for name, value in body.named().items()}
+    known = (database, account_id, conversation_id)
     return rendering.version(
-        service.assign_conversation(database, account_id, conversation_id, assignment, precondition)
+        service.change_conversation(*known, changes, precondition, EventType.CONVERSATION_ASSIGNED)
     )
 
 

@@ -39,7 +39,7 @@ def import_messages(database: Database, account_id: UUID, conversation_id: int, 
     results = service.import_messages(database, account_id, conversation_id, items, announce=body.announce)
     ordered = sorted([*results, *faults], key=lambda result: result.index)
     counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
-    return rendering.one(json.dumps({**counts, "results": [_shown(result) for result in ordered]}))
+    return rendering.one({**counts, "results": [_shown(result) for result in ordered]})
 
 
 ROUTES = (
@@ -80,10 +80,7 @@ def _check(messages: list[dict[str, Any]]) -> tuple[list[ImportedMessage], list[
         try:
             items.append(ImportMessage.model_validate(message).to_domain(index))
         except ValidationError as error:
-            fault = body_errors(error)[0]
-            faults.append(
-                Imported(index=index, status="invalid", code=fault.code, pointer=fault.pointer, detail=fault.detail)
-            )
+            faults.append(service.invalid(index, body_errors(error)[0]))
     return items, faults
 
 

@@ -1,13 +1,12 @@
 """`/keys`: parse, call the service, render. The text of a key is in the answer that made it, and nowhere else ever."""
 
-import json
 from datetime import timedelta
 from functools import partial
 
 from flask import Response, g
 
 from gateway.domain.conflicts import KeyNotActive, TooManyKeys
-from gateway.domain.keys import ApiKey, Scope
+from gateway.domain.keys import ApiKey, NewKey, Scope
 from gateway.errors import ScopeNotHeld
 from gateway.http import rendering
 from gateway.http.routes import Limit, Route
@@ -24,36 +23,25 @@ def create_key(keys: Keys, body: CreateKey) -> Response:
     """Create an API key. Its text is in this answer only. It has scopes, limits and lifetime of the calling key, or
     less; a key that is being replaced makes none.
     """
-    text, key = keys.create(
-        g.api_key,
-        name=body.name,
-        scopes=[scope.value for scope in body.scopes],
-        rate_limit=body.rate_limit,
-        send_rate_limit=body.send_rate_limit,
-        expires_at=body.expires_at,
-    )
+    text, key = keys.create(g.api_key, body.into(NewKey))
     return _made({"key": text.text, **_shown(key)})
 
 
 def list_keys(keys: Keys, query: ListKeys) -> Response:
     """List API keys."""
-    page = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
-    return rendering.many(
-        [json.dumps(_shown(key)) for key in page.items],
-        limit=query.limit,
-        has_more=page.has_more,
-        next_cursor=page.items[-1].id if page.has_more else None,
-    )
+    found, has_more = keys.list_keys(g.api_key, limit=query.limit, after=query.cursor)
+    next_cursor = found[-1].id if has_more else None
+    return rendering.many(map(_shown, found), limit=query.limit, has_more=has_more, next_cursor=next_cursor)
 
 
 def get_key(keys: Keys, key_id: str) -> Response:
     """Get an API key. `lastUsedAt` may lag by half a minute."""
-    return rendering.one(json.dumps(_shown(keys.get_key(g.api_key, key_id))))
+    return rendering.one(_shown(keys.get_key(g.api_key, key_id)))
 
 
 def revoke_key(keys: Keys, key_id: str) -> Response:
     """Revoke an API key. It stops working within a second, for good."""
-    return rendering.one(json.dumps(_shown(keys.revoke(g.api_key, key_id))))
+    return rendering.one(_shown(keys.revoke(g.api_key, key_id)))
 
 
 def rotate_key(keys: Keys, key_id: str, body: RotateKey) -> Response:
@@ -96,21 +84,8 @@ ROUTES = (
 
 def _made(document: dict[str, object]) -> Response:
     headers = {"Location": f"{KEYS}/{document['id']}", "Cache-Control": "no-store"}
-    return rendering.one(json.dumps(document), headers)
+    return rendering.one(document, headers)
 
 
 def _shown(key: ApiKey) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": list(key.scopes),
-        "rateLimit": key.rate_limit,
-        "sendRateLimit": key.send_rate_limit,
-        "state": key.state,
-        "createdAt": rendering.moment(key.created_at),
-        "expiresAt": rendering.moment(key.expires_at),
-        "revokedAt": rendering.moment(key.revoked_at),
-        "lastUsedAt": rendering.moment(key.last_used_at),
-        "replacedBy": key.replaced_by,
-    }
+    return rendering.shown(key, answers.Key)

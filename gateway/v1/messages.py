@@ -17,7 +17,7 @@ from gateway.domain.conflicts import (
     ProviderIdConflict,
     StatusConflict,
 )
-from gateway.domain.messages import SearchFilter
+from gateway.domain.messages import SearchFilter, StatusChange
 from gateway.domain.versions import IfMatch
 from gateway.errors import ClientMessageIdReused
 from gateway.http import page_cursors, rendering
@@ -59,13 +59,12 @@ def list_messages(database: Database, account_id: UUID, conversation_id: int, qu
     page = service.list_messages(
         database, account_id, conversation_id, before_seq=before, after_seq=after, limit=query.limit
     )
-    goes_on_at = page.first_seq if after is None else page.last_seq
     return rendering.many(
         page.items if query.include is None or rendering.wants_html() else each_with_html(page.items),
         limit=query.limit,
         total=page.total,
         has_more=page.has_more,
-        next_cursor=str(goes_on_at) if page.has_more else None,
+        next_cursor=str(page.last.id) if page.has_more and page.last else None,
         next_as="before_seq" if after is None else "after_seq",
     )
 
@@ -90,10 +89,8 @@ def edit_message(
     body: EditMessage,
 ) -> Response:
     """Edit a message. Sets `editedAt`, keeps what it said before, appends `message.updated`."""
-    edit = body.to_domain()
-    return rendering.version(
-        service.edit_message(database, account_id, conversation_id, message_id, edit, precondition)
-    )
+    message = (database, account_id, conversation_id, message_id)
+    return rendering.version(service.edit_message(*message, precondition, body.content, body.metadata))
 
 
 def delete_message(
@@ -114,7 +111,7 @@ def list_versions(
         page.items,
         limit=query.limit,
         has_more=page.has_more,
-        next_cursor=str(page.last) if page.has_more else None,
+        next_cursor=str(page.last.id) if page.has_more and page.last else None,
         next_as="after_version",
     )
 
@@ -123,17 +120,15 @@ def change_status(
     database: Database, account_id: UUID, conversation_id: int, message_id: int, body: ChangeStatus
 ) -> Response:
     """Move a message's status. Forward only: pending, sent, delivered, read; `failed` before anything was delivered."""
-    change = body.to_domain()
+    change = body.into(StatusChange)
     return rendering.version(service.change_status(database, account_id, conversation_id, message_id, change))
 
 
 def search_messages(database: Database, account_id: UUID, query: SearchMessages) -> Response:
     """Search messages. All words must occur, each as the beginning of a word. Newest first."""
     chosen = SearchFilter(words=query.q, conversation_id=query.conversation_id)
-    after = page_cursors.decode(query.cursor, account_id, chosen) if query.cursor else None
-    page = service.search_messages(database, account_id, chosen, limit=query.limit, after=after)
-    next_cursor = page_cursors.encode(page.last, account_id, chosen) if page.has_more and page.last else None
-    return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)
+    read = partial(service.search_messages, database, account_id, chosen)
+    return page_cursors.answer(read, query.cursor, query.limit, account_id, chosen)
 
 
 _route = partial(Route, area="messages", tag="Messages", answer=chat.Message)

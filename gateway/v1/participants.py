@@ -1,6 +1,5 @@
 """`…/participants`, `/read`, `/typing`, `/presence`: parse, call the service, render."""
 
-import json
 from functools import partial
 from uuid import UUID
 
@@ -54,14 +53,14 @@ def tell_typing(
     told = ephemeral.take_typing(conversation_id, user_id, is_typing=body.is_typing)
     if told:
         ephemeral.publish_unstored(conversation_id, user_id, body.username, is_typing=body.is_typing)
-    return rendering.one(json.dumps({"told": told}))
+    return rendering.one({"told": told})
 
 
 def list_present(database: Database, ephemeral: Ephemeral, account_id: UUID, conversation_id: int) -> Response:
     """List who is connected."""
     service.list_participants(database, account_id, conversation_id)
     present = ephemeral.list_present(conversation_id)
-    people = [json.dumps({"userId": user_id, "sides": sides}) for user_id, sides in present]
+    people = [{"userId": user_id, "sides": sides} for user_id, sides in present]
     return rendering.many(people, page=1, total=len(people))
 
 

@@ -4,8 +4,6 @@ Asked by the backend of a chat, for its signed-in user, with a key of the scope 
 page, before the token runs out, and whenever `rollout.changed` arrives on either side.
 """
 
-import json
-from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -43,10 +41,9 @@ def create_session(
     `eventId`, so a failure of either side is not noticed. When `rollout.changed` arrives, ask again. A user whom the
     project has taken out of the account (`crossfade users forbid`) is answered like one whom nobody knows.
     """
-    sides, user_id, named = settings.sides, body.user_id, body.conversation_ids
-    session = service.create_session(database, choices, sides, account_id, user_id, named)
+    session = service.create_session(database, choices, settings, account_id, body.user_id, body.conversation_ids)
     # The answer holds a token: no cache on the way may keep it.
-    return rendering.one(_represent(session), {"Cache-Control": "no-store"})
+    return rendering.one(_shown(session), {"Cache-Control": "no-store"})
 
 
 ROUTES = (
@@ -66,36 +63,21 @@ ROUTES = (
 )
 
 
-def _represent(session: RealtimeSession) -> str:
-    choice = session.choice
-    return json.dumps(
-        {
-            **_access(session, session.access),
-            "reason": {
-                "source": choice.source.value,
-                "stage": choice.stage,
-                "percentage": choice.percentage,
-                "bucket": choice.bucket,
-            },
-            "version": choice.version,
-            "userId": str(session.user_id),
-            "standby": session.standby and _access(session, session.standby),
-            "token": session.token,
-            "expiresAt": session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "catchUp": [{"conversationId": place.id, "seq": place.last_seq} for place in session.places],
-        }
-    )
-
-
-def _access(session: RealtimeSession, access: Access) -> dict[str, Any]:
-    topics = _topics(session) if access.provider is Told.SUPABASE else []
-    return {
-        "provider": access.provider.value,
-        "url": access.url,
-        "path": access.path,
-        "publicKey": access.public_key,
-        "topics": topics,
+def _shown(session: RealtimeSession) -> dict[str, object]:
+    return _access(session, session.access) | {
+        "reason": rendering.shown(session.choice, schemas.ProviderReason),
+        "version": session.choice.version,
+        "userId": session.user_id,
+        "standby": session.standby and _access(session, session.standby),
+        "token": session.token,
+        "expiresAt": session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "catchUp": [{"conversationId": place.id, "seq": place.last_seq} for place in session.places],
     }
+
+
+def _access(session: RealtimeSession, access: Access) -> dict[str, object]:
+    topics = _topics(session) if access.provider is Told.SUPABASE else []
+    return rendering.shown(access, schemas.RealtimeSide, topics=topics)
 
 
 def _topics(session: RealtimeSession) -> list[str]:

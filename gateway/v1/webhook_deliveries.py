@@ -1,7 +1,6 @@
 """`/webhooks/{id}/deliveries` and `/attempts`: what was sent, and sending it again. Parse, call the service, render."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from flask import Response
 from gateway.database import Database
 from gateway.domain.conflicts import AlreadyDelivered, WebhookDisabled
 from gateway.domain.keys import Scope
-from gateway.domain.webhooks import Listing
+from gateway.domain.webhooks import DeliveryFilter
 from gateway.http import page_cursors, rendering
 from gateway.http.routes import Route
 from gateway.services import webhook_deliveries as service
@@ -25,8 +24,9 @@ EXPORT_PAGE = 500
 
 def list_deliveries(database: Database, account_id: UUID, webhook_id: int, query: ListDeliveries) -> Response:
     """List deliveries. Newest first. An event that is sent to a webhook is one delivery, however often it is tried."""
-    read = partial(service.list_deliveries, database, account_id, webhook_id, query.to_domain(), limit=query.limit)
-    return _page(read, query, "deliveries", account_id, webhook_id, query.to_domain())
+    chosen = query.into(DeliveryFilter)
+    read = partial(service.list_sent, database, account_id, webhook_id, chosen)
+    return page_cursors.answer(read, query.cursor, query.limit, "deliveries", account_id, webhook_id, chosen)
 
 
 def get_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> Response:
@@ -52,13 +52,14 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
 
 def list_attempts(database: Database, account_id: UUID, webhook_id: int, query: ListAttempts) -> Response:
     """List attempts. Every request that was made, with status, timing, error and answer; newest first."""
-    read = partial(service.list_attempts, database, account_id, webhook_id, query.to_domain(), limit=query.limit)
-    return _page(read, query, "attempts", account_id, webhook_id, query.to_domain())
+    chosen = query.to_domain()
+    read = partial(service.list_sent, database, account_id, webhook_id, chosen)
+    return page_cursors.answer(read, query.cursor, query.limit, "attempts", account_id, webhook_id, chosen)
 
 
 def export_attempts(database: Database, account_id: UUID, webhook_id: int, query: FilterAttempts) -> Response:
     """Export attempts. All that match, one JSON object a line, newest first."""
-    read = partial(service.list_attempts, database, account_id, webhook_id, query.to_domain(), limit=EXPORT_PAGE)
+    read = partial(service.list_sent, database, account_id, webhook_id, query.to_domain(), limit=EXPORT_PAGE)
     first = read(after=None)
 
     def lines() -> Iterator[str]:
@@ -77,15 +78,14 @@ def recover_webhook(database: Database, account_id: UUID, webhook_id: int, body:
     disabled, from the time on when it was made. What was delivered is not sent again.
     """
     done = service.recover(database, account_id, webhook_id, body.to_domain())
-    return rendering.one(json.dumps({"failed": done.failed, "missing": done.missing, "hasMore": done.has_more}))
+    return rendering.one(rendering.shown(done, answers.Recovered))
 
 
 def retry_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
     """Retry now. Everything that waits for its next attempt is due at once, and a rest after failures is over: for a
     receiver that is well again. The attempts that were made still count; a paused webhook stays paused.
     """
-    done = service.retry(database, account_id, webhook_id)
-    return rendering.one(json.dumps({"retried": done.retried, "hasMore": done.has_more}))
+    return rendering.one(rendering.shown(service.retry(database, account_id, webhook_id), answers.Retried))
 
 
 _route = partial(Route, area="webhooks", tag="Webhook deliveries", own_scope=Scope.WEBHOOKS)
@@ -106,10 +106,3 @@ ROUTES = (
     ),
     _again("POST", f"{WEBHOOK}/retry", retry_webhook, answer=answers.Retried),
 )
-
-
-def _page(read: Callable[..., Listing], query: ListDeliveries | ListAttempts, *scope: object) -> Response:
-    """By cursor only; nothing is counted, because there may be millions."""
-    page = read(after=page_cursors.decode(query.cursor, *scope) if query.cursor else None)
-    next_cursor = page_cursors.encode(page.last, *scope) if page.has_more and page.last else None
-    return rendering.many(page.items, limit=query.limit, has_more=page.has_more, next_cursor=next_cursor)

@@ -4,6 +4,7 @@ A secret is shown once, in the answer that made it.
 """
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -29,7 +30,7 @@ def create_webhook(database: Database, sealing: Sealing, account_id: UUID, body:
     """Make a webhook. From now on every event of these types is sent to the URL, signed, at least once; a
     `webhook.ping` goes first. The secret is in this answer only. What is sent: see [Events and webhooks](/docs/events).
     """
-    webhook_id, shown, secret = service.create_webhook(database, sealing, account_id, body.to_domain())
+    webhook_id, shown, secret = service.create_webhook(database, sealing, account_id, body.named(), body.secret)
     return rendering.one(_with_secret(shown, secret), {"Location": f"{WEBHOOKS}/{webhook_id}"})
 
 
@@ -40,7 +41,7 @@ def list_webhooks(database: Database, account_id: UUID) -> Response:
 
 def list_event_types() -> Response:
     """List event types. Each with the JSON Schema of its request and an example."""
-    return _all([_kind(kind) for kind in catalogue.KINDS])
+    return _all([rendering.shown(kind, answers.EventKind, json_schema=kind.schema) for kind in catalogue.KINDS])
 
 
 def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
@@ -52,7 +53,7 @@ def change_webhook(
     database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, body: ChangeWebhook
 ) -> Response:
     """Change a webhook. What is left out stays; `headers` are replaced as a whole."""
-    return rendering.one(service.change_webhook(database, sealing, account_id, webhook_id, body.to_domain()))
+    return rendering.one(service.change_webhook(database, sealing, account_id, webhook_id, body.named()))
 
 
 def delete_webhook(database: Database, account_id: UUID, webhook_id: int) -> Response:
@@ -96,9 +97,8 @@ def rotate_secret(
     database: Database, sealing: Sealing, account_id: UUID, webhook_id: int, body: RotateSecret
 ) -> Response:
     """Add a secret. Those before it sign along for `overlapSeconds`: time to tell the receiver."""
-    return rendering.one(
-        _with_secret(*service.rotate_secret(database, sealing, account_id, webhook_id, body.to_domain()))
-    )
+    made = service.rotate_secret(database, sealing, account_id, webhook_id, body.secret, body.overlap_seconds)
+    return rendering.one(_with_secret(*made))
 
 
 def list_secrets(database: Database, account_id: UUID, webhook_id: int) -> Response:
@@ -164,16 +164,10 @@ ROUTES = (
 )
 
 
-def _all(items: list[str]) -> Response:
+def _all(items: Sequence[rendering.Said]) -> Response:
     """A short list, whole."""
     return rendering.many(items, page=1, limit=max(len(items), 1), total=len(items))
 
 
 def _with_secret(representation: str, secret: str) -> str:
     return json.dumps(json.loads(representation) | {"secret": secret}, ensure_ascii=False)
-
-
-def _kind(kind: catalogue.Kind) -> str:
-    return json.dumps(
-        {"type": kind.type, "description": kind.description, "schema": kind.schema, "example": kind.example}
-    )

@@ -11,7 +11,6 @@ import structlog
 
 from gateway.database import Connection, Database
 from gateway.domain.conversations import NewConversation
-from gateway.domain.messages import Edit
 from gateway.domain.versions import IfMatch
 from gateway.live.typing import Ephemeral
 from gateway.services import messages
@@ -86,20 +85,12 @@ def _conversation_of(connection: Connection, channel: Channel, inbound: Inbound)
         if found is None:
             found = store.find_named_conversation(connection, channel, inbound.jids)
         if found is None:
-            found, _ = conversations.append_conversation(
-                connection, channel.account_id, uuid4(), _new(channel, inbound)
-            )
+            is_group = inbound.jids[0].endswith(GROUP)  # its name is not the sender's
+            name = None if is_group else inbound.name
+            new = NewConversation(contact_jid=inbound.jids[0], contact_name=name, channel=channel.name)
+            found, _ = conversations.append_conversation(connection, channel.account_id, uuid4(), new)
         store.link_contacts(connection, channel.id, found, inbound.jids)
         return found
-
-
-def _new(channel: Channel, inbound: Inbound) -> NewConversation:
-    is_group = inbound.jids[0].endswith(GROUP)  # its name is not the sender's
-    return NewConversation(
-        contact_jid=inbound.jids[0],
-        contact_name=None if is_group else inbound.name,
-        channel=channel.name,
-    )
 
 
 def _rewrite(database: Database, connection: Connection, channel: Channel, rewritten: Rewritten) -> Result:
@@ -116,8 +107,8 @@ def _rewrite(database: Database, connection: Connection, channel: Channel, rewri
     if not store.remember(connection, channel.id, first.conversation_id, rewritten.provider_message_id):
         return Result.DUPLICATE
     if rewritten.text is not None:
-        edit = Edit(content=rewritten.text, metadata=None)
-        messages.edit_message(database, channel.account_id, first.conversation_id, first.id, edit, IfMatch())
+        edited = (database, channel.account_id, first.conversation_id, first.id)
+        messages.edit_message(*edited, IfMatch(), rewritten.text)
         targets = targets[1:]  # the new text is whole in the first part
     for target in targets:
         messages.delete_message(database, channel.account_id, target.conversation_id, target.id, IfMatch())

@@ -4,7 +4,6 @@ Signature header and channel come first, then the body, and a place among the wo
 Anything understood or knowingly ignored is answered 200, for WUZAPI repeats whatever is not 2xx, five times in all.
 """
 
-import json
 from uuid import UUID
 
 from flask import Response, request
@@ -60,7 +59,7 @@ def receive_event(
     _check_account(channel, document.get("userID"))
     result = service.receive(database, ephemeral, channel, events.understand(document))
     metrics.wuzapi_events.labels(result.value).inc()
-    return rendering.one(json.dumps({"result": result.value}))
+    return rendering.one({"result": result.value})
 
 
 ROUTES = (

@@ -98,12 +98,8 @@ class Site:
                 url = f"{address_of(tag)}#{one['operationId']}"
                 yield {"title": one["summary"], "place": f"{method} {path}", "url": url, "words": words}
         for name, methods in self._document["webhooks"].items():
-            yield {
-                "title": name,
-                "place": "Event",
-                "url": f"/docs/events#{name}",
-                "words": methods["post"]["summary"],
-            }
+            words = methods["post"]["summary"]
+            yield {"title": name, "place": "Event", "url": f"/docs/events#{name}", "words": words}
         for kind in self._problems.values():
             place, url = f"Problem, {kind.status}", f"/docs/problems/{kind.code}"
             yield {"title": kind.code, "place": place, "url": url, "words": f"{kind.title} {kind.advice}"}

@@ -11,6 +11,7 @@ from gateway.domain.keys import Scope
 from gateway.shapes.chat import Answer, Attachment, Attachments, ContentHtml, Message, Metadata, Seq
 
 LOG_ENTRY = "LogEntry"  # the component that any event of the log is
+LastError = Annotated[str | None, Field(description="What the latest failure was; null when there was none.")]
 
 
 class Account(Answer):
@@ -40,7 +41,7 @@ class ImportedItem(Answer):
     seq: Seq | None = None
     code: Annotated[str | None, Field(description="What is wrong with it.")] = None
     pointer: Annotated[str | None, Field(description="Where, as a JSON Pointer into the message.")] = None
-    detail: str | None = None
+    detail: Annotated[str | None, Field(description="What is wrong and what to do about it, for people.")] = None
 
 
 class Imported(Answer):
@@ -95,7 +96,7 @@ class ShownAttachment(AttachmentState):
 
 class Key(Answer):
     id: Annotated[str, Field(description="Its id: not secret, and what revoke and rotate take.")]
-    name: str
+    name: Annotated[str, Field(description="What people call it.")]
     prefix: Annotated[str, Field(description="How the key begins: enough to tell keys apart, not to use one.")]
     scopes: Annotated[list[Scope], Field(description="What it may do.")]
     rate_limit: Annotated[int | None, Field(description="Requests a minute; null for the deployment's default.")]
@@ -127,7 +128,7 @@ class Channel(Answer):
     enabled: bool
     webhook_path: Annotated[str, Field(description="Where the messenger sends its events to, on this gateway.")]
     consecutive_failures: Annotated[int, Field(description="How many sends have failed in a row.")]
-    last_error: str | None
+    last_error: LastError
     last_error_at: Annotated[datetime | None, Field(description="When that was.")]
     created_at: datetime
     updated_at: datetime
@@ -160,7 +161,7 @@ class Problem(BaseModel):
     type: Annotated[str, Field(description="A path that explains the code, on this gateway.")]
     title: Annotated[str, Field(description="What the code means, in a few words.")]
     status: Annotated[int, Field(description="The HTTP status.")]
-    detail: str
+    detail: Annotated[str, Field(description="What is wrong and what to do about it, for people.")]
     code: Annotated[str, Field(description="A word that never changes; see `/docs/problems`.")]
     request_id: Annotated[str, Field(description="Names the request in our log.")]
-    errors: list[FieldFault] = Field(default_factory=list)
+    errors: list[FieldFault] = Field(default_factory=list, description="Each faulty field or parameter.")

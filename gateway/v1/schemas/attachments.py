@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.attachments import MAX_BYTES, NewAttachment
+from gateway.domain.attachments import MAX_BYTES
 from gateway.v1.schemas.fields import Body, Whole, not_blank
 
 
@@ -32,6 +32,3 @@ class CreateAttachment(Body):
             words = {"max": most, "kind": self.content_type}
             raise PydanticCustomError("too_large", "Send at most {max} bytes of {kind}.", words)
         return self
-
-    def to_domain(self) -> NewAttachment:
-        return NewAttachment(file_name=self.file_name, content_type=self.content_type, size_bytes=self.size_bytes)

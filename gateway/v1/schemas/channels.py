@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.channels import ChannelChange, NewChannel
-from gateway.services.channels import spelled
-from gateway.v1.schemas.fields import Body, Changes, Text128, Text255
+from gateway.v1.schemas.fields import Body, Changes, ChannelName, Text128, Text255
+from realtime_bridge.wuzapi.channels import normalise
 
 
 def _not_api(name: str) -> str:
@@ -16,37 +15,20 @@ def _not_api(name: str) -> str:
     return name
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$"), AfterValidator(_not_api)]
-
-
-BaseUrl = Annotated[Text255, AfterValidator(spelled)]
-
-
+# In its one spelling; what has none stays as it is, and is on no list.
+BaseUrl = Annotated[Text255, AfterValidator(lambda url: normalise(url) or url)]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]  # it travels in an HTTP header
-
-
 HmacKey = Annotated[str, StringConstraints(min_length=32, max_length=255)]  # 32 is WUZAPI's own minimum
 
 
 class CreateChannel(Body):
     kind: Literal["wuzapi"] = "wuzapi"
-    name: Name
+    name: Annotated[ChannelName, AfterValidator(_not_api)]
     base_url: BaseUrl
     token: HeaderText
     hmac_key: HmacKey | None = None
     provider_user_id: Text128 | None = None
     enabled: bool = True
-
-    def to_domain(self) -> NewChannel:
-        return NewChannel(
-            kind=self.kind,
-            name=self.name,
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            enabled=self.enabled,
-        )
 
 
 class ChangeChannel(Changes):
@@ -56,12 +38,6 @@ class ChangeChannel(Changes):
     provider_user_id: Text128 | None = None
     enabled: bool | None = None
 
-    def to_domain(self) -> ChannelChange:
-        return ChannelChange(
-            base_url=self.base_url,
-            token=self.token,
-            hmac_key=self.hmac_key,
-            provider_user_id=self.provider_user_id,
-            clears_provider_user_id="provider_user_id" in self.model_fields_set and self.provider_user_id is None,
-            enabled=self.enabled,
-        )
+    @property
+    def clears_provider_user_id(self) -> bool:
+        return "provider_user_id" in self.model_fields_set and self.provider_user_id is None

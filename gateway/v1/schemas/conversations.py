@@ -1,30 +1,16 @@
 """Schemas for making, changing, assigning and listing conversations."""
 
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, Field
 
-from gateway.domain.conversations import (
-    UNSET,
-    Assignment,
-    ConversationFilter,
-    ConversationPatch,
-    ConversationStatus,
-    NewConversation,
-    NewParticipant,
-    Priority,
-    Role,
-)
+from gateway.domain.conversations import ConversationStatus, NewConversation, NewParticipant, Priority, Role
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MAX_PAGE,
     Body,
     Changes,
+    ChannelName,
     Cursor,
     Moment,
     Number,
@@ -36,20 +22,18 @@ from gateway.v1.schemas.fields import (
 )
 
 MAX_PARTICIPANTS = 100
-
-
 MAX_LIMIT = 100
 
 
 class ParticipantBody(Body):
-    user_id: Uuid
+    user_id: Annotated[Uuid, Field(description="A user of the project, whom your account may name.")]
     role: Annotated[Role, Word] = Role.CLIENT
 
 
 class CreateConversation(Body):
     contact_jid: Text255
     contact_name: Text255 | None = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] = "api"
+    channel: ChannelName = "api"
     status: Annotated[ConversationStatus, Word] = ConversationStatus.OPEN
     priority: Annotated[Priority, Word] = Priority.NORMAL
     assigned_agent_id: Uuid | None = None
@@ -57,8 +41,7 @@ class CreateConversation(Body):
     participants: Annotated[list[ParticipantBody], Field(max_length=MAX_PARTICIPANTS)] = Field(default_factory=list)
 
     def to_domain(self) -> NewConversation:
-        people = tuple(NewParticipant(user_id=p.user_id, role=p.role) for p in self.participants)
-        return NewConversation(**dict(self) | {"participants": people})
+        return self.into(NewConversation, participants=tuple(one.into(NewParticipant) for one in self.participants))
 
 
 def _at_most_100(limit: int) -> int:
@@ -67,11 +50,11 @@ def _at_most_100(limit: int) -> int:
 
 
 class ListConversations(Query):
-    status: ConversationStatus | None = None
+    status: Annotated[ConversationStatus | None, Field(description="Only conversations of this status.")] = None
     priority: Annotated[Priority | None, Field(description="Only conversations of this priority.")] = None
     assigned_to: Annotated[Uuid | None, Field(alias="assignedTo", description="The agent.")] = None
-    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")] | None = None
-    unread: Annotated[bool | None, YesOrNo] = None
+    channel: Annotated[ChannelName | None, Field(description="Only conversations of this channel.")] = None
+    unread: Annotated[bool | None, YesOrNo, Field(description="Only with unread messages, or only without.")] = None
     updated_since: Annotated[Moment | None, Field(alias="updatedSince", description="Changed then or later.")] = None
     limit: Annotated[
         int,
@@ -85,9 +68,6 @@ class ListConversations(Query):
     ) = None
     cursor: Cursor | None = None
 
-    def to_domain(self) -> ConversationFilter:
-        return ConversationFilter(**{one.name: getattr(self, one.name) for one in fields(ConversationFilter)})
-
 
 class PatchConversation(Changes):
     """What is left out stays; `snoozedUntil` goes with the status snoozed, and null sleeps until somebody wakes it."""
@@ -98,20 +78,9 @@ class PatchConversation(Changes):
     priority: Annotated[Priority, Word] = Priority.NORMAL
     snoozed_until: Moment | None = None
 
-    def to_domain(self) -> ConversationPatch:
-        named: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
-        return ConversationPatch(**named)
-
 
 class AssignConversation(Changes):
     """Who is to answer: a person, a bot, both or neither. What is left out stays; null takes away."""
 
     agent_id: Annotated[Uuid | None, Field(description="A person, by id; null for nobody.")] = None
     bot_id: Annotated[Text255 | None, Field(description="A bot, in words of yours; null for none.")] = None
-
-    def to_domain(self) -> Assignment:
-        named = self.model_fields_set
-        return Assignment(
-            agent_id=self.agent_id if "agent_id" in named else UNSET,
-            bot_id=self.bot_id if "bot_id" in named else UNSET,
-        )

@@ -5,8 +5,9 @@ Strict, in camelCase, and told in our own words when they do not fit.
 
 import json
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -23,6 +24,10 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.messages import MessageType
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Domain = TypeVar("Domain", bound="DataclassInstance")
 MAX_CONTENT_BYTES = 4_096  # also a check constraint; keeps a broadcast well below Supabase's payload limit
 MAX_METADATA_BYTES = 4_096  # also of the domain crossfade.metadata, which measures numbers written out
 MAX_METADATA_DEPTH = 8
@@ -127,6 +132,7 @@ Number = BeforeValidator(_digits)
 YesOrNo = BeforeValidator(_yes_or_no)
 Seq = BeforeValidator(_signed_digits)
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Limit = Annotated[int, Field(ge=1, le=100, description="How many to answer at most."), Number]
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100),
@@ -140,11 +146,24 @@ Text255 = Annotated[
     AfterValidator(not_blank),
     Field(json_schema_extra={"pattern": VISIBLE}),
 ]
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-class Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+class Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def into(self, kind: type[Domain], **others: object) -> Domain:
+        """Return the domain's own value of this kind, which has the same fields, and these others."""
+        return kind(**{one.name: getattr(self, one.name) for one in fields(kind) if one.name not in others}, **others)
+
+
+class Query(Sent):
+    """A query string."""
+
+
+class Body(Sent):
+    model_config = ConfigDict(strict=True, alias_generator=to_camel)
 
 
 def _of_changes(schema: dict[str, Any]) -> None:
@@ -163,6 +182,10 @@ class Changes(Body):
         if not self.model_fields_set:
             raise PydanticCustomError("empty", "Name at least one field to change.")
         return self
+
+    def named(self) -> dict[str, Any]:
+        """Return what is to change, by the fields' names."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class MessageBody(Body):
@@ -187,7 +210,3 @@ class MessageBody(Body):
         named = dict(self) | {"message_type": self.type or self.message_type, "metadata": metadata}
         del named["type"]
         return named
-
-
-class Query(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.keys import Scope
-from gateway.v1.schemas.fields import Body, Moment, Number, Query, Text255, Whole, Word
+from gateway.v1.schemas.fields import Body, Limit, Moment, Query, Text255, Whole, Word
 
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 MAX_OVERLAP_S = 30 * 86_400  # a month is enough to redeploy anything
@@ -23,7 +23,7 @@ PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN), Whole]
 
 
 class CreateKey(Body):
-    name: Text255
+    name: Annotated[Text255, Field(description="What people call it.")]
     scopes: Annotated[
         list[Annotated[Scope, Word]],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}, description="Of those that the calling key has."),
@@ -44,7 +44,7 @@ class RotateKey(Body):
 
 
 class ListKeys(Query):
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50
     cursor: (
         Annotated[
             str,

@@ -1,6 +1,5 @@
 """Schemas for sending, editing, listing and searching messages."""
 
-import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,13 +14,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.messages import Direction, Edit, MessageStatus, StatusChange
+from gateway.domain.messages import Direction, MessageStatus
 from gateway.v1.schemas.fields import (
     MAX_BIGINT,
     MIN_BIGINT,
     Body,
     Content,
     Cursor,
+    Limit,
     MessageBody,
     Metadata,
     Number,
@@ -41,9 +41,6 @@ class EditMessage(Body):
     content: Content
     metadata: Metadata | None = None
 
-    def to_domain(self) -> Edit:
-        return Edit(content=self.content, metadata=None if self.metadata is None else json.dumps(self.metadata))
-
 
 def _storable(words: str) -> str:
     if "\0" in words:
@@ -59,9 +56,10 @@ class SearchMessages(Query):
         Field(description="All of these words must occur, each as the beginning of one."),
     ]
     conversation_id: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None, Field(alias="conversationId")
+        Annotated[int, Field(ge=1, le=MAX_BIGINT), Number] | None,
+        Field(alias="conversationId", description="Only messages of this conversation."),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 20
+    limit: Limit = 20
     cursor: Cursor | None = None
 
 
@@ -110,9 +108,6 @@ class ChangeStatus(Body):
     status: Annotated[MessageStatus, Word]
     provider_message_id: Text255 | None = None
 
-    def to_domain(self) -> StatusChange:
-        return StatusChange(status=self.status, provider_message_id=self.provider_message_id)
-
 
 class ShowMessages(Query):
     """How messages are shown: with `contentHtml`, which is safe to put on a page, when asked for."""
@@ -122,7 +117,7 @@ class ShowMessages(Query):
 
 class ListVersions(Query):
     after_version: Annotated[int, Field(ge=0, le=2**31 - 1, description="Newer ones."), Number] = 0
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50
 
 
 class ListMessages(ShowMessages):
@@ -130,4 +125,4 @@ class ListMessages(ShowMessages):
 
     before_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Older ones."), Seq] | None = None
     after_seq: Annotated[int, Field(ge=MIN_BIGINT, le=MAX_BIGINT, description="Newer ones."), Seq] | None = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50

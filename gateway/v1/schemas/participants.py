@@ -2,17 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from gateway.domain.conversations import Role
-from gateway.v1.schemas.fields import MAX_BIGINT, Body, Text128, Uuid, Whole, Word
+from gateway.v1.schemas.conversations import ParticipantBody
+from gateway.v1.schemas.fields import MAX_BIGINT, Body, Text128, Uuid, Whole
 
 
-class PutParticipant(Body):
-    user_id: Uuid
-    role: Annotated[Role, Word] = Role.CLIENT
+class PutParticipant(ParticipantBody): ...
 
 
 class MarkRead(Body):

@@ -8,16 +8,18 @@ from pydantic import Field
 
 from gateway.domain.webhooks import DeliveryState
 from gateway.shapes.chat import Answer, Id
+from gateway.v1.schemas.answers import LastError
 from realtime_bridge.webhooks.contract.health import Health, NoticeType
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 
+EventName = Annotated[str, Field(description="The event's type.")]
 Milliseconds = Annotated[float | None, Field(ge=0)]
 
 
 class Webhook(Answer):
     id: Id
     url: Annotated[str, Field(description="Where events are sent to.")]
-    description: str | None
+    description: Annotated[str | None, Field(description="A note of your own.")]
     event_types: Annotated[list[str], Field(description="Which events are sent: types, `family.*` or `*`.")]
     header_names: Annotated[list[str], Field(description="Their values may be secrets, and are never shown.")]
     max_in_flight: Annotated[int, Field(description="Requests at a time.")]
@@ -38,7 +40,7 @@ class Webhook(Answer):
     rests_until: Annotated[datetime | None, Field(description="Nothing is sent before, because of earlier answers.")]
     last_success_at: Annotated[datetime | None, Field(description="When a request was last taken.")]
     last_failure_at: Annotated[datetime | None, Field(description="When a request last failed.")]
-    last_error: str | None
+    last_error: LastError
     disabled_at: Annotated[datetime | None, Field(description="When it was disabled; null while it is not.")]
     disabled_reason: Annotated[str | None, Field(description="Why it was disabled.")]
     created_at: datetime
@@ -64,12 +66,14 @@ class Delivery(Answer):
     id: Id
     webhook_id: Id
     event_id: UUID
-    type: str
+    type: EventName
     seq: Annotated[int | None, Field(description="Place in the log; null for what is not in it, such as a ping.")]
     conversation_id: Annotated[
         int | None, Field(description="The conversation of the event; null for what belongs to none.")
     ]
-    conversation_seq: int | None
+    conversation_seq: Annotated[
+        int | None, Field(description="The event's place in its conversation: ascending, without gaps.")
+    ]
     state: Annotated[
         DeliveryState, Field(description="Where it stands: `open` while it is to be tried, then delivered or failed.")
     ]
@@ -97,7 +101,7 @@ class Attempt(Answer):
     webhook_id: Id
     delivery_id: Annotated[Id, Field(description="The delivery that was tried.")]
     event_id: UUID
-    type: str
+    type: EventName
     number: Annotated[int, Field(ge=1, description="The how-manieth attempt of its delivery it was, from 1.")]
     replay: Annotated[bool, Field(description="Whether somebody had asked for it again.")]
     started_at: Annotated[datetime, Field(description="When it began.")]

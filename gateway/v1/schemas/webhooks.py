@@ -7,17 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.webhooks import (
-    AttemptFilter,
-    DeliveryFilter,
-    DeliveryState,
-    NewWebhook,
-    Recovery,
-    Rotation,
-    WebhookSettings,
-)
+from gateway.domain.webhooks import AttemptFilter, DeliveryState, Recovery
 from gateway.shapes import catalogue
-from gateway.v1.schemas.fields import Body, Changes, Cursor, Moment, Number, Query, Whole
+from gateway.v1.schemas.fields import Body, Changes, Cursor, Limit, Moment, Query, Whole
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.contract.outcomes import Outcome
 
@@ -83,9 +75,14 @@ _SECRET_FORM = (
     f"^whsec_(({_DIGIT}{{4}}){{8,21}}|({_DIGIT}{{4}}){{8,20}}{_DIGIT}{{3}}=|({_DIGIT}{{4}}){{8,21}}{_DIGIT}{{2}}==)$"
 )
 Type = Annotated[str, AfterValidator(_type), Field(json_schema_extra={"enum": list(catalogue.BY_TYPE)})]
+OfType = Annotated[Type, Field(description="Only of this type of event.")]
+Since = Annotated[Moment, Field(description="Not older than this moment.")]
+Until = Annotated[Moment, Field(description="Older than this moment.")]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"enum": list(catalogue.PATTERNS)})]
 Patterns = Annotated[
-    list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS, description="What is sent; left out at first, all.")
+    list[Pattern],
+    Field(min_length=1, max_length=MAX_PATTERNS, description="What is sent; left out at first, all."),
+    AfterValidator(lambda words: [*dict.fromkeys(words)]),
 ]
 Types = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
 Headers = Annotated[
@@ -108,57 +105,33 @@ Fifo = Annotated[bool, Field(description="Each conversation in order: a failing 
 Compatibility = Annotated[bool, Field(description="Adds `X-Signature: sha256=…`, of the body alone.")]
 
 
-class CreateWebhook(Body):
+class WebhookFields(Body):
     url: Url
     event_types: Patterns = Field(default_factory=lambda: ["*"])
-    description: Description | None = None
+    description: Annotated[Description | None, Field(description="A note of your own.")] = None
     headers: Headers = Field(default_factory=dict)
     max_in_flight: InFlight = 10
     max_per_second: PerSecond | None = None
     fifo: Fifo = False
     compatibility_signature: Compatibility = False
+
+
+class CreateWebhook(WebhookFields):
     secret: Secret | None = None
 
-    def to_domain(self) -> NewWebhook:
-        settings = WebhookSettings(
-            url=self.url,
-            description=self.description,
-            event_types=tuple(dict.fromkeys(self.event_types)),
-            headers=self.headers,
-            max_in_flight=self.max_in_flight,
-            max_per_second=self.max_per_second,
-            fifo=self.fifo,
-            compatibility_signature=self.compatibility_signature,
-        )
-        return NewWebhook(settings=settings, secret=self.secret)
+    def named(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"secret"})
 
 
-class ChangeWebhook(Changes):
+class ChangeWebhook(WebhookFields, Changes):
     """What is left out stays; `description` and `maxPerSecond` may be null."""
 
     url: Url = ""
-    event_types: Patterns = Field(default_factory=list)
-    description: Description | None = None
-    headers: Headers = Field(default_factory=dict)
-    max_in_flight: InFlight = 10
-    max_per_second: PerSecond | None = None
-    fifo: Fifo = False
-    compatibility_signature: Compatibility = False
-
-    def to_domain(self) -> dict[str, Any]:
-        """Return the named settings by the field's name."""
-        changes = {name: getattr(self, name) for name in self.model_fields_set}
-        if "event_types" in changes:
-            changes["event_types"] = tuple(dict.fromkeys(changes["event_types"]))
-        return changes
 
 
 class RotateSecret(Body):
     secret: Secret | None = None
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), Whole] = DEFAULT_OVERLAP_S
-
-    def to_domain(self) -> Rotation:
-        return Rotation(secret=self.secret, overlap_s=self.overlap_seconds)
 
 
 class SendTest(Body):
@@ -185,28 +158,24 @@ class Recover(Body):
 
 
 class ListDeliveries(Query):
-    state: DeliveryState | None = None
-    type: Type | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    state: Annotated[DeliveryState | None, Field(description="Only deliveries that stand so.")] = None
+    type: OfType | None = None
+    since: Since | None = None
+    until: Until | None = None
+    limit: Limit = 50
     cursor: Cursor | None = None
-
-    def to_domain(self) -> DeliveryFilter:
-        return DeliveryFilter(state=self.state, type=self.type, since=self.since, until=self.until)
 
 
 class FilterAttempts(Query):
-    outcome: Outcome | None = None
-    type: Type | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    outcome: Annotated[Outcome | None, Field(description="Only attempts that ended so.")] = None
+    type: OfType | None = None
+    since: Since | None = None
+    until: Until | None = None
 
     def to_domain(self) -> AttemptFilter:
-        outcome = self.outcome.value if self.outcome else None
-        return AttemptFilter(outcome=outcome, type=self.type, since=self.since, until=self.until)
+        return self.into(AttemptFilter, outcome=self.outcome.value if self.outcome else None)
 
 
 class ListAttempts(FilterAttempts):
-    limit: Annotated[int, Field(ge=1, le=100), Number] = 50
+    limit: Limit = 50
     cursor: Cursor | None = None

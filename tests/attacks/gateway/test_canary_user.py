@@ -25,7 +25,7 @@ def test_nobody_becomes_the_canary(
     conn.execute("insert into auth.users (id, email) values (%s, %s)", (CANARY_ID, CANARY_EMAIL))
     assert crossfade(database_url, "scope", "everybody")[0] == 0
     conversation = account.make_conversation()
-    with running(create_app(replace(settings, sides=SIDES))) as open_app:
+    with running(create_app(replace(settings, **SIDES))) as open_app:
         caller = replace(account, client=open_app.test_client())
         for path, body in (naming(conversation, str(CANARY_ID)) for naming in NAMING.values()):
             document = problem(caller.post(path, body), 422, "validation_failed")

@@ -8,7 +8,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.domain.conversations import ConversationFilter
-from gateway.domain.pages import Position
+from gateway.domain.pages import MAX_SORT_US, Position
 from gateway.http import page_cursors
 from tests.conftest import one
 from tests.factories import make_user
@@ -186,7 +186,7 @@ def test_a_participant_is_not_an_owner(
     assert isinstance(member.id, UUID)
 
 
-@pytest.mark.parametrize("sort_us", [0, page_cursors.MAX_SORT_US])
+@pytest.mark.parametrize("sort_us", [0, MAX_SORT_US])
 def test_the_furthest_cursors_still_work(account: Account, sort_us: int) -> None:
     """Any position that decodes is one that the query can take."""
     everything = ConversationFilter(status=None, assigned_to=None)

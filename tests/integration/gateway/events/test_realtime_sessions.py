@@ -11,7 +11,6 @@ import pytest
 from psycopg.rows import DictRow
 
 from gateway.app import create_app
-from gateway.domain.sessions import Sides
 from gateway.process.runtime import Runtime, running
 from gateway.settings import Settings
 from gateway.v1.schemas.realtime_sessions import RealtimeSession
@@ -25,13 +24,13 @@ from tests.integration.gateway.conftest import Account, data, problem
 from tests.waiting import wait_for
 
 SECRET = "a-secret-of-at-least-thirty-two-characters"
-SIDES = Sides(
-    supabase_url="https://ref.supabase.co",
-    supabase_public_key="sb_publishable_x",
-    legacy_url="https://chat.example.com",
-    signing_key=SigningKey.of_secret(SECRET),
-    session_ttl_s=900,
-)
+SIDES: dict[str, Any] = {
+    "supabase_url": "https://ref.supabase.co",
+    "supabase_public_key": "sb_publishable_x",
+    "legacy_url": "https://chat.example.com",
+    "signing_key": SigningKey.of_secret(SECRET),
+    "session_ttl_s": 900,
+}
 SCOPES = ("chat:read", "chat:write", "realtime:session")
 
 
@@ -46,7 +45,7 @@ def sessions(
     started = []
 
     def create(scopes: tuple[str, ...] = SCOPES, **changes: Any) -> Account:
-        values = {"provider": Provider.ROLLOUT, "sides": SIDES, **changes}
+        values = {"provider": Provider.ROLLOUT, **SIDES, **changes}
         context = running(create_app(dataclasses.replace(settings, **values)))
         app = context.__enter__()
         started.append(context)
@@ -194,7 +193,7 @@ def test_a_pinned_deployment_says_so(
 
 def test_a_supabase_that_is_not_configured_is_no_standby(sessions: Callable[..., Account]) -> None:
     """A gateway that does not know where Supabase is names nothing, and answers all the same."""
-    account = sessions(provider=Provider.DUAL, sides=dataclasses.replace(SIDES, supabase_url=None))
+    account = sessions(provider=Provider.DUAL, supabase_url=None)
     session = ask(account, account.id)
     assert (session["provider"], session["standby"]) == ("socketio", None)
 
@@ -244,7 +243,7 @@ def test_bad_bodies_are_refused(sessions: Callable[..., Account], body: dict[str
 
 def test_a_gateway_without_secret_says_what_is_missing(sessions: Callable[..., Account]) -> None:
     """503 with the variable's name, and nothing else works differently."""
-    account = sessions(sides=Sides())
+    account = sessions(signing_key=None, supabase_url=None)
     refused = problem(account.post("/realtime/sessions", {"userId": str(account.id)}), 503, "realtime_not_configured")
     assert "SUPABASE_JWT_SECRET" in refused["detail"]
     assert account.get("/conversations").status_code == 200

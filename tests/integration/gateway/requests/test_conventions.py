@@ -11,7 +11,7 @@ import pytest
 from flask import Flask, Response
 
 from gateway.app import create_app
-from gateway.gates.deprecation import DeprecationGate
+from gateway.gates.deprecation import announce
 from gateway.http.routes import Deprecation, Proof, Route, RouteRule
 from gateway.process.runtime import Runtime
 from gateway.settings import Settings
@@ -145,7 +145,7 @@ def test_what_will_go_is_announced() -> None:
     since, sunset = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)
     gone = Deprecation(since=since, sunset=sunset, successor="/new", notes="/docs")
     app.url_rule_class = RouteRule
-    DeprecationGate().install(app)
+    app.after_request(announce)
     for path, going in (("/old", gone), ("/new", None)):
         route = Route("GET", path, lambda: Response(json.dumps({})), area=path, proof=Proof.NOTHING, deprecated=going)
         app.add_url_rule(path, path, route.view, route=route)

@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from gateway.domain.keys import ApiKey
 from gateway.errors import RateLimited
-from gateway.gates.rate_limit import Limits, RateLimitGate
+from gateway.gates.rate_limit import RateLimitGate
+from gateway.settings import Settings
 from tests.integration.gateway.conftest import Account, problem
 from tests.integration.gateway.test_races import at_once
 
@@ -119,14 +120,8 @@ def test_a_limit_is_exact_under_concurrency(new_account: Callable[..., Account])
 def test_what_the_account_refuses_takes_nothing_from_the_key(limits_url: str) -> None:
     """Eight keys announce 90 messages each at once; the account has room for six, and two keep what they had."""
     app = Flask(__name__, static_folder=None)
-    limits = Limits(
-        requests_per_min=100,
-        sends_per_min=100,
-        account_requests_per_min=1_000,
-        account_sends_per_min=600,
-        new_keys_per_hour=60,
-    )
-    gate = RateLimitGate(limits_url, limits=limits, on_failure=lambda: pytest.fail("Redis is gone"))
+    settings = Settings(database_url="", redis_url=limits_url, send_limit_per_min=100, account_send_limit_per_min=600)
+    gate = RateLimitGate(settings, on_failure=lambda: pytest.fail("Redis is gone"))
     gate.install(app)
 
     def charge(key: ApiKey, count: int) -> object:

@@ -13,7 +13,6 @@ from gateway.app import create_app
 from gateway.process.refusals import write_problem
 from gateway.process.runtime import Runtime
 from gateway.settings import Settings
-from gateway.storage.settings import StorageSettings
 from tests.integration.gateway.conftest import API, Account, problem
 from tests.servers.gateway_server import GatewayServer, serve
 
@@ -60,7 +59,7 @@ def test_whatever_else_the_server_refuses_has_a_code(status: int, code: str) -> 
 
 def test_what_is_switched_off_says_so(settings: Settings, app: Flask, account: Account) -> None:
     """501 for files in a deployment that has no place for them."""
-    without = create_app(replace(settings, storage=StorageSettings()))
+    without = create_app(replace(settings, files=None))
     try:
         body = {"fileName": "a.pdf", "contentType": "application/pdf", "sizeBytes": 9}
         answer = without.test_client().post(f"{API}/attachments", json=body, headers={"X-API-Key": account.key})
