@@ -61,7 +61,6 @@ from gateway.v1 import (
 from gateway.v1.paths import KeyId, RowId
 from gateway.wuzapi import views as wuzapi
 from gateway.wuzapi.views import Lookups
-from realtime_bridge.shared.memory import MemoryKeeper
 
 LOG_CONNECTIONS = 2  # per worker, for GET /events: consumers that wake together leave the others to those who write
 ROUTES: tuple[Route, ...] = (  # in the order in which the description of the API shows their resources
@@ -156,6 +155,5 @@ def create_app(settings: Settings) -> Flask:
         limits=rate_limit.storage,
         event_waiters=event_waiters,
         heartbeat=Heartbeat(database, settings.provider),
-        memory=MemoryKeeper(),
     )
     return app

@@ -177,6 +177,7 @@ def main() -> int:
         configure_logging("bridge", settings.log_level, settings.log_format)
         for sentence in misspelt(os.environ):
             log.warning(sentence)
+        memory.share_arenas()
         memory.MemoryKeeper().start()
         memory.collect_less()
         asyncio.run(run(settings))

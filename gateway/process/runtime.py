@@ -13,7 +13,7 @@ from gateway.keys.sync import KeySync
 from gateway.live.event_waiters import EventWaiters
 from gateway.live.provider_choice import ProviderChoice
 from gateway.process.heartbeat import Heartbeat
-from realtime_bridge.shared.memory import MemoryKeeper
+from realtime_bridge.shared.memory import share_arenas
 
 NAME = "crossfade"
 
@@ -27,11 +27,10 @@ class Runtime:
     limits: LimitStorage
     event_waiters: EventWaiters
     heartbeat: Heartbeat
-    memory: MemoryKeeper
 
     def start(self, is_leaving: Callable[[], bool] = lambda: False) -> None:
         """`is_leaving` tells that the server was told to stop and wants its requests answered."""
-        self.memory.start()  # before other threads have arenas of their own
+        share_arenas()  # before there are other threads
         self.heartbeat.start()
         self.key_sync.start()
         self.choices.start()
@@ -42,7 +41,6 @@ class Runtime:
         self.choices.stop()
         self.key_sync.stop()
         self.heartbeat.stop()
-        self.memory.stop()
         self.log.close()
         self.database.close()
         self.limits.close()

@@ -1,4 +1,4 @@
-"""Memory given back to the system after a burst. Every bridge and every worker of the gateway runs one.
+"""Memory given back to the system after a burst. Every bridge does.
 
 Python and the allocator keep what a burst needed: garbage in cycles that nobody looks for, see `collect_less`, and free
 memory in pieces between what is in use. When the process is calm and larger than it was, both are cleared up: some
@@ -51,19 +51,14 @@ class MemoryKeeper:
         self._resident, self._processor, self._clock = resident, processor, clock
         self._least = resident()
         self._since = clock(), processor()
-        self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Let all threads share few arenas, and watch from one; called before there are others."""
-        if hasattr(_libc, "mallopt"):
-            _libc.mallopt(M_ARENA_MAX, ARENAS)
+        """Watch from a thread."""
         threading.Thread(target=self.run, name="memory", daemon=True).start()
 
-    def stop(self) -> None:
-        self._stopping.set()
-
     def run(self) -> None:
-        while not self._stopping.wait(INTERVAL_S):
+        while True:
+            time.sleep(INTERVAL_S)
             self.run_once()
 
     def run_once(self) -> int:
@@ -82,6 +77,12 @@ class MemoryKeeper:
     def _is_calm(self) -> bool:
         (began, used), self._since = self._since, (self._clock(), self._processor())
         return self._since[1] - used < CALM * (self._since[0] - began)
+
+
+def share_arenas() -> None:
+    """Let all threads share few arenas; called before there are others."""
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(M_ARENA_MAX, ARENAS)
 
 
 def collect_less() -> None:
