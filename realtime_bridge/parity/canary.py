@@ -133,9 +133,9 @@ class Canary:
         for side in self._fed:
             self._ledger.due(side, self._rate_per_s())
         expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
-        sent = await canary_log.append(connection, conversation_id)
-        self._ledger.sent(sent.seq, at, expected, missed)
-        return sent.seq
+        seq = await canary_log.append(connection, conversation_id)
+        self._ledger.sent(seq, at, expected, missed)
+        return seq
 
     def _follow_dial(self) -> None:
         """A side that is fed only now starts anew, one that is fed no longer is not waited for."""

@@ -44,8 +44,8 @@ AT_ONCE = frozenset({Criterion.LOST, Criterion.REORDERED})
 class Finding:
     """One criterion on one side of one window: what was measured, what is allowed, what follows."""
 
-    criterion: Criterion
     side: Side
+    criterion: Criterion
     outcome: Outcome
     value: float | None
     limit: float

@@ -1,12 +1,11 @@
-"""Rows of the gates: the keeper's lease and last verdict, closed windows. Called by keeper and CLI."""
+"""Rows of the gates: the keeper's lease, closed windows. Called by keeper and CLI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge.rollout.dial.stages import Side
@@ -27,75 +26,42 @@ class Keeping:
     """A held lease, and how far changes have been announced to clients."""
 
     token: int
-    announced_version: int
     announced_revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeper:
-    """The bridge that judges now, and its last word."""
-
-    held_by: str
-    judged_at: datetime | None
-    verdict: Mapping[str, Any] | None
 
 
 async def claim(connection: Connection, flag: str, owner: str, lease_s: float = LEASE_S) -> Keeping | None:
     """Take or keep the lease; None while another bridge holds it."""
     await _QUERIES.run(connection, "ensure", flag=flag)
-    row = await _QUERIES.find_row(connection, "claim", dict_row, flag=flag, owner=owner, lease_s=lease_s)
-    if row is None:
-        return None
-    return Keeping(
-        token=row["lease_token"],
-        announced_version=row["announced_version"],
-        announced_revision=row["announced_revision"],
-    )
+    return await _QUERIES.find_row(connection, "claim", class_row(Keeping), flag=flag, owner=owner, lease_s=lease_s)
 
 
 async def release(connection: Connection, flag: str, owner: str) -> None:
     await _QUERIES.run(connection, "release", flag=flag, owner=owner)
 
 
-async def note_verdict(connection: Connection, flag: str, token: int, verdict: Mapping[str, Any]) -> None:
-    await _QUERIES.run(connection, "note_verdict", flag=flag, token=token, verdict=Jsonb(verdict))
-
-
 async def note_announced(connection: Connection, flag: str, token: int, *, version: int, revision: int) -> None:
     await _QUERIES.run(connection, "note_announced", flag=flag, token=token, version=version, revision=revision)
 
 
-async def find_keeper(connection: Connection, flag: str) -> Keeper | None:
-    row = await _QUERIES.find_row(connection, "find_keeper", dict_row, flag=flag)
-    return Keeper(**row) if row else None
+async def has_keeper(connection: Connection, flag: str) -> bool:
+    """Whether a bridge judges now."""
+    return bool(await _QUERIES.find_value(connection, "has_keeper", flag=flag))
 
 
 async def list_windows(connection: Connection, flag: str, version: int) -> list[GateWindow]:
     """Return the newest closed windows of a version, oldest first."""
     rows = await _QUERIES.list_rows(connection, "list_windows", dict_row, flag=flag, version=version, limit=HORIZON)
     return [
-        GateWindow(
-            number=row["number"],
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            legacy=_sample(Side.LEGACY, row["sides"]),
-            supabase=_sample(Side.SUPABASE, row["sides"]),
-        )
+        GateWindow(**row, legacy=_sample(Side.LEGACY, sides), supabase=_sample(Side.SUPABASE, sides))
         for row in rows
+        for sides in (row.pop("sides"),)
     ]
 
 
 async def add_windows(connection: Connection, flag: str, version: int, closed: Sequence[GateWindow]) -> None:
     for window in closed:
-        values = {
-            "flag": flag,
-            "version": version,
-            "number": window.number,
-            "started_at": window.started_at,
-            "ended_at": window.ended_at,
-            "sides": Jsonb(_stored(window)),
-        }
-        await _QUERIES.run(connection, "add_window", **values)
+        values = {name: getattr(window, name) for name in ("number", "started_at", "ended_at")}
+        await _QUERIES.run(connection, "add_window", flag=flag, version=version, **values, sides=Jsonb(_stored(window)))
 
 
 async def forget_windows(connection: Connection) -> None:
