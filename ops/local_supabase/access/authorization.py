@@ -14,9 +14,9 @@ from psycopg import errors
 
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.database.connections import Connection, DatabaseUnavailableError, Sessions
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 
 
 class Extension(StrEnum):
@@ -64,11 +64,9 @@ class Authorizer:
         async with self._sessions.borrow() as connection:
             try:
                 values = {"topic": topic, "extensions": list(extensions)}
-                inserted = await connection.execute(_QUERIES["insert_probe"], values)
-                ids = [row[0] for row in await inserted.fetchall()]
+                ids = await _QUERIES.list_values(connection, "insert_probe", **values)
                 await become(connection, topic, claims)
-                found = await connection.execute(_QUERIES["readable_extensions"], {"ids": ids})
-                return Permissions.of([row[0] for row in await found.fetchall()])
+                return Permissions.of(await _QUERIES.list_values(connection, "readable_extensions", ids=ids))
             except psycopg.Error as error:
                 raise _translate(error) from error
 
@@ -86,13 +84,13 @@ class Authorizer:
 async def become(connection: Connection, topic: str, claims: Claims) -> None:
     """Take on the caller's role, claims and topic until the transaction ends."""
     values = {"topic": topic, "claims": claims.json, "subject": claims.subject or "", "role": claims.role}
-    await connection.execute(_QUERIES["become_caller"], values)
+    await _QUERIES.run(connection, "become_caller", **values)
 
 
 async def _may_write(connection: Connection, topic: str, extension: Extension) -> bool:
     try:
         async with connection.transaction():
-            await connection.execute(_QUERIES["try_write"], {"topic": topic, "extension": extension})
+            await _QUERIES.run(connection, "try_write", topic=topic, extension=extension)
     except errors.InsufficientPrivilege:
         return False
     return True

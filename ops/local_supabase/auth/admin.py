@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.answers import PREFIX, SERVICE, answer, bearer, check_email, guarded, read
 from ops.local_supabase.auth.errors import BAD_JWT, NOT_ADMIN, AuthError, invalid
+from ops.local_supabase.auth.users import Change
 from ops.local_supabase.http.broadcast import CONTEXT
 
 DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_PAGE = 50, 1_000, 2**31 - 1  # Auth's own
@@ -75,8 +76,7 @@ async def _list_users(request: web.Request) -> web.Response:
 async def _update_user(request: web.Request) -> web.Response:
     _check_admin(request)
     body, user_id = await read(request, AdminUser), _named(request)
-    user = await request.app[SERVICE].change_user(
-        user_id,
+    change = Change(
         email=check_email(body.email) if body.email else None,
         password=body.password,
         role=body.role or None,
@@ -84,7 +84,7 @@ async def _update_user(request: web.Request) -> web.Response:
         app_metadata=body.app_metadata or {},
         ban_s=_seconds(body.ban_duration) if body.ban_duration else None,
     )
-    return answer(user, request=request)
+    return answer(await request.app[SERVICE].change_user(user_id, change), request=request)
 
 
 async def _delete_user(request: web.Request) -> web.Response:

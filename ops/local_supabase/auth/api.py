@@ -11,6 +11,7 @@ from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.answers import PREFIX, SERVICE, answer, bearer, check_email, guarded, read
 from ops.local_supabase.auth.errors import BAD_JWT, AuthError, invalid
 from ops.local_supabase.auth.service import Caller
+from ops.local_supabase.auth.users import Change
 from ops.local_supabase.http.broadcast import CONTEXT
 
 _SCOPES = ("global", "local", "others")
@@ -74,13 +75,9 @@ async def _get_user(request: web.Request) -> web.Response:
 async def _update_user(request: web.Request) -> web.Response:
     body = await read(request, Credentials)
     caller = _caller(request)
-    user = await request.app[SERVICE].update_user(
-        caller,
-        email=None if body.email is None else check_email(body.email),
-        password=body.password,
-        metadata=body.data or {},
-    )
-    return answer(user, request=request)
+    email = None if body.email is None else check_email(body.email)
+    change = Change(email=email, password=body.password, metadata=body.data or {})
+    return answer(await request.app[SERVICE].update_user(caller, change), request=request)
 
 
 async def _sign_out(request: web.Request) -> web.Response:

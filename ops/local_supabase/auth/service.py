@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from ops.local_supabase.auth.errors import (
     AuthError,
 )
 from ops.local_supabase.auth.refresh_tokens import Grant
-from ops.local_supabase.auth.users import User
+from ops.local_supabase.auth.users import Change, User
 from ops.local_supabase.database.connections import Connection, Sessions
 
 ACCESS_TTL_S = 3600  # Supabase's default
@@ -83,29 +83,16 @@ class AuthService:
         async with self._sessions.transaction() as connection:
             return await users.list_users(connection, page, per_page, wanted)
 
-    async def change_user(
-        self,
-        user_id: uuid.UUID,
-        *,
-        email: str | None,
-        password: str | None,
-        role: str | None,
-        metadata: User,
-        app_metadata: User,
-        ban_s: float | None,
-    ) -> User:
+    async def change_user(self, user_id: uuid.UUID, change: Change) -> User:
         """Change what is given, for an administrator; a new password ends all sessions. Raises AuthError."""
-        hashed = await passwords.hash_password(password)
-        change = users.Change(
-            email=email, password=hashed, role=role, metadata=metadata, app_metadata=app_metadata, ban_s=ban_s
-        )
+        change = replace(change, password=await passwords.hash_password(change.password))
         async with self._sessions.transaction() as connection:
             await self._shown(connection, user_id)
             try:
                 await users.update_user(connection, user_id, change)
             except AuthError:
                 raise NOT_UPDATED from None
-            if hashed:
+            if change.password:
                 await refresh_tokens.close_sessions(connection, user_id, None, "global")
             return await self._shown(connection, user_id)
 
@@ -139,14 +126,12 @@ class AuthService:
         async with self._sessions.transaction() as connection:
             return await self._user(connection, caller)
 
-    async def update_user(self, caller: Caller, *, email: str | None, password: str | None, metadata: User) -> User:
+    async def update_user(self, caller: Caller, change: Change) -> User:
         """Change the caller's user. Raises AuthError."""
-        hashed = await passwords.hash_password(password)
+        change = replace(change, password=await passwords.hash_password(change.password))
         async with self._sessions.transaction() as connection:
             await self._user(connection, caller)
-            await users.update_user(
-                connection, caller.user_id, users.Change(email=email, password=hashed, metadata=metadata)
-            )
+            await users.update_user(connection, caller.user_id, change)
             return await self._user(connection, caller)
 
     async def sign_out(self, caller: Caller, scope: str) -> None:

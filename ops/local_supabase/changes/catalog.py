@@ -6,14 +6,15 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from ops.local_supabase.access.authorization import become
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.database.connections import Connection
 from ops.local_supabase.replication.pgoutput import Relation
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ class TableFacts:
 
 async def table_facts(connection: Connection, relation: Relation) -> TableFacts:
     """Look a table up; one that is gone meanwhile has no columns."""
-    cursor = await connection.execute(_QUERIES["table_facts"], {"oid": relation.oid})
-    rows = await cursor.fetchall()
+    rows = await _QUERIES.list_rows(connection, "table_facts", tuple_row, oid=relation.oid)
     columns = tuple(ColumnFacts(*row[:-1]) for row in rows)
     return TableFacts(relation, columns, bool(rows) and bool(rows[0][-1]))
 
@@ -78,14 +78,12 @@ async def with_generated(
 async def as_json(connection: Connection, facts: TableFacts, values: dict[str, str | None]) -> dict[str, Any]:
     """Give the log's text its JSON form."""
     types = [facts.column(name).cast_type for name in values]
-    cursor = await connection.execute(_QUERIES["row_as_json"], {"types": types, "values": list(values.values())})
-    texts = [row[0] for row in await cursor.fetchall()]
+    texts = await _QUERIES.list_values(connection, "row_as_json", types=types, values=list(values.values()))
     return {name: json.loads(text) for name, text in zip(values, texts, strict=True)}
 
 
 async def readable_columns(connection: Connection, facts: TableFacts, role: str) -> set[str]:
-    cursor = await connection.execute(_QUERIES["readable_columns"], {"oid": facts.relation.oid, "role": role})
-    return {str(row[0]) for row in await cursor.fetchall()}
+    return set(await _QUERIES.list_values(connection, "readable_columns", oid=facts.relation.oid, role=role))
 
 
 async def is_visible(connection: Connection, facts: TableFacts, claims: Claims, key: dict[str, str | None]) -> bool:

@@ -6,9 +6,9 @@ import structlog
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.filters import Filter
 from ops.local_supabase.database.connections import Connection
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 _log = structlog.get_logger(__name__)
 
 
@@ -45,5 +45,4 @@ async def _ask(
         "negated": [condition.negated for condition in asked],
     }
     async with connection.transaction():
-        cursor = await connection.execute(_QUERIES["matching"], parameters)
-        return [bool(row[0]) for row in await cursor.fetchall()]
+        return [bool(passes) for passes in await _QUERIES.list_values(connection, "matching", **parameters)]

@@ -5,6 +5,7 @@ Questions in the real server's order: media type, body, request rate, suspension
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -28,13 +29,12 @@ _AUTHORIZATION_PARTS = 2
 CONTEXT = web.AppKey("context", Context)
 
 
+@dataclass(eq=False)
 class AnswerError(Exception):
     """Ends a request with a status and a JSON body."""
 
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(str(status))
-        self.status = status
-        self.body = body
+    status: int
+    body: Any
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
