@@ -4,7 +4,7 @@ The conversation is made over the REST API like anybody's, so its event is in th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -36,19 +36,17 @@ _SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoAccount:
-    agent_id: UUID
-    client_id: UUID
-    api_key: str
-    conversation_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     """What an earlier run wrote down; the key's text exists nowhere else."""
 
     api_key: str
     conversation_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoAccount(_Kept):
+    agent_id: UUID
+    client_id: UUID
 
 
 def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
@@ -91,9 +89,7 @@ def describe(
         database_url=addresses.database_url,
         redis_url=addresses.redis_url,
         api_key=demo.api_key,
-        anon_key=credentials.anon_key,
-        service_role_key=credentials.service_role_key,
-        jwt_secret=credentials.jwt_secret,
+        **asdict(credentials),
         users=(credentials.user(demo.agent_id), credentials.user(demo.client_id)),
         conversation_id=demo.conversation_id,
         pids=pids,
@@ -118,17 +114,19 @@ def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> i
     taking_part = {"userId": str(client_id), "role": "client"}
     new = {"contactJid": CLIENT_EMAIL, "contactName": "Demo client", "participants": [taking_part]}
     answer = _ask(addresses, api_key, "POST", "", new)
-    if answer.status_code != HTTPStatus.CREATED:
-        raise OpsError(f"The gateway did not create the demo conversation ({answer.status_code}): {answer.text[:300]}")
+    _check(answer, (HTTPStatus.CREATED,), "create the demo conversation")
     return int(answer.json()["data"]["id"])
 
 
 def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
     """Have the client take part in the conversation; where it does, nothing happens."""
     path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
-    answer = _ask(addresses, kept.api_key, "POST", path, taking_part)
-    if answer.status_code not in SERVES:
-        raise OpsError(f"The gateway did not let the demo client in ({answer.status_code}): {answer.text[:300]}")
+    _check(_ask(addresses, kept.api_key, "POST", path, taking_part), SERVES, "let the demo client in")
+
+
+def _check(answer: requests.Response, wanted: Collection[int], what: str) -> None:
+    if answer.status_code not in wanted:
+        raise OpsError(f"The gateway did not {what} ({answer.status_code}): {answer.text[:300]}")
 
 
 def _still_serves(addresses: Addresses, kept: _Kept) -> bool:

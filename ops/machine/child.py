@@ -16,9 +16,6 @@ from ops.machine.private_files import UMASK
 KILL_TIMEOUT_S = 5.0  # a killed process is gone at once unless the kernel is stuck
 
 
-def _nothing() -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
     """How to start one process and how to see that it answers."""
@@ -27,7 +24,7 @@ class ProcessSpec:
     command: tuple[str, ...]
     is_ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[], None] = _nothing
+    prepare: Callable[[], None] = lambda: None
     """Runs before every start."""
     popen: Mapping[str, Any] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM

@@ -16,9 +16,6 @@ MAX_FILE_BYTES = 20 * 1024 * 1024  # a week of a busy demo; the file before it i
 MAX_LINE_BYTES = 64 * 1024  # a runaway line is cut here, so that memory stays flat
 
 
-def _say_nothing(_: str) -> None: ...
-
-
 class LogFile:
     """Takes raw lines of one process; not shared between threads.
 
@@ -32,7 +29,7 @@ class LogFile:
         process: str,
         echo: Callable[[str], None] | None = None,
         *,
-        say: Callable[[str], None] = _say_nothing,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.last_event = ""

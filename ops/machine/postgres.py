@@ -21,7 +21,6 @@ from ops.machine.postgres_access import SUPERUSER
 from ops.machine.private_files import append_private
 
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
-LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
 REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
@@ -52,9 +51,6 @@ def binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _say_nothing(_: str) -> None: ...
-
-
 class EmbeddedPostgres:
     """One server on 127.0.0.1 with its files in `data_dir`. Its superuser `supabase_admin` comes by a unix socket."""
 
@@ -65,7 +61,7 @@ class EmbeddedPostgres:
         *,
         durable: bool = True,
         dies_with_us: bool = False,
-        say: Callable[[str], None] = _say_nothing,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root.
 
@@ -162,12 +158,10 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         if (self.data_dir / "PG_VERSION").exists():
             return
-        *preferred, last = LETTERS
-        for letters in preferred:
-            with contextlib.suppress(PostgresError):
-                self._make_cluster(letters)
-                return
-        self._make_cluster(last)
+        try:
+            self._make_cluster("C.UTF-8")  # by which Ö and ö are one letter to a search; not every system has it
+        except PostgresError:
+            self._make_cluster("C")
 
     def _make_cluster(self, letters: str) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)

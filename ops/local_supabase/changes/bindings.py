@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.local_supabase.changes import filters
-from ops.local_supabase.changes.elixir import inspect
-from ops.local_supabase.changes.filters import Filter, FilterError
+from ops.local_supabase.changes.filters import Filter, FilterError, inspect
 from ops.local_supabase.replication.pgoutput import Operation
 
 ANY = "*"

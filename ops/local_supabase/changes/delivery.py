@@ -8,9 +8,9 @@ from typing import Any
 
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.changes import catalog
+from ops.local_supabase.changes.bindings import Binding
 from ops.local_supabase.changes.catalog import TableFacts
 from ops.local_supabase.changes.matching import matching
-from ops.local_supabase.changes.subscription import Subscription
 from ops.local_supabase.database.connections import Connection, Sessions
 from ops.local_supabase.replication.pgoutput import Change, Operation, Relation, Unchanged
 from ops.local_supabase.sockets.context import Subscriber
@@ -26,6 +26,22 @@ TOO_LARGE = "Error 413: Payload Too Large"
 
 Texts = dict[str, str | None]
 Viewer = tuple[str, str, tuple[str, ...] | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
+
+    channel: Subscriber
+    id: int
+    binding: Binding
+    tables: frozenset[int]
+
+    def wants(self, change: Change) -> bool:
+        relation = change.relation
+        if relation.oid in self.tables:
+            return self.binding.wants_event(change.operation)
+        return self.binding.wants(change.operation, relation.schema, relation.table)  # made since, or a partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import structlog
 
 from ops.local_supabase.changes import bindings, checks
 from ops.local_supabase.changes.bindings import BindingError
-from ops.local_supabase.changes.delivery import Delivery
-from ops.local_supabase.changes.subscription import Subscription
+from ops.local_supabase.changes.delivery import Delivery, Subscription
 from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
 from ops.local_supabase.replication.pgoutput import Change
 from ops.local_supabase.replication.stream import ReplicationStream

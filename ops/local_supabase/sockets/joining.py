@@ -23,29 +23,21 @@ from ops.local_supabase.wire.frames import Frame
 REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
 
 
-class Admission:
-    """An accepted join: its channel, already listening, and the messages to replay."""
-
-    def __init__(self, channel: Channel, replayed: list[StoredMessage]) -> None:
-        self.channel = channel
-        self._replayed = replayed
-
-    async def welcome(self) -> None:
-        """After the reply: replay, then the system messages, and presence_state last."""
-        channel = self.channel
-        for message in self._replayed:
-            channel.push_replayed(message)
-        channel.release_held()
-        if channel.config.bindings:
-            await channel.context.changes.subscribe(channel)
-        if channel.config.replication_ready:
-            _announce_replication(channel)
-        if not channel.closed:
-            channel.push_presence_state()
+async def welcome(channel: Channel, replayed: list[StoredMessage]) -> None:
+    """After the reply: replay, then the system messages, and presence_state last."""
+    for message in replayed:
+        channel.push_replayed(message)
+    channel.release_held()
+    if channel.config.bindings:
+        await channel.context.changes.subscribe(channel)
+    if channel.config.replication_ready:
+        _announce_replication(channel)
+    if not channel.closed:
+        channel.push_presence_state()
 
 
-async def admit(socket: Connection, frame: Frame) -> Admission:
-    """Accept a join or raise JoinRefusedError."""
+async def admit(socket: Connection, frame: Frame) -> tuple[Channel, list[StoredMessage]]:
+    """Accept a join or raise JoinRefusedError: its channel, already listening, and the messages to replay."""
     name = str(frame.topic).removeprefix("realtime:")
     if not name:
         raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
@@ -62,7 +54,7 @@ async def admit(socket: Connection, frame: Frame) -> Admission:
     except JoinRefusedError:
         channel.detach()
         raise
-    return Admission(channel, replayed)
+    return channel, replayed
 
 
 def _check_limits(socket: Connection) -> None:

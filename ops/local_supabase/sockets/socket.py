@@ -155,7 +155,7 @@ class Socket:
         if earlier is not None:
             earlier.detach()
         try:
-            admission = await joining.admit(self, frame)
+            channel, replayed = await joining.admit(self, frame)
         except JoinRefusedError as refusal:
             await asyncio.sleep(self.context.settings.timings.channel_error_backoff_s)
             await self._answer(frame.join_ref, frame, "error", {"reason": refusal.reason})
@@ -164,13 +164,13 @@ class Socket:
             if refusal.disconnect:
                 self.close_soon(GOING_AWAY)
             return
-        self.channels[frame.topic] = admission.channel
+        self.channels[frame.topic] = channel
         self.context.users.add(self)
-        response = {"postgres_changes": admission.channel.config.bindings_with_ids()}
+        response = {"postgres_changes": channel.config.bindings_with_ids()}
         await self._answer(frame.join_ref, frame, "ok", response)
         if earlier is not None:
             earlier.close()
-        await admission.welcome()
+        await joining.welcome(channel, replayed)
 
     def _leave(self, channel: Channel, frame: Frame) -> None:
         """Leave after a turn: a join sent right behind it takes the topic over, and then the leave gets no reply."""
