@@ -1,6 +1,7 @@
 """`crossfade up`: all of Crossfade on this machine, embedded. The work is in `ops.embedded.stack`."""
 
 import asyncio
+import functools
 import shlex
 import sys
 from collections.abc import Callable
@@ -62,7 +63,12 @@ def up(
     options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, supabase=supabase)
     progress = Progress(Console(stderr=True))
     with StopSignals() as stop:
-        stack = Stack(options, progress, should_stop=stop.is_set, echo=_echo if verbose else None)
+        stack = Stack(
+            options,
+            progress,
+            should_stop=stop.is_set,
+            echo=functools.partial(click.echo, err=True) if verbose else None,
+        )
         try:
             with stack.running() as ready:
                 if as_json:
@@ -73,10 +79,6 @@ def up(
         except Stopped:
             pass
     sys.exit(stop.exit_code)
-
-
-def _echo(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def show_banner(console: Console, ready: Ready, data_dir: Path) -> None:

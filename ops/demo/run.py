@@ -11,10 +11,11 @@ from typing import Any
 
 import aiohttp
 
-from ops.demo.sides import DemoError, SocketIoSide, SupabaseSide, opened
+from ops.demo.sides import SocketIoSide, SupabaseSide, opened
 from ops.demo.tracker import SideName, Tracker
 from ops.demo.view import LineView
 from ops.embedded.ready import Ready
+from ops.errors import OpsError
 
 SEND_TIMEOUT_S = 10.0
 ARRIVAL_TIMEOUT_S = 10.0  # after the last send; a healthy stack needs milliseconds, a restarting one seconds
@@ -35,7 +36,7 @@ class Demo:
     async def run(self, *, count: int, watch: bool) -> signal.Signals | None:
         """Send `count` messages and wait for them on both sides; with `watch` stay until a signal, and return it.
 
-        Raises DemoError when a side refuses the client or misses a message.
+        Raises OpsError when a side refuses the client or misses a message.
         """
         legacy = SocketIoSide(self._ready, self._receive, self._view.show_closed)
         async with opened(SupabaseSide(self._ready, self._receive)), opened(legacy):
@@ -91,14 +92,14 @@ class Demo:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, content: str) -> dict[str, Any]:
-    """Return the created message; raises DemoError with the gateway's own words."""
+    """Return the created message; raises OpsError with the gateway's own words."""
     try:
         async with session.post(url, json={"content": content}) as answer:
             body = await answer.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise DemoError(f"The gateway did not answer: {error!r}") from error
+        raise OpsError(f"The gateway did not answer: {error!r}") from error
     if answer.status != HTTPStatus.CREATED:
-        raise DemoError(f"The gateway refused the message ({answer.status}): {body.get('detail')}")
+        raise OpsError(f"The gateway refused the message ({answer.status}): {body.get('detail')}")
     message: dict[str, Any] = body["data"]
     return message
 

@@ -62,7 +62,7 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
         kept = _find_kept(file)
         if kept is None:
             users.set_scope(connection, UserScope.EVERYBODY)  # whoever signs up here is to be played with
-        if kept is None or not _still_serves(addresses, kept):
+        if kept is None or _ask(addresses, kept.api_key, "GET", f"/{kept.conversation_id}").status_code not in SERVES:
             _SQL.run(connection, "revoke_named", account=agent_id, name=KEY_NAME)
             api_key = _make_key(connection, agent_id, key_env)
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
@@ -127,11 +127,6 @@ def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
 def _check(answer: requests.Response, wanted: Collection[int], what: str) -> None:
     if answer.status_code not in wanted:
         raise OpsError(f"The gateway did not {what} ({answer.status_code}): {answer.text[:300]}")
-
-
-def _still_serves(addresses: Addresses, kept: _Kept) -> bool:
-    """Whether the kept key still opens the kept conversation."""
-    return _ask(addresses, kept.api_key, "GET", f"/{kept.conversation_id}").status_code in SERVES
 
 
 def _ask(addresses: Addresses, api_key: str, method: str, path: str, body: object = None) -> requests.Response:

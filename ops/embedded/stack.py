@@ -73,7 +73,7 @@ class Stack:
             self._data_dir.release()
 
     def watch(self) -> None:
-        """Restart what dies until asked to stop; raises ProcessError when something cannot be kept alive."""
+        """Restart what dies until asked to stop; raises OpsError when something cannot be kept alive."""
         self._supervisor.run()
 
     def _end_leftovers(self) -> None:

@@ -35,10 +35,6 @@ _LOG_TAIL_CHARACTERS = 600
 Step = Callable[[str], AbstractContextManager[object]]
 
 
-class LauncherError(OpsError):
-    """The local Supabase did not start."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a project needs to know, named as the Supabase CLI's `status --output env` names it."""
@@ -89,9 +85,9 @@ class LocalSupabase:
 
     @property
     def facts(self) -> Facts:
-        """URLs and keys; raises LauncherError before the start."""
+        """URLs and keys; raises OpsError before the start."""
         if self._facts is None:
-            raise LauncherError("The local Supabase has not been started.")
+            raise OpsError("The local Supabase has not been started.")
         return self._facts
 
     @property
@@ -103,7 +99,7 @@ class LocalSupabase:
     def endpoint_pid(self) -> int:
         """Process id of the endpoint, for those who watch its memory or end it roughly."""
         if self._endpoint is None:
-            raise LauncherError("The local Supabase has not been started.")
+            raise OpsError("The local Supabase has not been started.")
         return self._endpoint.pid
 
     def start(self) -> Facts:
@@ -201,7 +197,7 @@ class LocalSupabase:
             with contextlib.suppress(FileNotFoundError):
                 return str(json.loads(ready_file.read_text(encoding="utf-8"))["url"])
             time.sleep(0.05)
-        raise LauncherError(f"The Supabase endpoint did not start: {self._log_tail()}")
+        raise OpsError(f"The Supabase endpoint did not start: {self._log_tail()}")
 
     def _log_tail(self) -> str:
         return self._log_file.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_TAIL_CHARACTERS:]

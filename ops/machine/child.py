@@ -80,14 +80,10 @@ class Process:
         self._pump.join(1.0)  # grandchildren may hold the pipe open a little longer
         return self.log.last_event
 
-    def ask_to_stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._popen.send_signal(self.spec.stop_signal)
-
     def stop(self) -> None:
         """Promises that it and every process of its group is gone, politely first."""
-        self.ask_to_stop()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, ProcessLookupError):
+            self._popen.send_signal(self.spec.stop_signal)
             self._popen.wait(self.spec.stop_timeout_s)
         self.kill_group()
         with contextlib.suppress(subprocess.TimeoutExpired):

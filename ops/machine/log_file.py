@@ -63,7 +63,8 @@ class LogFile:
         try:
             if self._lost:
                 self._append(self._structured(f"{self._lost} lines were lost: {self._reason}")[0])
-                self._tell_end()
+                self._say(f"{self.path} can be written again; {self._lost} lines were lost.")
+                self._lost = 0
             self._append(line)
         except OSError as error:
             self._lose(error)
@@ -89,10 +90,6 @@ class LogFile:
         if self._lost == 1:
             self._reason = error.strerror or type(error).__name__
             self._say(f"{self.path} cannot be written ({self._reason}); lines are lost until it can.")
-
-    def _tell_end(self) -> None:
-        self._say(f"{self.path} can be written again; {self._lost} lines were lost.")
-        self._lost = 0
 
     def _structured(self, text: str) -> tuple[str, str]:
         """Return the line and what it says; a line that is JSON already stays as it is."""

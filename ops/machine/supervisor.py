@@ -19,10 +19,6 @@ MAX_DEATHS = 5  # of one process within DEATH_WINDOW_S: it will not come up by t
 DEATH_WINDOW_S = 60.0
 
 
-class ProcessError(OpsError):
-    """A process did not start or keeps dying."""
-
-
 class Stopped(Exception):
     """Somebody asked to stop while the start was still going on."""
 
@@ -64,7 +60,7 @@ class Supervisor:
     def start(self, *specs: ProcessSpec) -> None:
         """Start `specs` side by side and wait until each answers.
 
-        Raises ProcessError when one dies or stays silent, Stopped when asked to stop meanwhile.
+        Raises OpsError when one dies or stays silent, Stopped when asked to stop meanwhile.
         """
         for spec in specs:
             self._members[spec.name] = _Member(spec, self._spawn(spec))
@@ -73,7 +69,7 @@ class Supervisor:
             self._wait_until_ready(self._members[spec.name])
 
     def run(self) -> None:
-        """Watch until asked to stop. Raises ProcessError when a process cannot be kept alive."""
+        """Watch until asked to stop. Raises OpsError when a process cannot be kept alive."""
         while not self._should_stop():
             self.run_once()
             time.sleep(POLL_S)
@@ -114,11 +110,9 @@ class Supervisor:
             if self._should_stop():
                 raise Stopped
             if not process.is_alive():
-                raise ProcessError(f"{spec.name} did not start ({process.death()}){self._trace(process)}")
+                raise OpsError(f"{spec.name} did not start ({process.death()}){self._trace(process)}")
             if self._clock() > deadline:
-                raise ProcessError(
-                    f"{spec.name} did not answer within {spec.start_timeout_s:.0f} s{self._trace(process)}"
-                )
+                raise OpsError(f"{spec.name} did not answer within {spec.start_timeout_s:.0f} s{self._trace(process)}")
             time.sleep(POLL_S / 2)
 
     def _bury(self, member: _Member) -> None:
@@ -129,7 +123,7 @@ class Supervisor:
         while member.deaths[0] <= now - DEATH_WINDOW_S:
             member.deaths.popleft()
         if len(member.deaths) >= MAX_DEATHS:
-            raise ProcessError(
+            raise OpsError(
                 f"{member.spec.name} died {len(member.deaths)} times within {DEATH_WINDOW_S:.0f} s"
                 f" (last: {member.death}){self._trace(process)}"
             )

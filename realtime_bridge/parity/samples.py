@@ -57,7 +57,7 @@ class Samples:
         lag = self._lag.take()
         taken = [sample(side, self._ledger.take(side)) for side in Side] + [tally.take() for tally in self._tallies]
         taken += [Sample(side=side, lag_counts=lag) for side in self._lags_count_for()]
-        self._unwritten = _added(self._unwritten, taken)
+        self._unwritten = [slots.total([*self._unwritten, *taken], side) for side in Side]
         news = [one for one in self._unwritten if _is_news(one)]
         async with self._pool.connection() as connection, connection.transaction():
             await slots.add(connection, self._flag, news)
@@ -70,8 +70,3 @@ class Samples:
 
 def _is_news(one: Sample) -> bool:
     return bool(one.sent or one.attempts or one.repeated or one.reordered or one.rate_per_s or any(one.lag_counts))
-
-
-def _added(old: Iterable[Sample], new: Iterable[Sample]) -> list[Sample]:
-    both = [*old, *new]
-    return [slots.total(both, side) for side in Side]

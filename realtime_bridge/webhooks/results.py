@@ -91,7 +91,9 @@ class Results:
         verdicts = [self._judge(one) for one in batch]
         async with self._pool.connection() as connection, connection.transaction():
             settled = await _settle(connection, batch, verdicts)
-            await _log_attempts(connection, settled)
+            async with connection.cursor() as cursor, cursor.copy(_QUERIES["log_attempts"]) as copy:
+                for one in settled:
+                    await copy.write_row(_row(one.delivery, one.attempt))
             await note(connection, settled)
         del self._waiting[: len(batch)]
         self._free([one.delivery for one in batch])
@@ -155,12 +157,6 @@ async def _settle(
 def _array(values: Iterable[object]) -> str:
     """Return the text of an array of numbers, times or plain words: a fifth of what an adapted list costs."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-async def _log_attempts(connection: AsyncConnection[Any], settled: Sequence[Settled]) -> None:
-    async with connection.cursor() as cursor, cursor.copy(_QUERIES["log_attempts"]) as copy:
-        for one in settled:
-            await copy.write_row(_row(one.delivery, one.attempt))
 
 
 def _row(delivery: Claimed, attempt: Attempt) -> tuple[Any, ...]:

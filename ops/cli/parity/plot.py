@@ -137,10 +137,6 @@ def _stages(marks: Sequence[Mark]) -> str:
     return f'<h2>The dial</h2><div tabindex="0"><table><tr><th>from</th><th>stage</th></tr>{rows}</table></div>'
 
 
-def shown_ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
-
-
 def cells(report: SideReport) -> list[str]:
     """Return a side's figures as texts, in the order of the table's heads."""
     counts = (report.sent, report.seen, report.lost, report.repeated, report.reordered)
@@ -149,7 +145,7 @@ def cells(report: SideReport) -> list[str]:
         report.side.value,
         *(str(count) for count in counts),
         f"{report.errors} ({report.error_rate:.2%})",
-        *(shown_ms(value) for value in latencies),
+        *("-" if value is None else f"{value:.0f}" for value in latencies),
     ]
 
 

@@ -9,9 +9,9 @@ from gateway.database import Connection
 from gateway.shapes import catalogue
 from ops.cli.answers import answers
 from ops.cli.options import open_database, stack_dir
-from ops.cli.webhooks.endpoint import WebhooksError
 from ops.cli.webhooks.listener import Listener, kept_secret
 from ops.cli.webhooks.sources import ApiSource, LogSource, Source, is_http
+from ops.errors import OpsError
 from ops.terminal.output import Answer
 from realtime_bridge.shared import sql
 from realtime_bridge.webhooks.contract import signing
@@ -85,5 +85,5 @@ def _checked(secret: str | None) -> str | None:
 def _demo_account(connection: Connection) -> UUID:
     account_id: UUID | None = _QUERIES.find_value(connection, "owner_of_demo")
     if account_id is None:
-        raise WebhooksError("Say whose events: --account UUID, or --api-url and --api-key.")
+        raise OpsError("Say whose events: --account UUID, or --api-url and --api-key.")
     return account_id

@@ -9,7 +9,8 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
-from ops.cli.webhooks.sources import Carried, ListenError, Source
+from ops.cli.webhooks.sources import Carried, Source
+from ops.errors import OpsError
 from ops.machine.private_files import write_private
 from realtime_bridge.webhooks.contract import signing
 
@@ -25,7 +26,7 @@ def kept_secret(data_dir: Path) -> str:
         try:
             signing.key_of(secret)
         except signing.MalformedSecret as error:
-            raise ListenError(f"{file}: {error} Delete the file for a new secret.") from None
+            raise OpsError(f"{file}: {error} Delete the file for a new secret.") from None
         return secret
     data_dir.mkdir(parents=True, exist_ok=True)
     secret = signing.new_secret()

@@ -92,11 +92,8 @@ class Subscriptions:
         while True:
             change = await self._waiting.get()
             wanting = [one for made in self._by_channel.values() for one in made if one.wants(change)]
-            if wanting:
-                await self._deliver_one(change, wanting)
-
-    async def _deliver_one(self, change: Change, wanting: list[Subscription]) -> None:
-        try:
-            await self._delivery.deliver(change, wanting)
-        except (DatabaseUnavailableError, psycopg.Error) as error:
-            _log.warning("change_lost", table=change.relation.table, reason=str(error).strip())
+            try:
+                if wanting:
+                    await self._delivery.deliver(change, wanting)
+            except (DatabaseUnavailableError, psycopg.Error) as error:
+                _log.warning("change_lost", table=change.relation.table, reason=str(error).strip())

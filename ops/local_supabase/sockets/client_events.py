@@ -95,7 +95,9 @@ async def _track(channel: Channel, frame: Frame, payload: Any) -> None:
         channel.reply(frame.ref, "error", {})
     else:
         if not channel.presence_enabled:
-            await _enable_presence(channel)
+            channel.presence_enabled = True
+            if channel.config.private:
+                channel.read = await _read_permissions(channel)
         channel.context.rates.presence.add()
         channel.reply(frame.ref, "ok", {})
         channel.context.presence.track(channel.key, channel, channel.config.presence_key, payload)
@@ -108,12 +110,6 @@ def _too_many_calls(channel: Channel) -> bool:
         calls.popleft()
     calls.append(now)
     return len(calls) > channel.context.settings.limits.max_client_presence_events_per_window
-
-
-async def _enable_presence(channel: Channel) -> None:
-    channel.presence_enabled = True
-    if channel.config.private:
-        channel.read = await _read_permissions(channel)
 
 
 async def _access_token(channel: Channel, payload: Any) -> None:

@@ -49,12 +49,13 @@ async def admit(socket: Connection, frame: Frame) -> tuple[Channel, list[StoredM
     if config.private:
         await _authorize(channel)
     channel.attach()
+    if config.replay is None:
+        return channel, []
     try:
-        replayed = await _replayed_messages(channel)
-    except JoinRefusedError:
+        return channel, await recent_messages(socket.context.sessions, name, config.replay)
+    except DatabaseUnavailableError:
         channel.detach()
-        raise
-    return channel, replayed
+        raise JoinRefusedError("UnableToReplayMessages: Realtime was unable to replay messages") from None
 
 
 def _check_limits(socket: Connection) -> None:
@@ -92,15 +93,6 @@ async def _authorize(channel: Channel) -> None:
         raise JoinRefusedError("UnableToConnectToProject: Realtime was unable to connect to the database") from None
     if not channel.read.broadcast and not channel.read.presence:
         raise JoinRefusedError(f"Unauthorized: {refusals.unreadable(channel.name)}")
-
-
-async def _replayed_messages(channel: Channel) -> list[StoredMessage]:
-    if channel.config.replay is None:
-        return []
-    try:
-        return await recent_messages(channel.context.sessions, channel.name, channel.config.replay)
-    except DatabaseUnavailableError:
-        raise JoinRefusedError("UnableToReplayMessages: Realtime was unable to replay messages") from None
 
 
 def _announce_replication(channel: Channel) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout.dial.errors import PolicyRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.policy import Policy
@@ -50,7 +50,7 @@ def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
 )
 def test_a_senseless_policy_is_refused(changes: dict[str, Any], word: str) -> None:
     """The sentence names the setting."""
-    with pytest.raises(PolicyRefused, match=word):
+    with pytest.raises(RolloutError, match=word):
         Policy.of(changes)
 
 
