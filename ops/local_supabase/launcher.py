@@ -95,13 +95,6 @@ class LocalSupabase:
         """The database as its superuser, for what `postgres` may not do."""
         return self._postgres.admin_url()
 
-    @property
-    def endpoint_pid(self) -> int:
-        """Process id of the endpoint, for those who watch its memory or end it roughly."""
-        if self._endpoint is None:
-            raise OpsError("The local Supabase has not been started.")
-        return self._endpoint.pid
-
     def start(self) -> Facts:
         """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
         self._data_dir.acquire()

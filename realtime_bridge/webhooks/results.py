@@ -88,7 +88,16 @@ class Results:
         batch = self._waiting[:BATCH]
         if not batch:
             return 0
-        verdicts = [self._judge(one) for one in batch]
+        verdicts = [
+            judge(
+                one.attempt.outcome,
+                attempts=one.delivery.attempts,
+                replay=one.delivery.replay,
+                wish_s=one.attempt.wish_s,
+                jitter=self._jitter,
+            )
+            for one in batch
+        ]
         async with self._pool.connection() as connection, connection.transaction():
             settled = await _settle(connection, batch, verdicts)
             async with connection.cursor() as cursor, cursor.copy(_QUERIES["log_attempts"]) as copy:
@@ -101,15 +110,6 @@ class Results:
         metrics.FAILED.inc(sum(one.verdict.state == "failed" for one in settled))
         _measure(batch)
         return len(batch)
-
-    def _judge(self, one: Done) -> Verdict:
-        return judge(
-            one.attempt.outcome,
-            attempts=one.delivery.attempts,
-            replay=one.delivery.replay,
-            wish_s=one.attempt.wish_s,
-            jitter=self._jitter,
-        )
 
 
 def _measure(batch: Sequence[Done]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth import passwords, refresh_tokens, users
@@ -33,7 +33,6 @@ _PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h)")  # of a duration as Go writes i
 class AdminUser(BaseModel):
     """What an administrator says of a user; every user is confirmed here, whether `email_confirm` says so or not."""
 
-    model_config = ConfigDict(extra="ignore")
     email: str | None = None
     password: str | None = None
     role: str | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth import passwords, refresh_tokens, users
@@ -48,7 +48,6 @@ class Caller:
 class Credentials(BaseModel):
     """Body of signup and of the password grant; clients send more than we read (captcha, code challenge)."""
 
-    model_config = ConfigDict(extra="ignore")
     email: str | None = None
     phone: str | None = None
     password: str | None = None

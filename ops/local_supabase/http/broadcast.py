@@ -10,9 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ops.local_supabase.access.authorization import Extension, MissingPartitionError, PolicyError
+from ops.local_supabase.access.authorization import Extension, NotDecidedError
 from ops.local_supabase.access.tokens import Claims, TokenError
-from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.http import batch
 from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.batch import BatchError, BatchMessage
@@ -164,12 +163,8 @@ async def _send_one(request: web.Request, claims: Claims, data: bytes, body: dic
 async def _check_write(context: Context, claims: Claims, topic: str) -> None:
     try:
         permissions = await context.authorizer.writable(topic, claims, [Extension.BROADCAST])
-    except PolicyError:
-        raise AnswerError(422, {"message": "RLS policy error"}) from None
-    except MissingPartitionError:
-        raise AnswerError(422, {"message": "Partition for today is missing"}) from None
-    except DatabaseUnavailableError:
-        raise AnswerError(422, {"message": "Connecting to the project's database"}) from None
+    except NotDecidedError as error:
+        raise AnswerError(422, {"message": error.over_http}) from None
     if not permissions.broadcast:
         raise AnswerError(403, {"message": "Unauthorized"})
 

@@ -4,15 +4,8 @@ import time
 from typing import Any
 
 from ops.local_supabase.access import refusals
-from ops.local_supabase.access.authorization import (
-    EVERYTHING,
-    Extension,
-    MissingPartitionError,
-    Permissions,
-    PolicyError,
-)
+from ops.local_supabase.access.authorization import EVERYTHING, Extension, NotDecidedError, Permissions
 from ops.local_supabase.access.tokens import Fault, TokenError
-from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.sockets.channel import Channel
 from ops.local_supabase.wire import payload_size
 from ops.local_supabase.wire.frames import Frame, UserBroadcastPush, Version
@@ -148,7 +141,7 @@ async def _read_permissions(channel: Channel) -> Permissions:
     extensions = BOTH if channel.presence_enabled else (Extension.BROADCAST,)
     try:
         return await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
-    except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
+    except NotDecidedError:
         return _NOTHING
 
 
@@ -159,8 +152,7 @@ async def _write_permissions(channel: Channel) -> Permissions:
     if channel.write is None:
         try:
             channel.write = await channel.context.authorizer.writable(channel.name, channel.claims, BOTH)
-        except (PolicyError, MissingPartitionError):
-            channel.write = _NOTHING
-        except DatabaseUnavailableError:
-            return _NOTHING  # asked again next time
+        except NotDecidedError as error:
+            channel.write = None if error.is_for_now else _NOTHING
+            return _NOTHING
     return channel.write

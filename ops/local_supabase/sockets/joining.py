@@ -3,13 +3,7 @@
 import asyncio
 
 from ops.local_supabase.access import refusals
-from ops.local_supabase.access.authorization import (
-    Extension,
-    MissingPartitionError,
-    Permissions,
-    PolicyError,
-    PolicyTimeoutError,
-)
+from ops.local_supabase.access.authorization import Extension, NotDecidedError, Permissions
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.database.connections import DatabaseUnavailableError
@@ -83,14 +77,10 @@ async def _authorize(channel: Channel) -> None:
     extensions = [Extension.BROADCAST, *([Extension.PRESENCE] if channel.presence_enabled else [])]
     try:
         channel.read = await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
-    except PolicyTimeoutError:
-        raise JoinRefusedError("QueryCanceled: canceling statement due to statement timeout") from None
-    except PolicyError:
+    except NotDecidedError as error:
+        if error.at_join:
+            raise JoinRefusedError(error.at_join) from None
         channel.read = Permissions()
-    except MissingPartitionError:
-        raise JoinRefusedError("MissingPartition: Partition for today is missing") from None
-    except DatabaseUnavailableError:
-        raise JoinRefusedError("UnableToConnectToProject: Realtime was unable to connect to the database") from None
     if not channel.read.broadcast and not channel.read.presence:
         raise JoinRefusedError(f"Unauthorized: {refusals.unreadable(channel.name)}")
 

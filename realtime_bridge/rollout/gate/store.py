@@ -1,6 +1,6 @@
 """Rows of the gates: the keeper's lease, closed windows. Called by keeper and CLI."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life
-LATER, LATER_FIGURES = "later", ("missed", "rate_per_s", "delivered_counts", "lag_counts")
 Connection = AsyncConnection[Any]
 
 
@@ -52,33 +51,18 @@ async def list_windows(connection: Connection, flag: str, version: int) -> list[
     """Return the newest closed windows of a version, oldest first."""
     rows = await _QUERIES.list_rows(connection, "list_windows", dict_row, flag=flag, version=version, limit=HORIZON)
     return [
-        GateWindow(**row, legacy=_sample(Side.LEGACY, sides), supabase=_sample(Side.SUPABASE, sides))
+        GateWindow(**row | {"sides": {side: Sample(**row["sides"][side] | {"side": side}) for side in Side}})
         for row in rows
-        for sides in (row.pop("sides"),)
     ]
 
 
 async def add_windows(connection: Connection, flag: str, version: int, closed: Sequence[GateWindow]) -> None:
     for window in closed:
-        values = {name: getattr(window, name) for name in ("number", "started_at", "ended_at")}
-        await _QUERIES.run(connection, "add_window", flag=flag, version=version, **values, sides=Jsonb(_stored(window)))
+        values = asdict(window)
+        values |= {"flag": flag, "version": version, "sides": Jsonb(values["sides"])}
+        await _QUERIES.run(connection, "add_window", **values)
 
 
 async def forget_windows(connection: Connection) -> None:
     """Delete what is older than the samples it was made of."""
     await _QUERIES.run(connection, "forget_windows", days=slots.KEEP_DAYS)
-
-
-def _stored(window: GateWindow) -> dict[str, dict[str, Any]]:
-    """Bridges of the version before read a side's figures and know no others: what came later stands apart."""
-    stored: dict[str, dict[str, Any]] = {LATER: {}}
-    for side in Side:
-        figures = asdict(window.of(side))
-        stored[LATER][side.value] = {name: figures.pop(name) for name in LATER_FIGURES}
-        stored[side.value] = figures
-    return stored
-
-
-def _sample(side: Side, sides: Mapping[str, Mapping[str, Any]]) -> Sample:
-    later = sides.get(LATER, {}).get(side.value, {})
-    return Sample(**{**sides[side.value], **later, "side": side})

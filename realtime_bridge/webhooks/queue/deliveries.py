@@ -110,11 +110,8 @@ def _values(room: Room, webhook_ids: Sequence[int], lease_s: float) -> dict[str,
 
 async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tuple[int, int, float]]) -> None:
     """Let what follows failed heads of FIFO conversations wait as long as these: (webhook, conversation, seconds)."""
-    values = {
-        "webhook_ids": [one[0] for one in held],
-        "conversation_ids": [one[1] for one in held],
-        "delays": [one[2] for one in held],
-    }
+    webhook_ids, conversation_ids, delays = map(list, zip(*held, strict=True))
+    values = {"webhook_ids": webhook_ids, "conversation_ids": conversation_ids, "delays": delays}
     await _QUERIES.run(connection, "hold_conversations", **values)
 
 

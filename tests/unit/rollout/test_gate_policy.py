@@ -23,7 +23,7 @@ def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
     """A minute with traffic is a window; without, it is longer, up to the maximum, and then holds."""
     busy = [slot(side, n, 100) for n in range(24) for side in Side]
     closed, rest = cut(busy, POLICY, started_at=START, first_number=4)
-    assert [(w.number, w.supabase.sent) for w in closed] == [(4, 1200), (5, 1200)]
+    assert [(w.number, w.sides[Side.SUPABASE].sent) for w in closed] == [(4, 1200), (5, 1200)]
     assert closed[0].ended_at == closed[1].started_at == START + timedelta(seconds=60)
     assert rest is None
     quiet = [slot(side, n, 10) for n in range(60) for side in Side]
