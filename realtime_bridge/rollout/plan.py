@@ -24,10 +24,6 @@ class Step:
     stage: Stage
     hold_s: int
 
-    @property
-    def label(self) -> str:
-        return f"{self.stage.label} for {timedelta(seconds=self.hold_s)}" if self.hold_s else self.stage.label
-
 
 def parse(words: Sequence[str]) -> tuple[Step, ...]:
     """Read `STAGE` or `STAGE:TIME` words. Raises RolloutError."""

@@ -11,6 +11,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -31,52 +32,46 @@ _KEEPALIVE_REPLY = 17
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class ReplicationStream:
     """One slot on one publication. `connected` is set while changes can arrive."""
 
-    def __init__(
-        self,
-        database_url: str,
-        slot_prefix: str,
-        publication: str,
-        on_change: Callable[[Change], None],
-        timings: Timings,
-    ) -> None:
-        self.connected = asyncio.Event()
-        self.slot = ""  # until it first connects
-        self._database_url = database_url
-        self._slot_prefix = slot_prefix
-        self._publication = publication
-        self.on_change = on_change
-        self._timings = timings
-        self._position = 0
+    database_url: str
+    slot_prefix: str
+    publication: str
+    on_change: Callable[[Change], None]
+    timings: Timings
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    slot: str = ""
+    """Empty until it first connects."""
+    _position: int = 0
 
     async def run(self) -> None:
         """Stream until cancelled; after a failure try again in steps that grow to two seconds."""
-        delay_s = self._timings.replication_retry_s
+        delay_s = self.timings.replication_retry_s
         while True:
             try:
                 await self._stream()
             except (psycopg.Error, OSError) as error:
-                _log.warning("replication_lost", publication=self._publication, reason=str(error).strip())
+                _log.warning("replication_lost", publication=self.publication, reason=str(error).strip())
             if self.connected.is_set():
-                delay_s = self._timings.replication_retry_s
+                delay_s = self.timings.replication_retry_s
             self.connected.clear()
             await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, self._timings.replication_retry_max_s)
+            delay_s = min(delay_s * 2, self.timings.replication_retry_max_s)
 
     async def _stream(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
-            self._database_url,
+            self.database_url,
             autocommit=True,
             replication="database",
             application_name="realtime_replication",
-            connect_timeout=max(2, int(self._timings.database_timeout_s)),
+            connect_timeout=max(2, int(self.timings.database_timeout_s)),
         )
         try:
             await self._start(connection)
             self.connected.set()
-            _log.info("replication_connected", publication=self._publication)
+            _log.info("replication_connected", publication=self.publication)
             confirming = asyncio.create_task(self._keep_confirming(connection.pgconn))
             try:
                 await self._read(connection.pgconn)
@@ -87,13 +82,13 @@ class ReplicationStream:
                 connection.pgconn.finish()
 
     async def _start(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        slot = self.slot = f"{self._slot_prefix}_{secrets.token_hex(4)}"
+        slot = self.slot = f"{self.slot_prefix}_{secrets.token_hex(4)}"
         async with connection.cursor(row_factory=tuple_row) as cursor:
             create = "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"
             await cursor.execute(sql.SQL(create).format(sql.Identifier(slot)))
         start = sql.SQL(
             "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {}, messages 'false')"
-        ).format(sql.Identifier(slot), sql.Literal(self._publication))
+        ).format(sql.Identifier(slot), sql.Literal(self.publication))
         pgconn = connection.pgconn
         pgconn.send_query(start.as_bytes(connection))
         await wait_async(send(pgconn), pgconn.socket, _STATUS_EVERY_S)
