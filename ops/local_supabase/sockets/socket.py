@@ -16,7 +16,8 @@ from aiohttp import WSMsgType, web
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.sockets import client_events, joining
 from ops.local_supabase.sockets.channel import Channel
-from ops.local_supabase.sockets.context import Context, Subscriber
+from ops.local_supabase.sockets.context import Context
+from ops.local_supabase.sockets.hub import Listener
 from ops.local_supabase.sockets.mailbox import Mailbox, MailboxFullError
 from ops.local_supabase.wire.frames import Frame, MalformedFrameError, Outgoing
 from ops.local_supabase.wire.serializer import Serializer
@@ -70,7 +71,7 @@ class Socket:
             self._mailbox.clear()
             self.close_soon(POLICY)
 
-    def forget(self, channel: Subscriber) -> None:
+    def forget(self, channel: Listener) -> None:
         """Let go of a channel that has ended, unless a later join has taken its topic."""
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from ops.cli import options
-from ops.cli.webhooks.listener import SECRET_FILE, Listener
+from ops.cli.webhooks.listen import SECRET_FILE, Listener
 from ops.cli.webhooks.sources import ApiSource
 from ops.errors import OpsError
 from ops.machine.data_dir import DataDir
