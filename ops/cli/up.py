@@ -14,7 +14,7 @@ from ops.cli import banner
 from ops.cli.options import DEFAULT_DATA_DIR, stack_option
 from ops.demo.feeding import unfed
 from ops.embedded.ready import Ready
-from ops.embedded.stack import Stack, StackOptions
+from ops.embedded.stack import Stack
 from ops.local_supabase.options import behaviour_options, process_options
 from ops.machine.supervisor import Stopped
 from ops.terminal.progress import Progress
@@ -60,12 +60,13 @@ def up(
     """
     ports = {"gateway": gateway_port, "bridge": bridge_port, "supabase": supabase_port, "postgres": postgres_port}
     supabase = process_options(plan=plan, slot_delay_s=slot_delay_s, private_only=not allow_public)
-    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, supabase=supabase)
-    progress = Progress(Console(stderr=True))
     with StopSignals() as stop:
         stack = Stack(
-            options,
-            progress,
+            data_dir=data_dir,
+            ports=ports,
+            fresh=fresh,
+            supabase=supabase,
+            progress=Progress(Console(stderr=True)),
             should_stop=stop.is_set,
             echo=functools.partial(click.echo, err=True) if verbose else None,
         )

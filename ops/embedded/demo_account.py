@@ -68,7 +68,8 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
         _SQL.run(connection, "widen_named", account=agent_id, name=KEY_NAME, scopes=list(SCOPES))
-        _let_in(addresses, kept, client_id)
+        path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
+        _check(_ask(addresses, kept.api_key, "POST", path, taking_part), SERVES, "let the demo client in")
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
 
 
@@ -116,12 +117,6 @@ def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> i
     answer = _ask(addresses, api_key, "POST", "", new)
     _check(answer, (HTTPStatus.CREATED,), "create the demo conversation")
     return int(answer.json()["data"]["id"])
-
-
-def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
-    """Have the client take part in the conversation; where it does, nothing happens."""
-    path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
-    _check(_ask(addresses, kept.api_key, "POST", path, taking_part), SERVES, "let the demo client in")
 
 
 def _check(answer: requests.Response, wanted: Collection[int], what: str) -> None:

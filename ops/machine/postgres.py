@@ -130,8 +130,12 @@ class EmbeddedPostgres:
         return command
 
     def popen_arguments(self) -> dict[str, Any]:
-        """Arguments for `subprocess.Popen` with which the server is not run as root."""
-        return _as_system_user()
+        """Arguments for `subprocess.Popen` with which the server is not run as root; none when we are not root."""
+        if os.geteuid() != 0:
+            return {}
+        _ensure_system_user()
+        account = pwd.getpwnam(SYSTEM_USER)
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
     def answers(self) -> bool:
         try:
@@ -176,7 +180,7 @@ class EmbeddedPostgres:
             timeout=START_TIMEOUT_S,
             check=False,
             start_new_session=True,  # a Ctrl-C must not leave half a cluster
-            **_as_system_user(),
+            **self.popen_arguments(),
         )
         if result.returncode:
             shutil.rmtree(self.data_dir, ignore_errors=True)
@@ -208,15 +212,6 @@ class EmbeddedPostgres:
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
-
-
-def _as_system_user() -> dict[str, Any]:
-    """Popen arguments that drop root; nothing when we are not root."""
-    if os.geteuid() != 0:
-        return {}
-    _ensure_system_user()
-    account = pwd.getpwnam(SYSTEM_USER)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def _ensure_system_user() -> bool:

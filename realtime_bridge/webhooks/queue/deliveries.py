@@ -79,7 +79,9 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bo
         rows = await _QUERIES.list_rows(connection, "claim", dict_row, **_values(room, webhook_ids, lease_s))
         claimed = [row for row in rows if row["id"] is not None]
         if len(claimed) < room.slots:
-            await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
+            emptied = list({row["webhook_id"] for row in rows if row["is_emptied"]})
+            if emptied and (locked := await _QUERIES.list_values(connection, "lock_empty", webhook_ids=emptied)):
+                await _QUERIES.run(connection, "rest_empty", webhook_ids=locked, again_s=AGAIN_S)
     return await _with_bodies(connection, claimed, bodies)
 
 
@@ -144,11 +146,3 @@ async def _with_bodies(
         body = own_body.encode() if own_body else Bodies.named(found.get(row["log_id"]), row["type"])
         claimed.append(Claimed(**row, body=body))
     return claimed
-
-
-async def _rest(connection: AsyncConnection[Any], webhook_ids: Sequence[int]) -> None:
-    if not webhook_ids:
-        return
-    locked = await _QUERIES.list_values(connection, "lock_empty", webhook_ids=list(webhook_ids))
-    if locked:
-        await _QUERIES.run(connection, "rest_empty", webhook_ids=locked, again_s=AGAIN_S)
