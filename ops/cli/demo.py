@@ -13,6 +13,7 @@ import psycopg
 
 from ops.cli.options import again, stack_option
 from ops.embedded.ready import Ready, read_ready
+from ops.errors import OpsError
 from ops.terminal.stop_signals import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     """
     from ops.demo.feeding import unfed
     from ops.demo.run import Demo
-    from ops.demo.sides import DemoError, RefusedError
+    from ops.demo.sides import RefusedError
     from ops.demo.tracker import Tracker
     from ops.demo.view import choose_view
 
@@ -48,19 +49,19 @@ def demo(*, data_dir: Path, count: int | None, watch: bool, as_json: bool) -> No
     number = count if count is not None else 0 if watch else DEFAULT_COUNT
     silent = asyncio.run(unfed(ready))
     if silent and number:
-        raise DemoError(silent.sentence(again))
+        raise OpsError(silent.sentence(again))
     if silent:
         click.echo(silent.sentence(again), err=True)
 
     try:
         stopped_by = asyncio.run(Demo(ready, tracker, view).run(count=number, watch=watch))
     except RefusedError as error:
-        raise DemoError(f"{error}. {SHUT_OUT} {again('./ops/up')}") from error
+        raise OpsError(f"{error}. {SHUT_OUT} {again('./ops/up')}") from error
     view.show_summary()
     if watch:
         _say_what_changed(ready, silent)
     if complaint := tracker.complaint():
-        raise DemoError(complaint)
+        raise OpsError(complaint)
     if stopped_by == signal.SIGINT:
         sys.exit(INTERRUPTED_EXIT_CODE)
 

@@ -29,10 +29,6 @@ SHOWN = (
 SHOWN_ONCE = "This is the only time the key is shown; only a hash of it is kept."
 
 
-class KeysError(OpsError):
-    """There is no such key, or it may not be."""
-
-
 def _scopes(text: str) -> tuple[str, ...] | None:
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     return words if words and set(words) <= set(Scope) else None
@@ -48,14 +44,14 @@ def _name(text: str) -> str | None:
     return text if text.strip() and len(text) <= MAX_NAME_CHARS and text.isprintable() else None
 
 
-def _env(text: str) -> str | None:
-    return text if variables.KEY_ENV.fullmatch(text) else None
-
-
 SCOPES = Word("scope,scope", _scopes, f"a list of scopes; there are {', '.join(Scope)}.")
 LIFETIME = Word("duration", _lifetime, "a time such as 90m, 12h or 30d (ten years at most).")
 NAME = Word("text", _name, f"a name: write 1 to {MAX_NAME_CHARS} characters that can be seen.")
-ENV = Word("word", _env, "1 to 16 lower-case letters, such as live or test.")
+ENV = Word(
+    "word",
+    lambda text: text if variables.KEY_ENV.fullmatch(text) else None,
+    "1 to 16 lower-case letters, such as live or test.",
+)
 
 
 @click.group()
@@ -99,7 +95,7 @@ def create(
     except psycopg.errors.ForeignKeyViolation:
         raise NoAccount(account_id) from None
     except psycopg.errors.CheckViolation:
-        raise KeysError(f"{account_id} is the canary, which is no account: nobody may speak in its name.") from None
+        raise OpsError(f"{account_id} is the canary, which is no account: nobody may speak in its name.") from None
     lines = (click.style(text.text, bold=True), f"{SHOWN_ONCE} Its id is {key.id}.")
     return Answer({"key": text.text, **_described(key)}, *lines)
 
@@ -124,7 +120,7 @@ def revoke(connection: Connection, *, key_id: str) -> Answer:
     """Make the key KEY_ID stop working, within a second and for good."""
     key = store.revoke(connection, key_id)
     if key is None:
-        raise KeysError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
+        raise OpsError(f"There is no key {key_id!r}; {again('crossfade keys list')} shows the ids.")
     return Answer(_described(key), f"{key.prefix} ({key.name}) no longer works.")
 
 

@@ -29,14 +29,6 @@ BOUNDS = "-c statement_timeout=10000 -c lock_timeout=3000"
 Value = TypeVar("Value")
 
 
-class NoProject(OpsError):
-    """The environment does not say where the project's Auth API is."""
-
-
-class TwoDatabases(OpsError):
-    """The environment names two databases, and only one can be meant."""
-
-
 class Word(click.ParamType[Value]):
     """A parameter of one word; `read` returns None for what is not `sentence`."""
 
@@ -95,7 +87,7 @@ def database_url() -> str:
     """
     is_set = bool(os.environ.get("DATABASE_URL"))
     if is_set and _source() is ParameterSource.ENVIRONMENT:
-        raise TwoDatabases(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
+        raise OpsError(f"DATABASE_URL and {DATA_DIR_VARIABLE} are both set: unset one, or say --data-dir.")
     named = named_stack()
     if named is None and is_set:
         return note_database("DATABASE_URL", variables.database_url(Environment(os.environ)))
@@ -139,7 +131,7 @@ def auth_admin() -> AuthAdmin:
     if named_stack() is None and env.optional("DATABASE_URL", "SUPABASE_SECRET_KEY"):
         url, key = variables.supabase_url(env), variables.supabase_secret_key(env)
         if url is None or key is None:
-            raise NoProject("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
+            raise OpsError("Set SUPABASE_URL and SUPABASE_SECRET_KEY: users are made through the project's Auth API.")
         return AuthAdmin(url=url, secret_key=key, public_key=variables.supabase_public_key(env))
     ready = read_ready(stack_dir())
     return AuthAdmin(url=ready.supabase_url, secret_key=ready.service_role_key, public_key=ready.anon_key)

@@ -55,14 +55,6 @@ def _holding(row: DictRow) -> str:
     return f"{row['sink']} gets nothing {since}: {by} passes its events over."
 
 
-def _behind_s(row: DictRow) -> str:
-    return f"{row['lag_s']:.1f}" if row["lag_s"] else ""
-
-
-def _reason(row: DictRow) -> str:
-    return f"{row['reason']}{' (replay requested)' if row['replay_requested_at'] else ''}"
-
-
 NOBODY = (
     "No bridge is running: `python -m realtime_bridge` starts one, ./ops/up all of a development stack. Events wait in"
     " the log meanwhile."
@@ -71,7 +63,7 @@ STATUS_COLUMNS = (
     Column("sink", "sink"),
     Column("state", describe),
     Column("behind, events", "lag_events", right=True),
-    Column("behind, s", _behind_s, right=True),
+    Column("behind, s", lambda row: f"{row['lag_s']:.1f}" if row["lag_s"] else "", right=True),
     Column("holes", "holes", right=True),
     Column("parked", "parked", right=True),
     Column("delivered", "delivered_count", right=True),
@@ -84,7 +76,7 @@ PARKED_COLUMNS = (
     Column("seq", "seq", right=True),
     Column("attempts", "attempts", right=True),
     Column("parked at", "parked_at"),
-    Column("reason", _reason),
+    Column("reason", lambda row: f"{row['reason']}{' (replay requested)' if row['replay_requested_at'] else ''}"),
 )
 
 

@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 
 from ops.cli.options import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
-from ops.local_supabase.launcher import Facts, LauncherError, LocalSupabase
+from ops.errors import OpsError
+from ops.local_supabase.launcher import Facts, LocalSupabase
 from ops.local_supabase.options import behaviour_options
 from ops.terminal.progress import Progress
 from ops.terminal.stop_signals import StopSignals
@@ -78,7 +79,7 @@ def start(
         while not stop.is_set():
             problem = running.poll()
             if problem is not None:
-                raise LauncherError(problem)
+                raise OpsError(problem)
             time.sleep(WATCH_S)
     sys.exit(stop.exit_code)
 

@@ -1,6 +1,7 @@
 """`crossfade up`: all of Crossfade on this machine, embedded. The work is in `ops.embedded.stack`."""
 
 import asyncio
+import functools
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from ops.cli import banner
 from ops.cli.options import DEFAULT_DATA_DIR, stack_option
 from ops.demo.feeding import unfed
 from ops.embedded.ready import Ready
-from ops.embedded.stack import Stack, StackOptions
+from ops.embedded.stack import Stack
 from ops.local_supabase.options import behaviour_options, process_options
 from ops.machine.supervisor import Stopped
 from ops.terminal.progress import Progress
@@ -59,10 +60,16 @@ def up(
     """
     ports = {"gateway": gateway_port, "bridge": bridge_port, "supabase": supabase_port, "postgres": postgres_port}
     supabase = process_options(plan=plan, slot_delay_s=slot_delay_s, private_only=not allow_public)
-    options = StackOptions(data_dir=data_dir, ports=ports, fresh=fresh, supabase=supabase)
-    progress = Progress(Console(stderr=True))
     with StopSignals() as stop:
-        stack = Stack(options, progress, should_stop=stop.is_set, echo=_echo if verbose else None)
+        stack = Stack(
+            data_dir=data_dir,
+            ports=ports,
+            fresh=fresh,
+            supabase=supabase,
+            progress=Progress(Console(stderr=True)),
+            should_stop=stop.is_set,
+            echo=functools.partial(click.echo, err=True) if verbose else None,
+        )
         try:
             with stack.running() as ready:
                 if as_json:
@@ -73,10 +80,6 @@ def up(
         except Stopped:
             pass
     sys.exit(stop.exit_code)
-
-
-def _echo(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def show_banner(console: Console, ready: Ready, data_dir: Path) -> None:

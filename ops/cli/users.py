@@ -28,10 +28,6 @@ names_argument = click.argument("names", nargs=-1, required=True, metavar="USER.
 account_option = click.option("--account", "account_id", type=click.UUID, required=True, help="The account's own user.")
 
 
-class UsersError(OpsError):
-    """There is no such user."""
-
-
 @click.group()
 def users() -> None:
     """Make users, and say which of them an account may name.
@@ -174,7 +170,7 @@ def _with_advice(error: AuthAdminError, email: str, account_id: UUID | None) -> 
     if not error.is_there:
         return error
     allow = again(f"crossfade users allow {shlex.quote(email)} --account {account_id or 'UUID'}")
-    return UsersError(f"{error}. `{allow}` lets the account name it.")
+    return OpsError(f"{error}. `{allow}` lets the account name it.")
 
 
 def _end(connection: Connection, account_id: UUID, user_id: UUID) -> int:
@@ -196,7 +192,7 @@ def _check_found(names: Sequence[str], found: Sequence[store.User], sentence: st
     known = {str(user.id) for user in found} | {user.email.lower() for user in found if user.email}
     missing = [name for name in names if name.lower() not in known]
     if missing:
-        raise UsersError(f"{sentence} {', '.join(missing)}; nothing was changed.{hint}")
+        raise OpsError(f"{sentence} {', '.join(missing)}; nothing was changed.{hint}")
 
 
 def _shown(

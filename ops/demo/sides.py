@@ -19,11 +19,7 @@ Receive = Callable[[SideName, Mapping[str, Any]], None]
 Closed = Callable[[SideName, str], None]
 
 
-class DemoError(OpsError):
-    """A side refused the client or stayed silent."""
-
-
-class RefusedError(DemoError):
+class RefusedError(OpsError):
     """A side does not let the client in; the text has no full stop, for its reason comes from elsewhere."""
 
 
@@ -33,7 +29,7 @@ class Side(Protocol):
     name: SideName
 
     async def open(self) -> None:
-        """Promises a joined conversation; raises DemoError with the other side's reason."""
+        """Promises a joined conversation; raises OpsError with the other side's reason."""
         ...
 
     async def close(self) -> None: ...
@@ -129,9 +125,9 @@ async def opened(side: Side) -> Any:
         try:
             await asyncio.wait_for(side.open(), OPEN_TIMEOUT_S)
         except TimeoutError:
-            raise DemoError(f"{side.name.value} did not let the client in within {OPEN_TIMEOUT_S:.0f} s.") from None
+            raise OpsError(f"{side.name.value} did not let the client in within {OPEN_TIMEOUT_S:.0f} s.") from None
         except OSError as error:
-            raise DemoError(f"{side.name.value} cannot be reached: {error}") from error
+            raise OpsError(f"{side.name.value} cannot be reached: {error}") from error
         yield side
     finally:
         with contextlib.suppress(TimeoutError, OSError):

@@ -4,7 +4,7 @@ The conversation is made over the REST API like anybody's, so its event is in th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -36,19 +36,17 @@ _SQL = sql.Queries(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoAccount:
-    agent_id: UUID
-    client_id: UUID
-    api_key: str
-    conversation_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     """What an earlier run wrote down; the key's text exists nowhere else."""
 
     api_key: str
     conversation_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoAccount(_Kept):
+    agent_id: UUID
+    client_id: UUID
 
 
 def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
@@ -64,13 +62,14 @@ def ensure(addresses: Addresses, file: Path, key_env: str) -> DemoAccount:
         kept = _find_kept(file)
         if kept is None:
             users.set_scope(connection, UserScope.EVERYBODY)  # whoever signs up here is to be played with
-        if kept is None or not _still_serves(addresses, kept):
+        if kept is None or _ask(addresses, kept.api_key, "GET", f"/{kept.conversation_id}").status_code not in SERVES:
             _SQL.run(connection, "revoke_named", account=agent_id, name=KEY_NAME)
             api_key = _make_key(connection, agent_id, key_env)
             kept = _Kept(api_key=api_key, conversation_id=_make_conversation(addresses, api_key, client_id))
             write_private(file, json.dumps(asdict(kept)) + "\n")
         _SQL.run(connection, "widen_named", account=agent_id, name=KEY_NAME, scopes=list(SCOPES))
-        _let_in(addresses, kept, client_id)
+        path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
+        _check(_ask(addresses, kept.api_key, "POST", path, taking_part), SERVES, "let the demo client in")
     return DemoAccount(agent_id=agent_id, client_id=client_id, **asdict(kept))
 
 
@@ -91,9 +90,7 @@ def describe(
         database_url=addresses.database_url,
         redis_url=addresses.redis_url,
         api_key=demo.api_key,
-        anon_key=credentials.anon_key,
-        service_role_key=credentials.service_role_key,
-        jwt_secret=credentials.jwt_secret,
+        **asdict(credentials),
         users=(credentials.user(demo.agent_id), credentials.user(demo.client_id)),
         conversation_id=demo.conversation_id,
         pids=pids,
@@ -118,22 +115,13 @@ def _make_conversation(addresses: Addresses, api_key: str, client_id: UUID) -> i
     taking_part = {"userId": str(client_id), "role": "client"}
     new = {"contactJid": CLIENT_EMAIL, "contactName": "Demo client", "participants": [taking_part]}
     answer = _ask(addresses, api_key, "POST", "", new)
-    if answer.status_code != HTTPStatus.CREATED:
-        raise OpsError(f"The gateway did not create the demo conversation ({answer.status_code}): {answer.text[:300]}")
+    _check(answer, (HTTPStatus.CREATED,), "create the demo conversation")
     return int(answer.json()["data"]["id"])
 
 
-def _let_in(addresses: Addresses, kept: _Kept, client_id: UUID) -> None:
-    """Have the client take part in the conversation; where it does, nothing happens."""
-    path, taking_part = f"/{kept.conversation_id}/participants", {"userId": str(client_id), "role": "client"}
-    answer = _ask(addresses, kept.api_key, "POST", path, taking_part)
-    if answer.status_code not in SERVES:
-        raise OpsError(f"The gateway did not let the demo client in ({answer.status_code}): {answer.text[:300]}")
-
-
-def _still_serves(addresses: Addresses, kept: _Kept) -> bool:
-    """Whether the kept key still opens the kept conversation."""
-    return _ask(addresses, kept.api_key, "GET", f"/{kept.conversation_id}").status_code in SERVES
+def _check(answer: requests.Response, wanted: Collection[int], what: str) -> None:
+    if answer.status_code not in wanted:
+        raise OpsError(f"The gateway did not {what} ({answer.status_code}): {answer.text[:300]}")
 
 
 def _ask(addresses: Addresses, api_key: str, method: str, path: str, body: object = None) -> requests.Response:

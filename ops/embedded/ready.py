@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from pydantic.alias_generators import to_camel
 
@@ -17,10 +16,6 @@ FILE_NAME = "ready.json"
 
 class NotReady(OpsError):
     """There is no running stack where one was expected."""
-
-
-class OtherFacts(OpsError):
-    """There is a stack, and it was started by a version that wrote other facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +57,7 @@ class Ready:
 def read_ready(data_dir: Path) -> Ready:
     """Return the facts of the stack that runs on `data_dir`.
 
-    Raises NotReady with a sentence that says how to start, or OtherFacts with one that says to start again.
+    Raises NotReady with a sentence that says how to start, or OpsError with one that says to start again.
     """
     path = data_dir / FILE_NAME
     if leftovers.is_dead(data_dir / PROCESSES):
@@ -74,14 +69,10 @@ def read_ready(data_dir: Path) -> Ready:
     except (OSError, ValueError) as error:
         raise NotReady(f"{path} cannot be read: {error}") from error
     try:
-        return _parse(raw)
+        facts = {field.name: raw[to_camel(field.name)] for field in fields(Ready)}
+        return Ready(**{**facts, "users": tuple(DemoUser(**user) for user in facts["users"])})
     except (KeyError, TypeError) as error:
         missing = f" ({error.args[0]} is missing)" if isinstance(error, KeyError) else ""
-        raise OtherFacts(
+        raise OpsError(
             f"{path} was written by another version{missing}: stop that stack and restart ./ops/up."
         ) from error
-
-
-def _parse(raw: dict[str, Any]) -> Ready:
-    facts = {field.name: raw[to_camel(field.name)] for field in fields(Ready)}
-    return Ready(**{**facts, "users": tuple(DemoUser(**user) for user in facts["users"])})

@@ -20,35 +20,31 @@ from ops.terminal.progress import Progress
 from realtime_bridge.shared import secrets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackOptions:
-    """`ports` has gateway, bridge, supabase and postgres; 0 takes any free one. `supabase` are options of its own."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class Stack:
+    """One run of `up`: `running()` starts everything, `watch()` keeps it alive, leaving the block stops it.
+
+    `ports` has gateway, bridge, supabase and postgres; 0 takes any free one. `supabase` are options of its own.
+    """
 
     data_dir: Path
     ports: Mapping[str, int]
-    fresh: bool = False
-    supabase: tuple[str, ...] = ()
+    fresh: bool
+    supabase: tuple[str, ...]
+    progress: Progress
+    should_stop: Callable[[], bool]
+    echo: Callable[[str], None] | None
+    _facts: Callable[[dict[str, int]], Ready] | None = None
 
-
-class Stack:
-    """One run of `up`: `running()` starts everything, `watch()` keeps it alive, leaving the block stops it."""
-
-    def __init__(
-        self,
-        options: StackOptions,
-        progress: Progress,
-        *,
-        should_stop: Callable[[], bool],
-        echo: Callable[[str], None] | None = None,
-    ) -> None:
-        self._options = options
-        self._progress = progress
-        self._should_stop = should_stop
-        self._data_dir = DataDir(options.data_dir)
+    def __post_init__(self) -> None:
+        self._data_dir = DataDir(self.data_dir)
         self._credentials = Credentials.for_development()
-        self._facts: Callable[[dict[str, int]], Ready] | None = None
         self._supervisor = Supervisor(
-            self._data_dir / "logs", say=progress.say, on_change=self._note, should_stop=should_stop, echo=echo
+            self._data_dir / "logs",
+            say=self.progress.say,
+            on_change=self._note,
+            should_stop=self.should_stop,
+            echo=self.echo,
         )
 
     @contextlib.contextmanager
@@ -60,7 +56,7 @@ class Stack:
         self._data_dir.acquire()
         try:
             self._end_leftovers()
-            wanted = {**self._options.ports, "metrics": 0, "bridge-metrics": 0}
+            wanted = {**self.ports, "metrics": 0, "bridge-metrics": 0}
             with (
                 held_ports(wanted, services.hosts()) as listeners,
                 redis.socket_path(self._data_dir / "redis") as socket,
@@ -73,19 +69,19 @@ class Stack:
             self._data_dir.release()
 
     def watch(self) -> None:
-        """Restart what dies until asked to stop; raises ProcessError when something cannot be kept alive."""
+        """Restart what dies until asked to stop; raises OpsError when something cannot be kept alive."""
         self._supervisor.run()
 
     def _end_leftovers(self) -> None:
         file = self._data_dir / PROCESSES
         if file.exists():
-            with self._progress.step("Processes of an earlier run ended"):
+            with self.progress.step("Processes of an earlier run ended"):
                 leftovers.end(file)
         (self._data_dir / FILE_NAME).unlink(missing_ok=True)
 
     def _start(self, listeners: Mapping[str, Listener], socket: Path) -> Ready:
         ports = {name: port_of(listener) for name, listener in listeners.items()}
-        server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"], say=self._progress.say)
+        server = EmbeddedPostgres(self._data_dir / "postgres", ports["postgres"], say=self.progress.say)
         addresses = Addresses(
             listeners={name: listener for name, listener in listeners.items() if name != "postgres"},
             database_url=server.url(),
@@ -94,8 +90,8 @@ class Stack:
         )
         environment = services.environment(addresses, self._credentials, files_dir=self._data_dir / "files")
         services.check(environment)
-        if self._options.fresh:
-            with self._progress.step("Old data removed"):
+        if self.fresh:
+            with self.progress.step("Old data removed"):
                 self._data_dir.wipe()
         environment.setdefault(secrets.VARIABLE, credentials.ensure(self._data_dir / "secrets.key"))
         with self._step(f"Postgres on port {server.port}, Redis on a socket"):
@@ -108,7 +104,7 @@ class Stack:
             migration.migrate(addresses.database_url)
         with self._step(f"Supabase on {ports['supabase']}, gateway on {ports['gateway']}"):
             self._supervisor.start(
-                services.supabase_spec(addresses, environment, self._options.supabase),
+                services.supabase_spec(addresses, environment, self.supabase),
                 services.gateway_spec(addresses, environment),
             )
         with self._step("Demo account"):
@@ -122,16 +118,16 @@ class Stack:
 
     @contextlib.contextmanager
     def _step(self, title: str) -> Iterator[None]:
-        if self._should_stop():
+        if self.should_stop():
             raise Stopped
-        with self._progress.step(title):
+        with self.progress.step(title):
             yield
 
     def _stop(self) -> None:
         self._facts = None
         (self._data_dir / FILE_NAME).unlink(missing_ok=True)
         if self._supervisor.pids:
-            with self._progress.step("Everything stopped"):
+            with self.progress.step("Everything stopped"):
                 self._supervisor.stop()
         (self._data_dir / PROCESSES).unlink(missing_ok=True)
 

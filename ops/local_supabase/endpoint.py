@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from ops.local_supabase.auth import admin, answers
+from ops.local_supabase.auth import admin
 from ops.local_supabase.auth import api as auth_api
-from ops.local_supabase.auth.service import AuthService
 from ops.local_supabase.http import broadcast, handshake
 from ops.local_supabase.http.body import MOST_BODY_BYTES
 from ops.local_supabase.http.broadcast import CONTEXT, text_answer
@@ -71,9 +70,8 @@ class Endpoint:
 
 def _application(project: Project) -> web.Application:
     application = web.Application(middlewares=[_cross_origin, _framework_answers], client_max_size=MOST_BODY_BYTES)
-    context = application[CONTEXT] = project.context
+    application[CONTEXT] = project.context
     application[handshake.PROJECT] = project
-    application[answers.SERVICE] = AuthService(context.sessions, context.settings.jwt_secret)
     application.router.add_get("/healthcheck", _healthcheck)
     application.add_routes([*auth_api.routes(), *admin.routes()])
     for prefix, socket_path in zip(PREFIXES, ("/realtime/v1/websocket", "/socket/websocket"), strict=True):

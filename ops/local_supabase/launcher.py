@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ops.errors import OpsError
@@ -34,10 +33,6 @@ _LOG_TAIL_CHARACTERS = 600
 
 
 Step = Callable[[str], AbstractContextManager[object]]
-
-
-class LauncherError(OpsError):
-    """The local Supabase did not start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +85,15 @@ class LocalSupabase:
 
     @property
     def facts(self) -> Facts:
-        """URLs and keys; raises LauncherError before the start."""
+        """URLs and keys; raises OpsError before the start."""
         if self._facts is None:
-            raise LauncherError("The local Supabase has not been started.")
+            raise OpsError("The local Supabase has not been started.")
         return self._facts
 
     @property
     def admin_url(self) -> str:
         """The database as its superuser, for what `postgres` may not do."""
         return self._postgres.admin_url()
-
-    @property
-    def endpoint_pid(self) -> int:
-        """Process id of the endpoint, for those who watch its memory or end it roughly."""
-        if self._endpoint is None:
-            raise LauncherError("The local Supabase has not been started.")
-        return self._endpoint.pid
 
     def start(self) -> Facts:
         """Promises an endpoint that answers. Raises OpsError with a sentence for the operator."""
@@ -176,9 +164,7 @@ class LocalSupabase:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -204,7 +190,7 @@ class LocalSupabase:
             with contextlib.suppress(FileNotFoundError):
                 return str(json.loads(ready_file.read_text(encoding="utf-8"))["url"])
             time.sleep(0.05)
-        raise LauncherError(f"The Supabase endpoint did not start: {self._log_tail()}")
+        raise OpsError(f"The Supabase endpoint did not start: {self._log_tail()}")
 
     def _log_tail(self) -> str:
         return self._log_file.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_TAIL_CHARACTERS:]

@@ -24,7 +24,6 @@ from ops.local_supabase.sockets.presence import Presence
 from ops.local_supabase.sockets.rates import Rates
 from ops.local_supabase.sockets.socket import RESTART, Socket
 from ops.local_supabase.upkeep import Upkeep
-from ops.local_supabase.wire.messages import TextFanout
 
 SLOTS_POLL_S = 0.01
 SLOTS_WAIT_S = 3.0  # a temporary slot goes with its connection, within milliseconds
@@ -104,16 +103,6 @@ class Project:
                     if await (await connection.execute(query, (slots,))).fetchone() is None:
                         return
                     await asyncio.sleep(SLOTS_POLL_S)
-
-    async def disconnect_all(self) -> None:
-        """What the platform does when settings change: a system message without `channel`, then 1012."""
-        payload = {"message": "Server requested disconnect", "status": "ok", "extension": "system"}
-        for socket in self.sockets:
-            for channel in list(socket.channels.values()):
-                message = TextFanout(channel.topic, "system", payload)
-                socket.enqueue(message.encoded(socket.wire.version))
-        await asyncio.sleep(0)
-        await asyncio.gather(*(socket.close(RESTART) for socket in list(self.sockets)))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something in the background; its failure is logged, and it ends with the project."""

@@ -24,6 +24,13 @@ class Plan(StrEnum):
     TEAM = "team"
 
 
+_QUOTAS = {  # users, events and joins a second, presence events a second, kilobytes of a payload
+    Plan.FREE: (200, 100, 20, 256),
+    Plan.PRO: (500, 500, 50, 3_000),
+    Plan.TEAM: (10_000, 2_500, 1_000, 3_000),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Quotas of one project, under the names of Realtime's tenant settings."""
@@ -46,31 +53,16 @@ class Limits:
             return cls(max_events_per_second=int(plan))
         if plan not in tuple(Plan):
             raise ValueError(f"{plan!r} is no plan: say {', '.join(Plan)}, or a number of messages per second.")
-        match Plan(plan):
-            case Plan.UNLIMITED:
-                return cls()
-            case Plan.FREE:
-                return cls(
-                    max_concurrent_users=200,
-                    max_events_per_second=100,
-                    max_joins_per_second=100,
-                    max_presence_events_per_second=20,
-                    max_payload_size_kb=256,
-                )
-            case Plan.PRO:
-                return cls(
-                    max_concurrent_users=500,
-                    max_events_per_second=500,
-                    max_joins_per_second=500,
-                    max_presence_events_per_second=50,
-                )
-            case Plan.TEAM:
-                return cls(
-                    max_concurrent_users=10_000,
-                    max_events_per_second=2_500,
-                    max_joins_per_second=2_500,
-                    max_presence_events_per_second=1_000,
-                )
+        if plan == Plan.UNLIMITED:
+            return cls()
+        users, events, presence, payload_kb = _QUOTAS[Plan(plan)]
+        return cls(
+            max_concurrent_users=users,
+            max_events_per_second=events,
+            max_joins_per_second=events,
+            max_presence_events_per_second=presence,
+            max_payload_size_kb=payload_kb,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -23,38 +23,34 @@ class Upkeep:
     def __init__(self, context: Context, sockets: set[Socket]) -> None:
         self._context = context
         self._sockets = sockets
-        self._timings = context.settings.timings
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Everything that runs until it is cancelled."""
-        return [self._judge_rates(), self._close_idle(), self._drop_left(), self._tend()]
+        timings = self._context.settings.timings
+        return [
+            _every(timings.rate_tick_s, self._context.rates.tick),
+            _every(timings.idle_sweep_s, self._close_idle),
+            _every(timings.no_channel_check_s, self._drop_left),
+            self._tend(timings.janitor_s),
+        ]
 
     async def tend_partitions(self) -> None:
         """Create what is missing and drop what has expired; a failure is logged and tried again an hour later."""
         await asyncio.to_thread(self._tend_partitions)
 
-    async def _judge_rates(self) -> None:
-        while True:
-            await asyncio.sleep(self._timings.rate_tick_s)
-            self._context.rates.tick()
+    def _close_idle(self) -> None:
+        oldest = time.monotonic() - self._context.settings.timings.idle_timeout_s
+        for socket in [socket for socket in self._sockets if socket.last_frame_at < oldest]:
+            socket.close_soon(NORMAL)
 
-    async def _close_idle(self) -> None:
-        while True:
-            await asyncio.sleep(self._timings.idle_sweep_s)
-            oldest = time.monotonic() - self._timings.idle_timeout_s
-            for socket in [socket for socket in self._sockets if socket.last_frame_at < oldest]:
-                socket.close_soon(NORMAL)
-
-    async def _drop_left(self) -> None:
+    def _drop_left(self) -> None:
         """Connections that have left their last channel; those that never joined are kept, as on the real server."""
-        while True:
-            await asyncio.sleep(self._timings.no_channel_check_s)
-            for socket in [socket for socket in self._sockets if socket in self._context.users and not socket.channels]:
-                socket.drop()
+        for socket in [socket for socket in self._sockets if socket in self._context.users and not socket.channels]:
+            socket.drop()
 
-    async def _tend(self) -> None:
+    async def _tend(self, seconds: float) -> None:
         while True:
-            await asyncio.sleep(self._timings.janitor_s)
+            await asyncio.sleep(seconds)
             await self.tend_partitions()
 
     def _tend_partitions(self) -> None:
@@ -68,3 +64,9 @@ class Upkeep:
             _log.warning("partitions_not_tended", reason=str(error).strip())
         else:
             _log.info("partitions_tended", made=[day.isoformat() for day in made], dropped=dropped)
+
+
+async def _every(seconds: float, act: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        act()

@@ -16,9 +16,6 @@ from ops.machine.private_files import UMASK
 KILL_TIMEOUT_S = 5.0  # a killed process is gone at once unless the kernel is stuck
 
 
-def _nothing() -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
     """How to start one process and how to see that it answers."""
@@ -27,7 +24,7 @@ class ProcessSpec:
     command: tuple[str, ...]
     is_ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[], None] = _nothing
+    prepare: Callable[[], None] = lambda: None
     """Runs before every start."""
     popen: Mapping[str, Any] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
@@ -83,14 +80,10 @@ class Process:
         self._pump.join(1.0)  # grandchildren may hold the pipe open a little longer
         return self.log.last_event
 
-    def ask_to_stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._popen.send_signal(self.spec.stop_signal)
-
     def stop(self) -> None:
         """Promises that it and every process of its group is gone, politely first."""
-        self.ask_to_stop()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, ProcessLookupError):
+            self._popen.send_signal(self.spec.stop_signal)
             self._popen.wait(self.spec.stop_timeout_s)
         self.kill_group()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -27,10 +27,6 @@ NEIGHBOURS = (LOCK, "supabase", "webhooks-listen-secret")  # what other commands
 OURS = ("postgres", "redis", "files", "logs", "secrets.key", "demo.json", PROCESSES, "ready.json")
 
 
-class DataDirError(OpsError):
-    """The directory cannot be used."""
-
-
 class DataDir:
     """Held by one run at a time: `acquire` takes it, the process's end gives it back in any case."""
 
@@ -43,19 +39,19 @@ class DataDir:
         return self.path / name
 
     def acquire(self) -> None:
-        """Create the directory if need be and lock it. Raises DataDirError when it is foreign or in use."""
+        """Create the directory if need be and lock it. Raises OpsError when it is foreign or in use."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_ours()
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise DataDirError(f"Cannot use {self.path} as data directory: {error.strerror}.") from error
+            raise OpsError(f"Cannot use {self.path} as data directory: {error.strerror}.") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._lock, 20, 0).decode().strip() or "unknown"
             self.release()
-            raise DataDirError(
+            raise OpsError(
                 f"`{self._made_by}` already runs on {self.path} (pid {holder}):"
                 " stop it first, or choose another --data-dir."
             ) from None
@@ -84,15 +80,13 @@ class DataDir:
         marker = self.path / MARKER
         if not marker.exists():
             if any(entry.name not in NEIGHBOURS for entry in self.path.iterdir()):
-                raise DataDirError(
-                    f"{self.path} is not empty and was not made by Crossfade: choose another --data-dir."
-                )
+                raise OpsError(f"{self.path} is not empty and was not made by Crossfade: choose another --data-dir.")
             write_private(marker, json.dumps({"madeBy": self._made_by, "layout": LAYOUT}) + "\n")
         made_by = layout = None
         with contextlib.suppress(ValueError, AttributeError):
             facts = json.loads(marker.read_text())
             made_by, layout = facts.get("madeBy"), facts.get("layout")
         if layout != LAYOUT:
-            raise DataDirError(f"{marker} is not one that this version understands: choose another --data-dir.")
+            raise OpsError(f"{marker} is not one that this version understands: choose another --data-dir.")
         if made_by != self._made_by:
-            raise DataDirError(f"{self.path} belongs to `{made_by}`: choose another --data-dir.")
+            raise OpsError(f"{self.path} belongs to `{made_by}`: choose another --data-dir.")

@@ -36,7 +36,10 @@ def is_dead(file: Path) -> bool:
 def end(file: Path) -> list[str]:
     """End what `record` noted and what these have started; return the names of what was still running."""
     found = _find(file)
-    family = {child for process in found.values() for child in _descendants(process)}
+    family: set[psutil.Process] = set()
+    for process in found.values():
+        with contextlib.suppress(psutil.Error):
+            family |= set(process.children(recursive=True))
     for name, process in found.items():
         with contextlib.suppress(psutil.Error):
             process.send_signal(2 if name == "postgres" else 15)  # SIGINT is Postgres's fast shutdown
@@ -68,10 +71,3 @@ def _find_same(entry: object) -> psutil.Process | None:
                 same = abs(process.create_time() - started_at) < SAME_START_S
                 return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     return None
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(process.children(recursive=True))
-    except psutil.Error:
-        return []

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -16,9 +17,7 @@ MAX_FILE_BYTES = 20 * 1024 * 1024  # a week of a busy demo; the file before it i
 MAX_LINE_BYTES = 64 * 1024  # a runaway line is cut here, so that memory stays flat
 
 
-def _say_nothing(_: str) -> None: ...
-
-
+@dataclass(eq=False, repr=False)
 class LogFile:
     """Takes raw lines of one process; not shared between threads.
 
@@ -26,22 +25,16 @@ class LogFile:
     at its next line. `say` gets a sentence when that begins and when it ends; the file says how many are missing.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        process: str,
-        echo: Callable[[str], None] | None = None,
-        *,
-        say: Callable[[str], None] = _say_nothing,
-    ) -> None:
-        self.path = path
-        self.last_event = ""
-        self._process = process
-        self._echo = echo
-        self._say = say
-        self._file: FileIO | None = None
-        self._lost = 0
-        self._reason = ""
+    path: Path
+    process: str
+    echo: Callable[[str], None] | None = None
+    say: Callable[[str], None] = field(default=lambda _: None, kw_only=True)
+    last_event: str = ""
+    _file: FileIO | None = None
+    _lost: int = 0
+    _reason: str = ""
+
+    def __post_init__(self) -> None:
         with contextlib.suppress(OSError):  # said when a line is lost
             self._open()
 
@@ -61,12 +54,13 @@ class LogFile:
         if not text:
             return
         line, self.last_event = self._structured(text)
-        if self._echo is not None:
-            self._echo(line)
+        if self.echo is not None:
+            self.echo(line)
         try:
             if self._lost:
                 self._append(self._structured(f"{self._lost} lines were lost: {self._reason}")[0])
-                self._tell_end()
+                self.say(f"{self.path} can be written again; {self._lost} lines were lost.")
+                self._lost = 0
             self._append(line)
         except OSError as error:
             self._lose(error)
@@ -91,11 +85,7 @@ class LogFile:
         self._lost += 1
         if self._lost == 1:
             self._reason = error.strerror or type(error).__name__
-            self._say(f"{self.path} cannot be written ({self._reason}); lines are lost until it can.")
-
-    def _tell_end(self) -> None:
-        self._say(f"{self.path} can be written again; {self._lost} lines were lost.")
-        self._lost = 0
+            self.say(f"{self.path} cannot be written ({self._reason}); lines are lost until it can.")
 
     def _structured(self, text: str) -> tuple[str, str]:
         """Return the line and what it says; a line that is JSON already stays as it is."""
@@ -106,7 +96,7 @@ class LogFile:
                 pass
             else:
                 return text, str(event)
-        record = {"timestamp": datetime.now(UTC).isoformat(), "process": self._process, "event": text}
+        record = {"timestamp": datetime.now(UTC).isoformat(), "process": self.process, "event": text}
         return json.dumps(record, ensure_ascii=False), text
 
     def _rotate(self) -> None:

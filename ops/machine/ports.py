@@ -14,10 +14,6 @@ HOST = "127.0.0.1"
 Listener = socket.socket
 
 
-class PortError(OpsError):
-    """A port is taken."""
-
-
 def choose_ports(wanted: Mapping[str, int]) -> dict[str, int]:
     """Return a port for each name, which was free just now; as for `held_ports`."""
     with held_ports(wanted) as held:
@@ -32,14 +28,14 @@ def port_of(listener: Listener) -> int:
 def held_ports(wanted: Mapping[str, int], hosts: Mapping[str, str] | None = None) -> Iterator[dict[str, Listener]]:
     """Give a listening socket for each name: on the wanted port, or on any free one for 0.
 
-    Raises PortError for the first port that cannot be had. `gateway` is said as `--gateway-port`, an empty name as
+    Raises OpsError for the first port that cannot be had. `gateway` is said as `--gateway-port`, an empty name as
     `--port`. As long as they are held nobody else gets one, also before the process it is for has started.
     """
     fixed = [port for port in wanted.values() if port]
     for port in fixed:
         if fixed.count(port) > 1:
             names = " and ".join(_option(name) for name, other in wanted.items() if other == port)
-            raise PortError(f"{names} are both {port}: give each its own (0 takes any free one).")
+            raise OpsError(f"{names} are both {port}: give each its own (0 takes any free one).")
     with contextlib.ExitStack() as held:
         listeners = {}
         for name, port in sorted(wanted.items(), key=lambda item: item[1] == 0):  # the fixed ones first
@@ -47,7 +43,7 @@ def held_ports(wanted: Mapping[str, int], hosts: Mapping[str, str] | None = None
             try:
                 listeners[name] = held.enter_context(listen(host, port))
             except OSError as error:
-                raise PortError(_sentence(name, host, port, error)) from error
+                raise OpsError(_sentence(name, host, port, error)) from error
         yield listeners
 
 

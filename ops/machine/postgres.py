@@ -21,7 +21,6 @@ from ops.machine.postgres_access import SUPERUSER
 from ops.machine.private_files import append_private
 
 SYSTEM_USER = "crossfade-pg"  # Postgres refuses to run as root
-LETTERS = ("C.UTF-8", "C")  # with the first, Ö and ö are one letter to a search; not every system has it
 START_TIMEOUT_S = 60.0  # initdb plus a crash recovery on a busy two-core machine takes a few seconds
 STOP_TIMEOUT_S = 20.0  # a fast shutdown with open connections takes milliseconds; past this it is killed
 REAP_TIMEOUT_S = 1.0  # of an earlier run of ours that somebody killed
@@ -52,9 +51,6 @@ def binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _say_nothing(_: str) -> None: ...
-
-
 class EmbeddedPostgres:
     """One server on 127.0.0.1 with its files in `data_dir`. Its superuser `supabase_admin` comes by a unix socket."""
 
@@ -65,7 +61,7 @@ class EmbeddedPostgres:
         *,
         durable: bool = True,
         dies_with_us: bool = False,
-        say: Callable[[str], None] = _say_nothing,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root.
 
@@ -134,8 +130,12 @@ class EmbeddedPostgres:
         return command
 
     def popen_arguments(self) -> dict[str, Any]:
-        """Arguments for `subprocess.Popen` with which the server is not run as root."""
-        return _as_system_user()
+        """Arguments for `subprocess.Popen` with which the server is not run as root; none when we are not root."""
+        if os.geteuid() != 0:
+            return {}
+        _ensure_system_user()
+        account = pwd.getpwnam(SYSTEM_USER)
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
     def answers(self) -> bool:
         try:
@@ -162,12 +162,10 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         if (self.data_dir / "PG_VERSION").exists():
             return
-        *preferred, last = LETTERS
-        for letters in preferred:
-            with contextlib.suppress(PostgresError):
-                self._make_cluster(letters)
-                return
-        self._make_cluster(last)
+        try:
+            self._make_cluster("C.UTF-8")  # by which Ö and ö are one letter to a search; not every system has it
+        except PostgresError:
+            self._make_cluster("C")
 
     def _make_cluster(self, letters: str) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -182,7 +180,7 @@ class EmbeddedPostgres:
             timeout=START_TIMEOUT_S,
             check=False,
             start_new_session=True,  # a Ctrl-C must not leave half a cluster
-            **_as_system_user(),
+            **self.popen_arguments(),
         )
         if result.returncode:
             shutil.rmtree(self.data_dir, ignore_errors=True)
@@ -214,15 +212,6 @@ class EmbeddedPostgres:
         self.stop()
         tail = self.log_file.read_text(errors="replace").strip().splitlines()[-3:]
         raise PostgresError(f"Postgres did not start on port {self.port}: {' | '.join(tail)}")
-
-
-def _as_system_user() -> dict[str, Any]:
-    """Popen arguments that drop root; nothing when we are not root."""
-    if os.geteuid() != 0:
-        return {}
-    _ensure_system_user()
-    account = pwd.getpwnam(SYSTEM_USER)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def _ensure_system_user() -> bool:

@@ -19,10 +19,6 @@ MAX_DEATHS = 5  # of one process within DEATH_WINDOW_S: it will not come up by t
 DEATH_WINDOW_S = 60.0
 
 
-class ProcessError(OpsError):
-    """A process did not start or keeps dying."""
-
-
 class Stopped(Exception):
     """Somebody asked to stop while the start was still going on."""
 
@@ -36,26 +32,17 @@ class _Member:
     death: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Supervisor:
     """Not thread-safe: everything is called from the main thread; `should_stop` may be set by a signal handler."""
 
-    def __init__(
-        self,
-        logs: Path,
-        *,
-        say: Callable[[str], None],
-        on_change: Callable[[], None] = lambda: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        echo: Callable[[str], None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._logs = logs
-        self._say = say
-        self._on_change = on_change
-        self._should_stop = should_stop
-        self._echo = echo
-        self._clock = clock
-        self._members: dict[str, _Member] = {}
+    logs: Path
+    say: Callable[[str], None] = field(kw_only=True)
+    on_change: Callable[[], None] = field(default=lambda: None, kw_only=True)
+    should_stop: Callable[[], bool] = field(default=lambda: False, kw_only=True)
+    echo: Callable[[str], None] | None = field(default=None, kw_only=True)
+    clock: Callable[[], float] = field(default=time.monotonic, kw_only=True)
+    _members: dict[str, _Member] = field(default_factory=dict, init=False)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -64,7 +51,7 @@ class Supervisor:
     def start(self, *specs: ProcessSpec) -> None:
         """Start `specs` side by side and wait until each answers.
 
-        Raises ProcessError when one dies or stays silent, Stopped when asked to stop meanwhile.
+        Raises OpsError when one dies or stays silent, Stopped when asked to stop meanwhile.
         """
         for spec in specs:
             self._members[spec.name] = _Member(spec, self._spawn(spec))
@@ -73,8 +60,8 @@ class Supervisor:
             self._wait_until_ready(self._members[spec.name])
 
     def run(self) -> None:
-        """Watch until asked to stop. Raises ProcessError when a process cannot be kept alive."""
-        while not self._should_stop():
+        """Watch until asked to stop. Raises OpsError when a process cannot be kept alive."""
+        while not self.should_stop():
             self.run_once()
             time.sleep(POLL_S)
 
@@ -85,7 +72,7 @@ class Supervisor:
             if member.restart_at is None:
                 if not member.process.is_alive():
                     self._bury(member)
-            elif self._clock() >= member.restart_at:
+            elif self.clock() >= member.restart_at:
                 self._restart(member)
                 restarts += 1
         return restarts
@@ -98,38 +85,36 @@ class Supervisor:
             del self._members[name]
 
     def _spawn(self, spec: ProcessSpec) -> Process:
-        return Process(spec, self._logs / f"{spec.name}.log", self._echo, self._say)
+        return Process(spec, self.logs / f"{spec.name}.log", self.echo, self.say)
 
     def _tell_change(self) -> None:
         """Whoever writes the pids down may find the disk full; the processes matter more."""
         try:
-            self._on_change()
+            self.on_change()
         except OSError as error:
-            self._say(f"The files that name the processes were not written: {error}")
+            self.say(f"The files that name the processes were not written: {error}")
 
     def _wait_until_ready(self, member: _Member) -> None:
         spec, process = member.spec, member.process
-        deadline = self._clock() + spec.start_timeout_s
+        deadline = self.clock() + spec.start_timeout_s
         while not spec.is_ready():
-            if self._should_stop():
+            if self.should_stop():
                 raise Stopped
             if not process.is_alive():
-                raise ProcessError(f"{spec.name} did not start ({process.death()}){self._trace(process)}")
-            if self._clock() > deadline:
-                raise ProcessError(
-                    f"{spec.name} did not answer within {spec.start_timeout_s:.0f} s{self._trace(process)}"
-                )
+                raise OpsError(f"{spec.name} did not start ({process.death()}){self._trace(process)}")
+            if self.clock() > deadline:
+                raise OpsError(f"{spec.name} did not answer within {spec.start_timeout_s:.0f} s{self._trace(process)}")
             time.sleep(POLL_S / 2)
 
     def _bury(self, member: _Member) -> None:
-        now, process = self._clock(), member.process
+        now, process = self.clock(), member.process
         member.death = process.death()
         process.kill_group()
         member.deaths.append(now)
         while member.deaths[0] <= now - DEATH_WINDOW_S:
             member.deaths.popleft()
         if len(member.deaths) >= MAX_DEATHS:
-            raise ProcessError(
+            raise OpsError(
                 f"{member.spec.name} died {len(member.deaths)} times within {DEATH_WINDOW_S:.0f} s"
                 f" (last: {member.death}){self._trace(process)}"
             )
@@ -139,7 +124,7 @@ class Supervisor:
         member.restart_at = None
         member.process = self._spawn(member.spec)
         self._tell_change()
-        self._say(f"{member.spec.name} died ({member.death}); restarted, now pid {member.process.pid}")
+        self.say(f"{member.spec.name} died ({member.death}); restarted, now pid {member.process.pid}")
 
     def _trace(self, process: Process) -> str:
         words = process.last_words()

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -41,39 +42,30 @@ async def _never(_: psycopg.AsyncConnection[Any]) -> bool:
     return False
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Canary:
     """`rate_per_s` and `feeds` are asked before each message; `ears` makes the two clients of a conversation."""
 
-    def __init__(
-        self,
-        *,
-        database_url: str,
-        ears: Ears,
-        feeds: Callable[[], Iterable[Side]],
-        rate_per_s: Callable[[], float],
-        ledger: Ledger,
-        clock: Callable[[], float] = time.monotonic,
-        is_for_others: Callable[[psycopg.AsyncConnection[Any]], Awaitable[bool]] = _never,
-    ) -> None:
-        """`is_for_others`: this bridge delivers and another one that does not could measure, from outside."""
-        self._is_for_others = is_for_others
-        self.is_measuring = False
-        self._database_url = database.bounded(database_url, "canary")
-        self._make_ears = ears
-        self._feeds = feeds
-        self._rate_per_s = rate_per_s
-        self._ledger = ledger
-        self._clock = clock
-        self._warm: dict[Side, bool] = dict.fromkeys(Side, False)
-        self._fed: frozenset[Side] = frozenset()
-        self._apart_since: dict[Side, float | None] = dict.fromkeys(Side)
+    database_url: str
+    ears: Ears
+    feeds: Callable[[], Iterable[Side]]
+    rate_per_s: Callable[[], float]
+    ledger: Ledger
+    clock: Callable[[], float] = time.monotonic
+    is_for_others: Callable[[psycopg.AsyncConnection[Any]], Awaitable[bool]] = _never
+    """This bridge delivers and another one that does not could measure, from outside."""
+    is_measuring: bool = False
+    _warm: dict[Side, bool] = field(default_factory=lambda: dict.fromkeys(Side, False))
+    _fed: frozenset[Side] = frozenset()
+    _apart_since: dict[Side, float | None] = field(default_factory=lambda: dict.fromkeys(Side))
 
     async def run(self) -> None:
         """Measure whenever the lock is ours, until cancelled; survives every failure of the database."""
+        url = database.bounded(self.database_url, "canary")
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as guard:
-                    while await self._is_for_others(guard) or not await canary_log.take_lock(guard):  # noqa: ASYNC110
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True) as guard:
+                    while await self.is_for_others(guard) or not await canary_log.take_lock(guard):  # noqa: ASYNC110
                         await asyncio.sleep(LOCK_POLL_S)
                     await self._measure(guard)
             except (psycopg.Error, OSError) as error:
@@ -82,22 +74,22 @@ class Canary:
 
     async def _measure(self, guard: psycopg.AsyncConnection[Any]) -> None:
         conversation_id = await canary_log.ensure(guard)
-        ears = self._make_ears(conversation_id, self._hear)
+        ears = self.ears(conversation_id, self._hear)
         keeping = asyncio.create_task(self._keep_open(ears))
         log.info("canary measures", conversation_id=conversation_id)
         self.is_measuring = True
-        look_at = forget_at = self._clock()
-        schedule = Schedule(self._rate_per_s, self._clock)
+        look_at = forget_at = self.clock()
+        schedule = Schedule(self.rate_per_s, self.clock)
         try:
             while True:
                 await self._wait_for_tick(schedule)
-                started = self._clock()
+                started = self.clock()
                 if due := schedule.take():
                     await self.run_once(guard, conversation_id, ears, due)
                 if started >= look_at:
                     look_at = started + LOOK_EVERY_S
                     await self._look(guard, conversation_id)
-                    if await self._is_for_others(guard):
+                    if await self.is_for_others(guard):
                         log.info("canary leaves the measuring to a bridge that delivers nothing")
                         return
                 if started >= forget_at:
@@ -109,7 +101,7 @@ class Canary:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             for ear in ears:
-                self._ledger.excuse(ear.side)
+                self.ledger.excuse(ear.side)
                 with contextlib.suppress(Exception):
                     await ear.close()
 
@@ -126,40 +118,40 @@ class Canary:
         due: Sequence[float] = (),
     ) -> int:
         """Send the message that is `due`, the last of several also for those before it; note who is to show it."""
-        at, *missed = due or [self._clock()]
+        at, *missed = due or [self.clock()]
         self._follow_dial()
         for ear in ears:
             self._note_absence(ear)
         for side in self._fed:
-            self._ledger.due(side, self._rate_per_s())
+            self.ledger.due(side, self.rate_per_s())
         expected = [ear.side for ear in ears if ear.side in self._fed and self._is_joined(ear) and self._warm[ear.side]]
-        sent = await canary_log.append(connection, conversation_id)
-        self._ledger.sent(sent.seq, at, expected, missed)
-        return sent.seq
+        seq = await canary_log.append(connection, conversation_id)
+        self.ledger.sent(seq, at, expected, missed)
+        return seq
 
     def _follow_dial(self) -> None:
         """A side that is fed only now starts anew, one that is fed no longer is not waited for."""
-        fed = frozenset(self._feeds())
+        fed = frozenset(self.feeds())
         for side in fed ^ self._fed:
-            self._ledger.excuse(side)
+            self.ledger.excuse(side)
             self._warm[side] = False
         self._fed = fed
 
     def _is_joined(self, ear: Ear) -> bool:
         if not ear.is_joined and self._warm[ear.side]:
-            self._ledger.excuse(ear.side)
+            self.ledger.excuse(ear.side)
             self._warm[ear.side] = False
         return ear.is_joined
 
     def _note_absence(self, ear: Ear) -> None:
         """Count what is sent while a fed side does not let the canary in, or shows it nothing, for long."""
-        side, now = ear.side, self._clock()
+        side, now = ear.side, self.clock()
         if side not in self._fed or self._warm[side]:
             self._apart_since[side] = None
             return
         since = self._apart_since[side] = self._apart_since[side] or now
         if now - since > WARM_UP_TIMEOUT_S:
-            self._ledger.unjoined(side)
+            self.ledger.unjoined(side)
 
     def _hear(self, side: Side, payload: Mapping[str, Any]) -> None:
         seq = payload.get("seq")
@@ -168,15 +160,15 @@ class Canary:
         if not self._warm[side]:
             self._warm[side] = True  # this message itself was sent before anything counted
             return
-        latency_ms = self._ledger.saw(side, seq, self._clock())
+        latency_ms = self.ledger.saw(side, seq, self.clock())
         if latency_ms is not None:
             metrics.MESSAGE_LATENCY.labels(side.value).observe(latency_ms / 1_000)
 
     async def _look(self, connection: psycopg.AsyncConnection[Any], conversation_id: int) -> None:
         for side in Side:
-            unseen = self._ledger.unseen(side, self._clock())
+            unseen = self.ledger.unseen(side, self.clock())
             settled = await canary_log.find_settled(connection, conversation_id, side, unseen)
-            if lost := self._ledger.settle(side, settled):
+            if lost := self.ledger.settle(side, settled):
                 metrics.PARITY_LOST.labels(side.value).inc(len(lost))
                 log.warning("events lost on the way", side=side.value, seqs=lost[:20], count=len(lost))
 

@@ -1,8 +1,7 @@
 """Conversation of the canary in the log, whose account belongs to nobody. Used by the canary only."""
 
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from psycopg import AsyncConnection
 
@@ -14,12 +13,6 @@ _QUERIES = sql.AsyncQueries(__file__)
 CONVERSATION_ID = 10**18 - 1  # the last that policies let in, and in nobody's sequence
 LOCK_KEY = 0x63_61_6E_61_72_79  # "canary"
 KEEP_S = 3_600.0  # long enough to look at what was lost; at ten a second 36,000 rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    seq: int
-    event_id: UUID
 
 
 async def take_lock(connection: AsyncConnection[Any]) -> bool:
@@ -39,11 +32,10 @@ async def ensure(connection: AsyncConnection[Any]) -> int:
     return int(conversation_id)
 
 
-async def append(connection: AsyncConnection[Any], conversation_id: int) -> Sent:
-    """Commit the event of one message the way everybody's are committed."""
-    event_id = uuid4()
-    values = {"conversation_id": conversation_id, "event_id": event_id}
-    return Sent(seq=await _QUERIES.get_value(connection, "append", **values), event_id=event_id)
+async def append(connection: AsyncConnection[Any], conversation_id: int) -> int:
+    """Commit the event of one message the way everybody's are committed; return its seq."""
+    values = {"conversation_id": conversation_id, "event_id": uuid4()}
+    return int(await _QUERIES.get_value(connection, "append", **values))
 
 
 async def find_settled(

@@ -1,6 +1,7 @@
 """The canary's two ears, each the official client of its side. Used by the canary only."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import socketio
@@ -57,21 +58,18 @@ class SupabaseEar:
             self._hear(self.side, payload)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LegacyEar:
     """python-socketio in the old clients' dialect. `token` is called for every connection, so it never is too old."""
 
-    side = Side.LEGACY
-
-    def __init__(
-        self, *, bridge_url: str, path: str, token: Callable[[], str], conversation_id: int, hear: Hear
-    ) -> None:
-        self.is_joined = False
-        self._url = bridge_url
-        self._path = path
-        self._token = token
-        self._conversation_id = conversation_id
-        self._hear = hear
-        self._client: socketio.AsyncClient | None = None
+    bridge_url: str
+    path: str
+    token: Callable[[], str]
+    conversation_id: int
+    hear: Hear
+    side: Side = Side.LEGACY
+    is_joined: bool = False
+    _client: socketio.AsyncClient | None = None
 
     async def open(self) -> None:
         """Connect unless connected; the client's own reconnecting is off, so that its state is always known."""
@@ -86,9 +84,9 @@ class LegacyEar:
         client.on("disconnect", self._disconnected)
         try:
             await client.connect(
-                self._url,
-                auth=lambda: {"token": self._token()},
-                socketio_path=self._path,
+                self.bridge_url,
+                auth=lambda: {"token": self.token()},
+                socketio_path=self.path,
                 transports=["websocket"],
                 wait_timeout=CONNECT_TIMEOUT_S,
             )
@@ -103,11 +101,11 @@ class LegacyEar:
             await client.disconnect()
 
     async def _subscribe(self, client: socketio.AsyncClient) -> None:
-        answer = await client.call("subscribe:conversation", str(self._conversation_id), timeout=CALL_TIMEOUT_S)
+        answer = await client.call("subscribe:conversation", str(self.conversation_id), timeout=CALL_TIMEOUT_S)
         self.is_joined = isinstance(answer, dict) and bool(answer.get("ok"))
 
     def _disconnected(self, *_reason: object) -> None:
         self.is_joined = False
 
     def _receive(self, frame: Mapping[str, Any]) -> None:
-        self._hear(self.side, frame)
+        self.hear(self.side, frame)

@@ -5,12 +5,12 @@ Pure; shown by `crossfade parity`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate import latency
 from realtime_bridge.rollout.gate.slots import Sample, Window, total
 
+COUNTS = ("sent", "seen", "lost", "repeated", "reordered", "attempts", "errors")
 PERCENTILES = (0.5, 0.95, 0.99)
 
 
@@ -30,37 +30,9 @@ class SideReport:
     p99_ms: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One slot of one side, for a plot."""
-
-    at: datetime
-    p50_ms: float | None
-    p95_ms: float | None
-    lost: int
-    reordered: int
-    error_rate: float
-
-
 def summarize(slots: Sequence[Window]) -> list[SideReport]:
     """Return a line for each side; zeros for one that was not measured."""
     return [_report(total(slots, side)) for side in Side]
-
-
-def course(slots: Sequence[Window], side: Side) -> list[Point]:
-    """Return one side's slots in time."""
-    return [
-        Point(
-            at=slot.window_start,
-            p50_ms=latency.percentile_ms(slot.latency_counts, 0.5),
-            p95_ms=latency.percentile_ms(slot.latency_counts, 0.95),
-            lost=slot.lost,
-            reordered=slot.reordered,
-            error_rate=_rate(slot),
-        )
-        for slot in slots
-        if slot.side == side
-    ]
 
 
 def sentence(reports: Sequence[SideReport]) -> str:
@@ -84,19 +56,13 @@ def _report(sample: Sample) -> SideReport:
     p50_ms, p95_ms, p99_ms = (latency.percentile_ms(sample.latency_counts, share) for share in PERCENTILES)
     return SideReport(
         side=sample.side,
-        sent=sample.sent,
-        seen=sample.seen,
-        lost=sample.lost,
-        repeated=sample.repeated,
-        reordered=sample.reordered,
-        attempts=sample.attempts,
-        errors=sample.errors,
-        error_rate=_rate(sample),
+        **{name: getattr(sample, name) for name in COUNTS},
+        error_rate=error_rate(sample),
         p50_ms=p50_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
     )
 
 
-def _rate(sample: Sample) -> float:
+def error_rate(sample: Sample) -> float:
     return sample.errors / sample.attempts if sample.attempts else 0.0

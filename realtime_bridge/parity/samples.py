@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
@@ -21,28 +22,19 @@ INTERVAL_S = 1.0  # the outage rule is immediate: a slot grows while it lasts
 FORGET_EVERY = 3_600  # rounds: once an hour
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Samples:
     """Every bridge writes the tries of its own sinks; the one whose canary measures also writes what was seen."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        flag: str,
-        ledger: Ledger,
-        tallies: Sequence[Tally],
-        lag: LoopLag,
-        lags_count_for: Callable[[], Iterable[Side]],
-    ) -> None:
-        """`lags_count_for`: the sides that this bridge delivers to, while somebody judges by it."""
-        self._pool = pool
-        self._flag = flag
-        self._ledger = ledger
-        self._tallies = tallies
-        self._lag = lag
-        self._lags_count_for = lags_count_for
-        self._unwritten: list[Sample] = []
-        self._rounds = 0
+    pool: Pool
+    flag: str
+    ledger: Ledger
+    tallies: Sequence[Tally]
+    lag: LoopLag
+    lags_count_for: Callable[[], Iterable[Side]]
+    """The sides that this bridge delivers to, while somebody judges by it."""
+    _unwritten: list[Sample] = field(default_factory=list)
+    _rounds: int = 0
 
     async def run(self) -> None:
         while True:
@@ -54,13 +46,13 @@ class Samples:
 
     async def run_once(self) -> int:
         """Write what is new; return how many rows were touched. What could not be written is written next time."""
-        lag = self._lag.take()
-        taken = [sample(side, self._ledger.take(side)) for side in Side] + [tally.take() for tally in self._tallies]
-        taken += [Sample(side=side, lag_counts=lag) for side in self._lags_count_for()]
-        self._unwritten = _added(self._unwritten, taken)
+        lag = self.lag.take()
+        taken = [sample(side, self.ledger.take(side)) for side in Side] + [tally.take() for tally in self.tallies]
+        taken += [Sample(side=side, lag_counts=lag) for side in self.lags_count_for()]
+        self._unwritten = [slots.total([*self._unwritten, *taken], side) for side in Side]
         news = [one for one in self._unwritten if _is_news(one)]
-        async with self._pool.connection() as connection, connection.transaction():
-            await slots.add(connection, self._flag, news)
+        async with self.pool.connection() as connection, connection.transaction():
+            await slots.add(connection, self.flag, news)
             self._rounds += 1
             if self._rounds % FORGET_EVERY == 0:
                 await slots.forget(connection)
@@ -70,8 +62,3 @@ class Samples:
 
 def _is_news(one: Sample) -> bool:
     return bool(one.sent or one.attempts or one.repeated or one.reordered or one.rate_per_s or any(one.lag_counts))
-
-
-def _added(old: Iterable[Sample], new: Iterable[Sample]) -> list[Sample]:
-    both = [*old, *new]
-    return [slots.total(both, side) for side in Side]

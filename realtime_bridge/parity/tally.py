@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from realtime_bridge import metrics
@@ -15,26 +16,20 @@ from realtime_bridge.shared.canary_user import CANARY_ID
 FORGET_AFTER_S = 75.0  # the longest back-off is a minute; later the side was not fed meanwhile, and a run ends
 
 
+@dataclass(eq=False, repr=False)
 class Tally:
     """A Listener of the side's relay. A run of failures belongs to the slots in which its calls failed."""
 
-    def __init__(
-        self,
-        side: Side,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        """`now` is the database's time (fleet/clock.py)."""
-        self._side = side
-        self._clock = clock
-        self._now = now
-        self._delivered_ms: list[float] = []
-        self._failed_at = float("-inf")
-        self._attempts = 0
-        self._errors = 0
-        self._consecutive = 0
-        self._worst = 0
+    side: Side
+    clock: Callable[[], float] = field(default=time.monotonic, kw_only=True)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), kw_only=True)
+    """The database's time (fleet/clock.py)."""
+    _delivered_ms: list[float] = field(default_factory=list)
+    _failed_at: float = float("-inf")
+    _attempts: int = 0
+    _errors: int = 0
+    _consecutive: int = 0
+    _worst: int = 0
 
     def resumed(self) -> None:
         """Somebody else delivered: that ended whatever run of failures was ours."""
@@ -50,14 +45,14 @@ class Tally:
 
     def passed(self, events: Sequence[Event]) -> None:
         """Note how old everybody's events are, now that they are delivered; the canary counts its own."""
-        now = self._now()
+        now = self.now()
         ages = [now - event.created_at for event in events if event.account_id != CANARY_ID]
         self._delivered_ms += [max(0.0, age.total_seconds() * 1_000) for age in ages]
 
     def take(self) -> Sample:
         """Return what was counted since the last call."""
         sample = Sample(
-            side=self._side,
+            side=self.side,
             attempts=self._attempts,
             errors=self._errors,
             consecutive_failures=self._worst,
@@ -70,10 +65,10 @@ class Tally:
     def _count(self, delivered: int, *, failed: int) -> None:
         self._attempts += delivered + failed
         self._errors += failed
-        metrics.BROADCAST_SUCCESS.labels(self._side).inc(delivered)
-        metrics.BROADCAST_FAILURE.labels(self._side).inc(failed)
+        metrics.BROADCAST_SUCCESS.labels(self.side).inc(delivered)
+        metrics.BROADCAST_FAILURE.labels(self.side).inc(failed)
         if failed:
-            now = self._clock()
+            now = self.clock()
             self._consecutive = 1 if now - self._failed_at > FORGET_AFTER_S else self._consecutive + 1
             self._failed_at = now
             self._worst = max(self._worst, self._consecutive)

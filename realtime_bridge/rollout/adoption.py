@@ -8,13 +8,14 @@ other clients do, or had an old client's within a day, and who holds an answer t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection, errors
 from psycopg.rows import dict_row
+from pydantic.alias_generators import to_camel
 
 from realtime_bridge.fleet import reports
 from realtime_bridge.rollout.dial.errors import NotCounted
@@ -49,19 +50,19 @@ class SideFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftUser:
-    """Somebody who is left on legacy, with the open sockets that hold him there; `heard_at` is of old clients."""
+    """Somebody who is left on legacy, with the open sockets that hold him there; `last_heard` is of old clients."""
 
     user_id: UUID
     email: str | None
     sockets: int
     unasked: int
-    heard_at: datetime | None
+    last_heard: datetime | None
     told: str | None
     told_at: datetime | None
 
     @property
     def why(self) -> str:
-        old = "an old client, which asks for no session" if self.heard_at else ""
+        old = "an old client, which asks for no session" if self.last_heard else ""
         told = f"told {self.told} when last asked" if self.told else ""
         return "; ".join(filter(None, [sockets(self.sockets), old, told]))
 
@@ -79,10 +80,10 @@ class Adoption:
     def figures(self) -> dict[str, Any]:
         """Return what the audit keeps and `--json` shows."""
         return {
-            **{side.value: _figures(figures) for side, figures in self.sides.items()},
+            **{side.value: _shown(asdict(figures)) for side, figures in self.sides.items()},
             "left": self.left_count,
             "leftSockets": self.left_sockets,
-            "leftUsers": [left_figures(user) for user in self.left],
+            "leftUsers": [{**_shown(asdict(user)), "why": user.why} for user in self.left],
         }
 
 
@@ -123,29 +124,12 @@ def sockets(count: int) -> str:
     return f"{count or 'no'} open socket{'s' * (count > 1)}"
 
 
-def left_figures(user: LeftUser) -> dict[str, Any]:
-    return {
-        "userId": str(user.user_id),
-        "email": user.email,
-        "sockets": user.sockets,
-        "unasked": user.unasked,
-        "lastHeard": _moment(user.heard_at),
-        "told": user.told,
-        "toldAt": _moment(user.told_at),
-        "why": user.why,
-    }
+def _shown(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON has them."""
+    return {to_camel(name): _plain(value) for name, value in figures.items()}
 
 
-def _figures(figures: SideFigures) -> dict[str, Any]:
-    return {
-        "told": figures.told,
-        "asked": figures.asked,
-        "connected": figures.connected,
-        "sockets": figures.sockets,
-        "moved": figures.moved,
-        "lastHeard": _moment(figures.last_heard),
-    }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value

@@ -64,7 +64,7 @@ with bridges as materialized (
 ), named as (
     select * from users order by sockets desc, heard_at desc nulls last, user_id limit %(limit)s
 )
-select n.user_id, u.email, n.sockets, n.unasked, n.heard_at, latest.told, latest.told_at,
+select n.user_id, u.email, n.sockets, n.unasked, n.heard_at as last_heard, latest.told, latest.told_at,
     counted.total, counted.total_sockets, counted.total_away
 from counted cross join named n
 left join auth.users u on u.id = n.user_id

@@ -7,7 +7,7 @@ lives; after that it asks by itself.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -49,21 +49,14 @@ class Announced:
     may_answer: int
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Announcer:
     """Sends notices over a transport of its own and the legacy sockets, either of which may be missing."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        *,
-        transport: Transport | None,
-        legacy: LegacyServer | None,
-        ask: Callable[[UUID, UUID], Any] | None = None,
-    ) -> None:
-        self._pool = pool
-        self._transport = transport
-        self._legacy = legacy
-        self._ask = ask
+    pool: Pool
+    transport: Transport | None = field(kw_only=True)
+    legacy: LegacyServer | None = field(kw_only=True)
+    ask: Callable[[UUID, UUID], Any] | None = field(default=None, kw_only=True)
 
     async def announce(
         self, reading: Reading, is_current: Callable[[], bool] = lambda: True, *, expired_s: float = EXPIRED_S
@@ -74,10 +67,10 @@ class Announcer:
         next announcement finds whoever is left.
         """
         tellers: dict[Side, Tell] = {}
-        if self._transport:
-            tellers[Side.SUPABASE] = partial(self._tell_supabase, self._transport)
-        if self._legacy:
-            tellers[Side.LEGACY] = partial(self._tell_legacy, self._legacy)
+        if self.transport:
+            tellers[Side.SUPABASE] = partial(self._tell_supabase, self.transport)
+        if self.legacy:
+            tellers[Side.LEGACY] = partial(self._tell_legacy, self.legacy)
         counts = await asyncio.gather(
             *(self._announce(reading, is_current, expired_s, *teller) for teller in tellers.items())
         )
@@ -103,7 +96,7 @@ class Announcer:
 
     async def forget(self) -> None:
         """Delete answers that nobody can still hold."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             await _QUERIES.run(connection, "forget")
 
     async def _affected(self, reading: Reading, expired_s: float) -> AsyncIterator[dict[UUID, bool]]:
@@ -111,12 +104,12 @@ class Announcer:
         after = (NOBODY, NOBODY)
         while True:
             values = {"after_user": after[0], "after_account": after[1], "expired_s": expired_s, "limit": BATCH}
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 rows = await _QUERIES.list_rows(connection, "list_told", dict_row, **values)
             changed: dict[UUID, bool] = {}
             for row in rows:
                 user_id = row["user_id"]
-                if reading.decide(user_id, row["account_id"], self._ask).provider != row["provider"]:
+                if reading.decide(user_id, row["account_id"], self.ask).provider != row["provider"]:
                     changed[user_id] = changed.get(user_id, False) or row["is_live"]
             if changed:
                 yield changed
@@ -136,7 +129,7 @@ class Announcer:
             await transport.send(notices, None)
             return
         connection: AsyncConnection[Any]
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.pool.connection() as connection, connection.transaction():
             await transport.send(notices, connection)
 
     async def _tell_legacy(self, legacy: LegacyServer, reading: Reading, users: Collection[UUID]) -> None:

@@ -12,7 +12,7 @@ from realtime_bridge.rollout import adoption, following, operators, rules, store
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.adoption import Adoption
 from realtime_bridge.rollout.dial import stages
-from realtime_bridge.rollout.dial.errors import ApprovalRefused, GateHolds, UsersLeft, VersionConflict
+from realtime_bridge.rollout.dial.errors import RolloutError, UsersLeft
 from realtime_bridge.rollout.dial.stages import OFF, Stage, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.findings import Outcome
@@ -37,8 +37,7 @@ async def turn(connection: Connection, wish: Wish, verdict: Verdict, found: Adop
     """Carry out a wish of an operator or a plan; return the new version.
 
     `verdict` is the gate's over the current stage; `found` is who has moved, from whoever has just counted. Raises
-    StageRefused, VersionConflict, NobodyFollows, GateHolds, UsersLeft, NotCounted, or ApprovalNeeded after noting the
-    wish for a second operator.
+    NobodyFollows, UsersLeft, NotCounted, ApprovalNeeded after noting the wish for a second operator, or RolloutError.
     """
     found = found or await _find_left(connection, wish.flag, wish.stage)
     figures = verdict.figures()
@@ -80,7 +79,7 @@ async def roll_back(
 async def approve(
     connection: Connection, flag: str, *, by: Who, verdict: Verdict, why: str = "", is_forced: bool = False
 ) -> Agreed:
-    """Carry out what waits, as a second operator. Raises ApprovalRefused, or what `turn` raises.
+    """Carry out what waits, as a second operator. Raises RolloutError, or what `turn` raises.
 
     Hours may lie in between: what was true when it was asked for is asked again. `is_forced` goes on without a bridge
     that follows, and not without the gate.
@@ -92,9 +91,9 @@ async def approve(
     async with changing(connection, flag, by) as change:
         request = await store.find_request(connection, flag)
         if request is None:
-            raise ApprovalRefused("Nothing waits for an approval.")
+            raise RolloutError("Nothing waits for an approval.")
         if asked is None or request.id != asked.id:
-            raise ApprovalRefused("Another wish was put in its place meanwhile: look at crossfade rollout status.")
+            raise RolloutError("Another wish was put in its place meanwhile: look at crossfade rollout status.")
         _check_second(request, by, await operators.lines(connection))
         if request.action is not Action.SET:
             await store.approve_request(connection, request, by)
@@ -176,19 +175,19 @@ def _check_left(found: Adoption | None, wish: Wish) -> dict[str, Any]:
 
 def _check_second(request: Request, by: Who, lines: Mapping[str, int]) -> None:
     if by.key_id is None:
-        raise ApprovalRefused(
+        raise RolloutError(
             f"A second operator is known by a key and not by a name: crossfade operators add, {operators.VARIABLE}."
         )
     if request.key_id is None:
-        raise ApprovalRefused(f"{request.requested_by} asked without a key, and may be anybody: ask again with one.")
+        raise RolloutError(f"{request.requested_by} asked without a key, and may be anybody: ask again with one.")
     if request.key_id == by.key_id:
-        raise ApprovalRefused(f"{by.actor} asked for it; somebody else has to approve.")
+        raise RolloutError(f"{by.actor} asked for it; somebody else has to approve.")
     if request.key_id not in lines or by.key_id not in lines:
-        raise ApprovalRefused(
+        raise RolloutError(
             f"The key of {by.actor}, or that of {request.requested_by}, who asked, was revoked: ask again."
         )
     if lines[request.key_id] == lines[by.key_id]:
-        raise ApprovalRefused(
+        raise RolloutError(
             f"{by.actor} and {request.requested_by}, who asked, may be one person: one of them, or who added both, was "
             "shown both keys. Somebody else has to approve, of another line in crossfade operators list."
         )
@@ -198,7 +197,7 @@ def _check_version(dial: Dial, seen: int | None) -> None:
     if seen is not None and seen != dial.version:
         by = f" by {dial.changed_by}" if dial.changed_by else ""
         moved = "There is no such version yet" if seen > dial.version else "The dial moved meanwhile"
-        raise VersionConflict(
+        raise RolloutError(
             f"{moved}: it is at {dial.stage.label} since {dial.since:%H:%M:%S}Z{by}, version {dial.version}, and not "
             f"at version {seen}. Look at crossfade rollout status and decide again."
         )
@@ -211,4 +210,4 @@ def _check_gate(dial: Dial, wish: Wish, verdict: Verdict, *, is_second: bool = F
     if is_second and verdict.outcome is not Outcome.FAIL:
         return  # the gate had passed when it was asked for, and nothing speaks against it since
     word = "fails" if verdict.outcome is Outcome.FAIL else "has not passed"
-    raise GateHolds(f"The gate of {dial.stage.label} {word}: {' '.join(verdict.reasons)}")
+    raise RolloutError(f"The gate of {dial.stage.label} {word}: {' '.join(verdict.reasons)}")

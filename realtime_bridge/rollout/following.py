@@ -47,8 +47,8 @@ class Following:
 
 
 async def read(connection: AsyncConnection[Any], flag: str) -> Following:
-    keeper = await store.find_keeper(connection, flag)
-    return Following(processes=await reports.list_processes(connection), has_keeper=keeper is not None)
+    has_keeper = await store.has_keeper(connection, flag)
+    return Following(processes=await reports.list_processes(connection), has_keeper=has_keeper)
 
 
 async def check(connection: AsyncConnection[Any], flag: str) -> None:

@@ -57,7 +57,6 @@ class GateKeeper:
         self._is_fresh = True
         self._repeat_s = REPEAT_S
         self._alarmed_at = float("-inf")
-        self._noted: Verdict | None = None
         self._forgot_at = float("-inf")
         self.census = Census(pool=pool, flag=dial.flag)
         self._waits_for = ""
@@ -103,9 +102,6 @@ class GateKeeper:
             judged = await evaluate(connection, flag)
             verdict, dial = judged.verdict, judged.dial
             await judging.add_windows(connection, flag, dial.version, judged.closed)
-            if verdict != self._noted:
-                await judging.note_verdict(connection, flag, keeping.token, verdict.figures())
-                self._noted = verdict
             metrics.show_verdict(flag, verdict.outcome)
             turned = await self._act(connection, dial, verdict)
             await self._dial.run_once(connection)

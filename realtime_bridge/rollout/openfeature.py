@@ -11,7 +11,7 @@ which is the user's UUID, and the attribute `accountId`; `chat_realtime_stage` a
 while the database is away the last known stage serves, and PROVIDER_STALE says so.
 """
 
-from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeVar
 from uuid import UUID
 
 from openfeature.evaluation_context import EvaluationContext
@@ -23,7 +23,7 @@ from openfeature.exception import (
     TargetingKeyMissingError,
     TypeMismatchError,
 )
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
+from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from realtime_bridge.rollout.dial.decision import Decision, Reading, Source
@@ -35,6 +35,7 @@ STAGE_FLAG = "chat_realtime_stage"
 READY_TIMEOUT_S = 5.0
 STALE_S = 3.0  # several polls in a row have failed
 NO_ACCOUNT = UUID(int=0)  # no override is ever of this one
+Value = TypeVar("Value", str, bool)
 
 
 class CrossfadeProvider(AbstractProvider):  # type: ignore[misc]  # see pyproject.toml
@@ -74,42 +75,22 @@ class CrossfadeProvider(AbstractProvider):  # type: ignore[misc]  # see pyprojec
             label = reading.stage.label
             return FlagResolutionDetails(value=label, variant=label, reason=Reason.STATIC)
         decision = _decide(reading, flag_key, evaluation_context)
-        return FlagResolutionDetails(
-            value=decision.provider.value,
-            variant=decision.provider.value,
-            reason=_reason(decision),
-            flag_metadata=_metadata(decision),
-        )
+        return _resolved(decision, decision.provider.value)
 
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         del default_value
         decision = _decide(self._reading(), flag_key, evaluation_context)
-        return FlagResolutionDetails(
-            value=decision.provider is Told.SUPABASE,
-            variant=decision.provider.value,
-            reason=_reason(decision),
-            flag_metadata=_metadata(decision),
-        )
+        return _resolved(decision, decision.provider is Told.SUPABASE)
 
-    def resolve_integer_details(
-        self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
-    ) -> FlagResolutionDetails[int]:
-        raise _mismatch(flag_key, default_value, evaluation_context)
+    def _refuse(
+        self, flag_key: str, default_value: object, evaluation_context: EvaluationContext | None = None
+    ) -> NoReturn:
+        del default_value, evaluation_context
+        raise TypeMismatchError(f"{flag_key} is a string or a boolean.")
 
-    def resolve_float_details(
-        self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
-    ) -> FlagResolutionDetails[float]:
-        raise _mismatch(flag_key, default_value, evaluation_context)
-
-    def resolve_object_details(
-        self,
-        flag_key: str,
-        default_value: Sequence[FlagValueType] | Mapping[str, FlagValueType],
-        evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
-        raise _mismatch(flag_key, default_value, evaluation_context)
+    resolve_integer_details = resolve_float_details = resolve_object_details = _refuse
 
     def _reading(self) -> Reading:
         if self._dial is None or self._dial.reading is None:
@@ -150,14 +131,16 @@ def _reason(decision: Decision) -> Reason:
     return Reason.DISABLED if decision.stage.name is StageName.OFF else Reason.STATIC
 
 
-def _metadata(decision: Decision) -> dict[str, bool | int | float | str]:
-    return {
-        "stage": decision.stage.label,
-        "percentage": decision.stage.percentage,
-        "bucket": decision.bucket,
-        "version": decision.version,
-    }
-
-
-def _mismatch(flag_key: str, *_: object) -> TypeMismatchError:
-    return TypeMismatchError(f"{flag_key} is a string or a boolean.")
+def _resolved(decision: Decision, value: Value) -> FlagResolutionDetails[Value]:
+    stage = decision.stage
+    return FlagResolutionDetails(
+        value=value,
+        variant=decision.provider.value,
+        reason=_reason(decision),
+        flag_metadata={
+            "stage": stage.label,
+            "percentage": stage.percentage,
+            "bucket": decision.bucket,
+            "version": decision.version,
+        },
+    )

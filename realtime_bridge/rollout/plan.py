@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from realtime_bridge.rollout.dial import stages
-from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Stage
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -24,27 +24,20 @@ class Step:
     stage: Stage
     hold_s: int
 
-    @property
-    def label(self) -> str:
-        return f"{self.stage.label} for {timedelta(seconds=self.hold_s)}" if self.hold_s else self.stage.label
-
 
 def parse(words: Sequence[str]) -> tuple[Step, ...]:
-    """Read `STAGE` or `STAGE:TIME` words. Raises PlanRefused."""
+    """Read `STAGE` or `STAGE:TIME` words. Raises RolloutError."""
     if not 1 <= len(words) <= MAX_STEPS:
-        raise PlanRefused(f"A plan has 1 to {MAX_STEPS} steps, such as 10:30m 25:1h 50:4h 75:12h 100.")
+        raise RolloutError(f"A plan has 1 to {MAX_STEPS} steps, such as 10:30m 25:1h 50:4h 75:12h 100.")
     return tuple(_step(word) for word in words)
 
 
 def check(steps: Sequence[Step], current: Stage) -> None:
-    """Refuse a plan that goes back or skips a stage on its way from `current`. Raises PlanRefused."""
+    """Refuse a plan that goes back or skips a stage on its way from `current`. Raises RolloutError."""
     for step in steps:
         if not stages.is_forward(current, step.stage):
-            raise PlanRefused(f"A plan goes forward only: {step.stage.label} is not above {current.label}.")
-        try:
-            stages.check_change(current, step.stage)
-        except StageRefused as reason:
-            raise PlanRefused(str(reason)) from None
+            raise RolloutError(f"A plan goes forward only: {step.stage.label} is not above {current.label}.")
+        stages.check_change(current, step.stage)
         current = step.stage
 
 
@@ -66,8 +59,5 @@ def _step(word: str) -> Step:
         match = _HOLD.fullmatch(time)
         hold_s = int(timedelta(**{UNITS[match[2]]: int(match[1])}).total_seconds()) if match else 0
         if not 0 < hold_s <= MAX_HOLD_S:
-            raise PlanRefused(f"{word!r}: write the time as 30m, 4h or 2d, at most 30d.")
-    try:
-        return Step(stage=stages.parse(name), hold_s=hold_s)
-    except StageRefused as reason:
-        raise PlanRefused(str(reason)) from None
+            raise RolloutError(f"{word!r}: write the time as 30m, 4h or 2d, at most 30d.")
+    return Step(stage=stages.parse(name), hold_s=hold_s)

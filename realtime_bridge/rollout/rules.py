@@ -6,7 +6,7 @@ from uuid import UUID
 
 from realtime_bridge.rollout import operators, plan, store
 from realtime_bridge.rollout.dial.decision import Kind
-from realtime_bridge.rollout.dial.errors import OperatorRefused, PlanRefused
+from realtime_bridge.rollout.dial.errors import OperatorRefused, RolloutError
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.gate.policy import Policy
 from realtime_bridge.rollout.operators import Who
@@ -35,7 +35,7 @@ async def delete_override(connection: Connection, flag: str, kind: Kind, subject
 
 
 async def set_policy(connection: Connection, flag: str, settings: Mapping[str, Any], *, by: Who, why: str) -> None:
-    """Change gate settings; raises PolicyRefused. The current windows are judged by the new ones from now on."""
+    """Change gate settings; raises RolloutError. The current windows are judged by the new ones from now on."""
     async with changing(connection, flag, by) as change:
         await store.set_policy(connection, flag, Policy.of({**change.dial.policy.changes(), **settings}))
         words = " ".join(f"{name}={value}" for name, value in settings.items())
@@ -62,7 +62,7 @@ async def end_approvals(change: Change, why: str) -> None:
 
 
 async def start_plan(connection: Connection, flag: str, words: list[str], *, by: Who, why: str) -> None:
-    """Begin a plan, in place of any other. Raises PlanRefused."""
+    """Begin a plan, in place of any other. Raises RolloutError."""
     steps = plan.parse(words)
     async with changing(connection, flag, by) as change:
         plan.check(steps, change.dial.stage)
@@ -73,12 +73,12 @@ async def start_plan(connection: Connection, flag: str, words: list[str], *, by:
 
 
 async def set_plan_state(connection: Connection, flag: str, state: str, *, by: Who, why: str) -> None:
-    """Pause, resume or stop a plan. Raises PlanRefused."""
+    """Pause, resume or stop a plan. Raises RolloutError."""
     from_states = {"paused": ["running"], "running": ["paused"], "stopped": ["running", "paused"]}[state]
     said = why or f"{'resumed' if state == 'running' else state} by {by.actor}"
     async with changing(connection, flag, by) as change:
         if not await store.set_plan_state(connection, flag, state, said, from_states=from_states):
-            raise PlanRefused(f"There is no {' or '.join(from_states)} plan.")
+            raise RolloutError(f"There is no {' or '.join(from_states)} plan.")
         await change.note(f"plan_{state}", said)
 
 

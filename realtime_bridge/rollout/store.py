@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge.rollout.dial.decision import Kind
@@ -87,16 +87,8 @@ async def get_dial(connection: Connection, flag: str) -> Dial:
     row = await _QUERIES.find_row(connection, "get_dial", dict_row, flag=flag)
     if row is None:
         raise RolloutError(f"There is no flag {flag!r}.")
-    return Dial(
-        flag=flag,
-        stage=stage_of(row),
-        version=row["version"],
-        revision=row["revision"],
-        since=row["since"],
-        needs_approval=row["needs_approval"],
-        policy=Policy.of(row["policy"]),
-        changed_by=row["changed_by"],
-    )
+    shaped = {"stage": stage_of(row), "policy": Policy.of(row["policy"])}
+    return Dial(**{name: row[name] for name in Dial.__slots__} | shaped)
 
 
 async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
@@ -153,8 +145,7 @@ async def set_needs_approval(connection: Connection, flag: str, *, needed: bool)
 
 
 async def find_plan(connection: Connection, flag: str) -> Plan | None:
-    row = await _QUERIES.find_row(connection, "find_plan", dict_row, flag=flag)
-    return Plan(**row) if row else None
+    return await _QUERIES.find_row(connection, "find_plan", class_row(Plan), flag=flag)
 
 
 async def put_plan(connection: Connection, flag: str, steps: Sequence[str], *, why: str, **by: str | None) -> None:

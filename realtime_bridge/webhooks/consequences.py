@@ -69,8 +69,5 @@ def _results(settled: Iterable[Settled]) -> dict[int, list[Result]]:
     for one in settled:
         attempt = one.attempt
         if not one.delivery.replay and attempt.outcome not in (Outcome.EXPIRED, Outcome.SECRET_UNAVAILABLE):
-            result = Result(
-                outcome=attempt.outcome, started_at=attempt.started_at, wish_s=attempt.wish_s, error=attempt.error
-            )
-            results.setdefault(one.delivery.webhook_id, []).append(result)
+            results.setdefault(one.delivery.webhook_id, []).append(attempt)
     return results

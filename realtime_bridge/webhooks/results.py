@@ -9,7 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -40,19 +40,19 @@ class Done:
     attempt: Attempt
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Results:
-    """Keeps results until they are written, however long the database is away."""
+    """Keeps results until they are written, however long the database is away.
 
-    def __init__(
-        self, *, pool: Pool, jitter: random.Random, busy: Callable[[], bool], free: Callable[[Sequence[Claimed]], None]
-    ) -> None:
-        """`busy` says whether more results are on their way; `free` is told what was written."""
-        self._pool = pool
-        self._jitter = jitter
-        self._busy = busy
-        self._free = free
-        self._waiting: list[Done] = []
-        self._news = asyncio.Event()
+    `busy` says whether more results are on their way; `free` is told what was written.
+    """
+
+    pool: Pool
+    jitter: random.Random
+    busy: Callable[[], bool]
+    free: Callable[[Sequence[Claimed]], None]
+    _waiting: list[Done] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -66,7 +66,7 @@ class Results:
             await self._news.wait()
             self._news.clear()
             await asyncio.sleep(0)  # whoever brought the news may end first
-            if self._busy():
+            if self.busy():
                 await asyncio.sleep(GATHER_S)
             await self.settle_all()
 
@@ -88,26 +88,28 @@ class Results:
         batch = self._waiting[:BATCH]
         if not batch:
             return 0
-        verdicts = [self._judge(one) for one in batch]
-        async with self._pool.connection() as connection, connection.transaction():
+        verdicts = [
+            judge(
+                one.attempt.outcome,
+                attempts=one.delivery.attempts,
+                replay=one.delivery.replay,
+                wish_s=one.attempt.wish_s,
+                jitter=self.jitter,
+            )
+            for one in batch
+        ]
+        async with self.pool.connection() as connection, connection.transaction():
             settled = await _settle(connection, batch, verdicts)
-            await _log_attempts(connection, settled)
+            async with connection.cursor() as cursor, cursor.copy(_QUERIES["log_attempts"]) as copy:
+                for one in settled:
+                    await copy.write_row(_row(one.delivery, one.attempt))
             await note(connection, settled)
         del self._waiting[: len(batch)]
-        self._free([one.delivery for one in batch])
+        self.free([one.delivery for one in batch])
         metrics.LEASES_LOST.inc(len(batch) - len(settled))
         metrics.FAILED.inc(sum(one.verdict.state == "failed" for one in settled))
         _measure(batch)
         return len(batch)
-
-    def _judge(self, one: Done) -> Verdict:
-        return judge(
-            one.attempt.outcome,
-            attempts=one.delivery.attempts,
-            replay=one.delivery.replay,
-            wish_s=one.attempt.wish_s,
-            jitter=self._jitter,
-        )
 
 
 def _measure(batch: Sequence[Done]) -> None:
@@ -155,12 +157,6 @@ async def _settle(
 def _array(values: Iterable[object]) -> str:
     """Return the text of an array of numbers, times or plain words: a fifth of what an adapted list costs."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-async def _log_attempts(connection: AsyncConnection[Any], settled: Sequence[Settled]) -> None:
-    async with connection.cursor() as cursor, cursor.copy(_QUERIES["log_attempts"]) as copy:
-        for one in settled:
-            await copy.write_row(_row(one.delivery, one.attempt))
 
 
 def _row(delivery: Claimed, attempt: Attempt) -> tuple[Any, ...]:

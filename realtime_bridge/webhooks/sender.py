@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
-from typing import Protocol
 
 import psycopg
 import structlog
@@ -17,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.shares import Line
 from realtime_bridge.webhooks import metrics
-from realtime_bridge.webhooks.call.attempt import Attempt
+from realtime_bridge.webhooks.call.attempt import Caller
 from realtime_bridge.webhooks.places import IN_HAND, REQUESTS, Places
 from realtime_bridge.webhooks.queue import deliveries
 from realtime_bridge.webhooks.queue.bodies import Bodies
@@ -38,12 +37,6 @@ RENEW_S = 1.0  # a claim is renewed when it is one to two seconds old, so a livi
 STOP_TIMEOUT_S = 5.0  # then what is under way is left to its lease
 
 
-class Calls(Protocol):
-    """What sends; see call/attempt.py."""
-
-    async def attempt(self, delivery: Claimed, endpoint: Endpoint) -> Attempt: ...
-
-
 class WebhookSender:
     """Sends what is due, until stopped; survives every failure of the database and of receivers."""
 
@@ -52,7 +45,7 @@ class WebhookSender:
         *,
         pool: Pool,
         endpoints: Endpoints,
-        calls: Calls,
+        calls: Caller,
         lease_s: float = LEASE_S,
         jitter: random.Random | None = None,
     ) -> None:

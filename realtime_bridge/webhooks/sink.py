@@ -40,19 +40,16 @@ class WebhookSink:
         webhook_ids = [webhook_id for webhook_id, _ in queues]
         self.interest.learn(accounts, (account_id for _, account_id in queues))
         if webhook_ids:
-            await _QUERIES.run(connection, "fan_out", **_columns(events), webhook_ids=webhook_ids)
+            columns: dict[str, list[Any]] = {
+                "log_ids": [event.id for event in events],
+                "logged_at": [event.created_at for event in events],
+                "event_ids": [event.event_id for event in events],
+                "account_ids": [event.account_id for event in events],
+                "conversation_ids": [event.conversation_id for event in events],
+                "seqs": [event.seq for event in events],
+                "types": [event.type for event in events],
+                "directions": [event.payload.get("direction") for event in events],
+            }
+            await _QUERIES.run(connection, "fan_out", **columns, webhook_ids=webhook_ids)
             await _QUERIES.run(connection, "announce", webhook_ids=webhook_ids)
         return Delivery(settled=len(events))
-
-
-def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
-    return {
-        "log_ids": [event.id for event in events],
-        "logged_at": [event.created_at for event in events],
-        "event_ids": [event.event_id for event in events],
-        "account_ids": [event.account_id for event in events],
-        "conversation_ids": [event.conversation_id for event in events],
-        "seqs": [event.seq for event in events],
-        "types": [event.type for event in events],
-        "directions": [event.payload.get("direction") for event in events],
-    }

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from ops.local_supabase.launcher import LocalSupabase
+from ops.machine.data_dir import PROCESSES
 
 NUMBER = re.compile(rb'"n":(\d+),"at":(\d+\.\d+)')
 JOIN_TIMEOUT_S = 60.0
@@ -214,7 +215,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
     with _directory() as directory, LocalSupabase(directory, durable=False) as running:
-        result = asyncio.run(measure(running.facts.api_url, running.facts.anon_key, running.endpoint_pid, options))
+        pid = json.loads((directory / PROCESSES).read_text())["supabase"]["pid"]
+        result = asyncio.run(measure(running.facts.api_url, running.facts.anon_key, pid, options))
     sys.stdout.write(json.dumps({"cores": os.cpu_count(), **result}) + "\n")
 
 

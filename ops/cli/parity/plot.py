@@ -10,8 +10,9 @@ from typing import Any
 
 from ops.errors import OpsError
 from ops.terminal.output import moment
-from realtime_bridge.parity.report import Point, SideReport, course, sentence, summarize
+from realtime_bridge.parity.report import SideReport, error_rate, sentence, summarize
 from realtime_bridge.rollout.dial.stages import Side
+from realtime_bridge.rollout.gate.latency import percentile_ms
 from realtime_bridge.rollout.gate.slots import SLOT_S, Window
 
 HEADS = ("side", "sent", "seen", "lost", "repeated", "reordered", "errors", "p50, ms", "p95, ms", "p99, ms")
@@ -70,7 +71,7 @@ def draw(stretch: Stretch) -> Any:
     figure.suptitle(stretch.title)
     latencies, losses, errors = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 1))
     for side in Side:
-        _draw_side(side, course(stretch.slots, side), latencies, losses, errors)
+        _draw_side(side, [slot for slot in stretch.slots if slot.side is side], latencies, losses, errors)
     latencies.axhline(LIMIT_MS, color="tab:red", linewidth=0.8, label=f"gate, {LIMIT_MS} ms")
     latencies.set_yscale("log")
     latencies.set_ylabel("commit to client, ms")
@@ -96,14 +97,14 @@ def draw(stretch: Stretch) -> Any:
     return figure
 
 
-def _draw_side(side: Side, points: Sequence[Point], latencies: Any, losses: Any, errors: Any) -> None:
-    times, colour = [point.at for point in points], COLOURS[side]
-    latencies.plot(times, [point.p95_ms or NOTHING for point in points], color=colour, label=f"{side} p95")
-    p50 = [point.p50_ms or NOTHING for point in points]
-    latencies.plot(times, p50, color=colour, linestyle=":", label=f"{side} p50")
-    wrong = [point.lost + point.reordered for point in points]
+def _draw_side(side: Side, slots: Sequence[Window], latencies: Any, losses: Any, errors: Any) -> None:
+    times, colour = [slot.window_start for slot in slots], COLOURS[side]
+    for share, style in ((95, "-"), (50, ":")):
+        values = [percentile_ms(slot.latency_counts, share / 100) or NOTHING for slot in slots]
+        latencies.plot(times, values, color=colour, linestyle=style, label=f"{side} p{share}")
+    wrong = [slot.lost + slot.reordered for slot in slots]
     losses.step(times, wrong, where="post", color=colour, label=f"{side} lost or reordered")
-    shares = [100 * point.error_rate for point in points]
+    shares = [100 * error_rate(slot) for slot in slots]
     errors.step(times, shares, where="post", color=colour, label=f"{side} errors")
 
 
@@ -136,10 +137,6 @@ def _stages(marks: Sequence[Mark]) -> str:
     return f'<h2>The dial</h2><div tabindex="0"><table><tr><th>from</th><th>stage</th></tr>{rows}</table></div>'
 
 
-def shown_ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
-
-
 def cells(report: SideReport) -> list[str]:
     """Return a side's figures as texts, in the order of the table's heads."""
     counts = (report.sent, report.seen, report.lost, report.repeated, report.reordered)
@@ -148,7 +145,7 @@ def cells(report: SideReport) -> list[str]:
         report.side.value,
         *(str(count) for count in counts),
         f"{report.errors} ({report.error_rate:.2%})",
-        *(shown_ms(value) for value in latencies),
+        *("-" if value is None else f"{value:.0f}" for value in latencies),
     ]
 
 

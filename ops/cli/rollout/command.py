@@ -16,7 +16,7 @@ from realtime_bridge.rollout import changes, store
 from realtime_bridge.rollout.dial import stages
 from realtime_bridge.rollout.dial import store as dial_store
 from realtime_bridge.rollout.dial.bucket import BUCKETS, bucket_of
-from realtime_bridge.rollout.dial.errors import ApprovalNeeded, StageRefused
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, RolloutError
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.judgement import evaluate
@@ -101,7 +101,7 @@ async def advance(
     dial = await store.get_dial(connection, FLAG)
     following = stages.next_stage(dial.stage)
     if following is None:
-        raise StageRefused("The dial is at complete already; there is nothing above it.")
+        raise RolloutError("The dial is at complete already; there is nothing above it.")
     if is_forced and why == GATE_PASSED:
         raise click.UsageError("Say --why the dial goes on without its gate.")
     if leave_behind and why == GATE_PASSED:

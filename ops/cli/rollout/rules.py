@@ -12,7 +12,7 @@ from ops.cli.rollout.subjects import find_user
 from ops.terminal.output import Answer, Column, table
 from realtime_bridge.rollout import changes, rules, store
 from realtime_bridge.rollout.dial.decision import Kind
-from realtime_bridge.rollout.dial.errors import ApprovalNeeded, PolicyRefused
+from realtime_bridge.rollout.dial.errors import ApprovalNeeded, RolloutError
 from realtime_bridge.rollout.dial.stages import FLAG, StageName
 from realtime_bridge.rollout.dial.store import Connection
 from realtime_bridge.rollout.judgement import evaluate
@@ -181,5 +181,5 @@ async def list_overrides(connection: Connection, *, limit: int) -> Answer:
 def _setting(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals:
-        raise PolicyRefused(f"Write settings as NAME=VALUE, not {word!r}.")
+        raise RolloutError(f"Write settings as NAME=VALUE, not {word!r}.")
     return name, value

@@ -29,7 +29,7 @@ LEFT_COLUMNS = (
     Column("user", "user_id"),
     Column("e-mail", "email"),
     Column("sockets", "sockets", right=True),
-    Column("last heard", lambda user: user.heard_at or "never"),
+    Column("last heard", lambda user: user.last_heard or "never"),
     Column("why", "why"),
 )
 GATE_COLUMNS = (
@@ -161,7 +161,7 @@ def _moved(found: Adoption | None) -> Iterator[str]:
         return
     yield f"{adoption.people(found.left_count)} left on legacy:"
     for user in found.left[:NAMED]:
-        heard = f", last heard {moment(user.heard_at)}" if user.heard_at else ""
+        heard = f", last heard {moment(user.last_heard)}" if user.last_heard else ""
         yield f"  {user.email or ''} {user.user_id}: {user.why}{heard}".replace("   ", "  ")
     if found.left_count > NAMED:
         yield f"  and {found.left_count - NAMED} more: {again('crossfade rollout left')}"

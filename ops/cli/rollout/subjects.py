@@ -9,26 +9,20 @@ from realtime_bridge.shared import sql
 _QUERIES = sql.AsyncQueries(__file__)
 
 
-class SubjectError(OpsError):
-    """Nobody, or more than one, has that name."""
-
-
 async def find_email(connection: Connection, user_id: UUID) -> str | None:
     email: str | None = await _QUERIES.find_value(connection, "find_email", user_id=user_id)
     return email
 
 
 async def find_user(connection: Connection, name: str) -> UUID:
-    """Return the user's id. An id is taken as it is: an override may be there before its user. Raises SubjectError."""
+    """Return the user's id. An id is taken as it is: an override may be there before its user. Raises OpsError."""
     try:
         return UUID(name)
     except ValueError:
         pass
     found: list[UUID] = await _QUERIES.list_values(connection, "find_by_email", email=name)
     if not found:
-        raise SubjectError(f"There is no user {name}: name an id, or the e-mail address of a user of the project.")
+        raise OpsError(f"There is no user {name}: name an id, or the e-mail address of a user of the project.")
     if len(found) > 1:
-        raise SubjectError(
-            f"{name} is the address of {len(found)} users; name one by id: {', '.join(map(str, found))}."
-        )
+        raise OpsError(f"{name} is the address of {len(found)} users; name one by id: {', '.join(map(str, found))}.")
     return found[0]

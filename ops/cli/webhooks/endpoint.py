@@ -18,14 +18,10 @@ _QUERIES = sql.Queries(__file__)
 webhook_argument = click.argument("webhook_id", type=click.IntRange(1))
 
 
-class WebhooksError(OpsError):
-    """There is no such webhook, or it cannot be done now."""
-
-
 def get_account(connection: Connection, webhook_id: int) -> UUID:
     account_id: UUID | None = _QUERIES.find_value(connection, "account", webhook_id=webhook_id)
     if account_id is None:
-        raise WebhooksError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
+        raise OpsError(f"There is no webhook {webhook_id}; {again('crossfade webhooks list')} shows the ids.")
     return account_id
 
 
@@ -38,9 +34,9 @@ def served(connection: Connection, webhook_id: int) -> Iterator[tuple[Database, 
             yield database, account_id, webhook_id
     except WebhookDisabled:
         way = f"{again(f'crossfade webhooks enable {webhook_id}')}, or POST /webhooks/{webhook_id}/enable,"
-        raise WebhooksError(f"Webhook {webhook_id} is disabled: {way} comes first.") from None
+        raise OpsError(f"Webhook {webhook_id} is disabled: {way} comes first.") from None
     except ProblemError as error:
-        raise WebhooksError(f"{error.title}. {error.detail}") from None
+        raise OpsError(f"{error.title}. {error.detail}") from None
 
 
 def find_deliveries(connection: Connection, webhook_id: int, event_ids: tuple[UUID, ...]) -> dict[int, UUID]:
@@ -49,7 +45,7 @@ def find_deliveries(connection: Connection, webhook_id: int, event_ids: tuple[UU
     rows = _QUERIES.list_rows(connection, "deliveries_of_event", dict_row, **values)
     found = {row["id"]: row["event_id"] for row in rows}
     if missing := set(event_ids) - set(found.values()):
-        raise WebhooksError(f"{min(missing)} was never queued for webhook {webhook_id}; recover finds what was not.")
+        raise OpsError(f"{min(missing)} was never queued for webhook {webhook_id}; recover finds what was not.")
     return found
 
 

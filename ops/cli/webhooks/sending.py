@@ -15,7 +15,8 @@ from gateway.services import webhook_deliveries as service
 from gateway.shapes import catalogue
 from ops.cli.answers import answers
 from ops.cli.options import Word
-from ops.cli.webhooks.endpoint import WebhooksError, find_deliveries, served, webhook_argument, while_paused
+from ops.cli.webhooks.endpoint import find_deliveries, served, webhook_argument, while_paused
+from ops.errors import OpsError
 from ops.terminal.output import Answer, count
 
 
@@ -61,7 +62,7 @@ def retry(connection: Connection, *, webhook_id: int, event_ids: tuple[UUID, ...
             try:
                 service.retry_delivery(*webhook, delivery_id)
             except AlreadyDelivered:
-                raise WebhooksError(f"Event {event_id} has arrived; replay sends it once more.") from None
+                raise OpsError(f"Event {event_id} has arrived; replay sends it once more.") from None
         retried, more = len(chosen), not event_ids
         while more:
             done = service.retry(*webhook)

@@ -8,6 +8,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import requests
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 
 from gateway.database import Connection
 from ops.errors import OpsError
@@ -31,10 +32,6 @@ RETRY_S = 1.0
 API_PATH = re.compile(r"/api/v1/chat(/.*)?$")  # people give the API's address with the path that each request has
 LATEST = "latest"  # asks for the cursor after the newest event
 LOOK_BACK = 1_000  # ids below the newest that may still appear: a transaction takes its id before it commits
-
-
-class ListenError(OpsError):
-    """The source does not give events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +62,19 @@ class LogSource:
         self._connection = connection
         self._account_id = account_id
         self._patterns = list(patterns)
-        self._start = self._newest() if after is None else after
+        self._start = int(_QUERIES.find_value(connection, "newest") or 0) if after is None else after
         self._seen: deque[int] = deque(maxlen=LOOK_BACK)
 
     def events(self) -> Iterator[Carried]:
         while True:
-            rows = self._read()
+            newest = max(self._seen, default=self._start)
+            values = {
+                "account_id": self._account_id,
+                "patterns": self._patterns,
+                "after": max(self._start, newest - LOOK_BACK),
+                "seen": list(self._seen),
+            }
+            rows = _QUERIES.list_rows(self._connection, "read", dict_row, **values)
             for row in rows:
                 self._seen.append(row["id"])
                 if row["wanted"]:
@@ -78,19 +82,6 @@ class LogSource:
                     yield Carried(event_id=str(row["event_id"]), type=row["type"], seq=row["id"], body=body)
             if not rows:
                 time.sleep(POLL_S)
-
-    def _newest(self) -> int:
-        return int(_QUERIES.find_value(self._connection, "newest") or 0)
-
-    def _read(self) -> list[DictRow]:
-        newest = max(self._seen, default=self._start)
-        values = {
-            "account_id": self._account_id,
-            "patterns": self._patterns,
-            "after": max(self._start, newest - LOOK_BACK),
-            "seen": list(self._seen),
-        }
-        return _QUERIES.list_rows(self._connection, "read", dict_row, **values)
 
 
 class ApiSource:
@@ -104,9 +95,7 @@ class ApiSource:
         self._url = f"{self._gateway}/api/v1/chat/events"
         self._types = [one.value for one in EventType if any(fnmatchcase(one, pattern) for pattern in patterns)]
         if not self._types:
-            raise ListenError(
-                f"{' '.join(patterns)} goes to webhooks only; the API tells of messages and conversations."
-            )
+            raise OpsError(f"{' '.join(patterns)} goes to webhooks only; the API tells of messages and conversations.")
         self._say = say
         self._session = requests.Session()
         self._session.headers["X-API-Key"] = api_key
@@ -133,22 +122,17 @@ class ApiSource:
         query = {"after": cursor, "types": ",".join(self._types)} | ({} if cursor == LATEST else {"wait": str(WAIT_S)})
         is_told = False
         while True:
-            answer = self._get(query)
-            if answer is not None and not _is_for_now(answer):
-                return self._checked(answer)
+            what = f"No answer from {self._gateway}"
+            with suppress(requests.RequestException):
+                answer = self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
+                status = answer.status_code
+                if status != HTTPStatus.TOO_MANY_REQUESTS and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return self._checked(answer)
+                what = f"{self._gateway} answered {status}"
             if not is_told:
-                what = f"No answer from {self._gateway}"
-                if answer is not None:
-                    what = f"{self._gateway} answered {answer.status_code}"
                 self._say(f"{what}, trying again.")
                 is_told = True
             time.sleep(RETRY_S)
-
-    def _get(self, query: dict[str, str]) -> requests.Response | None:
-        try:
-            return self._session.get(self._url, params=query, timeout=API_TIMEOUT_S)
-        except requests.RequestException:
-            return None
 
     def _checked(self, answer: requests.Response) -> requests.Response:
         """Return a page or the answer that the cursor is too old; anything else is refused in a sentence."""
@@ -158,10 +142,10 @@ class ApiSource:
         except requests.JSONDecodeError:
             document = None
         if not isinstance(document, dict):
-            raise ListenError(f"{self._gateway} answered {status}, and not as Crossfade's gateway does.")
+            raise OpsError(f"{self._gateway} answered {status}, and not as Crossfade's gateway does.")
         if status not in (HTTPStatus.OK, HTTPStatus.GONE):
             said = [str(document[name]).rstrip(".") for name in ("title", "detail") if document.get(name)]
-            raise ListenError(f"The API answered {status}: {'. '.join(said)}.")
+            raise OpsError(f"The API answered {status}: {'. '.join(said)}.")
         return answer
 
 
@@ -172,7 +156,3 @@ def is_http(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def _is_for_now(answer: requests.Response) -> bool:
-    return answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -5,7 +5,8 @@ Asked by running the policies on realtime.messages.
 Nothing is decided here: probe rows are read and written under the caller's role and claims, then rolled back.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,9 +15,9 @@ from psycopg import errors
 
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.database.connections import Connection, DatabaseUnavailableError, Sessions
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 
 
 class Extension(StrEnum):
@@ -26,16 +27,15 @@ class Extension(StrEnum):
     PRESENCE = "presence"
 
 
-class PolicyError(Exception):
-    """A policy, or the role itself, failed: not a refusal, but nothing is allowed either."""
+@dataclass(eq=False)
+class NotDecidedError(Exception):
+    """A policy, the role or the database failed: not a refusal, but nothing is allowed either."""
 
-
-class PolicyTimeoutError(PolicyError):
-    """A policy took longer than a statement may."""
-
-
-class MissingPartitionError(Exception):
-    """No partition of realtime.messages holds today."""
+    over_http: str
+    at_join: str | None = None
+    """Why a join is refused; None where it is decided as if nothing were allowed."""
+    is_for_now: bool = False
+    """Worth asking again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class Permissions:
 
 
 EVERYTHING = Permissions(broadcast=True, presence=True)
+_UNREACHABLE = NotDecidedError(
+    "Connecting to the project's database",
+    "UnableToConnectToProject: Realtime was unable to connect to the database",
+    is_for_now=True,
+)
 
 
 class Authorizer:
@@ -60,49 +65,49 @@ class Authorizer:
         self._sessions = sessions
 
     async def readable(self, topic: str, claims: Claims, extensions: Sequence[Extension]) -> Permissions:
-        """Which of `extensions` the SELECT policies let through. Raises PolicyError, MissingPartitionError."""
-        async with self._sessions.borrow() as connection:
-            try:
-                values = {"topic": topic, "extensions": list(extensions)}
-                inserted = await connection.execute(_QUERIES["insert_probe"], values)
-                ids = [row[0] for row in await inserted.fetchall()]
-                await become(connection, topic, claims)
-                found = await connection.execute(_QUERIES["readable_extensions"], {"ids": ids})
-                return Permissions.of([row[0] for row in await found.fetchall()])
-            except psycopg.Error as error:
-                raise _translate(error) from error
+        """Which of `extensions` the SELECT policies let through. Raises NotDecidedError."""
+        async with self._asking() as connection:
+            values = {"topic": topic, "extensions": list(extensions)}
+            ids = await _QUERIES.list_values(connection, "insert_probe", **values)
+            await become(connection, topic, claims)
+            return Permissions.of(await _QUERIES.list_values(connection, "readable_extensions", ids=ids))
 
     async def writable(self, topic: str, claims: Claims, extensions: Sequence[Extension]) -> Permissions:
-        """Which of `extensions` the INSERT policies let through. Raises PolicyError, MissingPartitionError."""
-        async with self._sessions.borrow() as connection:
-            try:
-                await become(connection, topic, claims)
-                passed = [extension for extension in extensions if await _may_write(connection, topic, extension)]
-                return Permissions.of(passed)
-            except psycopg.Error as error:
-                raise _translate(error) from error
+        """Which of `extensions` the INSERT policies let through. Raises NotDecidedError."""
+        async with self._asking() as connection:
+            await become(connection, topic, claims)
+            return Permissions.of([one for one in extensions if await _may_write(connection, topic, one)])
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._sessions.borrow() as connection:
+                try:
+                    yield connection
+                except psycopg.Error as error:
+                    raise _undecided(error) from error
+        except DatabaseUnavailableError as error:
+            raise _UNREACHABLE from error
 
 
 async def become(connection: Connection, topic: str, claims: Claims) -> None:
     """Take on the caller's role, claims and topic until the transaction ends."""
     values = {"topic": topic, "claims": claims.json, "subject": claims.subject or "", "role": claims.role}
-    await connection.execute(_QUERIES["become_caller"], values)
+    await _QUERIES.run(connection, "become_caller", **values)
 
 
 async def _may_write(connection: Connection, topic: str, extension: Extension) -> bool:
     try:
         async with connection.transaction():
-            await connection.execute(_QUERIES["try_write"], {"topic": topic, "extension": extension})
+            await _QUERIES.run(connection, "try_write", topic=topic, extension=extension)
     except errors.InsufficientPrivilege:
         return False
     return True
 
 
-def _translate(error: psycopg.Error) -> Exception:
+def _undecided(error: psycopg.Error) -> NotDecidedError:
     if isinstance(error, errors.CheckViolation) and "no partition" in str(error):
-        return MissingPartitionError(str(error))
+        return NotDecidedError("Partition for today is missing", "MissingPartition: Partition for today is missing")
     if isinstance(error, errors.QueryCanceled):
-        return PolicyTimeoutError(str(error))
-    if isinstance(error, psycopg.OperationalError):
-        return DatabaseUnavailableError(str(error))
-    return PolicyError(str(error))
+        return NotDecidedError("RLS policy error", "QueryCanceled: canceling statement due to statement timeout")
+    return _UNREACHABLE if isinstance(error, psycopg.OperationalError) else NotDecidedError("RLS policy error")

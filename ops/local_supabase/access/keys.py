@@ -1,10 +1,7 @@
 """Keys of the API, as hosted: opaque ones become role tokens."""
 
-import time
-
-import jwt
-
 from ops.local_supabase.settings import Settings
+from realtime_bridge.shared.tokens import mint_role_key
 
 ROLE_KEY_TTL_S = 10 * 365 * 86_400  # a development key outlives the project
 EXCHANGED_TTL_S = 86_400  # hosted: connections made with a publishable key end after 24 h
@@ -24,6 +21,4 @@ class ApiKeys:
 
     def mint(self, role: str, ttl_s: int = ROLE_KEY_TTL_S) -> str:
         """Make a key of a role: what `anon` and `service_role` keys have always been."""
-        now = int(time.time())
-        claims = {"iss": "supabase-local", "role": role, "iat": now, "exp": now + ttl_s}
-        return jwt.encode(claims, self._secret, algorithm="HS256")
+        return mint_role_key(self._secret, role, ttl_s)

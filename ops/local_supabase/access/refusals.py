@@ -1,29 +1,41 @@
 """The real server's words for what it refuses. One token fault reads differently at handshake, join and refresh."""
 
+from dataclasses import dataclass
+
 from ops.local_supabase.access.tokens import Fault, TokenError
 
 _REQUIRED = "Fields `role` and `exp` are required in JWT"
 _MALFORMED = "The token provided is not a valid JWT"
 _SIGNATURE = "Failed to validate JWT signature"
 _SIGNER = "Failed to generate JWT signer, check your JWT secret or JWKS configuration"
+_WORDS = {  # for the apikey of a connection, the access_token of a join, and of a refresh
+    Fault.MALFORMED: (_MALFORMED, f"MalformedJWT: {_MALFORMED}", _MALFORMED),
+    Fault.BAD_SIGNATURE: (_SIGNATURE, f"JwtSignatureError: {_SIGNATURE}", ":signature_error"),
+    Fault.NO_SIGNER: (_SIGNER, f"JwtSignerError: {_SIGNER}", ":signer_error"),
+    Fault.EXPIRED: ("Token has expired", "InvalidJWTToken: {late}", "{late}"),
+    Fault.CLAIMS_MISSING: (_REQUIRED, f"InvalidJWTToken: {_REQUIRED}", _REQUIRED),
+    Fault.CRASH: (
+        "Error connecting to Realtime",
+        "UnknownErrorOnChannel: the token could not be read",
+        _MALFORMED,
+    ),
+}
 
 
+@dataclass(eq=False)
 class JoinRefusedError(Exception):
     """A refused join; the reason is what the client reads. `disconnect` closes the whole connection as well."""
 
-    def __init__(self, reason: str, *, disconnect: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.disconnect = disconnect
+    reason: str
+    disconnect: bool = False
 
 
+@dataclass(eq=False)
 class HandshakeRefusedError(Exception):
     """A refused handshake: an HTTP status and the text of its JSON body."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
+    status: int
+    text: str
 
 
 def unreadable(topic: str) -> str:
@@ -39,49 +51,13 @@ def expired(seconds: int) -> str:
 
 
 def at_handshake(error: TokenError) -> HandshakeRefusedError:
-    """Status and text for the apikey of a connection."""
-    match error.fault:
-        case Fault.MALFORMED:
-            return HandshakeRefusedError(401, _MALFORMED)
-        case Fault.BAD_SIGNATURE:
-            return HandshakeRefusedError(401, _SIGNATURE)
-        case Fault.NO_SIGNER:
-            return HandshakeRefusedError(401, _SIGNER)
-        case Fault.EXPIRED:
-            return HandshakeRefusedError(401, "Token has expired")
-        case Fault.CLAIMS_MISSING:
-            return HandshakeRefusedError(401, _REQUIRED)
-        case Fault.CRASH:
-            return HandshakeRefusedError(500, "Error connecting to Realtime")
+    return HandshakeRefusedError(500 if error.fault is Fault.CRASH else 401, _WORDS[error.fault][0])
 
 
 def at_join(error: TokenError) -> JoinRefusedError:
-    """Reason for the access_token of a join."""
-    match error.fault:
-        case Fault.MALFORMED:
-            return JoinRefusedError(f"MalformedJWT: {_MALFORMED}")
-        case Fault.BAD_SIGNATURE:
-            return JoinRefusedError(f"JwtSignatureError: {_SIGNATURE}")
-        case Fault.NO_SIGNER:
-            return JoinRefusedError(f"JwtSignerError: {_SIGNER}")
-        case Fault.EXPIRED:
-            return JoinRefusedError(f"InvalidJWTToken: {expired(error.expired_s)}")
-        case Fault.CLAIMS_MISSING:
-            return JoinRefusedError(f"InvalidJWTToken: {_REQUIRED}")
-        case Fault.CRASH:
-            return JoinRefusedError("UnknownErrorOnChannel: the token could not be read")
+    return JoinRefusedError(_WORDS[error.fault][1].format(late=expired(error.expired_s)))
 
 
 def at_refresh(error: TokenError) -> str:
     """Message of the system event that precedes phx_close."""
-    match error.fault:
-        case Fault.BAD_SIGNATURE:
-            return ":signature_error"
-        case Fault.NO_SIGNER:
-            return ":signer_error"
-        case Fault.EXPIRED:
-            return expired(error.expired_s)
-        case Fault.CLAIMS_MISSING:
-            return _REQUIRED
-        case Fault.MALFORMED | Fault.CRASH:
-            return _MALFORMED
+    return _WORDS[error.fault][2].format(late=expired(error.expired_s))

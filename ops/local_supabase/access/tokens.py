@@ -29,13 +29,12 @@ class Fault(StrEnum):
     CRASH = "crash"
 
 
+@dataclass(eq=False)
 class TokenError(Exception):
     """A refused token."""
 
-    def __init__(self, fault: Fault, *, expired_s: int = 0) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
-        self.expired_s = expired_s
+    fault: Fault
+    expired_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

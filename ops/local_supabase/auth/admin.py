@@ -7,11 +7,22 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from ops.local_supabase.access.tokens import TokenError
-from ops.local_supabase.auth.answers import PREFIX, SERVICE, answer, bearer, check_email, guarded, read
-from ops.local_supabase.auth.errors import BAD_JWT, NOT_ADMIN, AuthError, invalid
+from ops.local_supabase.auth import passwords, refresh_tokens, users
+from ops.local_supabase.auth.answers import PREFIX, answer, bearer, check_email, guarded, read, transaction
+from ops.local_supabase.auth.errors import (
+    BAD_JWT,
+    EMAIL_EXISTS,
+    NO_SUCH_USER,
+    NOT_ADMIN,
+    NOT_UPDATED,
+    AuthError,
+    invalid,
+)
+from ops.local_supabase.auth.users import Change, User
+from ops.local_supabase.database.connections import Connection
 from ops.local_supabase.http.broadcast import CONTEXT
 
 DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_PAGE = 50, 1_000, 2**31 - 1  # Auth's own
@@ -22,7 +33,6 @@ _PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h)")  # of a duration as Go writes i
 class AdminUser(BaseModel):
     """What an administrator says of a user; every user is confirmed here, whether `email_confirm` says so or not."""
 
-    model_config = ConfigDict(extra="ignore")
     email: str | None = None
     password: str | None = None
     role: str | None = None
@@ -48,50 +58,78 @@ def routes() -> list[web.RouteDef]:
 async def _create_user(request: web.Request) -> web.Response:
     _check_admin(request)
     body = await read(request, AdminUser)
-    user = await request.app[SERVICE].create_user(
-        check_email(body.email), body.password, body.user_metadata or {}, body.app_metadata or {}
-    )
-    return answer(user, request=request)
+    email, hashed = check_email(body.email), await passwords.hash_password(body.password)
+    metadata, app_metadata = body.user_metadata or {}, body.app_metadata or {}
+    async with transaction(request) as connection:
+        try:
+            user_id = await users.insert_user(connection, email, hashed, metadata, app_metadata)
+        except AuthError:
+            raise EMAIL_EXISTS from None
+        return answer(await _get_user(connection, user_id), request=request)
 
 
 async def _show_user(request: web.Request) -> web.Response:
     _check_admin(request)
-    return answer(await request.app[SERVICE].show_user(_named(request)), request=request)
+    async with transaction(request) as connection:
+        return answer(await _get_user(connection, _named(request)), request=request)
 
 
 async def _list_users(request: web.Request) -> web.Response:
     _check_admin(request)
     page, per_page = _number(request, "page", 1, MAX_PAGE), _number(request, "per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
-    users, total = await request.app[SERVICE].list_users(page, per_page, request.query.get("filter", ""))
+    async with transaction(request) as connection:
+        found, total = await users.list_users(connection, page, per_page, request.query.get("filter", ""))
     last = max(1, -(-total // per_page))
     links = {"next": page + 1, "last": last} if page < last else {"last": last}
     # Relative to Auth's own root, and `page` first: supabase-js takes the number from what follows the first `=`.
     rest = "".join(f"&{name}={quote(request.query[name])}" for name in ("per_page", "filter") if name in request.query)
     link = ", ".join(f'</admin/users?page={number}{rest}>; rel="{name}"' for name, number in links.items())
-    shown = {"users": users, "aud": "authenticated"}
+    shown = {"users": found, "aud": "authenticated"}
     return answer(shown, request=request, headers={"Link": link, "X-Total-Count": str(total)})
 
 
 async def _update_user(request: web.Request) -> web.Response:
+    """Change what is given; a new password ends all sessions."""
     _check_admin(request)
     body, user_id = await read(request, AdminUser), _named(request)
-    user = await request.app[SERVICE].change_user(
-        user_id,
+    change = Change(
         email=check_email(body.email) if body.email else None,
-        password=body.password,
+        password=await passwords.hash_password(body.password),
         role=body.role or None,
         metadata=body.user_metadata or {},
         app_metadata=body.app_metadata or {},
         ban_s=_seconds(body.ban_duration) if body.ban_duration else None,
     )
-    return answer(user, request=request)
+    async with transaction(request) as connection:
+        await _get_user(connection, user_id)
+        try:
+            await users.update_user(connection, user_id, change)
+        except AuthError:
+            raise NOT_UPDATED from None
+        if change.password:
+            await refresh_tokens.close_sessions(connection, user_id, None, "global")
+        return answer(await _get_user(connection, user_id), request=request)
 
 
 async def _delete_user(request: web.Request) -> web.Response:
+    """Remove a user and all of its own; softly, a row without anything personal stays."""
     _check_admin(request)
     body, user_id = await read(request, Deletion), _named(request)
-    await request.app[SERVICE].delete_user(user_id, is_soft=body.should_soft_delete)
+    async with transaction(request) as connection:
+        user = await _get_user(connection, user_id)
+        if not body.should_soft_delete:
+            await users.delete_user(connection, user_id)
+        elif "deleted_at" not in user:
+            await users.forget_user(connection, user_id)
+            await refresh_tokens.close_sessions(connection, user_id, None, "global")
     return answer({}, request=request)
+
+
+async def _get_user(connection: Connection, user_id: uuid.UUID) -> User:
+    user = await users.find_user(connection, user_id)
+    if user is None:
+        raise NO_SUCH_USER
+    return user
 
 
 def _named(request: web.Request) -> uuid.UUID:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -10,8 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.auth.errors import NO_AUTHORIZATION, AuthError, invalid
-from ops.local_supabase.auth.service import AuthService
-from ops.local_supabase.database.connections import DatabaseUnavailableError
+from ops.local_supabase.database.connections import Connection, DatabaseUnavailableError
 from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.body import BodyError
 from ops.local_supabase.http.broadcast import CONTEXT
@@ -21,7 +21,6 @@ API_VERSION = "2024-01-01"  # clients that name it get errors as {code, message}
 PREFIX = "/auth/v1"
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
 
-SERVICE = web.AppKey("auth", AuthService)
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -67,6 +66,11 @@ async def read(request: web.Request, shape: type[Body]) -> Body:
         raise invalid(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
     except ValueError:
         raise AuthError(400, "bad_json", "Could not parse request body as JSON") from None
+
+
+def transaction(request: web.Request) -> AbstractAsyncContextManager[Connection]:
+    """Lend a connection to the project's database; what is done on it is committed unless it raises."""
+    return request.app[CONTEXT].sessions.transaction()
 
 
 def check_email(given: str | None) -> str:

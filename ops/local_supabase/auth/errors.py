@@ -11,16 +11,17 @@ AuthError
 └── unexpected_failure 500         what Auth itself says of an e-mail that is taken, and of a user whom rows refer to
 """
 
+from dataclasses import dataclass
 
+
+@dataclass(eq=False)
 class AuthError(Exception):
     """A refused request to /auth/v1."""
 
-    def __init__(self, status: int, code: str, message: str, *, weak: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.weak = weak  # reasons of a weak password, which clients show
+    status: int
+    code: str
+    message: str
+    weak: tuple[str, ...] = ()  # reasons of a weak password, which clients show
 
 
 def invalid(message: str) -> AuthError:

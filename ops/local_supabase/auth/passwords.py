@@ -15,12 +15,11 @@ async def hash_password(password: str | None) -> str | None:
     """Hash a password, if there is one; raises AuthError when it is too short or longer than bcrypt reads."""
     if password is None:
         return None
-    if len(password) < SHORTEST:
-        raise AuthError(422, "weak_password", f"Password should be at least {SHORTEST} characters.", weak=("length",))
+    wrong = f"Password should be at least {SHORTEST} characters." if len(password) < SHORTEST else ""
     if len(password.encode()) > LONGEST_BYTES:
-        raise AuthError(
-            422, "weak_password", f"Password cannot be longer than {LONGEST_BYTES} bytes.", weak=("length",)
-        )
+        wrong = f"Password cannot be longer than {LONGEST_BYTES} bytes."
+    if wrong:
+        raise AuthError(422, "weak_password", wrong, weak=("length",))
     hashed = await asyncio.to_thread(bcrypt.hashpw, password.encode(), bcrypt.gensalt(COST))
     return hashed.decode()
 

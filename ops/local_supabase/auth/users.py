@@ -1,17 +1,18 @@
 """Rows of auth.users and auth.identities. Takes the connection first; transactions belong to the caller."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import errors
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from ops.local_supabase.auth.errors import EMAIL_TAKEN, NOT_DELETED
 from ops.local_supabase.database.connections import Connection
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 User = dict[str, Any]  # as clients see it; shaped by users.sql
 
 
@@ -30,44 +31,36 @@ async def insert_user(
         "anonymous": email is None,
     }
     try:
-        await connection.execute(_QUERIES["insert_user"], values)
+        await _QUERIES.run(connection, "insert_user", **values)
     except errors.UniqueViolation:
         raise EMAIL_TAKEN from None
     if email is not None:
         data = {"sub": str(user_id), "email": email, "email_verified": True, "phone_verified": False, **metadata}
-        await connection.execute(_QUERIES["put_identity"], {"id": user_id, "data": Jsonb(data)})
+        await _QUERIES.run(connection, "put_identity", id=user_id, data=Jsonb(data))
     return user_id
 
 
 async def find_credentials(connection: Connection, email: str) -> tuple[uuid.UUID, str | None] | None:
     """Return id and password hash of an e-mail's user."""
-    cursor = await connection.execute(_QUERIES["user_by_email"], {"email": email})
-    row = await cursor.fetchone()
-    return None if row is None else (row[0], row[1])
+    return await _QUERIES.find_row(connection, "user_by_email", tuple_row, email=email)
 
 
 async def find_user(connection: Connection, user_id: uuid.UUID) -> User | None:
-    found = await _find_users(connection, user_id, "%", 1, 0)
-    return found[0] if found else None
+    values = {"id": user_id, "wanted": "%", "limit": 1, "skip": 0}
+    found: User | None = await _QUERIES.find_value(connection, "find_users", **values)
+    return found
 
 
 async def mark_signed_in(connection: Connection, user_id: uuid.UUID) -> None:
-    await connection.execute(_QUERIES["mark_signed_in"], {"id": user_id})
+    await _QUERIES.run(connection, "mark_signed_in", id=user_id)
 
 
 async def list_users(connection: Connection, page: int, per_page: int, wanted: str) -> tuple[list[User], int]:
     """Return a page of those in whose address or name something occurs, and how many they are."""
     pattern = f"%{wanted}%" if wanted else "%"
-    counted = await (await connection.execute(_QUERIES["count_users"], {"wanted": pattern})).fetchone()
-    found = await _find_users(connection, None, pattern, per_page, (page - 1) * per_page)
-    return found, counted[0] if counted else 0
-
-
-async def _find_users(
-    connection: Connection, user_id: uuid.UUID | None, wanted: str, limit: int, skip: int
-) -> list[User]:
-    values = {"id": user_id, "wanted": wanted, "limit": limit, "skip": skip}
-    return [dict(row[0]) for row in await (await connection.execute(_QUERIES["find_users"], values)).fetchall()]
+    counted: int = await _QUERIES.get_value(connection, "count_users", wanted=pattern)
+    values = {"id": None, "wanted": pattern, "limit": per_page, "skip": (page - 1) * per_page}
+    return await _QUERIES.list_values(connection, "find_users", **values), counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,33 +77,25 @@ class Change:
 
 async def update_user(connection: Connection, user_id: uuid.UUID, change: Change) -> None:
     """Change what is given, and the address in the user's identity; raises AuthError when it is taken."""
-    values = {
-        "id": user_id,
-        "email": change.email,
-        "password": change.password,
-        "role": change.role,
-        "user_metadata": Jsonb(change.metadata),
-        "app_metadata": Jsonb(change.app_metadata),
-        "ban_s": change.ban_s,
-    }
+    values = asdict(change) | {"metadata": Jsonb(change.metadata), "app_metadata": Jsonb(change.app_metadata)}
     try:
-        await connection.execute(_QUERIES["update_user"], values)
+        await _QUERIES.run(connection, "update_user", id=user_id, **values)
     except errors.UniqueViolation:
         raise EMAIL_TAKEN from None
     if change.email is not None:
         data = Jsonb({"sub": str(user_id), "email": change.email})
-        await connection.execute(_QUERIES["put_identity"], {"id": user_id, "data": data})
+        await _QUERIES.run(connection, "put_identity", id=user_id, data=data)
 
 
 async def delete_user(connection: Connection, user_id: uuid.UUID) -> None:
     """Raises AuthError when rows of others refer to the user and do not go along."""
     try:
-        await connection.execute(_QUERIES["delete_user"], {"id": user_id})
+        await _QUERIES.run(connection, "delete_user", id=user_id)
     except errors.ForeignKeyViolation:
         raise NOT_DELETED from None
 
 
 async def forget_user(connection: Connection, user_id: uuid.UUID) -> None:
     """Leave of a user a row that says nothing of whose it was."""
-    await connection.execute(_QUERIES["forget_user"], {"id": user_id})
-    await connection.execute(_QUERIES["forget_identities"], {"id": user_id})
+    await _QUERIES.run(connection, "forget_user", id=user_id)
+    await _QUERIES.run(connection, "forget_identities", id=user_id)

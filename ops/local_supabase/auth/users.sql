@@ -74,8 +74,8 @@ where id = %(id)s
 -- name: update_user
 update auth.users
 set
-    raw_user_meta_data = (coalesce(raw_user_meta_data, '{}') || %(user_metadata)s::jsonb)
-        - array(select key from jsonb_each(%(user_metadata)s::jsonb) where value = 'null'),
+    raw_user_meta_data = (coalesce(raw_user_meta_data, '{}') || %(metadata)s::jsonb)
+        - array(select key from jsonb_each(%(metadata)s::jsonb) where value = 'null'),
     raw_app_meta_data = (coalesce(raw_app_meta_data, '{}') || %(app_metadata)s::jsonb)
         - array(select key from jsonb_each(%(app_metadata)s::jsonb) where value = 'null'),
     encrypted_password = coalesce(%(password)s, encrypted_password),

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.local_supabase.changes import filters
-from ops.local_supabase.changes.elixir import inspect
-from ops.local_supabase.changes.filters import Filter, FilterError
+from ops.local_supabase.changes.filters import Filter, FilterError, inspect
 from ops.local_supabase.replication.pgoutput import Operation
 
 ANY = "*"
@@ -52,7 +51,8 @@ def read(entry: dict[str, Any]) -> Binding:
     select = _columns(entry.get("select"))
     names: dict[str, Any] = {name: entry[name] for name in ("schema", "table", "filter") if name in entry}
     if any(not isinstance(value, str) for value in names.values()) or not _is_addressed(names):
-        raise BindingError(_NOTHING_NAMED + _shown(entry))
+        shown = "<redacted>" if {"user_token", "auth_token"} & entry.keys() else inspect(entry)
+        raise BindingError(_NOTHING_NAMED + shown)
     try:
         parsed = filters.parse(names.get("filter", ""))
     except FilterError as error:
@@ -68,10 +68,6 @@ def read(entry: dict[str, Any]) -> Binding:
 def _is_addressed(names: dict[str, Any]) -> bool:
     """A schema or a table is enough, but a filter asks for both."""
     return {"schema", "table"} <= names.keys() if "filter" in names else bool(names)
-
-
-def _shown(entry: dict[str, Any]) -> str:
-    return "<redacted>" if {"user_token", "auth_token"} & entry.keys() else inspect(entry)
 
 
 def _columns(value: Any) -> tuple[str, ...] | None:

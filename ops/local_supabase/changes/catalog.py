@@ -1,19 +1,23 @@
-"""Catalog of what the log does not carry. Types, keys, grants, and whether a policy shows a row."""
+"""Catalog of what the log does not carry. Types, keys, grants, and whether a filter or a policy lets a row through."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from ops.local_supabase.access.authorization import become
 from ops.local_supabase.access.tokens import Claims
+from ops.local_supabase.changes.filters import Filter
 from ops.local_supabase.database.connections import Connection
 from ops.local_supabase.replication.pgoutput import Relation
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,7 @@ class TableFacts:
 
 async def table_facts(connection: Connection, relation: Relation) -> TableFacts:
     """Look a table up; one that is gone meanwhile has no columns."""
-    cursor = await connection.execute(_QUERIES["table_facts"], {"oid": relation.oid})
-    rows = await cursor.fetchall()
+    rows = await _QUERIES.list_rows(connection, "table_facts", tuple_row, oid=relation.oid)
     columns = tuple(ColumnFacts(*row[:-1]) for row in rows)
     return TableFacts(relation, columns, bool(rows) and bool(rows[0][-1]))
 
@@ -78,14 +81,12 @@ async def with_generated(
 async def as_json(connection: Connection, facts: TableFacts, values: dict[str, str | None]) -> dict[str, Any]:
     """Give the log's text its JSON form."""
     types = [facts.column(name).cast_type for name in values]
-    cursor = await connection.execute(_QUERIES["row_as_json"], {"types": types, "values": list(values.values())})
-    texts = [row[0] for row in await cursor.fetchall()]
+    texts = await _QUERIES.list_values(connection, "row_as_json", types=types, values=list(values.values()))
     return {name: json.loads(text) for name, text in zip(values, texts, strict=True)}
 
 
 async def readable_columns(connection: Connection, facts: TableFacts, role: str) -> set[str]:
-    cursor = await connection.execute(_QUERIES["readable_columns"], {"oid": facts.relation.oid, "role": role})
-    return {str(row[0]) for row in await cursor.fetchall()}
+    return set(await _QUERIES.list_values(connection, "readable_columns", oid=facts.relation.oid, role=role))
 
 
 async def is_visible(connection: Connection, facts: TableFacts, claims: Claims, key: dict[str, str | None]) -> bool:
@@ -108,3 +109,39 @@ async def is_visible(connection: Connection, facts: TableFacts, claims: Claims, 
             return await cursor.fetchone() is not None
     except psycopg.errors.DatabaseError:
         return False
+
+
+async def matching(
+    connection: Connection, facts: TableFacts, conditions: list[Filter], values: dict[str, str | None]
+) -> dict[Filter, bool]:
+    """Ask once for all filters; a column the change does not carry passes none, and neither does one that fails."""
+    asked = [condition for condition in conditions if condition.column in values]
+    try:
+        passed = await _ask(connection, facts, asked, values)
+    except psycopg.DatabaseError:  # one of them: a column has another type since, for example; the others go on
+        passed = [await _passes(connection, facts, condition, values) for condition in asked]
+    return {**dict.fromkeys(conditions, False), **dict(zip(asked, passed, strict=True))}
+
+
+async def _passes(connection: Connection, facts: TableFacts, condition: Filter, values: dict[str, str | None]) -> bool:
+    try:
+        return (await _ask(connection, facts, [condition], values))[0]
+    except psycopg.DatabaseError as error:
+        _log.warning("filter_failed", filter=condition.inspected(), reason=str(error).strip())
+        return False
+
+
+async def _ask(
+    connection: Connection, facts: TableFacts, asked: list[Filter], values: dict[str, str | None]
+) -> list[bool]:
+    if not asked:
+        return []
+    parameters = {
+        "types": [facts.column(condition.column).cast_type for condition in asked],
+        "operators": [condition.operator.value for condition in asked],
+        "values": [values[condition.column] for condition in asked],
+        "wanted": [condition.value for condition in asked],
+        "negated": [condition.negated for condition in asked],
+    }
+    async with connection.transaction():
+        return [bool(passes) for passes in await _QUERIES.list_values(connection, "matching", **parameters)]

@@ -30,3 +30,10 @@ where a.attrelid = %(oid)s::oid
 select realtime.local_json(value_type, value)::text
 from unnest(%(types)s::text[], %(values)s::text[]) with ordinality as row_values (value_type, value, position)
 order by position
+
+-- name: matching
+-- One answer per filter, in order.
+select realtime.local_matches(value_type, operator, value, wanted, negated)
+from unnest(%(types)s::text[], %(operators)s::text[], %(values)s::text[], %(wanted)s::text[], %(negated)s::boolean[])
+    with ordinality as conditions (value_type, operator, value, wanted, negated, position)
+order by position

@@ -4,15 +4,14 @@ import psycopg
 
 from ops.local_supabase.changes.bindings import Binding, BindingError
 from ops.local_supabase.database.connections import Connection
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 
 
 async def check_binding(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
     """Refuse what can never be delivered; return the tables' oids. Raises BindingError with the real server's text."""
-    cursor = await connection.execute(_QUERIES["published_tables"], {"schema": binding.schema, "table": binding.table})
-    tables = [int(row[0]) for row in await cursor.fetchall()]
+    tables = await _QUERIES.list_values(connection, "published_tables", schema=binding.schema, table=binding.table)
     if not tables:
         raise BindingError(
             "Unable to subscribe to changes with given parameters."
@@ -20,7 +19,7 @@ async def check_binding(connection: Connection, binding: Binding, role: str) -> 
         )
     try:
         async with connection.transaction():
-            await connection.execute(_QUERIES["check_role"], {"role": role})
+            await _QUERIES.run(connection, "check_role", role=role)
             for oid in tables:
                 await _check_table(connection, binding, oid, role)
     except psycopg.Error as error:
@@ -31,10 +30,9 @@ async def check_binding(connection: Connection, binding: Binding, role: str) -> 
 async def _check_table(connection: Connection, binding: Binding, oid: int, role: str) -> None:
     for condition in binding.filters:
         values = {"column": condition.column, "operator": condition.operator, "value": condition.value}
-        await connection.execute(_QUERIES["check_filter"], {"oid": oid, "role": role, **values})
+        await _QUERIES.run(connection, "check_filter", oid=oid, role=role, **values)
     if binding.select is not None:
-        selected = {"oid": oid, "role": role, "columns": list(binding.select)}
-        await connection.execute(_QUERIES["check_selected"], selected)
+        await _QUERIES.run(connection, "check_selected", oid=oid, role=role, columns=list(binding.select))
 
 
 def _exception(binding: Binding, error: psycopg.Error) -> BindingError:

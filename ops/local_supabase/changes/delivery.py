@@ -8,12 +8,11 @@ from typing import Any
 
 from ops.local_supabase.access.tokens import Claims
 from ops.local_supabase.changes import catalog
+from ops.local_supabase.changes.bindings import Binding
 from ops.local_supabase.changes.catalog import TableFacts
-from ops.local_supabase.changes.matching import matching
-from ops.local_supabase.changes.subscription import Subscription
 from ops.local_supabase.database.connections import Connection, Sessions
 from ops.local_supabase.replication.pgoutput import Change, Operation, Relation, Unchanged
-from ops.local_supabase.sockets.context import Subscriber
+from ops.local_supabase.sockets.hub import Listener
 from ops.local_supabase.wire.messages import TextFanout
 
 MOST_RECORD_BYTES = 1_048_576  # Supabase: records over 1 MiB lose their long values
@@ -26,6 +25,22 @@ TOO_LARGE = "Error 413: Payload Too Large"
 
 Texts = dict[str, str | None]
 Viewer = tuple[str, str, tuple[str, ...] | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One binding of one channel; given twice, it is two. It keeps to its tables also when they are renamed."""
+
+    channel: Listener
+    id: int
+    binding: Binding
+    tables: frozenset[int]
+
+    def wants(self, change: Change) -> bool:
+        relation = change.relation
+        if relation.oid in self.tables:
+            return self.binding.wants_event(change.operation)
+        return self.binding.wants(change.operation, relation.schema, relation.table)  # made since, or a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Delivery:
             row = await _read_row(connection, change, facts)
             passed = await _filter(connection, row, wanting)
             views: dict[Viewer, dict[str, Any] | None] = {}
-            matched: dict[tuple[Subscriber, Viewer], list[int]] = {}
+            matched: dict[tuple[Listener, Viewer], list[int]] = {}
             for one in passed:
                 claims = one.channel.claims
                 viewer = (claims.role, claims.json, one.binding.select)
@@ -82,7 +97,7 @@ class Delivery:
         return facts
 
 
-def _message(channel: Subscriber, data: dict[str, Any], ids: list[int]) -> TextFanout:
+def _message(channel: Listener, data: dict[str, Any], ids: list[int]) -> TextFanout:
     if channel.config.legacy:
         return TextFanout(channel.topic, str(data["type"]), data)
     return TextFanout(channel.topic, "postgres_changes", {"data": data, "ids": ids})
@@ -143,7 +158,7 @@ def _short_only(texts: Texts) -> Texts:
 
 async def _filter(connection: Connection, row: Row, wanting: list[Subscription]) -> list[Subscription]:
     conditions = list(dict.fromkeys(condition for one in wanting for condition in one.binding.filters))
-    answers = await matching(connection, row.facts, conditions, row.filtered)
+    answers = await catalog.matching(connection, row.facts, conditions, row.filtered)
     return [one for one in wanting if all(answers[condition] for condition in one.binding.filters)]
 
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from ops.local_supabase.changes.elixir import inspect
+from typing import Any
 
 _MAY_PRECEDE_QUOTES = (".", "(", ",")  # elsewhere a quotation mark is one like any other character
 
@@ -46,6 +45,21 @@ class Filter:
         """As the real server prints it."""
         parts = ", ".join(inspect(str(part)) for part in (self.column, self.operator, self.value))
         return f"{{{parts}, {inspect(self.negated)}}}"
+
+
+def inspect(value: Any) -> str:
+    """Print a decoded JSON value as the real server does, in Elixir's way."""
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        return "%{" + ", ".join(f"{inspect(key)} => {inspect(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(inspect(item) for item in value) + "]"
+    return str(value)
 
 
 def parse(text: str) -> tuple[Filter, ...]:

@@ -7,13 +7,13 @@ import structlog
 
 from ops.local_supabase.changes import bindings, checks
 from ops.local_supabase.changes.bindings import BindingError
-from ops.local_supabase.changes.delivery import Delivery
-from ops.local_supabase.changes.subscription import Subscription
+from ops.local_supabase.changes.delivery import Delivery, Subscription
 from ops.local_supabase.database.connections import DatabaseUnavailableError, Sessions
 from ops.local_supabase.replication.pgoutput import Change
 from ops.local_supabase.replication.stream import ReplicationStream
 from ops.local_supabase.settings import Settings
-from ops.local_supabase.sockets.context import Spawn, Subscriber
+from ops.local_supabase.sockets.context import Spawn
+from ops.local_supabase.sockets.hub import Listener
 from ops.local_supabase.sockets.join_config import binding_id
 
 SLOT_PREFIX = "supabase_realtime_replication_slot"
@@ -30,13 +30,13 @@ class Subscriptions:
     def __init__(self, settings: Settings, sessions: Sessions, spawn: Spawn) -> None:
         self._sessions = sessions
         self._spawn = spawn
-        self._by_channel: dict[Subscriber, list[Subscription]] = {}
+        self._by_channel: dict[Listener, list[Subscription]] = {}
         self._waiting: asyncio.Queue[Change] = asyncio.Queue(MOST_WAITING)
         self._delivery = Delivery(sessions)
         self.stream = ReplicationStream(settings.database_url, SLOT_PREFIX, PUBLICATION, self._take, settings.timings)
         self._running = False
 
-    async def subscribe(self, channel: Subscriber) -> None:
+    async def subscribe(self, channel: Listener) -> None:
         """(Re)make a channel's subscriptions; one bad binding disables all of them. The outcome is pushed."""
         self.unsubscribe(channel)
         try:
@@ -60,7 +60,7 @@ class Subscriptions:
         else:
             self._spawn(self._add_later(channel, wanted))
 
-    def unsubscribe(self, channel: Subscriber) -> None:
+    def unsubscribe(self, channel: Listener) -> None:
         self._by_channel.pop(channel, None)
 
     def start(self) -> None:
@@ -70,14 +70,14 @@ class Subscriptions:
             self._spawn(self.stream.run())
             self._spawn(self._deliver())
 
-    def _add(self, channel: Subscriber, wanted: list[Subscription]) -> None:
+    def _add(self, channel: Listener, wanted: list[Subscription]) -> None:
         if channel.closed:
             return
         self.unsubscribe(channel)
         self._by_channel[channel] = wanted
         channel.push_system("Subscribed to PostgreSQL", extension=EXTENSION)
 
-    async def _add_later(self, channel: Subscriber, wanted: list[Subscription]) -> None:
+    async def _add_later(self, channel: Listener, wanted: list[Subscription]) -> None:
         await self.stream.connected.wait()
         self._add(channel, wanted)
 
@@ -93,11 +93,8 @@ class Subscriptions:
         while True:
             change = await self._waiting.get()
             wanting = [one for made in self._by_channel.values() for one in made if one.wants(change)]
-            if wanting:
-                await self._deliver_one(change, wanting)
-
-    async def _deliver_one(self, change: Change, wanting: list[Subscription]) -> None:
-        try:
-            await self._delivery.deliver(change, wanting)
-        except (DatabaseUnavailableError, psycopg.Error) as error:
-            _log.warning("change_lost", table=change.relation.table, reason=str(error).strip())
+            try:
+                if wanting:
+                    await self._delivery.deliver(change, wanting)
+            except (DatabaseUnavailableError, psycopg.Error) as error:
+                _log.warning("change_lost", table=change.relation.table, reason=str(error).strip())

@@ -1,34 +1,26 @@
 """Daily partitions of realtime.messages: made ahead, dropped after the retention.
 
-The server runs this at start and then hourly; `doctor` uses `missing_days` to explain silently lost broadcasts.
+The server runs this at start and then hourly.
 """
 
 from datetime import date, timedelta
 from typing import Any
 
 import psycopg
-from psycopg import rows, sql
+from psycopg import sql
 
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import Queries
 
 DAYS_BEHIND = 1  # a transaction that began before midnight writes into yesterday
 DAYS_AHEAD = 3  # Supabase's own horizon: a weekend without the janitor loses nothing
 RETENTION_DAYS = 3  # 72 hours, what Supabase promises for replay
 
-_QUERIES = Statements(__file__)
+_SQL = Queries(__file__)
 
 
 def missing_days(connection: psycopg.Connection[Any]) -> list[date]:
     """Return the days from yesterday to three days ahead that have no partition."""
-    bounds = {"days_behind": DAYS_BEHIND, "days_ahead": DAYS_AHEAD}
-    with connection.cursor(row_factory=rows.tuple_row) as cursor:
-        return [row[0] for row in cursor.execute(_QUERIES["missing_days"], bounds)]
-
-
-def list_partitions(connection: psycopg.Connection[Any]) -> list[tuple[str, date]]:
-    """Return name and day of every daily partition, oldest first."""
-    with connection.cursor(row_factory=rows.tuple_row) as cursor:
-        return [(row[0], row[1]) for row in cursor.execute(_QUERIES["list_partitions"])]
+    return _SQL.list_values(connection, "missing_days", days_behind=DAYS_BEHIND, days_ahead=DAYS_AHEAD)
 
 
 def create_partition(connection: psycopg.Connection[Any], day: date) -> None:
@@ -55,9 +47,7 @@ def create_missing(connection: psycopg.Connection[Any]) -> list[date]:
 
 def drop_expired(connection: psycopg.Connection[Any], retention_days: int = RETENTION_DAYS) -> list[str]:
     """Drop partitions wholly older than the retention; return their names."""
-    with connection.cursor(row_factory=rows.tuple_row) as cursor:
-        cursor.execute(_QUERIES["expired_partitions"], {"retention_days": retention_days})
-        names = [str(row[0]) for row in cursor]
+    names = _SQL.list_values(connection, "expired_partitions", retention_days=retention_days)
     for name in names:
         connection.execute(sql.SQL("drop table if exists realtime.{}").format(sql.Identifier(name)))
     return names

@@ -1,14 +1,3 @@
--- name: list_partitions
--- Daily partitions with the day they hold, oldest first.
-select
-    child.relname as name,
-    to_date(right(child.relname, 10), 'YYYY_MM_DD') as day
-from pg_catalog.pg_inherits i
-join pg_catalog.pg_class child on child.oid = i.inhrelid
-where i.inhparent = to_regclass('realtime.messages')
-    and child.relname ~ '^messages_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
-order by day
-
 -- name: missing_days
 -- Days from yesterday to three days ahead that have no partition yet; a row of such a day is lost.
 select day::date as day

@@ -23,12 +23,11 @@ class BatchMessage:
     id: str | None
 
 
+@dataclass(eq=False)
 class BatchError(ValueError):
     """The whole batch is rejected; `errors` is the body of the 422."""
 
-    def __init__(self, errors: list[Any]) -> None:
-        super().__init__("rejected batch")
-        self.errors = errors
+    errors: list[Any]
 
 
 def read(body: dict[str, Any], max_payload_kb: int) -> list[BatchMessage]:

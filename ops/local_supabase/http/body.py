@@ -1,6 +1,7 @@
 """Bodies of requests, read as the real server's parsers do. JSON types, forms, and nothing else."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,13 +14,12 @@ _JSON = re.compile(r"^application/(?:[\w.+-]+\+)?json$")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 
+@dataclass(eq=False)
 class BodyError(Exception):
     """The body cannot be read; a status and its plain text."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
+    status: int
+    text: str
 
 
 def media_type(request: web.Request) -> str:

@@ -5,13 +5,13 @@ Questions in the real server's order: media type, body, request rate, suspension
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from ops.local_supabase.access.authorization import Extension, MissingPartitionError, PolicyError
+from ops.local_supabase.access.authorization import Extension, NotDecidedError
 from ops.local_supabase.access.tokens import Claims, TokenError
-from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.http import batch
 from ops.local_supabase.http import body as http_body
 from ops.local_supabase.http.batch import BatchError, BatchMessage
@@ -28,13 +28,12 @@ _AUTHORIZATION_PARTS = 2
 CONTEXT = web.AppKey("context", Context)
 
 
+@dataclass(eq=False)
 class AnswerError(Exception):
     """Ends a request with a status and a JSON body."""
 
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(str(status))
-        self.status = status
-        self.body = body
+    status: int
+    body: Any
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -75,22 +74,18 @@ async def _guarded(request: web.Request, send: Sender) -> web.Response:
         return text_answer(error.status, error.text)
     context.rates.requests.add()
     try:
-        _check_open(context)
         await send(request, _claims(context, request), data, body)
     except AnswerError as error:
         return _answer(request, error.status, error.body)
     return _answer(request, 202, None)
 
 
-def _check_open(context: Context) -> None:
+def _claims(context: Context, request: web.Request) -> Claims:
+    """Verify the bearer token, else the apikey header, of who may ask; opaque keys are exchanged first."""
     if context.rates.requests.over:
         raise AnswerError(429, {"message": "Too many requests"})
     if context.settings.suspended:
         raise AnswerError(403, {"message": "Tenant is suspended"})
-
-
-def _claims(context: Context, request: web.Request) -> Claims:
-    """Verify the bearer token, else the apikey header; opaque keys are exchanged first."""
     authorization = request.headers.get("Authorization")
     token = request.headers.get("apikey")
     if authorization:
@@ -126,16 +121,13 @@ async def _publish_private(context: Context, claims: Claims, messages: list[Batc
     allowed: dict[str, bool] = {}
     for message in messages:
         if message.topic not in allowed:
-            allowed[message.topic] = await _may_write(context, claims, message.topic)
+            allowed[message.topic] = True
+            try:
+                await _check_write(context, claims, message.topic)
+            except AnswerError:
+                allowed[message.topic] = False
         if allowed[message.topic]:
             _publish(context, message)
-
-
-async def _may_write(context: Context, claims: Claims, topic: str) -> bool:
-    try:
-        return (await context.authorizer.writable(topic, claims, [Extension.BROADCAST])).broadcast
-    except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
-        return False
 
 
 def _publish(context: Context, message: BatchMessage) -> None:
@@ -171,12 +163,8 @@ async def _send_one(request: web.Request, claims: Claims, data: bytes, body: dic
 async def _check_write(context: Context, claims: Claims, topic: str) -> None:
     try:
         permissions = await context.authorizer.writable(topic, claims, [Extension.BROADCAST])
-    except PolicyError:
-        raise AnswerError(422, {"message": "RLS policy error"}) from None
-    except MissingPartitionError:
-        raise AnswerError(422, {"message": "Partition for today is missing"}) from None
-    except DatabaseUnavailableError:
-        raise AnswerError(422, {"message": "Connecting to the project's database"}) from None
+    except NotDecidedError as error:
+        raise AnswerError(422, {"message": error.over_http}) from None
     if not permissions.broadcast:
         raise AnswerError(403, {"message": "Unauthorized"})
 

@@ -24,6 +24,9 @@ class Operation(StrEnum):
     DELETE = "DELETE"
 
 
+_OPERATIONS = {b"I": Operation.INSERT, b"U": Operation.UPDATE, b"D": Operation.DELETE}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column as the log describes it: `key` marks the replica identity."""
@@ -65,15 +68,8 @@ class Decoder:
     def decode(self, message: bytes) -> Change | None:
         """Return the change a message carries, None when it carries none."""
         match message[:1]:
-            case b"I":
-                relation = self._relation(message)
-                new, _ = _tuple(message, 6)
-                return self._change(relation, Operation.INSERT, new=new, old=None)
-            case b"U":
-                return self._update(message)
-            case b"D":
-                old, _ = _tuple(message, 6)
-                return self._change(self._relation(message), Operation.DELETE, new=None, old=old)
+            case b"I" | b"U" | b"D":
+                return self._change(message)
             case b"R":
                 relation = _read_relation(message)
                 self._relations[relation.oid] = relation
@@ -82,22 +78,18 @@ class Decoder:
                 self._committed_at = _EPOCH + timedelta(microseconds=micros)
         return None
 
-    def _update(self, message: bytes) -> Change:
+    def _change(self, message: bytes) -> Change:
+        """Read an old row behind K or O, if there is one, and the new one behind N."""
+        (oid,) = struct.unpack_from("!I", message, 1)
+        operation, position = _OPERATIONS[message[:1]], 5
+        new: tuple[Value, ...] | None = None
         old: tuple[Value, ...] | None = None
-        position = 5
         if message[position : position + 1] in (b"K", b"O"):
             old, position = _tuple(message, position + 1)
-        new, _ = _tuple(message, position + 1)
-        return self._change(self._relation(message), Operation.UPDATE, new=new, old=old)
-
-    def _relation(self, message: bytes) -> Relation:
-        (oid,) = struct.unpack_from("!I", message, 1)
-        return self._relations[oid]
-
-    def _change(
-        self, relation: Relation, operation: Operation, *, new: tuple[Value, ...] | None, old: tuple[Value, ...] | None
-    ) -> Change:
-        return Change(relation=relation, operation=operation, committed_at=self._committed_at, new=new, old=old)
+        if operation is not Operation.DELETE:
+            new, _ = _tuple(message, position + 1)
+        relation, committed_at = self._relations[oid], self._committed_at
+        return Change(relation=relation, operation=operation, committed_at=committed_at, new=new, old=old)
 
 
 def _read_relation(message: bytes) -> Relation:

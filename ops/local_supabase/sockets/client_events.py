@@ -4,15 +4,8 @@ import time
 from typing import Any
 
 from ops.local_supabase.access import refusals
-from ops.local_supabase.access.authorization import (
-    EVERYTHING,
-    Extension,
-    MissingPartitionError,
-    Permissions,
-    PolicyError,
-)
+from ops.local_supabase.access.authorization import EVERYTHING, Extension, NotDecidedError, Permissions
 from ops.local_supabase.access.tokens import Fault, TokenError
-from ops.local_supabase.database.connections import DatabaseUnavailableError
 from ops.local_supabase.sockets.channel import Channel
 from ops.local_supabase.wire import payload_size
 from ops.local_supabase.wire.frames import Frame, UserBroadcastPush, Version
@@ -95,7 +88,9 @@ async def _track(channel: Channel, frame: Frame, payload: Any) -> None:
         channel.reply(frame.ref, "error", {})
     else:
         if not channel.presence_enabled:
-            await _enable_presence(channel)
+            channel.presence_enabled = True
+            if channel.config.private:
+                channel.read = await _read_permissions(channel)
         channel.context.rates.presence.add()
         channel.reply(frame.ref, "ok", {})
         channel.context.presence.track(channel.key, channel, channel.config.presence_key, payload)
@@ -108,12 +103,6 @@ def _too_many_calls(channel: Channel) -> bool:
         calls.popleft()
     calls.append(now)
     return len(calls) > channel.context.settings.limits.max_client_presence_events_per_window
-
-
-async def _enable_presence(channel: Channel) -> None:
-    channel.presence_enabled = True
-    if channel.config.private:
-        channel.read = await _read_permissions(channel)
 
 
 async def _access_token(channel: Channel, payload: Any) -> None:
@@ -152,7 +141,7 @@ async def _read_permissions(channel: Channel) -> Permissions:
     extensions = BOTH if channel.presence_enabled else (Extension.BROADCAST,)
     try:
         return await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
-    except (PolicyError, MissingPartitionError, DatabaseUnavailableError):
+    except NotDecidedError:
         return _NOTHING
 
 
@@ -163,8 +152,7 @@ async def _write_permissions(channel: Channel) -> Permissions:
     if channel.write is None:
         try:
             channel.write = await channel.context.authorizer.writable(channel.name, channel.claims, BOTH)
-        except (PolicyError, MissingPartitionError):
-            channel.write = _NOTHING
-        except DatabaseUnavailableError:
-            return _NOTHING  # asked again next time
+        except NotDecidedError as error:
+            channel.write = None if error.is_for_now else _NOTHING
+            return _NOTHING
     return channel.write

@@ -7,39 +7,24 @@ from typing import Any, Protocol
 
 from ops.local_supabase.access.authorization import Authorizer
 from ops.local_supabase.access.keys import ApiKeys
-from ops.local_supabase.access.tokens import Claims, TokenVerifier
+from ops.local_supabase.access.tokens import TokenVerifier
 from ops.local_supabase.database.connections import Sessions
 from ops.local_supabase.settings import Settings
 from ops.local_supabase.sockets.hub import Hub, Listener
-from ops.local_supabase.sockets.join_config import JoinConfig
 from ops.local_supabase.sockets.presence import Presence
 from ops.local_supabase.sockets.rates import Rates
 from ops.local_supabase.wire.frames import Outgoing
-from ops.local_supabase.wire.messages import Fanout
 from ops.local_supabase.wire.serializer import Serializer
 
 Spawn = Callable[[Coroutine[Any, Any, Any]], None]
 
 
-class Subscriber(Protocol):
-    """A channel, as the one that wants postgres_changes."""
-
-    topic: str
-    config: JoinConfig
-    claims: Claims
-    closed: bool
-
-    def push_system(self, message: str, *, status: str = "ok", extension: str = "system") -> None: ...
-
-    def deliver_change(self, message: Fanout) -> None: ...
-
-
 class Changes(Protocol):
     """The feed of postgres_changes."""
 
-    async def subscribe(self, channel: Subscriber) -> None: ...
+    async def subscribe(self, channel: Listener) -> None: ...
 
-    def unsubscribe(self, channel: Subscriber) -> None: ...
+    def unsubscribe(self, channel: Listener) -> None: ...
 
 
 class Connection(Protocol):
@@ -54,7 +39,7 @@ class Connection(Protocol):
 
     def enqueue(self, frame: Outgoing | None) -> None: ...
 
-    def forget(self, channel: Subscriber) -> None: ...
+    def forget(self, channel: Listener) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

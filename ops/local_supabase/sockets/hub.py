@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from ops.local_supabase.access.tokens import Claims
+from ops.local_supabase.sockets.join_config import JoinConfig
 from ops.local_supabase.wire.frames import Version
 from ops.local_supabase.wire.messages import Fanout
 
@@ -11,10 +13,19 @@ Key = tuple[bool, str]
 class Listener(Protocol):
     """A joined channel."""
 
+    topic: str
+    config: JoinConfig
+    claims: Claims
+    closed: bool
+
     @property
     def version(self) -> Version: ...
 
     def deliver(self, message: Fanout, sender: "Listener | None") -> None: ...
+
+    def deliver_change(self, message: Fanout) -> None: ...
+
+    def push_system(self, message: str, *, status: str = "ok", extension: str = "system") -> None: ...
 
 
 class Hub:

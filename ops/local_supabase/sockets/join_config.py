@@ -59,6 +59,7 @@ def read(payload: Any, name: str) -> JoinConfig:
     presence = presence if isinstance(presence, dict) else {}
     private = _boolean(config.get("private"))
     legacy = "config" not in payload
+    tokens = payload.get("access_token"), payload.get("user_token")
     return JoinConfig(
         private=private,
         ack=_boolean(broadcast.get("ack")),
@@ -69,7 +70,7 @@ def read(payload: Any, name: str) -> JoinConfig:
         replay=_replay(broadcast, private=private),
         bindings=_legacy_bindings(name) if legacy else _bindings(config.get("postgres_changes")),
         legacy=legacy,
-        token=_token(payload),
+        token=next((token for token in tokens if isinstance(token, str)), None),
     )
 
 
@@ -91,14 +92,6 @@ def _presence_key(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return str(uuid.uuid1())
-
-
-def _token(payload: dict[str, Any]) -> str | None:
-    for name in ("access_token", "user_token"):
-        value = payload.get(name)
-        if isinstance(value, str):
-            return value
-    return None
 
 
 def _replay(broadcast: dict[str, Any], *, private: bool) -> Replay | None:

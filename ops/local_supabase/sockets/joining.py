@@ -3,13 +3,7 @@
 import asyncio
 
 from ops.local_supabase.access import refusals
-from ops.local_supabase.access.authorization import (
-    Extension,
-    MissingPartitionError,
-    Permissions,
-    PolicyError,
-    PolicyTimeoutError,
-)
+from ops.local_supabase.access.authorization import Extension, NotDecidedError, Permissions
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.access.tokens import TokenError
 from ops.local_supabase.database.connections import DatabaseUnavailableError
@@ -23,29 +17,21 @@ from ops.local_supabase.wire.frames import Frame
 REPLICATION_WAIT_S = 30.0  # how long a channel that asked for it waits to hear that the stream is up
 
 
-class Admission:
-    """An accepted join: its channel, already listening, and the messages to replay."""
-
-    def __init__(self, channel: Channel, replayed: list[StoredMessage]) -> None:
-        self.channel = channel
-        self._replayed = replayed
-
-    async def welcome(self) -> None:
-        """After the reply: replay, then the system messages, and presence_state last."""
-        channel = self.channel
-        for message in self._replayed:
-            channel.push_replayed(message)
-        channel.release_held()
-        if channel.config.bindings:
-            await channel.context.changes.subscribe(channel)
-        if channel.config.replication_ready:
-            _announce_replication(channel)
-        if not channel.closed:
-            channel.push_presence_state()
+async def welcome(channel: Channel, replayed: list[StoredMessage]) -> None:
+    """After the reply: replay, then the system messages, and presence_state last."""
+    for message in replayed:
+        channel.push_replayed(message)
+    channel.release_held()
+    if channel.config.bindings:
+        await channel.context.changes.subscribe(channel)
+    if channel.config.replication_ready:
+        _announce_replication(channel)
+    if not channel.closed:
+        channel.push_presence_state()
 
 
-async def admit(socket: Connection, frame: Frame) -> Admission:
-    """Accept a join or raise JoinRefusedError."""
+async def admit(socket: Connection, frame: Frame) -> tuple[Channel, list[StoredMessage]]:
+    """Accept a join or raise JoinRefusedError: its channel, already listening, and the messages to replay."""
     name = str(frame.topic).removeprefix("realtime:")
     if not name:
         raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
@@ -57,12 +43,13 @@ async def admit(socket: Connection, frame: Frame) -> Admission:
     if config.private:
         await _authorize(channel)
     channel.attach()
+    if config.replay is None:
+        return channel, []
     try:
-        replayed = await _replayed_messages(channel)
-    except JoinRefusedError:
+        return channel, await recent_messages(socket.context.sessions, name, config.replay)
+    except DatabaseUnavailableError:
         channel.detach()
-        raise
-    return Admission(channel, replayed)
+        raise JoinRefusedError("UnableToReplayMessages: Realtime was unable to replay messages") from None
 
 
 def _check_limits(socket: Connection) -> None:
@@ -90,25 +77,12 @@ async def _authorize(channel: Channel) -> None:
     extensions = [Extension.BROADCAST, *([Extension.PRESENCE] if channel.presence_enabled else [])]
     try:
         channel.read = await channel.context.authorizer.readable(channel.name, channel.claims, extensions)
-    except PolicyTimeoutError:
-        raise JoinRefusedError("QueryCanceled: canceling statement due to statement timeout") from None
-    except PolicyError:
+    except NotDecidedError as error:
+        if error.at_join:
+            raise JoinRefusedError(error.at_join) from None
         channel.read = Permissions()
-    except MissingPartitionError:
-        raise JoinRefusedError("MissingPartition: Partition for today is missing") from None
-    except DatabaseUnavailableError:
-        raise JoinRefusedError("UnableToConnectToProject: Realtime was unable to connect to the database") from None
     if not channel.read.broadcast and not channel.read.presence:
         raise JoinRefusedError(f"Unauthorized: {refusals.unreadable(channel.name)}")
-
-
-async def _replayed_messages(channel: Channel) -> list[StoredMessage]:
-    if channel.config.replay is None:
-        return []
-    try:
-        return await recent_messages(channel.context.sessions, channel.name, channel.config.replay)
-    except DatabaseUnavailableError:
-        raise JoinRefusedError("UnableToReplayMessages: Realtime was unable to replay messages") from None
 
 
 def _announce_replication(channel: Channel) -> None:

@@ -35,7 +35,7 @@ class Presence:
         before = entries.get(channel)
         if before is not None and before.payload == payload:
             return
-        meta: dict[str, Any] = {"phx_ref": _reference()}
+        meta: dict[str, Any] = {"phx_ref": base64.urlsafe_b64encode(secrets.token_bytes(12)).decode()}
         if before is not None:
             meta["phx_ref_prev"] = before.meta["phx_ref"]
         entry = Entry(key, payload, {**meta, **payload})
@@ -66,7 +66,3 @@ class Presence:
 
 def _by_key(entry: Entry | None) -> dict[str, Any]:
     return {} if entry is None else {entry.key: {"metas": [entry.meta]}}
-
-
-def _reference() -> str:
-    return base64.urlsafe_b64encode(secrets.token_bytes(12)).decode()

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from psycopg.rows import tuple_row
+
 from ops.local_supabase.database.connections import Sessions
 from ops.local_supabase.sockets.join_config import Replay
 from ops.local_supabase.wire.frames import Encoding
-from realtime_bridge.shared.sql import Statements
+from realtime_bridge.shared.sql import AsyncQueries
 
-_QUERIES = Statements(__file__)
+_QUERIES = AsyncQueries(__file__)
 _OLDEST_MS, _NEWEST_MS = 0, 253_402_300_799_000  # years 1970 to 9999: what to_timestamp and a timestamp can hold
 
 
@@ -26,8 +28,7 @@ async def recent_messages(sessions: Sessions, topic: str, replay: Replay) -> lis
     since_s = min(max(replay.since_ms, _OLDEST_MS), _NEWEST_MS) / 1000
     values = {"topic": topic, "since_s": since_s, "limit": replay.limit}
     async with sessions.borrow() as connection:
-        cursor = await connection.execute(_QUERIES["recent_messages"], values)
-        rows = await cursor.fetchall()
+        rows = await _QUERIES.list_rows(connection, "recent_messages", tuple_row, **values)
     return [message for row in reversed(rows) if (message := _message(*row)) is not None]
 
 

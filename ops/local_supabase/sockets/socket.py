@@ -7,6 +7,7 @@ answers goes behind what is already waiting. Nothing one client sends or fails t
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -15,7 +16,8 @@ from aiohttp import WSMsgType, web
 from ops.local_supabase.access.refusals import JoinRefusedError
 from ops.local_supabase.sockets import client_events, joining
 from ops.local_supabase.sockets.channel import Channel
-from ops.local_supabase.sockets.context import Context, Subscriber
+from ops.local_supabase.sockets.context import Context
+from ops.local_supabase.sockets.hub import Listener
 from ops.local_supabase.sockets.mailbox import Mailbox, MailboxFullError
 from ops.local_supabase.wire.frames import Frame, MalformedFrameError, Outgoing
 from ops.local_supabase.wire.serializer import Serializer
@@ -27,26 +29,21 @@ TURN_ITEMS = 50  # after so many, others get their turn: a flood slows only its 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class Socket:
     """Reads, answers and delivers for one client."""
 
-    def __init__(
-        self,
-        context: Context,
-        websocket: web.WebSocketResponse,
-        transport: asyncio.Transport,
-        token: str,
-        wire: Serializer,
-    ) -> None:
-        self.context = context
-        self.token = token
-        self.wire = wire
-        self.channels: dict[str, Channel] = {}
-        self.last_frame_at = time.monotonic()
-        self._websocket = websocket
-        self._transport = transport
-        self._mailbox = Mailbox(context.settings.queues)
-        self._closing = False
+    context: Context
+    websocket: web.WebSocketResponse
+    transport: asyncio.Transport
+    token: str
+    wire: Serializer
+    channels: dict[str, Channel] = field(default_factory=dict)
+    last_frame_at: float = field(default_factory=time.monotonic)
+    _closing: bool = False
+
+    def __post_init__(self) -> None:
+        self._mailbox = Mailbox(self.context.settings.queues)
 
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
@@ -74,16 +71,16 @@ class Socket:
             self._mailbox.clear()
             self.close_soon(POLICY)
 
-    def forget(self, channel: Subscriber) -> None:
+    def forget(self, channel: Listener) -> None:
         """Let go of a channel that has ended, unless a later join has taken its topic."""
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
 
     async def _read(self) -> None:
-        async for message in self._websocket:
+        async for message in self.websocket:
             self.last_frame_at = time.monotonic()
             if message.type is WSMsgType.PING:
-                await self._websocket.pong(message.data)
+                await self.websocket.pong(message.data)
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 try:
                     frame = self.wire.decode(message.data)
@@ -112,7 +109,7 @@ class Socket:
     async def _write(self, frame: Outgoing) -> None:
         kind = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
         try:
-            await self._websocket.send_frame(frame.data, kind)
+            await self.websocket.send_frame(frame.data, kind)
         except (ConnectionError, RuntimeError):
             self._closing = True  # the reader sees the end of the connection by itself
 
@@ -155,7 +152,7 @@ class Socket:
         if earlier is not None:
             earlier.detach()
         try:
-            admission = await joining.admit(self, frame)
+            channel, replayed = await joining.admit(self, frame)
         except JoinRefusedError as refusal:
             await asyncio.sleep(self.context.settings.timings.channel_error_backoff_s)
             await self._answer(frame.join_ref, frame, "error", {"reason": refusal.reason})
@@ -164,13 +161,13 @@ class Socket:
             if refusal.disconnect:
                 self.close_soon(GOING_AWAY)
             return
-        self.channels[frame.topic] = admission.channel
+        self.channels[frame.topic] = channel
         self.context.users.add(self)
-        response = {"postgres_changes": admission.channel.config.bindings_with_ids()}
+        response = {"postgres_changes": channel.config.bindings_with_ids()}
         await self._answer(frame.join_ref, frame, "ok", response)
         if earlier is not None:
             earlier.close()
-        await admission.welcome()
+        await joining.welcome(channel, replayed)
 
     def _leave(self, channel: Channel, frame: Frame) -> None:
         """Leave after a turn: a join sent right behind it takes the topic over, and then the leave gets no reply."""
@@ -193,10 +190,10 @@ class Socket:
         """Send a close frame and wait a little for the client's."""
         self._closing = True
         with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
-            await asyncio.wait_for(self._websocket.close(code=code), CLOSE_TIMEOUT_S)
-        self._transport.abort()
+            await asyncio.wait_for(self.websocket.close(code=code), CLOSE_TIMEOUT_S)
+        self.transport.abort()
 
     def drop(self) -> None:
         """End the connection without a close frame."""
         self._closing = True
-        self._transport.abort()
+        self.transport.abort()

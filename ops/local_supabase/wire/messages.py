@@ -1,6 +1,7 @@
 """Messages to many sockets at once. Encoded on first need, once per version, however many receive it."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,12 +11,12 @@ from ops.local_supabase.wire.frames import Encoding, Outgoing, Version
 _UNPARSABLE = b'%{error: "unable to parse response"}'  # what v1 sockets get on the real server, to the letter
 
 
+@dataclass(eq=False)
 class Fanout(ABC):
     """A message on one topic. `message_id` names rows of realtime.messages, so that replays are not repeated."""
 
-    def __init__(self, topic: str, *, message_id: str | None = None) -> None:
-        self.topic = topic
-        self.message_id = message_id
+    topic: str
+    message_id: str | None = field(default=None, kw_only=True)
 
     def encoded(self, version: Version) -> Outgoing | None:
         """The frame for a version, None when it is never sent to that version; ValueError when it does not fit."""
@@ -30,13 +31,12 @@ class Fanout(ABC):
     def v2_frame(self) -> Outgoing | None: ...
 
 
+@dataclass(eq=False)
 class TextFanout(Fanout):
     """Text broadcasts, HTTP batches, presence diffs, changes: a JSON payload under an event."""
 
-    def __init__(self, topic: str, event: str, payload: Any, *, message_id: str | None = None) -> None:
-        super().__init__(topic, message_id=message_id)
-        self.event = event
-        self.payload = payload
+    event: str
+    payload: Any
 
     @cached_property
     def v1_frame(self) -> Outgoing:
@@ -47,16 +47,13 @@ class TextFanout(Fanout):
         return v2.encode(None, None, self.topic, self.event, self.payload)
 
 
+@dataclass(eq=False)
 class UserFanout(Fanout):
     """Broadcasts of kind 3 frames, of the per-topic HTTP endpoint and of realtime.send: content is passed through."""
 
-    def __init__(
-        self, topic: str, event: str, content: bytes, encoding: Encoding, *, message_id: str | None = None
-    ) -> None:
-        super().__init__(topic, message_id=message_id)
-        self.event = event
-        self.content = content
-        self.encoding = encoding
+    event: str
+    content: bytes
+    encoding: Encoding
 
     @cached_property
     def _metadata(self) -> bytes:
@@ -75,12 +72,11 @@ class UserFanout(Fanout):
         return v2.encode_user_broadcast(self.topic, self.event, self._metadata, self.encoding, self.content)
 
 
+@dataclass(eq=False)
 class BinaryFanout(Fanout):
     """A broadcast sent as a kind 0 frame: its payload is bytes without a user event."""
 
-    def __init__(self, topic: str, content: bytes) -> None:
-        super().__init__(topic)
-        self.content = content
+    content: bytes
 
     @cached_property
     def v1_frame(self) -> Outgoing:

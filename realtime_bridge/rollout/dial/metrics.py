@@ -6,9 +6,7 @@ Gateway workers share their figures: of a gauge the most recent value is shown, 
 from prometheus_client import Gauge
 
 from realtime_bridge.rollout.dial.decision import Reading
-
-STAGES = ("off", "shadow", "ramp", "complete")
-
+from realtime_bridge.rollout.dial.stages import StageName
 
 STAGE = Gauge(
     "crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"], multiprocess_mode="mostrecent"
@@ -24,7 +22,7 @@ VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["fl
 
 
 def show(reading: Reading) -> None:
-    for stage in STAGES:
-        STAGE.labels(reading.flag, stage).set(reading.stage.name == stage)
+    for stage in StageName:
+        STAGE.labels(reading.flag, stage.value).set(reading.stage.name == stage)
     PERCENTAGE.labels(reading.flag).set(reading.stage.percentage)
     VERSION.labels(reading.flag).set(reading.version)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from realtime_bridge.rollout.dial.bucket import BUCKETS
-from realtime_bridge.rollout.dial.errors import StageRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 
 
 class Side(StrEnum):
@@ -76,7 +76,7 @@ LADDER = (OFF, SHADOW, *(ramp(p) for p in (10, 25, 50, 75, 100)), COMPLETE)
 
 
 def parse(text: str) -> Stage:
-    """Read off, shadow, complete, or a percentage such as 10, `ramp 10` or 0.5%. Raises StageRefused."""
+    """Read off, shadow, complete, or a percentage such as 10, `ramp 10` or 0.5%. Raises RolloutError."""
     word = text.strip().lower()
     for stage in (OFF, SHADOW, COMPLETE):
         if word == stage.name:
@@ -85,7 +85,7 @@ def parse(text: str) -> Stage:
         buckets = int(Decimal(match[1]) * PERCENT)
         if 1 <= buckets <= BUCKETS:
             return Stage(name=StageName.RAMP, buckets=buckets)
-    raise StageRefused(f"{text!r} is not a stage: say off, shadow, complete, or a percentage from 0.01 to 100.")
+    raise RolloutError(f"{text!r} is not a stage: say off, shadow, complete, or a percentage from 0.01 to 100.")
 
 
 def next_stage(stage: Stage) -> Stage | None:
@@ -98,12 +98,12 @@ def is_forward(current: Stage, wanted: Stage) -> bool:
 
 
 def check_change(current: Stage, wanted: Stage) -> None:
-    """Refuse a change that is none, and one that goes past the next rung. Raises StageRefused."""
+    """Refuse a change that is none, and one that goes past the next rung. Raises RolloutError."""
     if wanted == current:
-        raise StageRefused(f"The dial is at {current.label} already.")
+        raise RolloutError(f"The dial is at {current.label} already.")
     following = next_stage(current)
     if following is not None and wanted.height > following.height:
-        raise StageRefused(
+        raise RolloutError(
             f"From {current.label} to {wanted.label} skips {following.label}: each stage has to pass its gate. "
             f"Go to {following.label} first."
         )

@@ -26,14 +26,8 @@ async def get_reading(connection: Connection, flag: str, known: Reading | None =
         (Kind(o["kind"]), o["subject"]): Told(o["provider"])
         for o in await _QUERIES.list_rows(connection, "list_overrides", dict_row, flag=flag)
     }
-    return Reading(
-        flag=flag,
-        stage=stage_of(row),
-        version=row["version"],
-        revision=row["revision"],
-        since=row["since"],
-        overrides=overrides,
-    )
+    known_by_name = {name: row[name] for name in ("version", "revision", "since")}
+    return Reading(flag=flag, stage=stage_of(row), overrides=overrides, **known_by_name)
 
 
 def stage_of(row: DictRow) -> Stage:

@@ -44,8 +44,8 @@ AT_ONCE = frozenset({Criterion.LOST, Criterion.REORDERED})
 class Finding:
     """One criterion on one side of one window: what was measured, what is allowed, what follows."""
 
-    criterion: Criterion
     side: Side
+    criterion: Criterion
     outcome: Outcome
     value: float | None
     limit: float
@@ -62,7 +62,7 @@ def of_window(window: GateWindow, policy: Policy, alpha: float, sides: Collectio
         finding
         for side in Side
         if side in sides
-        for finding in (*_absolute(window.of(side), policy, alpha), _missing(window, side))
+        for finding in (*_absolute(window.sides[side], policy, alpha), _missing(window, side))
     ]
     return (*mine, *(_relative(window, policy, alpha) if len(sides) > 1 else ()))
 
@@ -80,7 +80,7 @@ def _absolute(sample: Sample, policy: Policy, alpha: float) -> list[Finding]:
 
 
 def _relative(window: GateWindow, policy: Policy, alpha: float) -> list[Finding]:
-    new, old = window.supabase, window.legacy
+    new, old = window.sides[Side.SUPABASE], window.sides[Side.LEGACY]
     few = min(samples(old), samples(new)) < policy.min_samples
     limit = _share(old.errors, old.attempts) + MARGIN * policy.error_rate
     worse = chance.exceeds(new.errors, new.attempts, limit, POOL_ALPHA)
@@ -115,7 +115,7 @@ def _seldom(criterion: Criterion, side: Side, counts: Sequence[int], policy: Pol
 
 def _missing(window: GateWindow, side: Side) -> Finding:
     """Hold where samples are missing: what was not measured may have been anything."""
-    sample = window.of(side)
+    sample = window.sides[side]
     due = int(sample.rate_per_s * window.measured_s)
     there = sum(sample.latency_counts)
     share = max(0.0, 1 - there / due) if due else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from realtime_bridge.rollout.dial.errors import PolicyRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.gate.latency import BOUNDS_MS
 from realtime_bridge.rollout.gate.slots import SLOT_S
 
@@ -37,16 +37,16 @@ class Policy:
 
     @classmethod
     def of(cls, changes: Mapping[str, Any]) -> Self:
-        """Return the defaults with `changes`; raises PolicyRefused with a sentence that names the setting."""
+        """Return the defaults with `changes`; raises RolloutError with a sentence that names the setting."""
         known = asdict(cls())
         values: dict[str, Any] = {}
         for name, value in changes.items():
             if name not in known:
-                raise PolicyRefused(f"There is no gate setting {name!r}; there are {', '.join(known)}.")
+                raise RolloutError(f"There is no gate setting {name!r}; there are {', '.join(known)}.")
             try:
                 values[name] = float(value) if isinstance(known[name], float) else int(value)
             except (TypeError, ValueError):
-                raise PolicyRefused(f"{name} must be a number, not {value!r}.") from None
+                raise RolloutError(f"{name} must be a number, not {value!r}.") from None
         policy = cls(**values)
         policy._check()
         return policy
@@ -59,14 +59,14 @@ class Policy:
     def _check(self) -> None:
         low = next((f.name for f in fields(self) if not getattr(self, f.name) > 0), None)
         if low:
-            raise PolicyRefused(f"{low} must be more than 0.")
+            raise RolloutError(f"{low} must be more than 0.")
         if self.window_s < SLOT_S or self.max_window_s < self.window_s:
-            raise PolicyRefused(f"A window takes from {SLOT_S} s to max_window_s, which is {self.max_window_s} s.")
+            raise RolloutError(f"A window takes from {SLOT_S} s to max_window_s, which is {self.max_window_s} s.")
         if self.fail_windows > self.of_windows or self.of_windows > HORIZON or self.pass_windows > HORIZON:
-            raise PolicyRefused(f"fail_windows is at most of_windows, and no number of windows is above {HORIZON}.")
+            raise RolloutError(f"fail_windows is at most of_windows, and no number of windows is above {HORIZON}.")
         for name in ("p95_ms", "slower_floor_ms"):
             if getattr(self, name) not in BOUNDS_MS:
                 words = ", ".join(map(str, BOUNDS_MS))
-                raise PolicyRefused(f"{name} must be a bound of the histogram: {words}.")
+                raise RolloutError(f"{name} must be a bound of the histogram: {words}.")
         if self.error_percent >= 100:  # noqa: PLR2004 - of a hundred
-            raise PolicyRefused("error_percent must be less than 100.")
+            raise RolloutError("error_percent must be less than 100.")

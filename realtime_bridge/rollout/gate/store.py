@@ -1,12 +1,11 @@
-"""Rows of the gates: the keeper's lease and last verdict, closed windows. Called by keeper and CLI."""
+"""Rows of the gates: the keeper's lease, closed windows. Called by keeper and CLI."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from realtime_bridge.rollout.dial.stages import Side
@@ -18,7 +17,6 @@ from realtime_bridge.shared import sql
 
 _QUERIES = sql.AsyncQueries(__file__)
 LEASE_S = 6.0  # as the sinks': a standby judges this long after its predecessor's last sign of life
-LATER, LATER_FIGURES = "later", ("missed", "rate_per_s", "delivered_counts", "lag_counts")
 Connection = AsyncConnection[Any]
 
 
@@ -27,92 +25,44 @@ class Keeping:
     """A held lease, and how far changes have been announced to clients."""
 
     token: int
-    announced_version: int
     announced_revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeper:
-    """The bridge that judges now, and its last word."""
-
-    held_by: str
-    judged_at: datetime | None
-    verdict: Mapping[str, Any] | None
 
 
 async def claim(connection: Connection, flag: str, owner: str, lease_s: float = LEASE_S) -> Keeping | None:
     """Take or keep the lease; None while another bridge holds it."""
     await _QUERIES.run(connection, "ensure", flag=flag)
-    row = await _QUERIES.find_row(connection, "claim", dict_row, flag=flag, owner=owner, lease_s=lease_s)
-    if row is None:
-        return None
-    return Keeping(
-        token=row["lease_token"],
-        announced_version=row["announced_version"],
-        announced_revision=row["announced_revision"],
-    )
+    return await _QUERIES.find_row(connection, "claim", class_row(Keeping), flag=flag, owner=owner, lease_s=lease_s)
 
 
 async def release(connection: Connection, flag: str, owner: str) -> None:
     await _QUERIES.run(connection, "release", flag=flag, owner=owner)
 
 
-async def note_verdict(connection: Connection, flag: str, token: int, verdict: Mapping[str, Any]) -> None:
-    await _QUERIES.run(connection, "note_verdict", flag=flag, token=token, verdict=Jsonb(verdict))
-
-
 async def note_announced(connection: Connection, flag: str, token: int, *, version: int, revision: int) -> None:
     await _QUERIES.run(connection, "note_announced", flag=flag, token=token, version=version, revision=revision)
 
 
-async def find_keeper(connection: Connection, flag: str) -> Keeper | None:
-    row = await _QUERIES.find_row(connection, "find_keeper", dict_row, flag=flag)
-    return Keeper(**row) if row else None
+async def has_keeper(connection: Connection, flag: str) -> bool:
+    """Whether a bridge judges now."""
+    return bool(await _QUERIES.find_value(connection, "has_keeper", flag=flag))
 
 
 async def list_windows(connection: Connection, flag: str, version: int) -> list[GateWindow]:
     """Return the newest closed windows of a version, oldest first."""
     rows = await _QUERIES.list_rows(connection, "list_windows", dict_row, flag=flag, version=version, limit=HORIZON)
     return [
-        GateWindow(
-            number=row["number"],
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            legacy=_sample(Side.LEGACY, row["sides"]),
-            supabase=_sample(Side.SUPABASE, row["sides"]),
-        )
+        GateWindow(**row | {"sides": {side: Sample(**row["sides"][side] | {"side": side}) for side in Side}})
         for row in rows
     ]
 
 
 async def add_windows(connection: Connection, flag: str, version: int, closed: Sequence[GateWindow]) -> None:
     for window in closed:
-        values = {
-            "flag": flag,
-            "version": version,
-            "number": window.number,
-            "started_at": window.started_at,
-            "ended_at": window.ended_at,
-            "sides": Jsonb(_stored(window)),
-        }
+        values = asdict(window)
+        values |= {"flag": flag, "version": version, "sides": Jsonb(values["sides"])}
         await _QUERIES.run(connection, "add_window", **values)
 
 
 async def forget_windows(connection: Connection) -> None:
     """Delete what is older than the samples it was made of."""
     await _QUERIES.run(connection, "forget_windows", days=slots.KEEP_DAYS)
-
-
-def _stored(window: GateWindow) -> dict[str, dict[str, Any]]:
-    """Bridges of the version before read a side's figures and know no others: what came later stands apart."""
-    stored: dict[str, dict[str, Any]] = {LATER: {}}
-    for side in Side:
-        figures = asdict(window.of(side))
-        stored[LATER][side.value] = {name: figures.pop(name) for name in LATER_FIGURES}
-        stored[side.value] = figures
-    return stored
-
-
-def _sample(side: Side, sides: Mapping[str, Mapping[str, Any]]) -> Sample:
-    later = sides.get(LATER, {}).get(side.value, {})
-    return Sample(**{**sides[side.value], **later, "side": side})

@@ -10,23 +10,18 @@ set lease_token = case when lease_owner = %(owner)s then lease_token else lease_
     lease_owner = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 where flag = %(flag)s and (lease_until < clock_timestamp() or lease_owner = %(owner)s)
-returning lease_token, announced_version, announced_revision
+returning lease_token as token, announced_revision
 
 -- name: release
 update public.rollout_keepers set lease_owner = null, lease_until = '-infinity'
 where flag = %(flag)s and lease_owner = %(owner)s
 
--- name: note_verdict
-update public.rollout_keepers set verdict = %(verdict)s, judged_at = clock_timestamp()
-where flag = %(flag)s and lease_token = %(token)s
-
 -- name: note_announced
 update public.rollout_keepers set announced_version = %(version)s, announced_revision = %(revision)s
 where flag = %(flag)s and lease_token = %(token)s
 
--- name: find_keeper
-select lease_owner as held_by, judged_at, verdict
-from public.rollout_keepers where flag = %(flag)s and lease_until > clock_timestamp()
+-- name: has_keeper
+select true from public.rollout_keepers where flag = %(flag)s and lease_until > clock_timestamp()
 
 -- name: list_windows
 -- The newest of this version of the dial, oldest first.

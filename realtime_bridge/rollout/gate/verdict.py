@@ -12,7 +12,7 @@ Wait:  everything else. When legacy fails by the same criterion the cause is sha
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime_bridge.rollout.dial.stages import Side
@@ -132,15 +132,5 @@ def _shown(window: GateWindow, findings: Sequence[Finding]) -> dict[str, Any]:
         "number": window.number,
         "startedAt": window.started_at.isoformat(),
         "endedAt": window.ended_at.isoformat(),
-        "findings": [
-            {
-                "side": f.side.value,
-                "criterion": f.criterion.value,
-                "outcome": f.outcome.value,
-                "value": f.value,
-                "limit": f.limit,
-                "samples": f.samples,
-            }
-            for f in findings
-        ],
+        "findings": [asdict(finding) for finding in findings],
     }

@@ -4,7 +4,7 @@ Where a window ends is decided when it is cut and never again: judging the same 
 tries, and one of them trips by chance.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -22,16 +22,12 @@ class GateWindow:
     number: int
     started_at: datetime
     ended_at: datetime
-    legacy: Sample
-    supabase: Sample
+    sides: Mapping[Side, Sample]
 
     @property
     def measured_s(self) -> float:
         """How long slots were open for it: a window that begins within a slot is measured from the next one on."""
         return max(0.0, self.ended_at.timestamp() - ceil(self.started_at.timestamp() / SLOT_S) * SLOT_S)
-
-    def of(self, side: Side) -> Sample:
-        return self.legacy if side is Side.LEGACY else self.supabase
 
 
 def samples(sample: Sample) -> int:
@@ -40,7 +36,7 @@ def samples(sample: Sample) -> int:
 
 
 def fewest_samples(window: GateWindow, sides: Collection[Side] = tuple(Side)) -> int:
-    return min(samples(window.of(side)) for side in sides)
+    return min(samples(window.sides[side]) for side in sides)
 
 
 def cut(
@@ -71,7 +67,7 @@ def cut(
 def pooled(windows: Sequence[GateWindow]) -> GateWindow:
     """Return several windows as one."""
     return _sum(
-        [sample for window in windows for sample in (window.legacy, window.supabase)],
+        [sample for window in windows for sample in window.sides.values()],
         windows[-1].number,
         windows[0].started_at,
         windows[-1].ended_at,
@@ -84,12 +80,10 @@ def _is_complete(window: GateWindow, policy: Policy, sides: Collection[Side]) ->
     return seconds >= policy.max_window_s or (enough and seconds >= policy.window_s)
 
 
-def _sum(parts: Iterable[Sample], number: int, started_at: datetime, ended_at: datetime) -> GateWindow:
-    parts = list(parts)
+def _sum(parts: Sequence[Sample], number: int, started_at: datetime, ended_at: datetime) -> GateWindow:
     return GateWindow(
         number=number,
         started_at=started_at,
         ended_at=ended_at,
-        legacy=total(parts, Side.LEGACY),
-        supabase=total(parts, Side.SUPABASE),
+        sides={side: total(parts, side) for side in Side},
     )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -13,6 +14,7 @@ from realtime_bridge.shared import outbound
 from realtime_bridge.webhooks.call.address_guard import OPENING, Lookup, Opening, create_connector, getaddrinfo
 from realtime_bridge.webhooks.call.answer import describe_failure, read_answer
 from realtime_bridge.webhooks.contract import signing
+from realtime_bridge.webhooks.contract.health import Result
 from realtime_bridge.webhooks.contract.outcomes import Outcome, Timing
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.webhooks.queue.deliveries import Claimed
@@ -26,15 +28,11 @@ REPLAY_HEADER = "webhook-replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Result):
     """What happened, as it is logged."""
 
-    outcome: Outcome
-    started_at: datetime
     timing: Timing
     status: int | None = None
-    error: str = ""
-    wish_s: float = 0.0
     response_headers: Mapping[str, str] | None = None
     response_body: str | None = None
     secret_ids: tuple[int, ...] = ()
@@ -52,8 +50,7 @@ class Caller:
         lookup: Lookup = getaddrinfo,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._policy = policy
-        self._checked: dict[str, URL] = {}
+        self._check = lru_cache(MAX_CHECKED)(policy.check)
         self._tls = tls if tls is not None else True
         self._session = outbound.session(
             create_connector(policy.guard, limit=connections, lookup=lookup),
@@ -90,13 +87,6 @@ class Caller:
             ),
             secret_ids=tuple(secret_id for secret_id, _ in endpoint.keys),
         )
-
-    def _check(self, url: str) -> URL:
-        if (checked := self._checked.get(url)) is None:
-            if len(self._checked) > MAX_CHECKED:
-                self._checked.clear()
-            checked = self._checked[url] = self._policy.check(url)
-        return checked
 
     async def _post(
         self, url: URL, body: bytes, headers: Mapping[str, str], opening: Opening

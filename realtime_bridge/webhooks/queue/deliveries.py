@@ -79,7 +79,9 @@ async def claim(connection: AsyncConnection[Any], room: Room, lease_s: float, bo
         rows = await _QUERIES.list_rows(connection, "claim", dict_row, **_values(room, webhook_ids, lease_s))
         claimed = [row for row in rows if row["id"] is not None]
         if len(claimed) < room.slots:
-            await _rest(connection, list({row["webhook_id"] for row in rows if row["is_emptied"]}))
+            emptied = list({row["webhook_id"] for row in rows if row["is_emptied"]})
+            if emptied and (locked := await _QUERIES.list_values(connection, "lock_empty", webhook_ids=emptied)):
+                await _QUERIES.run(connection, "rest_empty", webhook_ids=locked, again_s=AGAIN_S)
     return await _with_bodies(connection, claimed, bodies)
 
 
@@ -110,11 +112,8 @@ def _values(room: Room, webhook_ids: Sequence[int], lease_s: float) -> dict[str,
 
 async def hold_conversations(connection: AsyncConnection[Any], held: Sequence[tuple[int, int, float]]) -> None:
     """Let what follows failed heads of FIFO conversations wait as long as these: (webhook, conversation, seconds)."""
-    values = {
-        "webhook_ids": [one[0] for one in held],
-        "conversation_ids": [one[1] for one in held],
-        "delays": [one[2] for one in held],
-    }
+    webhook_ids, conversation_ids, delays = map(list, zip(*held, strict=True))
+    values = {"webhook_ids": webhook_ids, "conversation_ids": conversation_ids, "delays": delays}
     await _QUERIES.run(connection, "hold_conversations", **values)
 
 
@@ -147,11 +146,3 @@ async def _with_bodies(
         body = own_body.encode() if own_body else Bodies.named(found.get(row["log_id"]), row["type"])
         claimed.append(Claimed(**row, body=body))
     return claimed
-
-
-async def _rest(connection: AsyncConnection[Any], webhook_ids: Sequence[int]) -> None:
-    if not webhook_ids:
-        return
-    locked = await _QUERIES.list_values(connection, "lock_empty", webhook_ids=list(webhook_ids))
-    if locked:
-        await _QUERIES.run(connection, "rest_empty", webhook_ids=locked, again_s=AGAIN_S)

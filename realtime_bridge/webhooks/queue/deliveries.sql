@@ -94,16 +94,22 @@ with share as materialized (
         )
         union all
         (
-            select d.id, d.logged_at, d.lane, d.next_at, case when d.next_at < statement_timestamp() - interval '30 seconds' then 1 else 3 end
-            from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
-                and r.late_slots > 0
-                and not (d.fifo and exists (
-                    select from public.webhook_deliveries h
-                    where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
-                        and h.state in ('open', 'sending') and h.log_id < d.log_id
-                ))
-            order by d.next_at limit least(greatest(r.room, 0), 1)
+            select late.id, late.logged_at, late.lane, late.next_at, case
+                when row_number() over (order by late.next_at) > 1 then 4
+                when late.next_at < statement_timestamp() - interval '30 seconds' then 1
+                else 3
+            end
+            from (
+                select d.id, d.logged_at, d.lane, d.next_at from public.webhook_deliveries d
+                where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
+                    and r.late_slots > 0
+                    and not (d.fifo and exists (
+                        select from public.webhook_deliveries h
+                        where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
+                            and h.state in ('open', 'sending') and h.log_id < d.log_id
+                    ))
+                order by d.next_at limit case when r.room > 0 then least(r.room, r.late_slots) + 1 else 0 end
+            ) as late
         )
         union all
         (
@@ -115,18 +121,6 @@ with share as materialized (
                         and h.state in ('open', 'sending') and h.log_id < d.log_id
                 ))
             order by d.next_at limit greatest(r.room, 0)
-        )
-        union all
-        (
-            select d.id, d.logged_at, d.lane, d.next_at, 4 from public.webhook_deliveries d
-            where d.webhook_id = r.webhook_id and d.state = 'open' and d.lane = 1 and d.next_at <= statement_timestamp()
-                and r.late_slots > 0
-                and not (d.fifo and exists (
-                    select from public.webhook_deliveries h
-                    where h.webhook_id = d.webhook_id and h.conversation_id = d.conversation_id and h.fifo
-                        and h.state in ('open', 'sending') and h.log_id < d.log_id
-                ))
-            order by d.next_at limit greatest(least(r.room, r.late_slots), 0) offset 1
         )
     ) as c
 ), found as (

@@ -3,8 +3,9 @@
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from realtime_bridge.webhooks.contract.signing import secrets_context
 
 log = structlog.get_logger(__name__)
 _QUERIES = sql.AsyncQueries(__file__)
+MAX_OPENED = 10_000  # secrets that are remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,7 @@ class Endpoints:
     """Loads endpoints and opens their secrets; an opened one is remembered by its sealed form."""
 
     def __init__(self, box: SecretBox) -> None:
-        self._box = box
-        self._opened: dict[tuple[str, bytes], bytes] = {}
+        self._open = lru_cache(MAX_OPENED)(box.open)
 
     async def load(self, connection: AsyncConnection[Any], webhook_ids: Iterable[int]) -> dict[int, Endpoint]:
         rows = await _QUERIES.list_rows(connection, "load", dict_row, webhook_ids=list(webhook_ids))
@@ -68,14 +69,6 @@ class Endpoints:
             error=error or ("" if keys else "The endpoint has no live secret."),
         )
 
-    def _open(self, sealed: bytes, context: str) -> bytes:
-        if (known := self._opened.get((context, sealed))) is not None:
-            return known
-        if len(self._opened) > 10_000:  # noqa: PLR2004 secrets that were rotated away go with the rest
-            self._opened.clear()
-        opened = self._opened[context, sealed] = self._box.open(sealed, context)
-        return opened
-
 
 async def note_results(
     connection: AsyncConnection[Any], results: Mapping[int, Sequence[Result]], now: datetime
@@ -83,13 +76,15 @@ async def note_results(
     """Move the condition of each endpoint by its attempts, oldest first, and tell its owner what changed."""
     rows = await _QUERIES.list_rows(connection, "lock_conditions", dict_row, webhook_ids=list(results))
     for row in rows:
-        before = condition = _condition(row)
+        known = {name: row[name] for name in Condition.__slots__}
+        before = condition = Condition(**known | {"health": Health(row["health"])})
         notices: list[Notice] = []
         for result in results[row["webhook_id"]]:
             condition, told = health.after(condition, result, now)
             notices += told
         if condition != before:
-            await _write(connection, row["webhook_id"], condition, notices)
+            values = asdict(condition) | {"reason": notices[-1].reason if notices else None}
+            await _QUERIES.run(connection, "write_condition", webhook_id=row["webhook_id"], **values)
         for notice in notices:
             await _append_notice(connection, row, notice)
 
@@ -101,35 +96,6 @@ async def note_success(connection: AsyncConnection[Any], webhook_ids: Iterable[i
 async def bring_forward(connection: AsyncConnection[Any], delays: Mapping[int, float]) -> None:
     """Say when each endpoint has something due, in seconds from now, if that is sooner than known."""
     await _QUERIES.run(connection, "bring_forward", webhook_ids=list(delays), delays=list(delays.values()))
-
-
-def _condition(row: dict[str, Any]) -> Condition:
-    return Condition(
-        health=Health(row["health"]),
-        consecutive_failures=row["consecutive_failures"],
-        failing_since=row["failing_since"],
-        warnings=row["warnings"],
-        not_before=row["not_before"],
-        last_failure_at=row["last_failure_at"],
-        last_error=row["last_error"],
-    )
-
-
-async def _write(
-    connection: AsyncConnection[Any], webhook_id: int, condition: Condition, notices: Sequence[Notice]
-) -> None:
-    values = {
-        "webhook_id": webhook_id,
-        "health": condition.health.value,
-        "consecutive_failures": condition.consecutive_failures,
-        "failing_since": condition.failing_since,
-        "warnings": condition.warnings,
-        "not_before": condition.not_before,
-        "last_failure_at": condition.last_failure_at,
-        "last_error": condition.last_error,
-        "reason": notices[-1].reason if notices else None,
-    }
-    await _QUERIES.run(connection, "write_condition", **values)
 
 
 async def _append_notice(connection: AsyncConnection[Any], row: dict[str, Any], notice: Notice) -> None:

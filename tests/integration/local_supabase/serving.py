@@ -17,7 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from ops.local_supabase.database import apply_shape
 from ops.local_supabase.endpoint import Endpoint
+from ops.local_supabase.project import Project
 from ops.local_supabase.settings import Settings, Timings
+from ops.local_supabase.sockets.socket import RESTART
+from ops.local_supabase.wire.messages import TextFanout
 from ops.machine.postgres import EmbeddedPostgres
 
 SECRET = "replay-secret-of-at-least-thirty-two-bytes"
@@ -116,3 +119,14 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = WAIT_S) -
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for is not ours to signal
             await asyncio.sleep(0.01)
+
+
+async def disconnect_all(project: Project) -> None:
+    """What the platform does when settings change: a system message without `channel`, then 1012."""
+    payload = {"message": "Server requested disconnect", "status": "ok", "extension": "system"}
+    for socket in project.sockets:
+        for channel in list(socket.channels.values()):
+            message = TextFanout(channel.topic, "system", payload)
+            socket.enqueue(message.encoded(socket.wire.version))
+    await asyncio.sleep(0)
+    await asyncio.gather(*(socket.close(RESTART) for socket in list(project.sockets)))

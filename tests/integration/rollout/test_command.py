@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import DictRow
 
 from realtime_bridge.rollout import changes
-from realtime_bridge.rollout.dial.errors import VersionConflict
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import SHADOW
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.verdict import Verdict
@@ -130,8 +130,8 @@ def test_two_operators_at_the_same_moment(database_url: str, conn: psycopg.Conne
             barrier.wait()
             try:
                 await changes.turn(connection, wish, Verdict(outcome=Outcome.HOLD, reasons=()))
-            except VersionConflict:
-                return 0
+            except RolloutError as refusal:
+                return 0 if "moved meanwhile" in str(refusal) else 2
             return 1
 
     def press(name: str) -> None:

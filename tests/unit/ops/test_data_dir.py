@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ops.machine.data_dir import DataDir, DataDirError
+from ops.errors import OpsError
+from ops.machine.data_dir import DataDir
 
 
 def test_a_second_holder_is_told_the_first_ones_pid(tmp_path: Path) -> None:
     """Two `up` never share a directory."""
     first, second = DataDir(tmp_path / "d"), DataDir(tmp_path / "d")
     first.acquire()
-    with pytest.raises(DataDirError, match=rf"already runs on .* \(pid {os.getpid()}\)"):
+    with pytest.raises(OpsError, match=rf"already runs on .* \(pid {os.getpid()}\)"):
         second.acquire()
     first.release()
     second.acquire()
@@ -23,7 +24,7 @@ def test_a_second_holder_is_told_the_first_ones_pid(tmp_path: Path) -> None:
 def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
     """A directory with somebody's files in it is left alone."""
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(DataDirError, match="not made by Crossfade"):
+    with pytest.raises(OpsError, match="not made by Crossfade"):
         DataDir(tmp_path).acquire()
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -42,7 +43,7 @@ def test_the_local_supabase_may_live_inside(tmp_path: Path) -> None:
 def test_an_unknown_layout_is_refused(tmp_path: Path, marker: str) -> None:
     """A directory of another version is not touched."""
     (tmp_path / "crossfade.json").write_text(marker)
-    with pytest.raises(DataDirError, match="not one that this version understands"):
+    with pytest.raises(OpsError, match="not one that this version understands"):
         DataDir(tmp_path).acquire()
 
 
@@ -51,14 +52,14 @@ def test_the_directory_of_another_command_is_refused(tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path / "d")
     data_dir.acquire()
     data_dir.release()
-    with pytest.raises(DataDirError, match="belongs to `crossfade up`: choose another --data-dir"):
+    with pytest.raises(OpsError, match="belongs to `crossfade up`: choose another --data-dir"):
         DataDir(tmp_path / "d", made_by="crossfade supabase start").acquire()
 
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     """A path that is no directory is one sentence."""
     (tmp_path / "d").touch()
-    with pytest.raises(DataDirError, match="Cannot use"):
+    with pytest.raises(OpsError, match="Cannot use"):
         DataDir(tmp_path / "d").acquire()
 
 

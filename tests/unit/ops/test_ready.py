@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.embedded.ready import FILE_NAME, OtherFacts, read_ready
+from ops.embedded.ready import FILE_NAME, read_ready
+from ops.errors import OpsError
 from tests.stack_facts import READY
 
 
@@ -22,7 +23,7 @@ def test_facts_of_an_older_up_say_to_restart_it(tmp_path: Path, name: str) -> No
     facts = json.loads((tmp_path / FILE_NAME).read_text())
     del facts[name]
     (tmp_path / FILE_NAME).write_text(json.dumps(facts))
-    with pytest.raises(OtherFacts, match=rf"another version \({name} is missing\): .* restart \./ops/up"):
+    with pytest.raises(OpsError, match=rf"another version \({name} is missing\): .* restart \./ops/up"):
         read_ready(tmp_path)
 
 
@@ -30,5 +31,5 @@ def test_facts_of_an_older_up_say_to_restart_it(tmp_path: Path, name: str) -> No
 def test_what_is_no_facts_at_all_is_said_to_be_unreadable(tmp_path: Path, text: str) -> None:
     """The same sentence, and no traceback."""
     (tmp_path / FILE_NAME).write_text(text)
-    with pytest.raises(OtherFacts, match=r"restart \./ops/up"):
+    with pytest.raises(OpsError, match=r"restart \./ops/up"):
         read_ready(tmp_path)

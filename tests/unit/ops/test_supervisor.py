@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ops.errors import OpsError
 from ops.machine.child import ProcessSpec
-from ops.machine.supervisor import MAX_DEATHS, ProcessError, Stopped, Supervisor
+from ops.machine.supervisor import MAX_DEATHS, Stopped, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
 FAMILY = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"
@@ -79,7 +80,7 @@ def test_restarts_a_killed_process_and_says_so(setting: Setting) -> None:
 def test_gives_up_on_a_process_that_keeps_dying(setting: Setting) -> None:
     """Five deaths within a minute end the attempt, with the last words and the place of the log."""
     setting.supervisor.start(setting.spec("bridge", "print('no luck today'); raise SystemExit(3)"))
-    with pytest.raises(ProcessError) as raised:
+    with pytest.raises(OpsError) as raised:
         setting.run_until(lambda: False)
     assert f"bridge died {MAX_DEATHS} times within 60 s (last: exited with code 3)" in str(raised.value)
     assert "its last words: no luck today" in str(raised.value)
@@ -158,13 +159,13 @@ def test_a_process_that_dies_at_the_start_is_an_error(setting: Setting) -> None:
     spec = setting.spec(
         "gateway", "import sys; sys.exit('Set DATABASE_URL: it has no default.')", is_ready=lambda: False
     )
-    with pytest.raises(ProcessError, match=r"gateway did not start \(exited with code 1\); .* Set DATABASE_URL"):
+    with pytest.raises(OpsError, match=r"gateway did not start \(exited with code 1\); .* Set DATABASE_URL"):
         setting.supervisor.start(spec)
 
 
 def test_a_silent_process_is_an_error(setting: Setting) -> None:
     """A start that does not answer in time is given up."""
-    with pytest.raises(ProcessError, match=r"gateway did not answer within 0 s"):
+    with pytest.raises(OpsError, match=r"gateway did not answer within 0 s"):
         setting.supervisor.start(setting.spec("gateway", SLEEPER, is_ready=lambda: False, start_timeout_s=0.2))
 
 

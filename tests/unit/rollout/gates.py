@@ -29,8 +29,10 @@ def window(number: int = 1, *, legacy: Sample | None = None, supabase: Sample | 
         number=number,
         started_at=START + timedelta(minutes=number),
         ended_at=START + timedelta(minutes=number + 1),
-        legacy=legacy or sample(Side.LEGACY),
-        supabase=supabase or sample(Side.SUPABASE),
+        sides={
+            Side.LEGACY: legacy or sample(Side.LEGACY),
+            Side.SUPABASE: supabase or sample(Side.SUPABASE),
+        },
     )
 
 

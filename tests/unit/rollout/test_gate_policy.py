@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.rollout.dial.errors import PolicyRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.policy import Policy
@@ -23,7 +23,7 @@ def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
     """A minute with traffic is a window; without, it is longer, up to the maximum, and then holds."""
     busy = [slot(side, n, 100) for n in range(24) for side in Side]
     closed, rest = cut(busy, POLICY, started_at=START, first_number=4)
-    assert [(w.number, w.supabase.sent) for w in closed] == [(4, 1200), (5, 1200)]
+    assert [(w.number, w.sides[Side.SUPABASE].sent) for w in closed] == [(4, 1200), (5, 1200)]
     assert closed[0].ended_at == closed[1].started_at == START + timedelta(seconds=60)
     assert rest is None
     quiet = [slot(side, n, 10) for n in range(60) for side in Side]
@@ -50,7 +50,7 @@ def test_a_window_grows_until_it_has_enough_samples_on_both_sides() -> None:
 )
 def test_a_senseless_policy_is_refused(changes: dict[str, Any], word: str) -> None:
     """The sentence names the setting."""
-    with pytest.raises(PolicyRefused, match=word):
+    with pytest.raises(RolloutError, match=word):
         Policy.of(changes)
 
 

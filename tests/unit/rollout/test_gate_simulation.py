@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.rollout.gate.findings import Outcome
 from realtime_bridge.rollout.gate.policy import HORIZON
 from realtime_bridge.rollout.gate.verdict import judge
@@ -17,7 +18,7 @@ class Simulation:
         self.random = random.Random(seed)
 
     def windows(self, rate: float, count: int) -> Sequence[GateWindow]:
-        return [window(n, supabase=new(errors=self.errors(rate)).supabase) for n in range(count)]
+        return [window(n, supabase=new(errors=self.errors(rate)).sides[Side.SUPABASE]) for n in range(count)]
 
     def errors(self, rate: float) -> int:
         return sum(self.random.random() < rate for _ in range(500))

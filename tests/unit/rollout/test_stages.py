@@ -8,7 +8,7 @@ import pytest
 from realtime_bridge.rollout import plan as schedule
 from realtime_bridge.rollout.dial import follower as dial
 from realtime_bridge.rollout.dial import stages
-from realtime_bridge.rollout.dial.errors import PlanRefused, StageRefused
+from realtime_bridge.rollout.dial.errors import RolloutError
 from realtime_bridge.rollout.dial.stages import COMPLETE, LADDER, OFF, SHADOW, Side, ramp
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ def test_a_label_reads_back(stage: stages.Stage) -> None:
 @pytest.mark.parametrize("text", ["", "on", "0", "101", "-1", "ramp", "1e1", "10.001", "NaN", "٣"])
 def test_what_is_no_stage_is_refused(text: str) -> None:
     """The sentence lists what there is."""
-    with pytest.raises(StageRefused, match="off, shadow, complete"):
+    with pytest.raises(RolloutError, match="off, shadow, complete"):
         stages.parse(text)
 
 
@@ -50,9 +50,9 @@ def test_forward_is_one_rung_at_a_time() -> None:
         (SHADOW, COMPLETE, "ramp 10"),
         (ramp(10), ramp(26), "ramp 25"),
     ):
-        with pytest.raises(StageRefused, match=f"skips {skipped}"):
+        with pytest.raises(RolloutError, match=f"skips {skipped}"):
             stages.check_change(current, wanted)
-    with pytest.raises(StageRefused, match="already"):
+    with pytest.raises(RolloutError, match="already"):
         stages.check_change(OFF, OFF)
 
 
@@ -67,7 +67,7 @@ def test_a_plan_reads_as_it_is_written() -> None:
 @pytest.mark.parametrize("words", ["", "10:", "10:30", "10:0m", "10:31d", "10:5w", "ten:5m", "10:-5m"])
 def test_an_unreadable_plan_is_refused(words: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(PlanRefused):
+    with pytest.raises(RolloutError):
         schedule.parse(words.split())
 
 
@@ -76,7 +76,7 @@ def test_an_unreadable_plan_is_refused(words: str) -> None:
 )
 def test_a_plan_neither_skips_nor_turns_back(words: str, reason: str) -> None:
     """It is refused when it is written, not in the night when it comes to that step."""
-    with pytest.raises(PlanRefused, match=reason):
+    with pytest.raises(RolloutError, match=reason):
         schedule.check(schedule.parse(words.split()), SHADOW)
 
 

@@ -100,7 +100,7 @@ def test_nothing_of_it_stands_among_what_people_wrote(conn: psycopg.Connection[D
         async with await connect(database_url) as connection:
             conversation_id = await canary_log.ensure(connection)
             sent = [await canary_log.append(connection, conversation_id) for _ in range(3)]
-            assert [one.seq for one in sent] == [1, 2, 3]
+            assert sent == [1, 2, 3]
 
     asyncio.run(measure())
     append_message(conn, theirs)
@@ -232,8 +232,8 @@ def test_a_canary_gives_its_lock_to_an_outsider(database_url: str) -> None:
         async def is_for_others(_: psycopg.AsyncConnection[Any]) -> bool:
             return outside
 
-        stage.canary._is_for_others = is_for_others
-        stage.canary._clock = time.monotonic
+        stage.canary.is_for_others = is_for_others
+        stage.canary.clock = time.monotonic
         task = asyncio.create_task(stage.canary.run())
         async with await connect(database_url) as other:
             await eventually(lambda: stage.canary.is_measuring, "the canary")

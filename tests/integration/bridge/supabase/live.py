@@ -14,6 +14,7 @@ from ops.local_supabase.project import Project
 from ops.local_supabase.settings import CLI_JWT_SECRET, CLI_PUBLISHABLE_KEY, Settings, Timings
 from ops.machine.ports import choose_ports
 from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
+from tests.integration.local_supabase.serving import disconnect_all
 from tests.waiting import eventually
 
 PRIVATE: RealtimeChannelOptions = {
@@ -57,7 +58,7 @@ class LocalSupabase:
 
     async def disconnect_all(self) -> None:
         """As when the project's settings change."""
-        await self.project.disconnect_all()
+        await disconnect_all(self.project)
 
     async def stop(self) -> None:
         if self._endpoint:

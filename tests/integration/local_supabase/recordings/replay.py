@@ -18,7 +18,7 @@ from tests.integration.local_supabase.recordings.checks import FRAME_TIMEOUT_S, 
 from tests.integration.local_supabase.recordings.peers import Peer, encode_frame, open_peer, request
 from tests.integration.local_supabase.recordings.placeholders import Values
 from tests.integration.local_supabase.recordings.scenarios import Scenario, Step
-from tests.integration.local_supabase.serving import SECRET
+from tests.integration.local_supabase.serving import SECRET, disconnect_all
 from tests.waiting import eventually
 
 FAST = Timings(
@@ -131,7 +131,7 @@ class Replay:
             self._endpoint = Endpoint(replace(self._settings, port=self._endpoint.port))
             await self._endpoint.start()
         else:
-            await self.project.disconnect_all()
+            await disconnect_all(self.project)
 
     async def _send_open(self, step: Step) -> None:
         data = self.values.fill(step.data)

@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 
 from ops.cli import options
-from ops.cli.webhooks.listener import SECRET_FILE, Listener
-from ops.cli.webhooks.sources import ApiSource, ListenError
+from ops.cli.webhooks.listen import SECRET_FILE, Listener
+from ops.cli.webhooks.sources import ApiSource
+from ops.errors import OpsError
 from ops.machine.data_dir import DataDir
 from realtime_bridge.webhooks.contract import signing
 from realtime_bridge.webhooks.receiver import verify
@@ -58,7 +59,7 @@ def test_listen_takes_the_api_as_people_name_it(tmp_path: Path, database_url: st
     with serve(tmp_path, database_url, f"{redis_url}?db=11") as server:
         for path in ("", "/", "/api/v1/chat", "/api/v1/chat/", "/api/v1/chat/events"):
             source = ApiSource(f"http://127.0.0.1:{server.port}{path}", "cf_live_no_key", ["*"], say=print)
-            with pytest.raises(ListenError) as refused:
+            with pytest.raises(OpsError) as refused:
                 next(source.events())
             assert str(refused.value).startswith("The API answered 401: The API key is not valid")
             assert "{" not in str(refused.value)
@@ -67,7 +68,7 @@ def test_listen_takes_the_api_as_people_name_it(tmp_path: Path, database_url: st
 def test_listen_knows_when_it_asks_somebody_else(local: tuple[str, Received]) -> None:
     """Another server's page is no event."""
     url, _ = local
-    with pytest.raises(ListenError, match="not as Crossfade's gateway does"):
+    with pytest.raises(OpsError, match="not as Crossfade's gateway does"):
         next(ApiSource(url, "cf_live_no_key", ["*"], say=print).events())
 
 
@@ -170,7 +171,7 @@ def test_listen_needs_no_database_with_a_key(
         source = ApiSource(gateway, key, ["message.*"], say=said.append)
         try:
             shown.extend(Listener(source, target=url, secret=secret).forward(None))
-        except ListenError as error:
+        except OpsError as error:
             ended.append(str(error))
 
     def asks(server: GatewayServer) -> bool:
