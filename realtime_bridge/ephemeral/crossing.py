@@ -24,7 +24,7 @@ from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
 from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.sessions import Session
+from realtime_bridge.legacy.sessions import Session, Watcher
 from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.shared.shares import Line, QueueFull
 from realtime_bridge.supabase.seat import OnPeople, Receive
@@ -44,8 +44,8 @@ class Channels(Entries, Speech, Protocol):
     def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
 
 
-class EphemeralBridge:
-    """A Watcher of the legacy sockets.
+class EphemeralBridge(Watcher):
+    """Crosses what the legacy sockets do, and what their channels say.
 
     `may_be_on_supabase` asks the dial for a user of an account; `deliver` reaches this bridge's own sockets.
     """

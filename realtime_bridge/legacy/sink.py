@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable, is_listed
+from realtime_bridge.legacy.cards import Card, CardsUnavailable, StoredCards, is_listed
 from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
 from realtime_bridge.legacy.frame import Emit
@@ -34,7 +34,7 @@ class LegacySink:
     def __init__(
         self,
         server: LegacyServer,
-        cards: Cards,
+        cards: StoredCards,
         *,
         reconnect_grace_s: float = RECONNECT_GRACE_S,
         resuming: bool = False,

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from realtime_bridge.legacy.cards import Card, CardsUnavailable
+from realtime_bridge.legacy.cards import Card, CardsUnavailable, StoredCards
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
@@ -42,7 +42,7 @@ class FakeCards:
 
 
 def sink_over(server: FakeServer, cards: FakeCards | None = None, **options: Any) -> LegacySink:
-    return LegacySink(cast(LegacyServer, server), cards or FakeCards(), **options)
+    return LegacySink(cast(LegacyServer, server), cast(StoredCards, cards or FakeCards()), **options)
 
 
 def test_it_is_a_sink() -> None:
