@@ -21,12 +21,13 @@ from uuid import uuid4
 
 import structlog
 from cachetools import LRUCache
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime_bridge.legacy.fanout import entries
 from realtime_bridge.legacy.fanout.local import Fanout, FanoutUnavailable, Here
-from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.frame import Emit, Number
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ redis.call('DEL', KEYS[1])
 return add()
 """
 """Atomic: of two bridges that find the stream unusable, the second adds to what the first began."""
+NUMBER = TypeAdapter(Number)
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
 
@@ -203,7 +205,7 @@ class RedisFanout(Fanout):
         """Send what another bridge published; False when stored events may be missing, and then nothing is sent."""
         publisher, batch = "", 0
         try:
-            publisher, batch = fields[b"publisher"].decode(), entries.number(int(fields.get(b"batch", 0)))
+            publisher, batch = fields[b"publisher"].decode(), NUMBER.validate_python(fields.get(b"batch", 0))
             if publisher == self._publisher:
                 return True
             seen = self._seen.get(publisher, batch)

@@ -67,12 +67,9 @@ class Handlers:
     async def _connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         try:
             claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
-        except TokenError as error:
-            raise Refused(str(error), {"code": error.code}) from None
-        try:
             heard = answers.heard(auth)
-        except requests.Mistake as mistake:
-            raise Refused(str(mistake), {"code": mistake.code}) from None
+        except (TokenError, requests.Mistake) as error:
+            raise Refused(str(error), {"code": error.code}) from None
         if self._endings.is_evicted(claims):
             raise Refused(EVICTED.reason, {"code": EVICTED.code})
         if not await self._verbs.take(claims.user_id, 1, within_s=PATIENCE_S):

@@ -92,7 +92,8 @@ def test_resumed_sink_waits_for_its_clients(written: Written) -> None:
     now = 100.0
     server = FakeServer()
     assert sink_over(server, clock=lambda: now).hold_s() == 0
-    sink = sink_over(server, resuming=True, reconnect_grace_s=3, clock=lambda: now)
+    sink = sink_over(server, reconnect_grace_s=3, clock=lambda: now)
+    sink.resume()
     now = 102.0
     with pytest.raises(SinkNotReady) as held:
         asyncio.run(sink.deliver([written.status(1)], None))
