@@ -1,7 +1,6 @@
 """Settings of the bridge, read once from the environment. Errors name the variable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from realtime_bridge.shared import variables as shared
@@ -39,80 +38,47 @@ class CanaryMode(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    database_url: str = field(repr=False)
-    jwt_secret: str | None = field(repr=False)
-    signing_key: SigningKey
-    token_rules: TokenRules
-    provider: Provider
-    transport: TransportName
-    supabase_rate: float | None
-    supabase_url: str | None
-    supabase_secret_key: str | None = field(repr=False)
-    redis_url: str | None = field(repr=False)
-    host: str
-    port: int
-    metrics_host: str
-    metrics_port: int | None
-    cors_origins: tuple[str, ...]
-    wuzapi_servers: frozenset[str]
-    event_retention_days: int
-    canary: CanaryMode
-    canary_rate_per_s: int
-    idle_probe_s: int
-    feed: FeedMode
-    flag_provider: str | None
-    legacy_grace_s: int
-    secrets: SecretBox | None
-    webhook_urls: UrlPolicy
-    webhook_timeout_s: float
-    listen_fds: Mapping[int, int]
-    log_level: str
-    log_format: str
+    """What the variables say, each read once; none is changed afterwards."""
+
+    def __init__(self, env: Environment) -> None:
+        self.database_url = shared.database_url(env)
+        self.jwt_secret = shared.jwt_secret(env)
+        self.signing_key = _signing_key(env)
+        self.token_rules = TokenRules.from_env(env)
+        self.provider = shared.provider(env)
+        self.transport = env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE)
+        self.supabase_rate = _supabase_rate(env)
+        self.supabase_url = shared.supabase_url(env)
+        self.supabase_secret_key = shared.supabase_secret_key(env)
+        self.redis_url = shared.redis_url(env) if env.optional("REDIS_URL") else None
+        self.host = env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1")
+        self.port = env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535)
+        self.metrics_host = shared.metrics_host(env)
+        self.metrics_port = env.port("CROSSFADE_BRIDGE_METRICS_PORT")
+        self.cors_origins = shared.cors_origins(env)
+        self.wuzapi_servers = allowed_servers(env)
+        self.event_retention_days = env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650)
+        self.canary = env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON)
+        self.canary_rate_per_s = env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100)
+        self.idle_probe_s = env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300)
+        self.feed = env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL)
+        self.legacy_grace_s = env.integer("CROSSFADE_LEGACY_GRACE_S", default=60, minimum=5, maximum=86_400)
+        self.flag_provider = shared.flag_provider(env)
+        self.secrets = SecretBox.from_env(env)
+        self.webhook_urls = UrlPolicy.from_env(env)
+        self.webhook_timeout_s = env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0)
+        self.listen_fds = shared.listen_fds(env)
+        self.log_level = env.log_level()
+        self.log_format = env.log_format()
+        self._check_http_transport(env)
+        self._check_cohort(env)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":
         """Raises ConfigurationError with a sentence for each variable that is wrong."""
         with reading(variables) as env:
-            return cls.read(env)
-
-    @classmethod
-    def read(cls, env: Environment) -> "Settings":
-        settings = cls(
-            database_url=shared.database_url(env),
-            jwt_secret=shared.jwt_secret(env),
-            signing_key=_signing_key(env),
-            token_rules=TokenRules.from_env(env),
-            provider=shared.provider(env),
-            transport=env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE),
-            supabase_rate=_supabase_rate(env),
-            supabase_url=shared.supabase_url(env),
-            supabase_secret_key=shared.supabase_secret_key(env),
-            redis_url=shared.redis_url(env) if env.optional("REDIS_URL") else None,
-            host=env.text("CROSSFADE_BRIDGE_HOST", default="127.0.0.1"),
-            port=env.integer("CROSSFADE_BRIDGE_PORT", default=8001, minimum=1, maximum=65_535),
-            metrics_host=shared.metrics_host(env),
-            metrics_port=env.port("CROSSFADE_BRIDGE_METRICS_PORT"),
-            cors_origins=shared.cors_origins(env),
-            wuzapi_servers=allowed_servers(env),
-            event_retention_days=env.integer("CROSSFADE_EVENT_RETENTION_DAYS", default=30, minimum=1, maximum=3_650),
-            canary=env.choice("CROSSFADE_CANARY", CanaryMode, default=CanaryMode.ON),
-            canary_rate_per_s=env.integer("CROSSFADE_CANARY_RATE_PER_S", default=10, minimum=1, maximum=100),
-            idle_probe_s=env.integer("CROSSFADE_IDLE_PROBE_S", default=60, minimum=1, maximum=300),
-            feed=env.choice("CROSSFADE_FEED", FeedMode, default=FeedMode.FULL),
-            legacy_grace_s=env.integer("CROSSFADE_LEGACY_GRACE_S", default=60, minimum=5, maximum=86_400),
-            flag_provider=shared.flag_provider(env),
-            secrets=SecretBox.from_env(env),
-            webhook_urls=UrlPolicy.from_env(env),
-            webhook_timeout_s=env.number("CROSSFADE_WEBHOOK_TIMEOUT_S", default=15.0, minimum=1.0, maximum=60.0),
-            listen_fds=shared.listen_fds(env),
-            log_level=env.log_level(),
-            log_format=env.log_format(),
-        )
-        settings._check_http_transport(env)
-        settings._check_cohort(env)
-        return settings
+            return cls(env)
 
     @property
     def feeds_supabase(self) -> bool:

@@ -65,7 +65,7 @@ def check(environment: Mapping[str, str]) -> None:
     """Raise ConfigurationError with all that gateway and bridge would complain of, before one of them is started."""
     with reading(environment) as env:
         gateway = GatewaySettings.read(env)
-        BridgeSettings.read(env)
+        BridgeSettings(env)
     check_flag_provider(gateway)
 
 

@@ -1,29 +1,20 @@
 """Announcements on Supabase's channels of what legacy users do. They type, come and go. Kept by the bridge."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
 from uuid import UUID
 
 from realtime_bridge import metrics
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
-
-
-class Speech(Protocol):
-    """What is needed of `supabase.seats.Seats`."""
-
-    def is_joined(self, topic: str) -> bool: ...
-
-    async def send(self, topic: str, event: str, payload: Mapping[str, Any]) -> bool: ...
+from realtime_bridge.supabase.seats import Seats
 
 
 class Announcements:
     """Who came or went, by conversation: said as soon as the seat is taken; said before, nobody would hear it."""
 
-    def __init__(self, channels: Speech, rooms: RoomsHere) -> None:
+    def __init__(self, channels: Seats, rooms: RoomsHere) -> None:
         self._channels = channels
         self._rooms = rooms
         self._unsaid: dict[int, dict[UUID, Sign]] = {}
@@ -56,7 +47,7 @@ class Announcements:
 
     async def say(self, sign: Sign, room: Room | None) -> bool:
         """Tell the channel, with the name under which the room's members know the user."""
-        named = replace(sign, username=room.names.get(sign.user_id)) if room and not sign.username else sign
+        named = replace(sign, username=room.membership.names.get(sign.user_id)) if room and not sign.username else sign
         payload = signs.crossed(named, datetime.now(UTC))
         is_said = await self._channels.send(topic_of(sign.conversation_id), sign.kind, payload)
         if is_said:

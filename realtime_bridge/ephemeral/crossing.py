@@ -9,25 +9,26 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from realtime_bridge import metrics
 from realtime_bridge.ephemeral import signs
-from realtime_bridge.ephemeral.announcements import Announcements, Speech
-from realtime_bridge.ephemeral.members import Members
+from realtime_bridge.ephemeral.announcements import Announcements
+from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import RENEW_S, Leases
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
-from realtime_bridge.ephemeral.stand_ins import Entries, StandIns
+from realtime_bridge.ephemeral.stand_ins import StandIns
 from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.sessions import Session
+from realtime_bridge.legacy.sessions import Session, Watcher
 from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.shared.shares import Line, QueueFull
 from realtime_bridge.supabase.seat import OnPeople, Receive
+from realtime_bridge.supabase.seats import Seats
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +39,8 @@ OWN = 0  # the bridge's own work stands in line like a conversation's; there is 
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
-class Channels(Entries, Speech, Protocol):
-    """What is needed of `supabase.seats.Seats`."""
-
-    def take(self, topic: str, receive: Receive, on_people: OnPeople | None = None) -> None: ...
-
-
-class EphemeralBridge:
-    """A Watcher of the legacy sockets.
+class EphemeralBridge(Watcher):
+    """Crosses what the legacy sockets do, and what their channels say.
 
     `may_be_on_supabase` asks the dial for a user of an account; `deliver` reaches this bridge's own sockets.
     """
@@ -53,9 +48,9 @@ class EphemeralBridge:
     def __init__(
         self,
         *,
-        channels: Channels,
+        channels: Seats,
         leases: Leases,
-        members: Members,
+        members: StoredMembers,
         deliver: Callable[[Emit], Awaitable[None]],
         may_be_on_supabase: Callable[[UUID, UUID], bool],
         name: str,
@@ -161,7 +156,7 @@ class EphemeralBridge:
         self._parting -= Counter((conversation_id,))
         if await self._leases.release(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=False))
-            self._said.note(Kind.LEAVE, conversation_id, user_id, room.names.get(user_id))
+            self._said.note(Kind.LEAVE, conversation_id, user_id, room.membership.names.get(user_id))
             await self._said.announce()
         for other in room.on_supabase if not room.sockets else ():
             await self._leases.release(conversation_id, other, self._holder(Origin.SUPABASE))
@@ -171,11 +166,10 @@ class EphemeralBridge:
         """Sit in the channel exactly while both kinds of member may be there."""
         room, topic = self._rooms.find(conversation_id), topic_of(conversation_id)
         if room is not None and (membership := await self._members.find_membership(conversation_id)):
-            room.participants, room.account_id = membership.participants, membership.account_id
-            room.names = membership.names
+            room.membership = membership
         if room is not None and self._may_meet(room):
             self._channels.take(topic, self._receiver(conversation_id), self._people_watcher(conversation_id))
-            self._stand_ins.show(conversation_id, room.users, room.names)
+            self._stand_ins.show(conversation_id, room.users, room.membership.names)
         elif conversation_id not in self._parting:
             self._stand_ins.show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
@@ -186,11 +180,9 @@ class EphemeralBridge:
 
         Whoever may be on Supabase may be there although in the room, too: its socket here can be a standby.
         """
-        account_id = room.account_id
-        if account_id is None:
-            return False
         return any(
-            room.users - {user_id} and self._may_be_on_supabase(user_id, account_id) for user_id in room.participants
+            room.users - {user_id} and self._may_be_on_supabase(user_id, room.membership.account_id)
+            for user_id in room.participants
         )
 
     def _receiver(self, conversation_id: int) -> Receive:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -19,14 +18,11 @@ TIMEOUT_S = 2.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     account_id: UUID
-    participants: frozenset[UUID]
-    names: Mapping[UUID, str | None] = field(default_factory=dict)
+    names: Mapping[UUID, str | None]
     """Of participants, as the project knows them."""
 
 
-class Members(Protocol):
-    async def find_membership(self, conversation_id: int) -> Membership | None:
-        """Return who takes part; None when the database does not answer in time. Raises nothing."""
+UNKNOWN = Membership(account_id=UUID(int=0), names={})
 
 
 class StoredMembers:
@@ -36,6 +32,7 @@ class StoredMembers:
         self._pool = pool
 
     async def find_membership(self, conversation_id: int) -> Membership | None:
+        """Return who takes part; None when the database does not answer in time. Raises nothing."""
         try:
             async with asyncio.timeout(TIMEOUT_S), self._pool.connection() as connection:
                 values = {"conversation_id": conversation_id}
@@ -44,5 +41,4 @@ class StoredMembers:
             return None
         if row is None:
             return None
-        names = {UUID(user_id): name for user_id, name in row[1].items()}
-        return Membership(account_id=row[0], participants=frozenset(names), names=names)
+        return Membership(account_id=row[0], names={UUID(user_id): name for user_id, name in row[1].items()})

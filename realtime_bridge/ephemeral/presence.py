@@ -6,7 +6,6 @@ renewed ends by itself: nobody has to notice that a bridge was killed.
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -20,36 +19,26 @@ RENEW_S = LEASE_S / 2
 TIMEOUT_S = 0.5  # presence is a hint: better from memory than late
 
 
-class Leases(Protocol):
-    """Raises nothing. `holder` names a side of a bridge."""
-
-    async def hold(self, conversation_id: int, user_id: UUID, holder: str) -> bool:
-        """Take or renew a lease; True when the user was not present before."""
-
-    async def release(self, conversation_id: int, user_id: UUID, holder: str) -> bool:
-        """Give a lease back; True when the user is no longer present."""
-
-    async def people(self, conversation_id: int) -> frozenset[UUID]:
-        """Return who is present."""
-
-
 class MemoryLeases:
-    """For a bridge that is alone."""
+    """For a bridge that is alone. Raises nothing. `holder` names a side of a bridge."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._until: dict[int, dict[tuple[UUID, str], float]] = {}
 
     async def hold(self, conversation_id: int, user_id: UUID, holder: str) -> bool:
+        """Take or renew a lease; True when the user was not present before."""
         was_present = user_id in await self.people(conversation_id)
         self._until.setdefault(conversation_id, {})[user_id, holder] = self._clock() + LEASE_S
         return not was_present
 
     async def release(self, conversation_id: int, user_id: UUID, holder: str) -> bool:
+        """Give a lease back; True when the user is no longer present."""
         held = self._until.get(conversation_id, {}).pop((user_id, holder), None)
         return held is not None and user_id not in await self.people(conversation_id)
 
     async def people(self, conversation_id: int) -> frozenset[UUID]:
+        """Return who is present."""
         now = self._clock()
         live = {key: until for key, until in self._until.get(conversation_id, {}).items() if until > now}
         if live:
@@ -110,3 +99,6 @@ class RedisLeases:
 
 def _key(conversation_id: int) -> str:
     return f"crossfade.presence:{conversation_id}"
+
+
+Leases = MemoryLeases | RedisLeases

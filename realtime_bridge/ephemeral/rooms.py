@@ -1,19 +1,23 @@
 """Rooms: this bridge's legacy sockets, by conversation. Pure; kept by the ephemeral bridge."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
+
+from realtime_bridge.ephemeral.members import UNKNOWN, Membership
 
 
 @dataclass(slots=True)
 class Room:
     sockets: dict[UUID, set[str]] = field(default_factory=dict)
     """By user."""
-    participants: frozenset[UUID] = frozenset()
-    names: Mapping[UUID, str | None] = field(default_factory=dict)
-    account_id: UUID | None = None
+    membership: Membership = UNKNOWN
     on_supabase: frozenset[UUID] = frozenset()
     """Whom the channel's presence showed last."""
+
+    @property
+    def participants(self) -> frozenset[UUID]:
+        return frozenset(self.membership.names)
 
     @property
     def users(self) -> frozenset[UUID]:

@@ -4,27 +4,19 @@ Kept by the bridge.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
 from uuid import UUID
 
 from realtime_bridge.ephemeral import signs
 from realtime_bridge.ephemeral.signs import topic_of
+from realtime_bridge.supabase.seats import Seats
 
 STAND_INS = 10  # of a conversation: Supabase gives a socket one entry in a channel, so each is a seat on another socket
-
-
-class Entries(Protocol):
-    """What is needed of `channels.seats.Seats`."""
-
-    def stand_in(self, topic: str, key: str, state: Mapping[str, Any]) -> None: ...
-
-    def leave(self, topic: str, key: str = "") -> None: ...
 
 
 class StandIns:
     """`bridge` names whose sockets these users hold."""
 
-    def __init__(self, entries: Entries, bridge: str) -> None:
+    def __init__(self, entries: Seats, bridge: str) -> None:
         self._entries = entries
         self._bridge = bridge
         self._shown: dict[int, frozenset[UUID]] = {}

@@ -8,17 +8,18 @@ the event: a later event only brings it up to date once more.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from realtime_bridge.event_log.event import Event, EventType, Family
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
-QUERIES = sql.AsyncQueries(__file__)
+_QUERIES = sql.AsyncQueries(__file__)
 
 
 class CardsUnavailable(Exception):
@@ -44,20 +45,14 @@ def is_listed(event: Event) -> bool:
     return kind is EventType.MESSAGE_NEW or (kind is not None and kind.family is Family.CONVERSATION)
 
 
-class Cards(Protocol):
-    """Raises nothing but CardsUnavailable."""
-
-    async def read_cards(self, conversation_ids: Iterable[int]) -> Mapping[int, Card]:
-        """Return the cards by conversation; one that is gone has none."""
-
-
 class StoredCards:
     """Through the bridge's pool, and apart from what clients ask: their crowd must not hold up the deliveries."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def read_cards(self, conversation_ids: Iterable[int]) -> Mapping[int, Card]:
+        """Return the cards by conversation; one that is gone has none. Raises CardsUnavailable."""
         wanted = list(set(conversation_ids))
         if not wanted:
             return {}
@@ -69,5 +64,5 @@ class StoredCards:
 
 
 async def find_cards(connection: AsyncConnection[Any], conversation_ids: list[int]) -> dict[int, Card]:
-    cards = await QUERIES.list_rows(connection, "read_cards", class_row(Card), conversation_ids=conversation_ids)
+    cards = await _QUERIES.list_rows(connection, "read_cards", class_row(Card), conversation_ids=conversation_ids)
     return {card.conversation_id: card for card in cards}

@@ -1,22 +1,24 @@
 """Conversations for the legacy sockets: who may listen, what was missed. Called on subscribe; only reads."""
 
 import asyncio
-from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from cachetools import LRUCache
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.event_log.reading import event_of
-from realtime_bridge.legacy import cards
-from realtime_bridge.legacy.cards import Card
+from realtime_bridge.legacy.cards import Card, find_cards
 from realtime_bridge.legacy.pace import REMEMBERED
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.shares import QueueFull, TaskQueue
 from realtime_bridge.shared.tokens import Claims
 
@@ -50,65 +52,65 @@ class Place:
     lost: Lost | None = None
 
 
-class Conversations(Protocol):
-    """Raises nothing but ConversationsUnavailable."""
+class Turns:
+    """A few of the pool's connections, for what clients ask."""
 
-    async def find_place(self, conversation_id: int, claims: Claims) -> Place | None:
-        """Return where the log ends, or None when the conversation is unknown or the user takes no part in it."""
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queue = TaskQueue(MAX_CONCURRENT, MAX_WAITING)
 
-    async def read_events(self, conversation_id: int, claims: Claims, after_seq: int, limit: int) -> list[Event]:
-        """Return up to `limit` events after `after_seq`, in seq order; none to a user who takes no part by now."""
-
-    async def find_card(self, conversation_id: int, claims: Claims) -> Card | None:
-        """Return how the conversation stands now; None when it is gone, or the user takes no part by now."""
+    @asynccontextmanager
+    async def connection(self, owner: UUID) -> AsyncIterator[AsyncConnection[Any]]:
+        """Hold a connection when it is the owner's turn. Raises ConversationsUnavailable, also within the block."""
+        try:
+            async with (
+                asyncio.timeout(QUERY_TIMEOUT_S),
+                self._queue.place(owner),
+                self._pool.connection() as connection,
+            ):
+                yield connection
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
+            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
 
 
 class StoredConversations:
-    """Conversations in Postgres, through the bridge's pool; `bridge` is the name under which the bridge reports."""
+    """Conversations in Postgres; `bridge` is the name under which the bridge reports.
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], bridge: str = "") -> None:
-        self._pool = pool
+    Raises nothing but ConversationsUnavailable.
+    """
+
+    def __init__(self, pool: Pool, bridge: str = "") -> None:
         self._bridge = bridge
-        self._turns = TaskQueue(MAX_CONCURRENT, MAX_WAITING)
-        self._accounts: OrderedDict[UUID, UUID] = OrderedDict()
+        self._turns = Turns(pool)
+        self._accounts: LRUCache[UUID, UUID] = LRUCache(REMEMBERED)
         """Whose conversations a user asked for last: with them the user shares turns."""
 
     async def find_place(self, conversation_id: int, claims: Claims) -> Place | None:
+        """Return where the log ends, or None when the conversation is unknown or the user takes no part in it."""
         rows = await self._fetch("find_place", claims, conversation_id=conversation_id, bridge=self._bridge)
         if not rows:
             return None
         row = rows[0]
-        self._remember(claims.user_id, row["account_id"])
+        self._accounts[claims.user_id] = row["account_id"]
         lost = Lost(after_seq=row["after_seq"], told_seq=row["told_seq"]) if row["after_seq"] is not None else None
         return Place(last_seq=row["last_seq"], account_id=row["account_id"], lost=lost)
 
     async def read_events(self, conversation_id: int, claims: Claims, after_seq: int, limit: int) -> list[Event]:
+        """Return up to `limit` events after `after_seq`, in seq order; none to a user who takes no part by now."""
         values = {"conversation_id": conversation_id, "after_seq": after_seq, "limit": limit}
         return [event_of(row) for row in await self._fetch("read_events", claims, **values)]
 
     async def find_card(self, conversation_id: int, claims: Claims) -> Card | None:
+        """Return how the conversation stands now; None when it is gone, or the user takes no part by now."""
         if await self.find_place(conversation_id, claims) is None:
             return None
-        rows = await self._run(cards.QUERIES["read_cards"], claims.user_id, {"conversation_ids": [conversation_id]})
-        return Card(**rows[0]) if rows else None
+        async with self._connection(claims.user_id) as connection:
+            return (await find_cards(connection, [conversation_id])).get(conversation_id)
 
     async def _fetch(self, query: str, claims: Claims, **values: object) -> list[dict[str, Any]]:
         values |= {"user_id": claims.user_id, "issued_at": claims.issued_at}
-        return await self._run(_QUERIES[query], claims.user_id, values)
+        async with self._connection(claims.user_id) as connection:
+            return await _QUERIES.list_rows(connection, query, dict_row, **values)
 
-    async def _run(self, query: Any, user_id: UUID, values: dict[str, Any]) -> list[dict[str, Any]]:
-        try:
-            async with (
-                asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.place(self._accounts.get(user_id, user_id)),
-                self._pool.connection() as connection,
-            ):
-                return await (await connection.cursor(row_factory=dict_row).execute(query, values)).fetchall()
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
-            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
-
-    def _remember(self, user_id: UUID, account_id: UUID) -> None:
-        self._accounts[user_id] = account_id
-        self._accounts.move_to_end(user_id)
-        if len(self._accounts) > REMEMBERED:
-            self._accounts.popitem(last=False)
+    def _connection(self, user_id: UUID) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+        return self._turns.connection(self._accounts.get(user_id, user_id))

@@ -16,7 +16,7 @@ import structlog
 
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session, Sessions
-from realtime_bridge.legacy.standing import Closed, Standing
+from realtime_bridge.legacy.standing import Closed, StoredStanding
 from realtime_bridge.shared.tokens import Claims
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Endings:
 
     close: Close
 
-    def __init__(self, sessions: Sessions, standing: Standing | None) -> None:
+    def __init__(self, sessions: Sessions, standing: StoredStanding) -> None:
         self._sessions = sessions
         self._standing = standing
         self._since: datetime | None = None
@@ -70,13 +70,12 @@ class Endings:
     async def run_once(self) -> int:
         """Close whose time is over; return how many were closed."""
         ended = [(session, EXPIRED) for session in self._sessions.all() if self._sessions.has_expired(session)]
-        if self._standing:
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    ended += await self._find_closed(self._standing)
-                    ended += await self._find_gone(self._standing)
-            except (psycopg.Error, TimeoutError, OSError) as error:
-                log.warning("not known who was put out", error=f"{type(error).__name__}: {error}".strip())
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                ended += await self._find_closed()
+                ended += await self._find_gone()
+        except (psycopg.Error, TimeoutError, OSError) as error:
+            log.warning("not known who was put out", error=f"{type(error).__name__}: {error}".strip())
         for session, ending in ended:
             await self.close(session, ending)
         return len(ended)
@@ -86,13 +85,13 @@ class Endings:
         closed = self._closed.get(claims.user_id)
         return closed is not None and closed.ended_at is not None and claims.issued_at < closed.ended_at
 
-    async def _find_closed(self, standing: Standing) -> list[tuple[Session, Ending]]:
+    async def _find_closed(self) -> list[tuple[Session, Ending]]:
         """Return the sessions of those who were put out since the last look; at the first look there were none."""
         if self._since is None:
-            now = await standing.now()
-            self._note(await standing.find_closed(now - REMEMBERED))
+            now = await self._standing.now()
+            self._note(await self._standing.find_closed(now - REMEMBERED))
             self._since = now - LATE_COMMIT
-        found = await standing.find_closed(self._since)
+        found = await self._standing.find_closed(self._since)
         news = [closed for closed in found if self._closed.get(closed.user_id) != closed]
         if news:
             self._since = max(self._since, news[-1].closed_at - LATE_COMMIT)
@@ -104,11 +103,11 @@ class Endings:
         known = [*self._closed.values(), *news]
         self._closed = {one.user_id: one for one in known if one.closed_at > known[-1].closed_at - REMEMBERED}
 
-    async def _find_gone(self, standing: Standing) -> list[tuple[Session, Ending]]:
+    async def _find_gone(self) -> list[tuple[Session, Ending]]:
         if time.monotonic() - self._gone_at < GONE_EVERY_S:
             return []
         self._gone_at = time.monotonic()
         users, gone = self._sessions.users(), set[UUID]()
         for start in range(0, len(users), GONE_AT_MOST):
-            gone |= await standing.find_gone(users[start : start + GONE_AT_MOST])
+            gone |= await self._standing.find_gone(users[start : start + GONE_AT_MOST])
         return [(session, GONE) for user_id in gone for session in self._sessions.of_user(user_id)]

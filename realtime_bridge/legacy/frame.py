@@ -1,10 +1,14 @@
 """Frames that a dialect sends to rooms, and the rooms' names."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
+
 MAX_BIGINT = 2**63 - 1
+Number = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
+"""What Postgres can count to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,9 +17,9 @@ class Emit:
 
     event: str
     data: dict[str, Any]
-    rooms: tuple[str, ...]
-    conversation_id: int
-    seq: int | None = None
+    rooms: Annotated[tuple[str, ...], Field(min_length=1)]
+    conversation_id: Number
+    seq: Number | None = None
     members: tuple[str, ...] | None = None
     """Who takes part as of this event, by id: nobody else may stay in the conversation's room. None: not known."""
 

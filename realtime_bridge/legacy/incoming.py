@@ -4,22 +4,20 @@ Only a participant writes, and always as the signed-in user. A client's message 
 `outgoing`, as over REST. A resend with the same clientMessageId is answered what the first one was.
 """
 
-import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
-from realtime_bridge.legacy.conversations import MAX_CONCURRENT, MAX_WAITING, QUERY_TIMEOUT_S, ConversationsUnavailable
+from realtime_bridge.legacy.conversations import Turns
 from realtime_bridge.legacy.requests import Mistake, Written, not_found
 from realtime_bridge.shared import sql
-from realtime_bridge.shared.shares import QueueFull, TaskQueue
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import Claims
 
 _QUERIES = sql.AsyncQueries(__file__)
@@ -35,31 +33,15 @@ class Receipt:
     event_id: str
 
 
-class Incoming(Protocol):
-    """Raises Mistake for what the client may not, and ConversationsUnavailable when the database does not answer."""
-
-    async def append_message(self, claims: Claims, written: Written) -> Receipt: ...
-
-    async def mark_read(self, claims: Claims, conversation_id: int, seq: int) -> None: ...
-
-
 class StoredIncoming:
-    """Writes to Postgres, through the bridge's pool."""
+    """Writes to Postgres. Raises Mistake for what the client may not, and ConversationsUnavailable."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
-        self._pool = pool
-        self._turns = TaskQueue(MAX_CONCURRENT, MAX_WAITING)  # by user: one that floods its own socket waits for itself
+    def __init__(self, pool: Pool) -> None:
+        self._turns = Turns(pool)  # by user: one that floods its own socket waits for itself
 
     async def append_message(self, claims: Claims, written: Written) -> Receipt:
-        try:
-            async with (
-                asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.place(claims.user_id),
-                self._pool.connection() as connection,
-            ):
-                return await _append(connection, claims, written)
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
-            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
+        async with self._turns.connection(claims.user_id) as connection:
+            return await _append(connection, claims, written)
 
     async def mark_read(self, claims: Claims, conversation_id: int, seq: int) -> None:
         values = {
@@ -68,16 +50,9 @@ class StoredIncoming:
             "seq": seq,
             "issued_at": claims.issued_at,
         }
-        try:
-            async with (
-                asyncio.timeout(QUERY_TIMEOUT_S),
-                self._turns.place(claims.user_id),
-                self._pool.connection() as connection,
-            ):
-                row = await _QUERIES.find_row(connection, "mark_read", dict_row, **values)
-        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, QueueFull) as error:
-            raise ConversationsUnavailable(f"{type(error).__name__}: {error}".strip()) from None
-        if row is None or row["has_changed"] is None:
+        async with self._turns.connection(claims.user_id) as connection:
+            has_changed = await _QUERIES.find_value(connection, "mark_read", **values)
+        if has_changed is None:
             raise not_found()
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+
+from cachetools import LRUCache
 
 REMEMBERED = 10_000  # who took something of late; the longest idle is forgotten, and begins anew
 
@@ -15,7 +16,7 @@ class Pace:
         self._per_s = per_s
         self._burst = burst
         self._clock = clock
-        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+        self._full_at: LRUCache[Hashable, float] = LRUCache(REMEMBERED)
 
     async def take(self, key: Hashable, amount: float, *, within_s: float) -> bool:
         """Take `amount`, waiting for it up to `within_s`; False when it would take longer, and then nothing is taken.
@@ -37,7 +38,4 @@ class Pace:
         if wait_s > within_s:
             return None
         self._full_at[key] = full_at
-        self._full_at.move_to_end(key)
-        while len(self._full_at) > REMEMBERED:
-            self._full_at.popitem(last=False)
         return wait_s

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import UUID
 
 from realtime_bridge.fleet.sockets import Sockets
@@ -113,8 +112,8 @@ class Sessions:
         return True
 
 
-class Watcher(Protocol):
-    """Every method returns at once: what takes time is queued by the watcher."""
+class Watcher:
+    """Nobody, for a bridge without another side. Every method returns at once: what takes time is queued."""
 
     def joined(self, session: Session, conversation_id: int) -> None: ...
 
@@ -122,13 +121,3 @@ class Watcher(Protocol):
 
     def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None:
         """A sign that passed the limit of one start a second, or a stop."""
-
-
-class Nobody:
-    """For a bridge without another side."""
-
-    def joined(self, session: Session, conversation_id: int) -> None: ...
-
-    def left(self, session: Session, conversation_id: int) -> None: ...
-
-    def typed(self, session: Session, conversation_id: int, *, is_typing: bool) -> None: ...

@@ -1,14 +1,14 @@
 """The sink `legacy`: says the log to old clients, over sockets. In their dialect. Driven by the relay."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.cards import Card, Cards, CardsUnavailable, is_listed
+from realtime_bridge.legacy.cards import Card, CardsUnavailable, StoredCards, is_listed
 from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
 from realtime_bridge.legacy.frame import Emit
@@ -34,10 +34,9 @@ class LegacySink:
     def __init__(
         self,
         server: LegacyServer,
-        cards: Cards,
+        cards: StoredCards,
         *,
         reconnect_grace_s: float = RECONNECT_GRACE_S,
-        resuming: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
@@ -45,8 +44,6 @@ class LegacySink:
         self._grace_s = reconnect_grace_s
         self._clock = clock
         self._not_before = clock()
-        if resuming:
-            self.resume()
 
     def resume(self) -> None:
         """Say that a cursor which has delivered before was just taken over: hold once more for the grace time."""
@@ -66,32 +63,22 @@ class LegacySink:
             raise SinkNotReady("clients are reconnecting", retry_after_s=hold_s)
         settled = 0
         refused: list[Refusal] = []
-        for batch in _batches(events):
+        reason: SinkUnavailable
+        while batch := events[settled : settled + BATCH_EVENTS]:
             try:
-                emits, unsayable = _translate(batch, await self._read_cards(batch))
+                cards = await self._cards.read_cards(event.conversation_id for event in batch if is_listed(event))
+                emits, unsayable = _translate(batch, cards)
                 await self._server.publish(emits)
             except (FanoutUnavailable, CardsUnavailable) as error:
-                reason = _reason(error)
+                reason = SinkUnavailable(str(error))
+                if isinstance(error, CardsUnavailable):
+                    reason = SinkNotReady(f"The conversations cannot be read: {error}", retry_after_s=CARDS_RETRY_S)
                 if settled == 0:
                     raise reason from None
                 return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
             settled += len(batch)
             refused += unsayable
         return Delivery(settled=settled, refused=tuple(refused))
-
-    async def _read_cards(self, events: Sequence[Event]) -> Mapping[int, Card]:
-        return await self._cards.read_cards(event.conversation_id for event in events if is_listed(event))
-
-
-def _reason(error: FanoutUnavailable | CardsUnavailable) -> SinkUnavailable:
-    if isinstance(error, CardsUnavailable):
-        return SinkNotReady(f"The conversations cannot be read: {error}", retry_after_s=CARDS_RETRY_S)
-    return SinkUnavailable(str(error))
-
-
-def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    for start in range(0, len(events), BATCH_EVENTS):
-        yield events[start : start + BATCH_EVENTS]
 
 
 def _translate(events: Sequence[Event], cards: Mapping[int, Card]) -> tuple[list[Emit], list[Refusal]]:

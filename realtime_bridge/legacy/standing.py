@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import cast
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 _QUERIES = sql.AsyncQueries(__file__)
 
@@ -24,33 +23,22 @@ class Closed:
     ended_at: float | None
 
 
-class Standing(Protocol):
-    """Raises psycopg.Error, or TimeoutError."""
-
-    async def now(self) -> datetime: ...
-
-    async def find_closed(self, since: datetime) -> list[Closed]:
-        """Return who was put out after `since`, the longest ago first."""
-
-    async def find_gone(self, user_ids: Sequence[UUID]) -> set[UUID]:
-        """Return those that the project does not have any more."""
-
-
 class StoredStanding:
-    """In Postgres, through the bridge's pool."""
+    """In Postgres, through the bridge's pool. Raises psycopg.Error, or TimeoutError."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def now(self) -> datetime:
         async with self._pool.connection() as connection:
-            row = await _QUERIES.find_value(connection, "find_now")
-        return cast(datetime, row)
+            return cast(datetime, await _QUERIES.get_value(connection, "find_now"))
 
     async def find_closed(self, since: datetime) -> list[Closed]:
+        """Return who was put out after `since`, the longest ago first."""
         async with self._pool.connection() as connection:
             return await _QUERIES.list_rows(connection, "find_closed", class_row(Closed), since=since)
 
     async def find_gone(self, user_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those that the project does not have any more."""
         async with self._pool.connection() as connection:
             return set(await _QUERIES.list_values(connection, "find_gone", user_ids=list(user_ids)))

@@ -25,6 +25,7 @@ NAMES = """
 ALIKE = 0.7  # of one, as difflib counts: what is farther off is somebody else's, or of another version
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 class ConfigurationError(ValueError):
@@ -62,25 +63,21 @@ class Environment:
         return tuple(self.text(name, default="").replace(",", " ").split())
 
     def integer(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
-        raw = self.text(name, default=str(default))
-        try:
-            value = int(raw)
-        except ValueError:
-            return self.wrong(f"{name} must be a whole number, not {raw!r}.", default)
-        if not minimum <= value <= maximum:
-            return self.wrong(f"{name} must be between {minimum} and {maximum}, not {value}.", default)
-        return value
+        return self._within(name, int, "a whole number", default, minimum, maximum)
 
     def port(self, name: str) -> int | None:
         """Return a TCP port; None when it is not set."""
         return None if self.optional(name) is None else self.integer(name, default=0, minimum=1, maximum=65_535)
 
     def number(self, name: str, *, default: float, minimum: float, maximum: float) -> float:
+        return self._within(name, float, "a number", default, minimum, maximum)
+
+    def _within(self, name: str, kind: type[N], wanted: str, default: N, minimum: N, maximum: N) -> N:
         raw = self.text(name, default=str(default))
         try:
-            value = float(raw)
+            value = kind(raw)
         except ValueError:
-            return self.wrong(f"{name} must be a number, not {raw!r}.", default)
+            return self.wrong(f"{name} must be {wanted}, not {raw!r}.", default)
         if not minimum <= value <= maximum:
             return self.wrong(f"{name} must be between {minimum} and {maximum}, not {value}.", default)
         return value

@@ -68,15 +68,6 @@ class Keys(Protocol):
         """Do what can be done for `find` to know this key. Raises nothing."""
 
 
-class NoKeys:
-    """For those who verify nothing but their own shared secret."""
-
-    def find(self, kid: str) -> PyJWK | None:  # noqa: ARG002
-        return None
-
-    async def prepare(self, kid: str) -> None: ...
-
-
 class TokenVerifier:
     """Accepts a user's token: right signature, not expired, role `authenticated`, a UUID as `sub`, by the rules.
 
@@ -86,12 +77,12 @@ class TokenVerifier:
 
     def __init__(self, secret: str | None, keys: Keys | None = None, rules: TokenRules = NO_RULES) -> None:
         self._secret = secret
-        self._keys = keys or NoKeys()
+        self._keys = keys
         self._rules = rules
 
     async def check(self, token: object) -> Claims:
         """Verify, and before that fetch the project's keys if the token names one that is not known yet."""
-        if isinstance(token, str) and (kid := _asymmetric_kid(token)) is not None:
+        if self._keys and isinstance(token, str) and (kid := _asymmetric_kid(token)) is not None:
             await self._keys.prepare(kid)
         return self.verify(token)
 
@@ -120,7 +111,7 @@ class TokenVerifier:
         key: PyJWK | str | None = self._secret
         algorithms = [SHARED]
         if (kid := _asymmetric_kid(token)) is not None:
-            key, algorithms = self._keys.find(kid), list(ALGORITHMS)
+            key, algorithms = self._keys.find(kid) if self._keys else None, list(ALGORITHMS)
         if key is None:
             raise jwt.InvalidTokenError("nobody here knows this key")
         audience, issuer = self._rules.audience, self._rules.issuer

@@ -1,13 +1,9 @@
 """The legacy side of a bridge, put together from its settings."""
 
-from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialect import Dialect
 from realtime_bridge.legacy.farewell import Farewell
-from realtime_bridge.legacy.incoming import StoredIncoming
-from realtime_bridge.legacy.socketio import server
 from realtime_bridge.legacy.socketio.dialect import SocketIo
-from realtime_bridge.legacy.socketio.heard import StoredLog
-from realtime_bridge.legacy.standing import StoredStanding
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.settings import Settings
 from realtime_bridge.shared import jwks
 from realtime_bridge.shared.database import Pool
@@ -19,24 +15,22 @@ DIALECTS: tuple[Dialect, ...] = (SocketIo(),)
 """What old clients may speak, each at a path of its own; by the first one the server is known."""
 
 
-def create_legacy(settings: Settings, pool: Pool, name: str) -> server.LegacyServer:
+def create_legacy(settings: Settings, pool: Pool, name: str) -> LegacyServer:
     keys = ProjectKeys(
-        f"{settings.supabase_url.rstrip('/')}{jwks.PATH}" if settings.supabase_url else None,
+        f"{settings.supabase_url}{jwks.PATH}" if settings.supabase_url else None,
         own=[settings.signing_key.public] if settings.signing_key.public else [],
     )
-    return server.create(
+    return LegacyServer(
+        pool,
+        name,
         verifier=TokenVerifier(settings.jwt_secret, keys, settings.token_rules),
-        conversations=StoredConversations(pool, name),
-        incoming=StoredIncoming(pool),
-        standing=StoredStanding(pool),
-        log=StoredLog(pool, name),
         redis_url=settings.redis_url,
         cors_origins=settings.cors_origins,
         dialects=DIALECTS,
     )
 
 
-def create_farewell(settings: Settings, legacy: server.LegacyServer | None, rollout: Rollout | None) -> Farewell | None:
+def create_farewell(settings: Settings, legacy: LegacyServer | None, rollout: Rollout | None) -> Farewell | None:
     """Return who closes the legacy sockets once the dial no longer feeds them."""
     if not legacy or not rollout:
         return None

@@ -12,7 +12,7 @@ from realtime_bridge.fleet.reports import Report
 from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.legacy.cards import StoredCards
 from realtime_bridge.legacy.sink import LegacySink
-from realtime_bridge.legacy.socketio import server
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Feed, Listener, Sink
 from realtime_bridge.rollout.dial.stages import Side
@@ -34,7 +34,7 @@ class Parts:
     pool: Pool
     service: RealtimeService
     way: Way
-    legacy: server.LegacyServer | None
+    legacy: LegacyServer | None
 
 
 SINKS: Mapping[str, Callable[[Parts], Sink | None]] = {
@@ -51,7 +51,7 @@ def create_relays(
     pool: Pool,
     service: RealtimeService,
     way: Way,
-    legacy: server.LegacyServer | None,
+    legacy: LegacyServer | None,
     owner: str,
     rollout: Rollout | None,
     tallies: Mapping[Side, Listener],
@@ -63,15 +63,20 @@ def create_relays(
     for make in SINKS.values():
         if (sink := make(at)) is None:
             continue
-        if (side := next((side for side in Side if side == sink.name), None)) is None:
-            interest = getattr(sink, "interest", None)
-            relays.append(Relay(sink=sink, pool=pool, owner=owner, interest=interest, pages=pages))
-            continue
-        echo = way if side is Side.SUPABASE else None
-        feed, tally = feeds.get(side), tallies[side]
-        relays.append(Relay(sink=sink, pool=pool, owner=owner, feed=feed, echo=echo, listener=tally, pages=pages))
-    if rollout:
-        rollout.wake(relays)
+        side = next((side for side in Side if side == sink.name), None)
+        relay = Relay(
+            sink=sink,
+            pool=pool,
+            owner=owner,
+            feed=feeds.get(side) if side else None,
+            echo=way if side is Side.SUPABASE else None,
+            listener=tallies[side] if side else None,
+            interest=getattr(sink, "interest", None),
+            pages=pages,
+        )
+        relays.append(relay)
+        if rollout:  # it looks at once when the dial moves, also when it waits after a failure
+            rollout.dial.listen(relay.retry)
     return relays
 
 
@@ -91,7 +96,7 @@ def create_heartbeat(
     settings: Settings,
     pool: Pool,
     relays: Sequence[Relay],
-    legacy: server.LegacyServer | None,
+    legacy: LegacyServer | None,
     name: str,
     rollout: Rollout | None,
     clock: DatabaseClock,

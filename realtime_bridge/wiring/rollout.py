@@ -1,14 +1,11 @@
 """Rollout in a bridge (CHAT_REALTIME_PROVIDER=rollout): dial, feeds and keeper. Part of the wiring of `__main__`."""
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from realtime_bridge.event_log.event import Event
-from realtime_bridge.legacy.socketio import server
 from realtime_bridge.legacy.socketio.server import LegacyServer
-from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Feed
 from realtime_bridge.rollout import announcer
 from realtime_bridge.rollout.announcer import Announcer
@@ -33,11 +30,6 @@ class Rollout:
     keeper: GateKeeper
     feeds: dict[Side, Feed]
     ask: flag_source.Ask | None
-
-    def wake(self, relays: Iterable[Relay]) -> None:
-        """Have relays look at once when the dial moves, also those that wait after a failure."""
-        for relay in relays:
-            self.dial.listen(relay.retry)
 
     @property
     def runs(self) -> tuple[Coroutine[Any, Any, object], ...]:
@@ -64,48 +56,32 @@ class Rollout:
         return reading is not None and reading.decide(user_id, account_id, self.ask).provider is Told.SUPABASE
 
 
-def create(
-    settings: Settings, pool: Pool, *, name: str, transport: Transport, legacy: LegacyServer | None, canary: UUID
-) -> Rollout:
-    """Return the parts; raises ConfigurationError for a flag provider that is not there."""
-    ask = _ask(settings.flag_provider)
+def create_rollout(
+    settings: Settings, pool: Pool, transport: Transport, legacy: LegacyServer | None, name: str
+) -> Rollout | None:
+    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them.
+
+    Raises ConfigurationError for a flag provider that is not there.
+    """
+    if settings.provider is not Provider.ROLLOUT:
+        return None
+    try:
+        ask = flag_source.load(settings.flag_provider) if settings.flag_provider else None
+    except FlagProviderError as error:
+        raise ConfigurationError(str(error)) from error
     dial = Dial(settings.database_url)
-
-    def is_canary(event: Event) -> bool:
-        return event.account_id == canary
-
+    told_by = Announcer(pool, transport=transport, legacy=legacy, ask=ask)
     return Rollout(
         dial=dial,
-        keeper=GateKeeper(
-            pool=pool,
-            dial=dial,
-            told_by=Announcer(pool, transport=transport, legacy=legacy, ask=ask),
-            owner=name,
-        ),
+        keeper=GateKeeper(pool=pool, dial=dial, told_by=told_by, owner=name),
         feeds={
             Side.LEGACY: DialFeed(dial, Side.LEGACY),
-            Side.SUPABASE: CohortFeed(dial, always=is_canary)
+            Side.SUPABASE: CohortFeed(dial, always=lambda event: event.account_id == CANARY_ID)
             if settings.feed is FeedMode.COHORT
             else DialFeed(dial, Side.SUPABASE),
         },
         ask=ask,
     )
-
-
-def _ask(spec: str | None) -> flag_source.Ask | None:
-    try:
-        return flag_source.load(spec) if spec else None
-    except FlagProviderError as error:
-        raise ConfigurationError(str(error)) from error
-
-
-def create_rollout(
-    settings: Settings, pool: Pool, transport: Transport, legacy: server.LegacyServer | None, name: str
-) -> Rollout | None:
-    """Return the dial and its keeper when CHAT_REALTIME_PROVIDER leaves it to them."""
-    if settings.provider is not Provider.ROLLOUT:
-        return None
-    return create(settings, pool, name=name, transport=transport, legacy=legacy, canary=CANARY_ID)
 
 
 def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:

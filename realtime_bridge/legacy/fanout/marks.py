@@ -9,10 +9,10 @@ A database that is put back to an earlier state takes old numbers again: bridges
 (What lies very far below a mark is believed all the same: then the mark is wrong, by a bad entry in Redis for one.)
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
+
+from cachetools import LRUCache
 
 NOTHING = -1  # below the first event of a conversation, which is 0
 UNTOLD: tuple[int, frozenset[str]] = (NOTHING, frozenset())  # and under which names: one event may be several frames
@@ -25,10 +25,8 @@ class Marks:
     """The seq of the newest event told on each track, and how far users were who had been brought ahead of it."""
 
     def __init__(self, tracks: int = TRACKS, users: int = USERS) -> None:
-        self._tracks = tracks
-        self._users = users
-        self._told: OrderedDict[str, tuple[int, frozenset[str]]] = OrderedDict()
-        self._ahead: OrderedDict[UUID, dict[str, int]] = OrderedDict()
+        self._told: LRUCache[str, tuple[int, frozenset[str]]] = LRUCache(tracks)
+        self._ahead: LRUCache[UUID, dict[str, int]] = LRUCache(users)
 
     def note(self, track: str, seq: int | None, name: str) -> bool:
         """Note that an event is told now under this name; False when its listeners may not hear it any more."""
@@ -38,8 +36,6 @@ class Marks:
         if newest - REPEATED < seq < newest or (seq == newest and name in names):
             return False
         self._told[track] = (seq, names | {name} if seq == newest else frozenset((name,)))
-        self._told.move_to_end(track)
-        _cut(self._told, self._tracks)
         return True
 
     def told(self, track: str) -> int:
@@ -50,8 +46,6 @@ class Marks:
         if mark > self.told(track):
             reached = self._ahead.setdefault(user_id, {})
             reached[track] = max(mark, reached.get(track, NOTHING))
-            self._ahead.move_to_end(user_id)
-            _cut(self._ahead, self._users)
 
     def reached(self, user_id: UUID) -> Mapping[str, int]:
         """Return how far the user was, by track, on sockets that are gone; elsewhere no farther than everybody."""
@@ -59,8 +53,3 @@ class Marks:
         for track in [track for track, mark in reached.items() if mark <= self.told(track)]:
             del reached[track]
         return reached
-
-
-def _cut(marks: OrderedDict[Any, Any], size: int) -> None:
-    while len(marks) > size:
-        marks.popitem(last=False)

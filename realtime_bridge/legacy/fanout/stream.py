@@ -1,6 +1,6 @@
 """Fan-out of frames to the sockets of every bridge. Called by the sink (stored events) and by the sockets (typing).
 
-One bridge needs none of this: `LocalFanout`. Several share a Redis *stream*, not pub/sub, and not the library's own
+One bridge needs none of this: `Fanout`. Several share a Redis *stream*, not pub/sub, and not the library's own
 manager, which swallows a failed publish. What is promised:
 - A batch is one stream entry, so it is stored as a whole or not at all. If Redis does not take it, `publish` raises and
   *no* socket has been sent anything, those of this process included: the retry is nobody's repeat.
@@ -20,12 +20,14 @@ from typing import Any, cast
 from uuid import uuid4
 
 import structlog
+from cachetools import LRUCache
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime_bridge.legacy.fanout import entries
-from realtime_bridge.legacy.fanout.local import FanoutUnavailable, Here
-from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.legacy.fanout.local import Fanout, FanoutUnavailable, Here
+from realtime_bridge.legacy.frame import Emit, Number
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 
 log = structlog.get_logger(__name__)
@@ -51,15 +53,16 @@ redis.call('DEL', KEYS[1])
 return add()
 """
 """Atomic: of two bridges that find the stream unusable, the second adds to what the first began."""
+NUMBER = TypeAdapter(Number)
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
 
-class RedisFanout:
+class RedisFanout(Fanout):
     """For bridges that share a Redis."""
 
     def __init__(self, rooms: Here, redis_url: str, on_gap: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(rooms)
         self.is_ready = False
-        self._rooms = rooms
         self._on_gap = on_gap
         self._writer = connect(redis_url, PUBLISH_TIMEOUT_S)
         self._reader = connect(redis_url, BLOCK_MS / 1_000 + PUBLISH_TIMEOUT_S)
@@ -67,7 +70,7 @@ class RedisFanout:
         self._published = 0
         self._order = asyncio.Lock()  # this process sends to its own sockets in the order of the stream
         self._place: str | None = None
-        self._seen: dict[str, int] = {}
+        self._seen: LRUCache[str, int] = LRUCache(PUBLISHERS)
         self._moved = asyncio.Event()
         self._question: asyncio.Task[str | None] | None = None
         self._ask_from = float("-inf")
@@ -93,11 +96,10 @@ class RedisFanout:
         async with self._order:
             await self._append({"batch": str(self._published + 1)}, emits)
             self._published += 1
-            for emit in emits:
-                await self._rooms.deliver(emit)
+            await super().publish(emits)
 
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
-        await self._rooms.deliver(emit, skip_sid=skip_sid)
+        await super().publish_unstored(emit, skip_sid=skip_sid)
         with contextlib.suppress(FanoutUnavailable):
             await self._append({}, [emit])
 
@@ -185,11 +187,7 @@ class RedisFanout:
         return f"{int((seconds - READ_AGAIN_S) * 1_000)}-0"
 
     async def _append(self, fields: dict[str, str], emits: Sequence[Emit]) -> None:
-        entry: dict[Any, Any] = {
-            "publisher": self._publisher,
-            **entries.fields_of(emits),
-            **fields,
-        }
+        entry: dict[Any, Any] = {"publisher": self._publisher, **entries.fields_of(emits), **fields}
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 try:
@@ -207,29 +205,23 @@ class RedisFanout:
         """Send what another bridge published; False when stored events may be missing, and then nothing is sent."""
         publisher, batch = "", 0
         try:
-            publisher, batch = fields[b"publisher"].decode(), entries.number(int(fields.get(b"batch", 0)))
+            publisher, batch = fields[b"publisher"].decode(), NUMBER.validate_python(fields.get(b"batch", 0))
             if publisher == self._publisher:
                 return True
             seen = self._seen.get(publisher, batch)
             emits = entries.emits_of(fields)
             if batch:
-                self._note(publisher, batch)
+                self._seen[publisher] = batch
             if batch > seen + 1:
                 log.warning("legacy fan-out lost entries", publisher=publisher, lost=batch - seen - 1)
                 return False
-            for emit in emits:
-                await self._rooms.deliver(emit)
+            await super().publish(emits)
         except Exception as error:  # noqa: BLE001 - whatever it is, one bad entry must not end the reading of all others
             log.warning("legacy fan-out cannot read an entry", publisher=publisher, batch=batch, error=_named(error))
             if batch:
-                self._note(publisher, batch)
+                self._seen[publisher] = batch
             return not batch
         return True
-
-    def _note(self, publisher: str, batch: int) -> None:
-        if len(self._seen) >= PUBLISHERS:
-            self._seen.clear()  # forgets at worst that somebody's number is missing
-        self._seen[publisher] = batch
 
 
 async def _end_of_stream(client: Redis) -> str:

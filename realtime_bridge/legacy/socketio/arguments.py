@@ -54,17 +54,15 @@ def token(arguments: tuple[object, ...]) -> object:
 
 def typing(arguments: tuple[object, ...]) -> tuple[int, bool]:
     """Read `{conversationId, isTyping}`."""
-    value = arguments[0] if len(arguments) == 1 else None
-    if not isinstance(value, dict) or not isinstance(value.get("isTyping"), bool):
-        raise Mistake("invalid", "Send {conversationId, isTyping}.")
+    value = _object(arguments, wanted := "{conversationId, isTyping}")
+    if not isinstance(value.get("isTyping"), bool):
+        raise Mistake("invalid", f"Send {wanted}.")
     return conversation_id((value.get("conversationId"),)), value["isTyping"]
 
 
 def message(arguments: tuple[object, ...]) -> Written:
     """Read `{conversationId, content, type?, clientMessageId?}`."""
-    value = arguments[0] if len(arguments) == 1 else None
-    if not isinstance(value, dict):
-        raise Mistake("invalid", "Send {conversationId, content}.")
+    value = _object(arguments, "{conversationId, content}")
     conversation = conversation_id((value.get("conversationId"),))
     content = _storable(value.get("content"), "content")
     if not content.strip():
@@ -82,10 +80,14 @@ def message(arguments: tuple[object, ...]) -> Written:
 
 def read(arguments: tuple[object, ...]) -> tuple[int, int]:
     """Read `{conversationId, seq}`."""
-    value = arguments[0] if len(arguments) == 1 else None
-    if not isinstance(value, dict):
-        raise Mistake("invalid", "Send {conversationId, seq}.")
+    value = _object(arguments, "{conversationId, seq}")
     return conversation_id((value.get("conversationId"),)), _seq(value.get("seq"), "seq")
+
+
+def _object(arguments: tuple[object, ...], wanted: str) -> dict[str, Any]:
+    if len(arguments) != 1 or not isinstance(arguments[0], dict):
+        raise Mistake("invalid", f"Send {wanted}.")
+    return arguments[0]
 
 
 def _seq(value: object, name: str) -> int:

@@ -8,11 +8,12 @@ one log line and a closed connection.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime_bridge.legacy.socketio import old_clients
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
@@ -28,12 +29,6 @@ from realtime_bridge.network import door
 
 log = structlog.get_logger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 SERVICE_RESTART = 1012  # RFC 6455 registry: come back, to this server or another
 NORMAL = 1000
 GOODBYE = "1"  # Engine.IO CLOSE
@@ -48,7 +43,7 @@ class Gate:
     """
 
     def __init__(
-        self, app: App, *, engine: BoundedEngine, is_open: Callable[[], bool], is_known: Callable[[str], bool]
+        self, app: ASGIApp, *, engine: BoundedEngine, is_open: Callable[[], bool], is_known: Callable[[str], bool]
     ) -> None:
         self._app = app
         self._engine = engine
@@ -95,8 +90,12 @@ class Gate:
             await old_clients.answer_poll(scope, receive, send, is_first="sid" not in query)
             return
         sid = query.get("sid", [""])[0]
-        body = await _read(receive)
-        if body is None:
+        body = b""
+        try:
+            async for part in Request(scope, receive).stream():
+                if len(body) <= MAX_FRAME_BYTES:  # cut just past the limit
+                    body += part
+        except ClientDisconnect:
             return
         if scope["method"] == "POST":
             try:
@@ -171,19 +170,6 @@ class GuardedWebSocket:
 
 def _query(scope: Scope) -> dict[str, list[str]]:
     return parse_qs(scope.get("query_string", b"").decode("latin-1"))
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """Return the request's body, cut just past the limit; None when the client has gone."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        if len(body) <= MAX_FRAME_BYTES:
-            body += message.get("body") or b""
-        if not message.get("more_body"):
-            return body
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import Card, is_listed
-from realtime_bridge.legacy.conversations import Conversations, Lost
+from realtime_bridge.legacy.conversations import Lost, StoredConversations
 from realtime_bridge.legacy.dialect import DialectError
 from realtime_bridge.legacy.fanout.marks import NOTHING
 from realtime_bridge.legacy.frame import MAX_BIGINT, Emit, conversation_room, user_room
@@ -42,7 +42,7 @@ class CatchUp:
     an account for all of its users. Whoever has used it up waits, and is told `truncated` after READ_TIMEOUT_S.
     """
 
-    def __init__(self, rooms: Rooms, engine: BoundedEngine, conversations: Conversations) -> None:
+    def __init__(self, rooms: Rooms, engine: BoundedEngine, conversations: StoredConversations) -> None:
         self._rooms = rooms
         self._engine = engine
         self._conversations = conversations

@@ -1,4 +1,4 @@
-"""Handlers for clients that connect, ask something or go. Registered by `socketio_server.create`."""
+"""Handlers for clients that connect, ask something or go. Made by the server."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,14 +7,14 @@ import structlog
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from realtime_bridge.legacy import requests
-from realtime_bridge.legacy.conversations import Conversations, ConversationsUnavailable
+from realtime_bridge.legacy.conversations import ConversationsUnavailable, StoredConversations
 from realtime_bridge.legacy.endings import EVICTED, Ending, Endings
 from realtime_bridge.legacy.fanout.local import Fanout
 from realtime_bridge.legacy.frame import Emit, conversation_room, user_room
-from realtime_bridge.legacy.incoming import Incoming
+from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.message_limit import MESSAGES, MessageLimit
 from realtime_bridge.legacy.pace import Pace
-from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Nobody, Session, Sessions, Watcher
+from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio import arguments as answers
 from realtime_bridge.legacy.socketio.catch_up import CatchUp
 from realtime_bridge.legacy.socketio.dialect import typing
@@ -41,8 +41,8 @@ class Handlers:
         sessions: Sessions,
         fanout: Fanout,
         verifier: TokenVerifier,
-        conversations: Conversations,
-        incoming: Incoming | None,
+        conversations: StoredConversations,
+        incoming: StoredIncoming,
         limit: MessageLimit,
         endings: Endings,
     ) -> None:
@@ -56,24 +56,20 @@ class Handlers:
         self._limit = limit
         self._endings = endings
         self._verbs = Pace(per_s=VERBS_PER_S, burst=VERBS_BURST)
-        self.watcher: Watcher = Nobody()
+        self.watcher = Watcher()
         self._catch_up = CatchUp(rooms, sio.eio, conversations)
-
-    def register(self) -> None:
-        self._sio.on("connect", self._connect)
-        self._sio.on("disconnect", self._disconnect)
-        self._sio.on("*", self._on_event)
-        self._rooms.expel_strangers = self._expel_strangers
+        sio.on("connect", self._connect)
+        sio.on("disconnect", self._disconnect)
+        sio.on("*", self._on_event)
+        rooms.expel_strangers = self._expel_strangers
+        endings.close = self.close
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         try:
             claims = await self._verifier.check(auth.get("token") if isinstance(auth, dict) else None)
-        except TokenError as error:
-            raise Refused(str(error), {"code": error.code}) from None
-        try:
             heard = answers.heard(auth)
-        except requests.Mistake as mistake:
-            raise Refused(str(mistake), {"code": mistake.code}) from None
+        except (TokenError, requests.Mistake) as error:
+            raise Refused(str(error), {"code": error.code}) from None
         if self._endings.is_evicted(claims):
             raise Refused(EVICTED.reason, {"code": EVICTED.code})
         if not await self._verbs.take(claims.user_id, 1, within_s=PATIENCE_S):
@@ -224,10 +220,8 @@ class Handlers:
         await self._rooms.deliver_to(session.sid, [ending.emit(session.sid)])
         await self._sio.eio.drop(session.engine_sid)
 
-    async def _allowed(self, session: Session) -> Incoming:
+    async def _allowed(self, session: Session) -> StoredIncoming:
         """Return where to write, for a user whose token is valid and who does not flood."""
-        if self._incoming is None:
-            raise requests.Mistake("unknown_event", "This server takes no messages; send them over REST.")
         if self._sessions.has_expired(session):
             raise requests.Mistake("token_expired", "The token has expired; connect again with a new one.")
         if not await self._limit.take(session.claims.user_id):

@@ -6,12 +6,10 @@ published when the cursor stood there, and the system has taken it, its sockets 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.reading import read_page
@@ -22,6 +20,7 @@ from realtime_bridge.legacy.socketio.catch_up import readable
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.rooms import Rooms
 from realtime_bridge.shared import sql
+from realtime_bridge.shared.database import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -32,26 +31,15 @@ FAILED = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
 _QUERIES = sql.AsyncQueries(__file__)
 
 
-class Log(Protocol):
-    """Raises what FAILED names."""
-
-    async def find_told(self) -> int | None:
-        """Return up to which id the sink has published everything."""
-
-    async def note_heard(self, log_id: int) -> None: ...
-
-    async def read_after(self, log_id: int) -> Sequence[Emit] | None:
-        """Return the frames of what comes after `log_id`; None when it is too much."""
-
-
 class StoredLog:
-    """In Postgres, through the bridge's pool; `bridge` is the name under which the bridge reports."""
+    """The log in Postgres; `bridge` is the name under which the bridge reports. Raises what FAILED names."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], bridge: str) -> None:
+    def __init__(self, pool: Pool, bridge: str) -> None:
         self._pool = pool
         self._bridge = bridge
 
     async def find_told(self) -> int | None:
+        """Return up to which id the sink has published everything."""
         async with self._pool.connection() as connection:
             told: int | None = await _QUERIES.find_value(connection, "find_told")
         return told
@@ -61,6 +49,7 @@ class StoredLog:
             await _QUERIES.run(connection, "note_heard", bridge=self._bridge, heard=log_id)
 
     async def read_after(self, log_id: int) -> Sequence[Emit] | None:
+        """Return the frames of what comes after `log_id`; None when it is too much."""
         async with self._pool.connection() as connection:
             page = await read_page(connection, Cursor(high_water=log_id), FILL_EVENTS)
             if page.first_left is not None:
@@ -72,30 +61,30 @@ class StoredLog:
 class Heard:
     """Notes the position each NOTE_S, while it moves."""
 
-    def __init__(self, known: Log | None, rooms: Rooms) -> None:
+    def __init__(self, known: StoredLog, rooms: Rooms) -> None:
         self._log = known
         self._rooms = rooms
         self._log_id: int | None = None
 
     async def run(self, fanout: Fanout, engine: BoundedEngine) -> None:
         """Note until cancelled; survives every failure of the database."""
-        while self._log:
+        while True:
             try:
-                await self.run_once(self._log, fanout, engine)
+                await self.run_once(fanout, engine)
             except FAILED as error:
                 log.info("not noted how far the legacy sockets are", error=f"{type(error).__name__}: {error}".strip())
             await asyncio.sleep(NOTE_S)
 
-    async def run_once(self, known: Log, fanout: Fanout, engine: BoundedEngine) -> None:
-        told = await known.find_told()
+    async def run_once(self, fanout: Fanout, engine: BoundedEngine) -> None:
+        told = await self._log.find_told()
         if told is not None and told != self._log_id and await fanout.catch_up():
             await engine.flush(FLUSH_S)
-            await known.note_heard(told)
+            await self._log.note_heard(told)
             self._log_id = told
 
     async def fill(self) -> bool:
         """Tell this bridge's sockets what the log has since; False when it cannot be said what, or it is too much."""
-        if self._log is None or self._log_id is None:
+        if self._log_id is None:
             return False
         try:
             emits = await self._log.read_after(self._log_id)

@@ -7,12 +7,8 @@ theirs) and kept for a while, for they would be back within a second. Called by 
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from starlette.types import Receive, Scope, Send
 
 ENGINE_IO = "3"
 WORDS = "This server speaks Socket.IO 3 and 4: connect with socket.io-client 3 or newer, or python-socketio 5 or newer."
@@ -24,7 +20,7 @@ GOODBYE = "1"
 HOLD_S = 20.0  # below a ping's interval, and below the door's patience with strangers
 
 
-async def answer_poll(scope: Message, receive: Receive, send: Send, *, is_first: bool) -> None:
+async def answer_poll(scope: Scope, receive: Receive, send: Send, *, is_first: bool) -> None:
     if not is_first:
         await _hold(receive)
     packets = GREETING if is_first else (GOODBYE,)

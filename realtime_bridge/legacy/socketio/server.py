@@ -15,24 +15,25 @@ import socketio
 from engineio.payload import Payload
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from realtime_bridge.legacy.conversations import Conversations
+from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.dialect import Dialect
 from realtime_bridge.legacy.endings import RESYNC, Endings
-from realtime_bridge.legacy.fanout.local import Fanout, LocalFanout
+from realtime_bridge.legacy.fanout.local import Fanout
 from realtime_bridge.legacy.fanout.stream import RedisFanout
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.incoming import Incoming
-from realtime_bridge.legacy.message_limit import LocalLimit, MessageLimit, SharedLimit
+from realtime_bridge.legacy.incoming import StoredIncoming
+from realtime_bridge.legacy.message_limit import MessageLimit
 from realtime_bridge.legacy.sessions import MAX_SOCKETS_PER_USER, Session, Sessions, Watcher
 from realtime_bridge.legacy.socketio.asgi_guard import Gate
 from realtime_bridge.legacy.socketio.dialect import SocketIo
 from realtime_bridge.legacy.socketio.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.socketio.handlers import Handlers
-from realtime_bridge.legacy.socketio.heard import Heard, Log
+from realtime_bridge.legacy.socketio.heard import Heard, StoredLog
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.socketio.protocol_guard import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
-from realtime_bridge.legacy.standing import Standing
+from realtime_bridge.legacy.standing import StoredStanding
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import TokenVerifier
 
 PING_INTERVAL_S = 25  # the library's and the old clients' defaults
@@ -42,114 +43,70 @@ STOP_POLL_S = 0.02
 LIBRARY_LOGGER = "realtime_bridge.legacy.socketio"
 
 
-def create(
-    *,
-    verifier: TokenVerifier,
-    conversations: Conversations,
-    incoming: Incoming | None = None,
-    standing: Standing | None = None,
-    log: Log | None = None,
-    redis_url: str | None = None,
-    cors_origins: Sequence[str] = (),
-    dialects: Sequence[Dialect] = (SocketIo(),),
-    ping_interval_s: int = PING_INTERVAL_S,
-    ping_timeout_s: int = PING_TIMEOUT_S,
-    connect_timeout_s: float = CONNECT_TIMEOUT_S,
-    max_sockets_per_user: int = MAX_SOCKETS_PER_USER,
-    max_queued_packets: int = MAX_QUEUED_PACKETS,
-) -> "LegacyServer":
-    """Return a server that is not started. Without `redis_url` this bridge must be the only one.
-
-    Without `incoming` clients can only listen; without `standing` nobody asks whether a user was put out or is gone;
-    without `log` whatever the bridges' stream loses ends the sockets.
-    `cors_origins` are those of pages elsewhere.
-    """
-    Payload.max_decode_packets = MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
-    logger = logging.getLogger(LIBRARY_LOGGER)
-    logger.setLevel(logging.ERROR)  # the library warns about what any stranger can provoke
-    rooms = Rooms(dialects)
-    sio = GuardedSocketServer(
-        client_manager=rooms,
-        async_mode="asgi",
-        async_handlers=False,  # a socket's frames are handled one after another, so a flood holds up its sender only
-        origins=cors_origins,
-        max_http_buffer_size=MAX_FRAME_BYTES,
-        max_queued=max_queued_packets,
-        ping_interval=ping_interval_s,
-        ping_timeout=ping_timeout_s,
-        logger=logger,
-        engineio_logger=logger,
-    )
-    sio.connect_timeout_s = connect_timeout_s
-    sio.eio.last_word = lambda engine_sid: rooms.encode(
-        RESYNC.emit(), rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or ""
-    )
-    sessions = Sessions(per_user=max_sockets_per_user)
-    heard = Heard(log, rooms)
-
-    async def fill_gap() -> None:
-        if not await heard.fill():
-            for session in sessions.all():
-                await handlers.close(session, RESYNC)
-
-    fanout = RedisFanout(rooms, redis_url, fill_gap) if redis_url else LocalFanout(rooms)
-    limit = SharedLimit(redis_url) if redis_url else LocalLimit()
-    endings = Endings(sessions, standing)
-    handlers = Handlers(
-        sio=sio,
-        rooms=rooms,
-        sessions=sessions,
-        fanout=fanout,
-        verifier=verifier,
-        conversations=conversations,
-        incoming=incoming,
-        limit=limit,
-        endings=endings,
-    )
-    handlers.register()
-    endings.close = handlers.close
-    return LegacyServer(
-        sio=sio,
-        handlers=handlers,
-        rooms=rooms,
-        sessions=sessions,
-        fanout=fanout,
-        limit=limit,
-        endings=endings,
-        heard=heard,
-        paths=[dialect.path for dialect in dialects],
-    )
-
-
 class LegacyServer:
     """The running side: `start`, `stop`, `publish` for the sink, and `around` to put the sockets beside another app."""
 
     def __init__(
         self,
+        pool: Pool,
+        name: str,
         *,
-        sio: GuardedSocketServer,
-        handlers: Handlers,
-        rooms: Rooms,
-        sessions: Sessions,
-        fanout: Fanout,
-        limit: MessageLimit,
-        endings: Endings,
-        heard: Heard,
-        paths: Sequence[str],
+        verifier: TokenVerifier,
+        redis_url: str | None = None,
+        cors_origins: Sequence[str] = (),
+        dialects: Sequence[Dialect] = (SocketIo(),),
+        ping_interval_s: int = PING_INTERVAL_S,
+        ping_timeout_s: int = PING_TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        max_sockets_per_user: int = MAX_SOCKETS_PER_USER,
+        max_queued_packets: int = MAX_QUEUED_PACKETS,
     ) -> None:
-        self.path = paths[0]
-        self.sessions = sessions
+        """Without `redis_url` this bridge must be the only one. `name` is that under which the bridge reports.
+
+        `cors_origins` are those of pages elsewhere.
+        """
+        Payload.max_decode_packets = (
+            MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
+        )
+        logger = logging.getLogger(LIBRARY_LOGGER)
+        logger.setLevel(logging.ERROR)  # the library warns about what any stranger can provoke
+        self._rooms = Rooms(dialects)
+        sio = GuardedSocketServer(
+            client_manager=self._rooms,
+            async_mode="asgi",
+            async_handlers=False,  # a socket's frames are handled one after another: a flood holds up its sender only
+            origins=cors_origins,
+            max_http_buffer_size=MAX_FRAME_BYTES,
+            max_queued=max_queued_packets,
+            ping_interval=ping_interval_s,
+            ping_timeout=ping_timeout_s,
+            logger=logger,
+            engineio_logger=logger,
+        )
+        sio.connect_timeout_s = connect_timeout_s
         self.engine: BoundedEngine = sio.eio
-        self._handlers = handlers
-        self._rooms = rooms
-        self._fanout = fanout
-        self.publish = fanout.publish
+        self.engine.last_word = lambda engine_sid: self._rooms.encode(RESYNC.emit(), self._sid(engine_sid))
+        self.sessions = Sessions(per_user=max_sockets_per_user)
+        self._heard = Heard(StoredLog(pool, name), self._rooms)
+        self._fanout = RedisFanout(self._rooms, redis_url, self._fill_gap) if redis_url else Fanout(self._rooms)
+        self.publish = self._fanout.publish
         """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
-        self._limit = limit
-        self._endings = endings
-        self._heard = heard
+        self._limit = MessageLimit(redis_url)
+        self._endings = Endings(self.sessions, StoredStanding(pool))
+        self._handlers = Handlers(
+            sio=sio,
+            rooms=self._rooms,
+            sessions=self.sessions,
+            fanout=self._fanout,
+            verifier=verifier,
+            conversations=StoredConversations(pool, name),
+            incoming=StoredIncoming(pool),
+            limit=self._limit,
+            endings=self._endings,
+        )
         self._stopping = False
-        self._apps = {path: self._gate(socketio.ASGIApp(sio, socketio_path=path)) for path in paths}
+        self.path = dialects[0].path
+        self._apps = {one.path: self._gate(socketio.ASGIApp(sio, socketio_path=one.path)) for one in dialects}
 
     @property
     def is_ready(self) -> bool:
@@ -164,7 +121,15 @@ class LegacyServer:
         return Gate(library, engine=self.engine, is_open=lambda: self.is_ready, is_known=self._is_known)
 
     def _is_known(self, engine_sid: str) -> bool:
-        return self.sessions.find(self._rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or "") is not None
+        return self.sessions.find(self._sid(engine_sid)) is not None
+
+    def _sid(self, engine_sid: str) -> str:
+        return self._rooms.sid_from_eio_sid(engine_sid, NAMESPACE) or ""
+
+    async def _fill_gap(self) -> None:
+        if not await self._heard.fill():
+            for session in self.sessions.all():
+                await self._handlers.close(session, RESYNC)
 
     def around(self, other: ASGIApp) -> ASGIApp:
         """Return an app that gives sockets the paths of this server, and everything else (lifespan too) to `other`."""
@@ -192,9 +157,7 @@ class LegacyServer:
         self._stopping = True
         await self.engine.drop_all()
         for _ in range(int(STOP_TIMEOUT_S / STOP_POLL_S)):
-            await asyncio.sleep(
-                STOP_POLL_S
-            )  # a waiting poll is answered meanwhile; a polling client that is away is not
+            await asyncio.sleep(STOP_POLL_S)  # a waiting poll is answered meanwhile; a polling client that is away, not
             if not any(socket.upgraded for socket in self.engine.sockets.values()):
                 break
         if task := self.engine.service_task_handle:

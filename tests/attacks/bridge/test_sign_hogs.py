@@ -46,7 +46,7 @@ def test_a_conversations_flood_of_joins_leaves_its_neighbour_its_turn() -> None:
         bridge = EphemeralBridge(
             channels=cast(Any, nobody),
             leases=MemoryLeases(),
-            members=nobody,
+            members=cast(Any, nobody),
             deliver=deliver,
             may_be_on_supabase=lambda _user, _account: False,
             name="one",

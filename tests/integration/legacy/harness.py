@@ -14,14 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.cards import StoredCards
-from realtime_bridge.legacy.conversations import StoredConversations
 from realtime_bridge.legacy.frame import Emit
-from realtime_bridge.legacy.incoming import StoredIncoming
 from realtime_bridge.legacy.sink import LegacySink
-from realtime_bridge.legacy.socketio.heard import StoredLog
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES
-from realtime_bridge.legacy.socketio.server import LegacyServer, create
-from realtime_bridge.legacy.standing import StoredStanding
+from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.network.door import StallGuard
 from realtime_bridge.relay.sink import Delivery
 from realtime_bridge.shared import database
@@ -132,13 +128,7 @@ class Bridge:
         await pool.close()
 
     def _create(self, pool: Pool) -> LegacyServer:
-        return create(
-            conversations=StoredConversations(pool),
-            incoming=StoredIncoming(pool),
-            standing=StoredStanding(pool),
-            log=StoredLog(pool, "test"),
-            **{"verifier": TokenVerifier(SECRET), **self._options},
-        )
+        return LegacyServer(pool, "test", **{"verifier": TokenVerifier(SECRET), **self._options})
 
 
 class _QuietServer(uvicorn.Server):

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from realtime_bridge.legacy.message_limit import MESSAGES, REST_S, WINDOW_S, LocalLimit, SharedLimit
+from realtime_bridge.legacy.message_limit import MESSAGES, REST_S, WINDOW_S, MessageLimit
 from tests.integration.legacy.redis_server import RedisServer
 
 
@@ -11,7 +11,7 @@ def test_bridges_count_together(redis: RedisServer) -> None:
     """Of forty writes at once at two bridges ten are taken; another user's are not touched; later there is room."""
 
     async def flood() -> None:
-        bridges = SharedLimit(redis.url), SharedLimit(redis.url)
+        bridges = MessageLimit(redis.url), MessageLimit(redis.url)
         user, other = uuid4(), uuid4()
         taken = await asyncio.gather(*(bridges[number % 2].take(user) for number in range(40)))
         assert sum(taken) == MESSAGES
@@ -29,7 +29,7 @@ def test_without_redis_each_bridge_counts_for_itself(redis: RedisServer) -> None
 
     async def outage() -> None:
         now = 0.0
-        limit, user = SharedLimit(redis.url, clock=lambda: now), uuid4()
+        limit, user = MessageLimit(redis.url, clock=lambda: now), uuid4()
         redis.kill()
         assert [await limit.take(user) for _ in range(MESSAGES + 1)] == [True] * MESSAGES + [False]
         redis.start()
@@ -46,7 +46,7 @@ def test_a_window_slides() -> None:
 
     async def write() -> None:
         now = 0.0
-        limit, user = LocalLimit(lambda: now), uuid4()
+        limit, user = MessageLimit(None, lambda: now), uuid4()
         for number in range(MESSAGES):
             now = number / MESSAGES * WINDOW_S
             assert await limit.take(user)

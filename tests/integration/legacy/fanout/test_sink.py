@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from realtime_bridge.legacy.cards import Card, CardsUnavailable
+from realtime_bridge.legacy.cards import Card, CardsUnavailable, StoredCards
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sink import BATCH_EVENTS, LegacySink
@@ -42,7 +42,7 @@ class FakeCards:
 
 
 def sink_over(server: FakeServer, cards: FakeCards | None = None, **options: Any) -> LegacySink:
-    return LegacySink(cast(LegacyServer, server), cards or FakeCards(), **options)
+    return LegacySink(cast(LegacyServer, server), cast(StoredCards, cards or FakeCards()), **options)
 
 
 def test_it_is_a_sink() -> None:
@@ -92,7 +92,8 @@ def test_resumed_sink_waits_for_its_clients(written: Written) -> None:
     now = 100.0
     server = FakeServer()
     assert sink_over(server, clock=lambda: now).hold_s() == 0
-    sink = sink_over(server, resuming=True, reconnect_grace_s=3, clock=lambda: now)
+    sink = sink_over(server, reconnect_grace_s=3, clock=lambda: now)
+    sink.resume()
     now = 102.0
     with pytest.raises(SinkNotReady) as held:
         asyncio.run(sink.deliver([written.status(1)], None))
