@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
@@ -37,29 +38,25 @@ RENEW_S = 1.0  # a claim is renewed when it is one to two seconds old, so a livi
 STOP_TIMEOUT_S = 5.0  # then what is under way is left to its lease
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class WebhookSender:
     """Sends what is due, until stopped; survives every failure of the database and of receivers."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        endpoints: Endpoints,
-        calls: Caller,
-        lease_s: float = LEASE_S,
-        jitter: random.Random | None = None,
-    ) -> None:
+    pool: Pool
+    endpoints: Endpoints
+    calls: Caller
+    lease_s: float = LEASE_S
+    jitter: random.Random = field(default_factory=random.Random)
+    """Spreads retries; nobody gains by guessing it."""
+
+    def __post_init__(self) -> None:
         self.results = Results(
-            pool=pool,
-            jitter=jitter or random.Random(),  # noqa: S311 spreads retries; nobody gains by guessing it
+            pool=self.pool,
+            jitter=self.jitter,
             busy=lambda: bool(self._under_way or self._line.by_owner),
             free=self._free,
         )
-        self._pool = pool
-        self._endpoints = endpoints
-        self._calls = calls
         self._bodies = Bodies()
-        self._lease_s = lease_s
         self._places = Places()
         self._line: Line[tuple[Claimed, Endpoint]] = Line(REQUESTS, 3 * IN_HAND)  # Places bounds it: never full
         self._starting: asyncio.Task[None] | None = None
@@ -100,9 +97,9 @@ class WebhookSender:
         room = self._places.room()
         if room.slots <= 0:
             return []
-        async with self._pool.connection() as connection:
-            claimed = await deliveries.claim(connection, room, self._lease_s, self._bodies)
-            found = await self._endpoints.load(connection, {one.webhook_id for one in claimed}) if claimed else {}
+        async with self.pool.connection() as connection:
+            claimed = await deliveries.claim(connection, room, self.lease_s, self._bodies)
+            found = await self.endpoints.load(connection, {one.webhook_id for one in claimed}) if claimed else {}
         sendable = [one for one in claimed if one.webhook_id in found]  # the others were deleted just now
         self._places.take(sendable)
         self._to_come_back = min(len(sendable), len(self._places) // 2)
@@ -142,7 +139,7 @@ class WebhookSender:
         while turn := self._line.take():
             account_id, (delivery, endpoint) = turn
             try:
-                self.results.add(Done(delivery, await self._calls.attempt(delivery, endpoint)))
+                self.results.add(Done(delivery, await self.calls.attempt(delivery, endpoint)))
             finally:
                 self._line.leave(account_id)
 
@@ -185,8 +182,8 @@ class WebhookSender:
             slow = self._places.older_than(RENEW_S)
             if slow:
                 with contextlib.suppress(psycopg.Error, PoolTimeout):
-                    async with self._pool.connection() as connection:
-                        await deliveries.renew(connection, slow, self._lease_s)
+                    async with self.pool.connection() as connection:
+                        await deliveries.renew(connection, slow, self.lease_s)
 
     async def _end(self, helpers: Sequence[asyncio.Task[None]]) -> None:
         tasks = [*helpers, *self._under_way, *([self._starting] if self._starting else [])]
@@ -197,5 +194,5 @@ class WebhookSender:
             while await self.results.settle():
                 pass
             if self._places:
-                async with self._pool.connection() as connection:
+                async with self.pool.connection() as connection:
                     await deliveries.release(connection, self._places.older_than(0.0))

@@ -45,7 +45,15 @@ class Verdict:
         return {
             "outcome": self.outcome.value,
             "reasons": list(self.reasons),
-            "windows": [_shown(window, findings) for window, findings in self.windows],
+            "windows": [
+                {
+                    "number": window.number,
+                    "startedAt": window.started_at.isoformat(),
+                    "endedAt": window.ended_at.isoformat(),
+                    "findings": [asdict(finding) for finding in findings],
+                }
+                for window, findings in self.windows
+            ],
         }
 
 
@@ -125,12 +133,3 @@ def _open(findings: Sequence[Finding]) -> list[str]:
     """Return a sentence for each open point, the newest of its kind."""
     newest = {(finding.side, finding.criterion): finding for finding in findings}
     return [finding.sentence for finding in newest.values()]
-
-
-def _shown(window: GateWindow, findings: Sequence[Finding]) -> dict[str, Any]:
-    return {
-        "number": window.number,
-        "startedAt": window.started_at.isoformat(),
-        "endedAt": window.ended_at.isoformat(),
-        "findings": [asdict(finding) for finding in findings],
-    }
