@@ -12,6 +12,8 @@ from realtime_bridge.shared.variables import Provider
 from realtime_bridge.webhooks.contract.urls import UrlPolicy
 from realtime_bridge.wuzapi.channels import allowed_servers
 
+NO_KEY = "Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there."
+
 
 class TransportName(StrEnum):
     """How Supabase is reached: CROSSFADE_SUPABASE_TRANSPORT."""
@@ -44,7 +46,7 @@ class Settings:
     def __init__(self, env: Environment) -> None:
         self.database_url = shared.database_url(env)
         self.jwt_secret = shared.jwt_secret(env)
-        self.signing_key = _signing_key(env)
+        self.signing_key = SigningKey.from_env(env) or env.wrong(NO_KEY, SigningKey.of_secret(""))
         self.token_rules = TokenRules.from_env(env)
         self.provider = shared.provider(env)
         self.transport = env.choice("CROSSFADE_SUPABASE_TRANSPORT", TransportName, default=TransportName.DATABASE)
@@ -118,8 +120,3 @@ def _supabase_rate(env: Environment) -> float | None:
         sentence = f"CROSSFADE_SUPABASE_PLAN must be {words}, or the project's limit of events a second, not {plan!r}."
         return env.wrong(sentence, None)
     return float(plan)
-
-
-def _signing_key(env: Environment) -> SigningKey:
-    none = "Set SUPABASE_JWT_SECRET or SUPABASE_JWT_SIGNING_KEY: one of them must be there."
-    return SigningKey.from_env(env) or env.wrong(none, SigningKey.of_secret(""))

@@ -21,7 +21,6 @@ from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import RENEW_S, Leases
 from realtime_bridge.ephemeral.rooms import Room, RoomsHere
 from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
-from realtime_bridge.ephemeral.stand_ins import StandIns
 from realtime_bridge.ephemeral.typing import Typing
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.sessions import Session, Watcher
@@ -36,6 +35,7 @@ Work = Callable[[], Awaitable[object]]
 
 QUEUE = 1_600  # signs are dropped first when there is too much to do, and those of who says most before others'
 OWN = 0  # the bridge's own work stands in line like a conversation's; there is none of this number
+STAND_INS = 10  # of a conversation: Supabase gives a socket one entry in a channel, so each is a seat on another socket
 TICK_S = 0.5  # how late an expiry may be noticed
 
 
@@ -65,7 +65,7 @@ class EphemeralBridge(Watcher):
         self._clock = clock
         self._rooms = RoomsHere()
         self._typing = Typing(clock)
-        self._stand_ins = StandIns(channels, name)
+        self._stand_ins: dict[int, frozenset[UUID]] = {}
         self._said = Announcements(channels, self._rooms)
         self._parting: Counter[int] = Counter()
         """How many users have left whose leave stands in line: the seat is kept until the last one was told."""
@@ -99,13 +99,10 @@ class EphemeralBridge(Watcher):
 
     async def run(self) -> None:
         """Work until cancelled."""
-        ticking = asyncio.create_task(self._tick())
-        try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick())
             while True:
                 await self.run_once()
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
 
     async def run_once(self) -> int:
         """Wait for one thing to do and do it; what one sign breaks on does not stop the next."""
@@ -144,8 +141,7 @@ class EphemeralBridge(Watcher):
         """Tell the newcomer who is there, and the others of the newcomer."""
         present = await self._leases.people(conversation_id)
         for other in present - {user_id}:
-            frame = signs.presence(conversation_id, other, is_online=True, room=sid)
-            await self._deliver(frame)
+            await self._deliver(signs.presence(conversation_id, other, is_online=True, room=sid))
         if is_first and await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY)):
             await self._deliver(signs.presence(conversation_id, user_id, is_online=True))
             self._said.note(Kind.JOIN, conversation_id, user_id)
@@ -169,11 +165,22 @@ class EphemeralBridge(Watcher):
             room.membership = membership
         if room is not None and self._may_meet(room):
             self._channels.take(topic, self._receiver(conversation_id), self._people_watcher(conversation_id))
-            self._stand_ins.show(conversation_id, room.users, room.membership.names)
+            self._show(conversation_id, room.users, room.membership.names)
         elif conversation_id not in self._parting:
-            self._stand_ins.show(conversation_id, frozenset(), {})
+            self._show(conversation_id, frozenset(), {})
             self._channels.leave(topic)
             self._said.forget(conversation_id)
+
+    def _show(self, conversation_id: int, users: frozenset[UUID], names: Mapping[UUID, str | None]) -> None:
+        """Show exactly these users in the channel's presence, by id and name, each as an entry of its own."""
+        topic = topic_of(conversation_id)
+        shown = frozenset(sorted(users)[:STAND_INS])
+        for user_id in self._stand_ins.pop(conversation_id, frozenset()) - shown:
+            self._channels.leave(topic, str(user_id))
+        for user_id in shown:
+            self._channels.stand_in(topic, str(user_id), signs.stand_in(user_id, names.get(user_id), self._name))
+        if shown:
+            self._stand_ins[conversation_id] = shown
 
     def _may_meet(self, room: Room) -> bool:
         """Whether somebody in the room and somebody else, who may be on the other side, take part.

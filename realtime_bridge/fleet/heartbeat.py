@@ -73,7 +73,7 @@ class Heartbeat:
     async def run_once(self) -> int:
         """Report once; return of how many users something was new."""
         state = self._state()
-        sockets = reports.without_canary(self._sockets())
+        sockets = {user: counts for user, counts in self._sockets().items() if user != CANARY_ID}
         news = {user: counts for user, counts in sockets.items() if self._noted.get(user) != counts}
         self._gone = (self._gone | self._take_gone()) - {CANARY_ID}
         news |= {user: sockets.get(user, NONE) for user in (self._noted.keys() - sockets.keys()) | self._gone}

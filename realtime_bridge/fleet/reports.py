@@ -15,7 +15,6 @@ from psycopg.types.json import Jsonb
 
 from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.shared import sql
-from realtime_bridge.shared.canary_user import CANARY_ID
 
 _QUERIES = sql.AsyncQueries(__file__)
 ALIVE_S = 10.0  # five heartbeats; by then its leases are others' as well
@@ -115,7 +114,3 @@ async def list_sinks(connection: Connection) -> list[SinkState]:
 async def has_outsider(connection: Connection, bridge: str) -> bool:
     """Whether this bridge delivers to a side, and another one lives that could measure and delivers to none."""
     return bool(await _QUERIES.find_value(connection, "has_outsider", bridge=bridge, alive_s=ALIVE_S))
-
-
-def without_canary(sockets: Mapping[UUID, Sockets]) -> dict[UUID, Sockets]:
-    return {user: count for user, count in sockets.items() if user != CANARY_ID}

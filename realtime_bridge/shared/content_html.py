@@ -10,11 +10,9 @@ from typing import Any
 
 import nh3
 
-TAGS = frozenset(
-    {"a", "b", "blockquote", "br", "code", "del", "em", "i", "li", "ol", "p", "pre", "s", "strong", "u", "ul"}
-)
+TAGS = {"a", "b", "blockquote", "br", "code", "del", "em", "i", "li", "ol", "p", "pre", "s", "strong", "u", "ul"}
 ATTRIBUTES = {"a": {"href"}}  # no images and no styles: they load from elsewhere, or cover what is not theirs
-SCHEMES = frozenset({"http", "https", "mailto", "tel"})
+SCHEMES = {"http", "https", "mailto", "tel"}
 SAFE_FORMS = {"content": "contentHtml", "lastMessagePreview": "lastMessagePreviewHtml"}
 """The texts of a payload that people write for others to read, and where their safe form stands."""
 
@@ -23,9 +21,9 @@ def clean(content: str) -> str:
     """Return the content with only harmless marks left; whatever else looked like HTML is gone or escaped."""
     return nh3.clean(
         content,
-        tags=set(TAGS),
-        attributes={name: set(names) for name, names in ATTRIBUTES.items()},
-        url_schemes=set(SCHEMES),
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes=SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )
 

@@ -7,7 +7,7 @@ a row that was taken again changes nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -22,6 +22,7 @@ LEASE_S = 60.0  # three timeouts of the client: a crashed sender's messages wait
 KEEP_DAYS = 7  # much longer than a relay may have to go back in the log
 FORGET_AT_MOST = 10_000  # a second of deleting, then the senders have their turn again
 PER_CHANNEL = 4  # conversations served at once: WhatsApp dislikes bursts
+Outcome = Literal["settle_sent", "settle_failed", "settle_cancelled", "put_back"]
 SENDS = shares.room_for(200)  # under way at once, of a sender; one account alone, with fifty channels, has 200
 
 
@@ -73,36 +74,25 @@ async def claim(
     return await _QUERIES.list_rows(connection, "claim", class_row(Send), **values)
 
 
-async def settle_sent(connection: AsyncConnection[Any], send: Send) -> None:
-    """The provider has it: the status becomes `sent`, and the channel is well."""
-    await _QUERIES.run(connection, "settle_sent", **_fence(send))
+async def settle(connection: AsyncConnection[Any], outcome: Outcome, send: Send, **values: object) -> None:
+    """Say what became of a message; failed or put back, for which `reason`.
 
-
-async def settle_failed(connection: AsyncConnection[Any], send: Send, reason: str) -> None:
-    """It will never be sent: the status becomes `failed`, and metadata says why."""
-    await _QUERIES.run(connection, "settle_failed", **_fence(send), reason=reason)
-
-
-async def settle_cancelled(connection: AsyncConnection[Any], send: Send) -> None:
-    """It was deleted before it was sent; nobody needs to be told."""
-    await _QUERIES.run(connection, "settle_cancelled", **_fence(send))
+    Sent, the provider has it and the channel is well. Failed, it will never be sent, and metadata says why. Cancelled,
+    it was deleted before, and nobody needs to be told. Put back, it is tried again after `wait_s`, and the channel not
+    before `rest_s`.
+    """
+    await _QUERIES.run(
+        connection,
+        outcome,
+        message_id=send.message_id,
+        attempts=send.attempts,
+        channel_id=send.channel_id,
+        provider_message_id=send.provider_message_id,
+        origin=ORIGIN,
+        **values,
+    )
 
 
 async def forget_settled(connection: AsyncConnection[Any]) -> int:
     """Remove a batch of what was settled more than KEEP_DAYS ago; return how many."""
     return await _QUERIES.run(connection, "forget_settled", keep_days=KEEP_DAYS, at_most=FORGET_AT_MOST)
-
-
-async def put_back(connection: AsyncConnection[Any], send: Send, reason: str, wait_s: float, rest_s: float) -> None:
-    """Try this message again after `wait_s`, and the channel not before `rest_s`."""
-    await _QUERIES.run(connection, "put_back", **_fence(send), reason=reason, wait_s=wait_s, rest_s=rest_s)
-
-
-def _fence(send: Send) -> dict[str, object]:
-    return {
-        "message_id": send.message_id,
-        "attempts": send.attempts,
-        "channel_id": send.channel_id,
-        "provider_message_id": send.provider_message_id,
-        "origin": ORIGIN,
-    }

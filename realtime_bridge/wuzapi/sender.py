@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -116,7 +115,7 @@ class Sender:
 
     async def _try(self, send: Send) -> None:
         if send.is_deleted:
-            return await self._settle(queue.settle_cancelled, send)
+            return await self._settle("settle_cancelled", send)
         if send.message_type != "text":
             return await self._fail(send, "This channel can only send text.")
         try:
@@ -128,7 +127,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - whatever a server provokes is this message's, and has an end
             return await self._put_off(send, ServerUnavailable(f"Sending it failed: {type(error).__name__}."))
         metrics.WUZAPI_SENDS.labels("sent").inc()
-        await self._settle(queue.settle_sent, send)
+        await self._settle("settle_sent", send)
         return None
 
     async def _deliver(self, send: Send) -> None:
@@ -152,14 +151,14 @@ class Sender:
         rest_s = max(wished_s, min(wait_s, MAX_REST_S))
         metrics.WUZAPI_SENDS.labels("put_off").inc()
         log.info("send put off", message_id=send.message_id, reason=str(reason), wait_s=wait_s, attempts=send.attempts)
-        await self._settle(queue.put_back, send, str(reason), wait_s, rest_s)
+        await self._settle("put_back", send, reason=str(reason), wait_s=wait_s, rest_s=rest_s)
         return None
 
     async def _fail(self, send: Send, reason: str) -> None:
         metrics.WUZAPI_SENDS.labels("failed").inc()
         log.warning("send failed for good", message_id=send.message_id, reason=reason)
-        await self._settle(queue.settle_failed, send, reason)
+        await self._settle("settle_failed", send, reason=reason)
 
-    async def _settle(self, settle: Any, send: Send, *arguments: Any) -> None:
+    async def _settle(self, outcome: queue.Outcome, send: Send, **values: object) -> None:
         async with self._pool.connection() as connection:
-            await settle(connection, send, *arguments)
+            await queue.settle(connection, outcome, send, **values)

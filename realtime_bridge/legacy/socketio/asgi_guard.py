@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime_bridge.legacy.socketio import old_clients
@@ -81,10 +82,10 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = _query(scope)
         if not self._is_open():
-            await _answer(send, 503, "not_ready", ((b"retry-after", b"1"),))
+            await _refusal(503, "not_ready", {"retry-after": "1"})(scope, receive, send)
             return
         if "j" in query:  # JSONP: for browsers of 2010, and one more parser to guard
-            await _answer(send, 400, "jsonp_not_supported")
+            await _refusal(400, "jsonp_not_supported")(scope, receive, send)
             return
         if self._is_old(query):
             await old_clients.answer_poll(scope, receive, send, is_first="sid" not in query)
@@ -102,7 +103,7 @@ class Gate:
                 check_polling_body(body)
             except BadFrame as error:
                 await self._engine.drop(sid, discard=True)
-                await _answer(send, 413 if error.close_code == TOO_LARGE else 400, "bad_frame")
+                await _refusal(413 if error.close_code == TOO_LARGE else 400, "bad_frame")(scope, receive, send)
                 return
         if self._is_known(sid):
             door.prove(scope)
@@ -173,20 +174,13 @@ def _query(scope: Scope) -> dict[str, list[str]]:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    read = False
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        read = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return messages.pop() if messages else await receive()
 
     return replay
 
 
-async def _answer(send: Send, status: int, code: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json"), *headers]}
-    )
-    await send({"type": "http.response.body", "body": json.dumps({"code": code}).encode()})
+def _refusal(status: int, code: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(json.dumps({"code": code}), status, headers, "application/json")

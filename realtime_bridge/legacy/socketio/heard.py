@@ -31,38 +31,12 @@ FAILED = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
 _QUERIES = sql.AsyncQueries(__file__)
 
 
-class StoredLog:
-    """The log in Postgres; `bridge` is the name under which the bridge reports. Raises what FAILED names."""
+class Heard:
+    """Notes the position each NOTE_S, while it moves. `bridge` is the name under which the bridge reports."""
 
-    def __init__(self, pool: Pool, bridge: str) -> None:
+    def __init__(self, pool: Pool, bridge: str, rooms: Rooms) -> None:
         self._pool = pool
         self._bridge = bridge
-
-    async def find_told(self) -> int | None:
-        """Return up to which id the sink has published everything."""
-        async with self._pool.connection() as connection:
-            told: int | None = await _QUERIES.find_value(connection, "find_told")
-        return told
-
-    async def note_heard(self, log_id: int) -> None:
-        async with self._pool.connection() as connection:
-            await _QUERIES.run(connection, "note_heard", bridge=self._bridge, heard=log_id)
-
-    async def read_after(self, log_id: int) -> Sequence[Emit] | None:
-        """Return the frames of what comes after `log_id`; None when it is too much."""
-        async with self._pool.connection() as connection:
-            page = await read_page(connection, Cursor(high_water=log_id), FILL_EVENTS)
-            if page.first_left is not None:
-                return None
-            cards = await find_cards(connection, [e.conversation_id for e in page.events if is_listed(e)])
-        return [emit for event in page.events for emit in readable(event, cards.get(event.conversation_id))]
-
-
-class Heard:
-    """Notes the position each NOTE_S, while it moves."""
-
-    def __init__(self, known: StoredLog, rooms: Rooms) -> None:
-        self._log = known
         self._rooms = rooms
         self._log_id: int | None = None
 
@@ -76,10 +50,12 @@ class Heard:
             await asyncio.sleep(NOTE_S)
 
     async def run_once(self, fanout: Fanout, engine: BoundedEngine) -> None:
-        told = await self._log.find_told()
+        async with self._pool.connection() as connection:
+            told: int | None = await _QUERIES.find_value(connection, "find_told")
         if told is not None and told != self._log_id and await fanout.catch_up():
             await engine.flush(FLUSH_S)
-            await self._log.note_heard(told)
+            async with self._pool.connection() as connection:
+                await _QUERIES.run(connection, "note_heard", bridge=self._bridge, heard=told)
             self._log_id = told
 
     async def fill(self) -> bool:
@@ -87,10 +63,19 @@ class Heard:
         if self._log_id is None:
             return False
         try:
-            emits = await self._log.read_after(self._log_id)
+            emits = await self._read_after(self._log_id)
             for emit in emits or ():
                 await self._rooms.deliver(emit)
         except Exception:  # whatever it breaks on: the stream is read on, and the sockets are told to fetch
             log.exception("the legacy sockets cannot be told from the log what they missed")
             return False
         return emits is not None
+
+    async def _read_after(self, log_id: int) -> Sequence[Emit] | None:
+        """Return the frames of what comes after `log_id`; None when it is too much."""
+        async with self._pool.connection() as connection:
+            page = await read_page(connection, Cursor(high_water=log_id), FILL_EVENTS)
+            if page.first_left is not None:
+                return None
+            cards = await find_cards(connection, [e.conversation_id for e in page.events if is_listed(e)])
+        return [emit for event in page.events for emit in readable(event, cards.get(event.conversation_id))]

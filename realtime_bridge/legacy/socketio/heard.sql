@@ -1,5 +1,5 @@
 -- name: find_told
--- Below the lowest hole everything is published.
+-- Up to which id the sink has published everything: below the lowest hole.
 select coalesce((select min((hole ->> 'first')::bigint) - 1 from jsonb_array_elements(holes) as hole), high_water)
 from public.relay_cursors where sink = 'legacy'
 

@@ -28,11 +28,10 @@ from realtime_bridge.legacy.socketio.asgi_guard import Gate
 from realtime_bridge.legacy.socketio.dialect import SocketIo
 from realtime_bridge.legacy.socketio.engine import MAX_QUEUED_PACKETS, BoundedEngine
 from realtime_bridge.legacy.socketio.handlers import Handlers
-from realtime_bridge.legacy.socketio.heard import Heard, StoredLog
+from realtime_bridge.legacy.socketio.heard import Heard
 from realtime_bridge.legacy.socketio.packets import MAX_FRAME_BYTES, MAX_PACKETS
 from realtime_bridge.legacy.socketio.protocol_guard import CONNECT_TIMEOUT_S, GuardedSocketServer
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Rooms
-from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import TokenVerifier
 
@@ -87,12 +86,12 @@ class LegacyServer:
         self.engine: BoundedEngine = sio.eio
         self.engine.last_word = lambda engine_sid: self._rooms.encode(RESYNC.emit(), self._sid(engine_sid))
         self.sessions = Sessions(per_user=max_sockets_per_user)
-        self._heard = Heard(StoredLog(pool, name), self._rooms)
+        self._heard = Heard(pool, name, self._rooms)
         self._fanout = RedisFanout(self._rooms, redis_url, self._fill_gap) if redis_url else Fanout(self._rooms)
         self.publish = self._fanout.publish
         """Send stored events' frames to everybody they concern, on every bridge. Raises FanoutUnavailable."""
         self._limit = MessageLimit(redis_url)
-        self._endings = Endings(self.sessions, StoredStanding(pool))
+        self._endings = Endings(self.sessions, pool)
         self._handlers = Handlers(
             sio=sio,
             rooms=self._rooms,

@@ -10,7 +10,6 @@ from psycopg.rows import DictRow
 
 from realtime_bridge.legacy.endings import REMEMBERED, Endings
 from realtime_bridge.legacy.sessions import Sessions
-from realtime_bridge.legacy.standing import StoredStanding
 from realtime_bridge.shared import database
 from realtime_bridge.shared.tokens import Claims
 from tests.factories import make_user
@@ -46,7 +45,7 @@ def test_evictions_are_forgotten_with_their_tokens(database_url: str, conn: psyc
 
     async def watch() -> None:
         async with database.pool(database_url, name="test", size=1) as pool:
-            endings = Endings(Sessions(), StoredStanding(pool))
+            endings = Endings(Sessions(), pool)
             conn.execute(evict, {"user": first.user_id, "after": -REMEMBERED / 2})
             await endings.run_once()
             assert (endings.is_evicted(first), endings.is_evicted(second)) == (True, False)
