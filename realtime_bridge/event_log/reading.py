@@ -1,6 +1,7 @@
 """Pages of the event log past a cursor. Called by the relay; never writes (writers append through gateway/store)."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ EVENT_FIELDS = (
     "id", "event_id", "account_id", "conversation_id", "seq", "type", "payload", "origin", "created_at",
 )  # fmt: skip
 PAGE_BYTES = 2_000_000  # payloads of a page as text; some ten times that when decoded, for a moment and each sink
-SHARED_S = 0.1  # a page also says who takes part: that must not be old
+SHARED_S = 0.1  # a page also says who takes part: that must not be old; and nobody waits longer for another's
 NO_TIME = datetime.fromtimestamp(0, UTC)  # stands for a time that Python does not have
 
 
@@ -88,7 +89,8 @@ class Pages:
         """As `read_page`."""
         place = cursor.high_water, tuple((hole.first, hole.last) for hole in cursor.holes)
         if other := self._under_way.get(place):
-            await other.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(other.wait(), SHARED_S)
         if self._newest and self._newest[0] == place and self._clock() - self._newest[1] < SHARED_S:
             page = self._newest[2]
             if len(page.events) <= limit:
