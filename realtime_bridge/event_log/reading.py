@@ -85,21 +85,24 @@ class Pages:
         self._under_way: dict[Place, asyncio.Event] = {}
         self._newest: tuple[Place, float, Page] | None = None
 
-    async def read(self, connection: AsyncConnection[Any], cursor: Cursor, limit: int, look_ahead: int) -> Page:
-        """As `read_page`."""
+    async def read(
+        self, connection: AsyncConnection[Any], cursor: Cursor, limit: int, look_ahead: int, *, not_before: float = 0.0
+    ) -> Page:
+        """As `read_page`; a page of another's was begun at `not_before` or later."""
         place = cursor.high_water, tuple((hole.first, hole.last) for hole in cursor.holes)
         if other := self._under_way.get(place):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(other.wait(), SHARED_S)
-        if self._newest and self._newest[0] == place and self._clock() - self._newest[1] < SHARED_S:
+        if self._newest and self._newest[0] == place and self._newest[1] >= max(not_before, self._clock() - SHARED_S):
             page = self._newest[2]
             if len(page.events) <= limit:
                 return page
-        done = self._under_way[place] = asyncio.Event()
+        done, began, self._newest = asyncio.Event(), self._clock(), None
+        self._under_way[place] = done
         try:
             page = await read_page(connection, cursor, limit, look_ahead)
             if page.events and page.first_left is None:
-                self._newest = place, self._clock(), page
+                self._newest = place, began, page
             return page
         finally:
             done.set()

@@ -8,7 +8,6 @@ sequence is looked at often, and the log only by whom that concerns. A lost NOTI
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,14 +15,14 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection, sql
 
-from realtime_bridge.shared.database import bounded
+from realtime_bridge.shared.database import bounded, configure
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_events"
 DELIVERIES_CHANNEL = "webhook_deliveries"
 FAILURES_CHANNEL = "sink_failures"  # leases.sql
-NEWEST = "select last_value from public.chat_events_id_seq"
+NEWEST = "select coalesce(pg_sequence_last_value('public.chat_events_id_seq'), 0)"  # USAGE is enough
 LOOK_S = 0.1
 RECONNECT_S = 0.5
 Wake = Callable[[str], None]
@@ -44,13 +43,15 @@ class Wakeup:
 
     async def run(self) -> None:
         while True:
-            with contextlib.suppress(psycopg.Error):
+            try:
                 await self._listen()
-            log.info("wake-up connection lost, polling meanwhile")
+            except psycopg.Error as error:
+                log.warning("wake-up connection lost, polling meanwhile", error=str(error).strip())
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
         async with await AsyncConnection.connect(self._database_url, autocommit=True) as connection:
+            await configure(connection)
             for channel in self._wakers:
                 await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
             for channel in self._wakers:

@@ -82,6 +82,7 @@ class Relay:
         self._is_behind = False
         self._last_token = -1
         self._news = asyncio.Event()
+        self._news_at = 0.0
         self._again = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -93,17 +94,21 @@ class Relay:
     def wake(self, account_id: str = "") -> None:
         """Say that there may be events; of one account when it is named, for which it may be too early to look."""
         if not account_id or self._interest is None or account_id in self._interest:
-            self._news.set()
+            self._tell()
 
     def grown(self, newest: int) -> None:
         """Say how far the log's ids go: what is not dealt with is looked at now."""
         if self.lease and (newest > self.lease.cursor.high_water or self.lease.cursor.holes):
-            self._news.set()
+            self._tell()
 
     def retry(self) -> None:
         """Say that something has changed: look at once, whether or not the sink failed just now."""
-        self._news.set()
+        self._tell()
         self._again.set()
+
+    def _tell(self) -> None:
+        self._news_at = time.monotonic()
+        self._news.set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -127,7 +132,7 @@ class Relay:
             if self._echo:
                 lease = await self._listen(self._echo, connection, lease, is_fed=is_fed)
             ahead = self._reach.look_ahead(lease.cursor)
-            page = await self._pages.read(connection, lease.cursor, limit, ahead)
+            page = await self._pages.read(connection, lease.cursor, limit, ahead, not_before=self._news_at)
             self._reach.looked(ahead, is_shared=page.is_shared)
             self._is_behind = page.first_left is not None
             chosen = self.feed.choose(page.events)

@@ -41,9 +41,10 @@ async def replay(connection: AsyncConnection[Any], sink: Sink, listener: Listene
     async with delivered(sink, connection, events, listener) as delivery:
         refused = {refusal.event.event_id for refusal in delivery.refused}
         done = [event.event_id for event in events[: delivery.settled] if event.event_id not in refused]
-        await leases.renew(connection, lease)
-        await unpark(connection, sink.name, done)
-        await park(connection, sink.name, delivery.refused)
+        async with connection.transaction():
+            await leases.renew(connection, lease)
+            await unpark(connection, sink.name, done)
+            await park(connection, sink.name, delivery.refused)
     log.info("parked events replayed", sink=sink.name, delivered=len(done), refused=len(refused))
     if delivery.unavailable:
         raise delivery.unavailable

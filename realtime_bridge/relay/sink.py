@@ -200,8 +200,10 @@ async def _at_once(
     except Exception as error:
         if not _is_of_an_event(error):
             raise
-        alone = {"event_id": str(events[0].event_id), "exc_info": True} if len(events) == 1 else {}
-        log.warning("sink broke", sink=sink.name, events=len(events), error=repr(error), **alone)
+        told = {"error": repr(error), "exc_info": len(events) == 1}
+        if isinstance(error, Error):  # the rest of what it says may hold the row
+            told = {"error": error.diag.message_primary, "sqlstate": error.sqlstate}
+        log.warning("sink broke", sink=sink.name, events=[str(event.event_id) for event in events[:1]], **told)
         raise SinkBroke(str(error) if isinstance(error, Error) else f"unexpected: {error!r}") from error
     listener.tried(len(events), delivery)
     return delivery
@@ -224,6 +226,7 @@ async def _one_by_one(
             return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
         except SinkBroke as error:
             refused.append(Refusal(event=event, reason=str(error)))
+            listener.tried(1, Delivery(settled=1, refused=(refused[-1],)))
             broken += 1
         else:
             refused.extend(delivery.refused)

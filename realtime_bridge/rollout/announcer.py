@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -143,7 +144,7 @@ class Announcer:
         """Return whether the side took it."""
         try:
             await tell(reading, users)
-        except (SinkError, FanoutUnavailable) as reason:
+        except (SinkError, FanoutUnavailable, psycopg.DataError, psycopg.IntegrityError) as reason:
             log.info("notice not taken", side=side, reason=str(reason))
             metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(len(users))
             return False

@@ -27,7 +27,7 @@ def pool(database_url: str, *, name: str, size: int) -> AsyncConnectionPool[Asyn
         max_idle=MAX_IDLE_S,
         reconnect_timeout=60.0,
         kwargs={"autocommit": True},
-        configure=_configure,
+        configure=configure,
         open=False,
         name=name,
     )
@@ -46,7 +46,7 @@ def bounded(database_url: str, name: str) -> str:
     )
 
 
-async def _configure(connection: AsyncConnection[Any]) -> None:
+async def configure(connection: AsyncConnection[Any]) -> None:
     """Bound every wait, and plan each statement once: all are short, and to plan a page took longer than to read it."""
     await connection.execute(
         "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"

@@ -51,11 +51,14 @@ class Permissions:
 
 
 EVERYTHING = Permissions(broadcast=True, presence=True)
-_UNREACHABLE = NotDecidedError(
-    "Connecting to the project's database",
-    "UnableToConnectToProject: Realtime was unable to connect to the database",
-    is_for_now=True,
-)
+
+
+def _unreachable() -> NotDecidedError:
+    return NotDecidedError(
+        "Connecting to the project's database",
+        "UnableToConnectToProject: Realtime was unable to connect to the database",
+        is_for_now=True,
+    )
 
 
 class Authorizer:
@@ -87,7 +90,7 @@ class Authorizer:
                 except psycopg.Error as error:
                     raise _undecided(error) from error
         except DatabaseUnavailableError as error:
-            raise _UNREACHABLE from error
+            raise _unreachable() from error
 
 
 async def become(connection: Connection, topic: str, claims: Claims) -> None:
@@ -110,4 +113,4 @@ def _undecided(error: psycopg.Error) -> NotDecidedError:
         return NotDecidedError("Partition for today is missing", "MissingPartition: Partition for today is missing")
     if isinstance(error, errors.QueryCanceled):
         return NotDecidedError("RLS policy error", "QueryCanceled: canceling statement due to statement timeout")
-    return _UNREACHABLE if isinstance(error, psycopg.OperationalError) else NotDecidedError("RLS policy error")
+    return _unreachable() if isinstance(error, psycopg.OperationalError) else NotDecidedError("RLS policy error")

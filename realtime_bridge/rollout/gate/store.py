@@ -1,6 +1,6 @@
 """Rows of the gates: the keeper's lease, closed windows. Called by keeper and CLI."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,10 +50,12 @@ async def has_keeper(connection: Connection, flag: str) -> bool:
 async def list_windows(connection: Connection, flag: str, version: int) -> list[GateWindow]:
     """Return the newest closed windows of a version, oldest first."""
     rows = await _QUERIES.list_rows(connection, "list_windows", dict_row, flag=flag, version=version, limit=HORIZON)
-    return [
-        GateWindow(**row | {"sides": {side: Sample(**row["sides"][side] | {"side": side}) for side in Side}})
-        for row in rows
-    ]
+    return [GateWindow(**row | {"sides": {side: _sample(row["sides"], side) for side in Side}}) for row in rows]
+
+
+def _sample(sides: Mapping[str, Any], side: Side) -> Sample:
+    """Return a side's figures; some stand apart in windows that a bridge of the version before has written."""
+    return Sample(**sides[side] | sides.get("later", {}).get(side, {}) | {"side": side})
 
 
 async def add_windows(connection: Connection, flag: str, version: int, closed: Sequence[GateWindow]) -> None:
