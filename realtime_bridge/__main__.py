@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from realtime_bridge.event_log.janitor import Janitor
 from realtime_bridge.fleet.clock import DatabaseClock
+from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.network.bind_addresses import Address, check_addresses
 from realtime_bridge.network.door import Door, places
 from realtime_bridge.network.web_server import WebServer
@@ -31,10 +32,10 @@ from realtime_bridge.supabase.rate import Rate
 from realtime_bridge.supabase.sink import RealtimeService
 from realtime_bridge.webhooks.places import REQUESTS
 from realtime_bridge.webhooks.queue.retention import WebhookJanitor
-from realtime_bridge.wiring import observers
-from realtime_bridge.wiring.legacy import create_farewell, create_legacy
+from realtime_bridge.wiring.legacy import create_legacy
+from realtime_bridge.wiring.observers import Observers
 from realtime_bridge.wiring.relays import create_heartbeat, create_relays, create_wakeup
-from realtime_bridge.wiring.rollout import create_dialled, create_rollout
+from realtime_bridge.wiring.rollout import Pinned, create_rollout
 from realtime_bridge.wiring.senders import create_sender, create_wuzapi_sender
 from realtime_bridge.wiring.supabase import create_teller, create_transport
 from realtime_bridge.wuzapi.client import WuzapiClient
@@ -62,16 +63,15 @@ async def run(settings: Settings) -> None:
     service = RealtimeService(transport, without_inbox=[CANARY_ID])
     tallies = {side: Tally(side, now=clock.now) for side in Side}
     relays = create_relays(settings, pool, service, way, legacy, name, rollout, tallies)
-    farewell = create_farewell(settings, legacy, rollout)
     heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
-    observed = observers.create(
-        settings,
-        pool,
+    observed = Observers(
+        settings=settings,
+        pool=pool,
         name=name,
         legacy=legacy,
         transport=transport,
         tallies=list(tallies.values()),
-        dialled=create_dialled(settings, rollout),
+        dial=rollout or Pinned(settings),
         delivers=lambda side: any(relay.lease for relay in relays if relay.sink.name == side),
         tell_unheard=create_teller(relays),
         way=way,
@@ -98,11 +98,11 @@ async def run(settings: Settings) -> None:
         create_wakeup(settings, relays, rollout, sender).run(),
         door.run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
-        *observed.parts,
+        *observed.create(),
         heartbeat.run(),
         *([legacy.run()] if legacy else []),
-        *([farewell.run()] if farewell else []),
-        *(rollout.runs if rollout else ()),
+        *([rollout.dial.run(), rollout.keeper.run()] if rollout else []),
+        *([Farewell(legacy, rollout.farewell_notice, settings.legacy_grace_s).run()] if legacy and rollout else []),
         WebhookJanitor(pool, retention_days=settings.event_retention_days).run(),
     )
     log.info("bridge started", sinks=[relay.sink.name for relay in relays], port=settings.port)
@@ -135,7 +135,7 @@ def create_way(settings: Settings) -> Way:
     uses_http = settings.transport is TransportName.HTTP
     return Way(
         over_http=uses_http,
-        has_seat=settings.knows_supabase and settings.feeds_supabase,
+        has_seat=settings.has_seat,
         rate=Rate(settings.supabase_rate),
         find_readers=None if uses_http else find_readers,
     )

@@ -95,6 +95,11 @@ class Settings:
         """Whether the bridge can be a client of Supabase, or use HTTP."""
         return bool(self.supabase_url and self.supabase_secret_key)
 
+    @property
+    def has_seat(self) -> bool:
+        """Whether the bridge listens at Supabase, to what it feeds there."""
+        return self.knows_supabase and self.feeds_supabase
+
     def _check_cohort(self, env: Environment) -> None:
         if self.feed is FeedMode.COHORT and self.flag_provider:
             env.wrong(

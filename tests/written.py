@@ -24,7 +24,7 @@ from realtime_bridge.event_log import reading
 from realtime_bridge.event_log.cursor import Cursor
 from realtime_bridge.event_log.event import Event
 from realtime_bridge.legacy.incoming import StoredIncoming
-from realtime_bridge.legacy.requests import Written as SocketMessage
+from realtime_bridge.legacy.incoming import Written as SocketMessage
 from realtime_bridge.shared import database
 from tests.factories import claims_of, make_key, make_user
 from tests.servers.wuzapi_server import HMAC_KEY, json_body, message, sign

@@ -37,7 +37,7 @@ class Announcements:
 
     async def announce(self) -> None:
         for conversation_id, unsaid in list(self._unsaid.items()):
-            room = self._rooms.find(conversation_id)
+            room = self._rooms.get(conversation_id)
             for user_id, sign in list(unsaid.items()):
                 if not self._channels.is_joined(topic_of(conversation_id)) or not await self.say(sign, room):
                     break

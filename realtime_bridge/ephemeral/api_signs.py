@@ -6,6 +6,7 @@ Both sides hear of it: every bridge tells its own legacy sockets; the one that d
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -31,23 +32,15 @@ CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost mea
 RECONNECT_S = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSigns:
     """`speaks_for_supabase` is asked for each sign; `deliver` reaches this bridge's legacy sockets."""
 
-    def __init__(
-        self,
-        *,
-        database_url: str,
-        pool: Pool,
-        transport: Transport,
-        deliver: Callable[[Emit], Awaitable[None]],
-        speaks_for_supabase: Callable[[], bool],
-    ) -> None:
-        self._database_url = bounded(database_url, "signs")
-        self._pool = pool
-        self._transport = transport
-        self._deliver = deliver
-        self._speaks_for_supabase = speaks_for_supabase
+    database_url: str
+    pool: Pool
+    transport: Transport
+    deliver: Callable[[Emit], Awaitable[None]]
+    speaks_for_supabase: Callable[[], bool]
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -57,7 +50,9 @@ class ApiSigns:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
-        async with await psycopg.AsyncConnection.connect(self._database_url, autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            bounded(self.database_url, "signs"), autocommit=True
+        ) as connection:
             await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
             while True:
                 async for notice in connection.notifies(timeout=CHECK_S):
@@ -70,8 +65,8 @@ class ApiSigns:
         if sign is None:
             return
         metrics.SIGNS.labels(sign.origin).inc()
-        await self._deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
-        if self._speaks_for_supabase():
+        await self.deliver(typing(sign.conversation_id, sign.user_id, is_typing=sign.is_typing))
+        if self.speaks_for_supabase():
             try:
                 await self._broadcast(sign)
             except (SinkError, psycopg.Error, PoolTimeout, OSError) as error:
@@ -81,11 +76,11 @@ class ApiSigns:
         payload = signs.crossed(sign, datetime.now(UTC))
         topic = topic_of(sign.conversation_id)
         broadcasts = [Broadcast(topic=topic, event=sign.kind.value, payload=payload, id=sign.event_id, is_hint=True)]
-        if not self._transport.transactional:
-            await self._transport.send(broadcasts, None)
+        if not self.transport.transactional:
+            await self.transport.send(broadcasts, None)
             return
-        async with self._pool.connection() as connection, connection.transaction():
-            await self._transport.send(broadcasts, connection)
+        async with self.pool.connection() as connection, connection.transaction():
+            await self.transport.send(broadcasts, connection)
 
 
 def read(text: str) -> Sign | None:

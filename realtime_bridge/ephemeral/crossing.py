@@ -95,7 +95,7 @@ class EphemeralBridge(Watcher):
             origin=Origin.LEGACY,
             is_typing=is_typing,
         )
-        self._later(conversation_id, lambda: self._said.say(sign, self._rooms.find(conversation_id)))
+        self._later(conversation_id, lambda: self._said.say(sign, self._rooms.get(conversation_id)))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -160,7 +160,7 @@ class EphemeralBridge(Watcher):
 
     async def _open_or_close(self, conversation_id: int) -> None:
         """Sit in the channel exactly while both kinds of member may be there."""
-        room, topic = self._rooms.find(conversation_id), topic_of(conversation_id)
+        room, topic = self._rooms.get(conversation_id), topic_of(conversation_id)
         if room is not None and (membership := await self._members.find_membership(conversation_id)):
             room.membership = membership
         if room is not None and self._may_meet(room):
@@ -209,7 +209,7 @@ class EphemeralBridge(Watcher):
 
     async def _hear(self, sign: Sign) -> None:
         """Tell legacy sockets that somebody types on Supabase. Only a participant can: others are a client's lie."""
-        room = self._rooms.find(sign.conversation_id)
+        room = self._rooms.get(sign.conversation_id)
         if room is None or sign.user_id not in room.participants:
             return
         told = self._typing.start if sign.is_typing else self._typing.stop
@@ -219,7 +219,7 @@ class EphemeralBridge(Watcher):
 
     async def _meet(self, conversation_id: int, people: frozenset[UUID]) -> None:
         """Tell legacy sockets who came to the channel and who left it."""
-        room = self._rooms.find(conversation_id)
+        room = self._rooms.get(conversation_id)
         if room is None:
             return
         people &= room.participants
@@ -237,7 +237,7 @@ class EphemeralBridge(Watcher):
 
     async def _renew(self) -> None:
         """Renew leases by the full set, and look again at who may be on which side."""
-        for conversation_id, room in self._rooms:
+        for conversation_id, room in list(self._rooms.items()):
             for user_id in room.users:
                 await self._leases.hold(conversation_id, user_id, self._holder(Origin.LEGACY))
             for user_id in room.on_supabase:

@@ -1,6 +1,5 @@
 """Rooms: this bridge's legacy sockets, by conversation. Pure; kept by the ephemeral bridge."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -24,27 +23,18 @@ class Room:
         return frozenset(self.sockets)
 
 
-class RoomsHere:
-    """Rooms exist while a socket is in them."""
-
-    def __init__(self) -> None:
-        self._rooms: dict[int, Room] = {}
-
-    def __iter__(self) -> Iterator[tuple[int, Room]]:
-        return iter(list(self._rooms.items()))
-
-    def find(self, conversation_id: int) -> Room | None:
-        return self._rooms.get(conversation_id)
+class RoomsHere(dict[int, Room]):
+    """Rooms, by conversation, exist while a socket is in them."""
 
     def enter(self, conversation_id: int, user_id: UUID, sid: str) -> bool:
         """Return whether it is the user's first socket there."""
-        sockets = self._rooms.setdefault(conversation_id, Room()).sockets.setdefault(user_id, set())
+        sockets = self.setdefault(conversation_id, Room()).sockets.setdefault(user_id, set())
         sockets.add(sid)
         return len(sockets) == 1
 
     def exit(self, conversation_id: int, user_id: UUID, sid: str) -> Room | None:
         """Return the room if the user's last socket has left it (it may be empty then, and is forgotten)."""
-        room = self._rooms.get(conversation_id)
+        room = self.get(conversation_id)
         if room is None or sid not in room.sockets.get(user_id, ()):
             return None
         room.sockets[user_id].discard(sid)
@@ -52,5 +42,5 @@ class RoomsHere:
             return None
         del room.sockets[user_id]
         if not room.sockets:
-            del self._rooms[conversation_id]
+            del self[conversation_id]
         return room

@@ -64,7 +64,9 @@ class Heartbeat:
                     await self.run_once()
                 except (psycopg.Error, PoolTimeout, OSError) as error:
                     log.info("not reported", error=str(error).strip())
-                await self._wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), INTERVAL_S)
+                self._news.clear()
         finally:
             with contextlib.suppress(psycopg.Error, PoolTimeout, OSError, TimeoutError):
                 async with asyncio.timeout(LEAVE_S), self._pool.connection() as connection:
@@ -86,11 +88,6 @@ class Heartbeat:
         self._noted, self._gone = sockets, set()
         self._beats += 1
         return len(news)
-
-    async def _wait(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), INTERVAL_S)
-        self._news.clear()
 
 
 class Feeds:

@@ -33,7 +33,6 @@ class Farewell:
     def __init__(
         self,
         server: LegacyServer,
-        *,
         find_notice: Callable[[], Mapping[str, Any] | None],
         grace_s: float,
         clock: Callable[[], float] = time.monotonic,

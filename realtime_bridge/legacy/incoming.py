@@ -15,13 +15,35 @@ from psycopg.rows import dict_row, tuple_row
 
 from realtime_bridge.event_log.append import APPEND_MESSAGE, NewMessage
 from realtime_bridge.legacy.conversations import Turns
-from realtime_bridge.legacy.requests import Mistake, Written, not_found
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.tokens import Claims
 
 _QUERIES = sql.AsyncQueries(__file__)
 CLIENT = "client"
+
+
+class Mistake(Exception):
+    """The client asked for something it cannot have; `code` is for its program, the text for its author."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def not_found() -> Mistake:
+    """The one answer for an unknown conversation and for somebody else's."""
+    return Mistake("not_found", "There is no such conversation.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message as a legacy client sends it."""
+
+    conversation_id: int
+    content: str
+    message_type: str
+    client_message_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

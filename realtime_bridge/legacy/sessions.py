@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from cachetools import TTLCache
+
 from realtime_bridge.fleet.sockets import Sockets
 from realtime_bridge.shared.tokens import Claims
 from realtime_bridge.shared.variables import Told
@@ -12,6 +14,7 @@ from realtime_bridge.shared.variables import Told
 MAX_SOCKETS_PER_USER = 20  # browser tabs and devices, in this process
 MAX_SUBSCRIPTIONS = 200
 TYPING_INTERVAL_S = 1.0  # one start for each user and conversation
+MAX_STARTED = 20_000  # one for each socket that there may be; beyond it, somebody's next start comes too soon
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,11 +41,10 @@ class Sessions:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._per_user = per_user
-        self._clock = clock
         self._now = now
         self._by_sid: dict[str, Session] = {}
         self._by_user: dict[str, set[str]] = {}
-        self._started: dict[str, dict[int, float]] = {}
+        self._started: TTLCache[tuple[UUID, int], bool] = TTLCache(MAX_STARTED, TYPING_INTERVAL_S, clock)
         self._gone: set[UUID] = set()
 
     def __len__(self) -> int:
@@ -89,7 +91,6 @@ class Sessions:
             self._by_user[user].discard(sid)
             if not self._by_user[user]:
                 del self._by_user[user]
-                self._started.pop(user, None)
         return session
 
     def has_expired(self, session: Session) -> bool:
@@ -101,13 +102,9 @@ class Sessions:
             was_typing = conversation_id in session.typing
             session.typing.discard(conversation_id)
             return was_typing
-        started = self._started.setdefault(str(session.claims.user_id), {})
-        now = self._clock()
-        if now - started.get(conversation_id, float("-inf")) < TYPING_INTERVAL_S:
+        if (session.claims.user_id, conversation_id) in self._started:
             return False
-        if len(started) > MAX_SUBSCRIPTIONS:
-            started.clear()  # forgets at worst that somebody typed within the last second
-        started[conversation_id] = now
+        self._started[session.claims.user_id, conversation_id] = True
         session.typing.add(conversation_id)
         return True
 

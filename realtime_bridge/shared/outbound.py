@@ -17,9 +17,7 @@ from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.tracing import Trace
 
 ANSWER_BYTES = 32_768  # a head of 16 KB, which servers' own limits are below, and 16 KB of a body for people to look at
-READ_BYTES = (
-    2_048  # one answer, mostly; a parser has at most half a millisecond's work with it, then others' turn comes
-)
+READ_BYTES = 2_048  # one answer, mostly; a parser's work of half a millisecond, then others' turn comes
 READ_COSTS = 256  # bytes at least: an answer that comes in single bytes has 128 of them
 TOO_LONG = errno.EMSGSIZE
 

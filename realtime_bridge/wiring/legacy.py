@@ -1,7 +1,6 @@
 """The legacy side of a bridge, put together from its settings."""
 
 from realtime_bridge.legacy.dialect import Dialect
-from realtime_bridge.legacy.farewell import Farewell
 from realtime_bridge.legacy.socketio.dialect import SocketIo
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.settings import Settings
@@ -9,7 +8,6 @@ from realtime_bridge.shared import jwks
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.jwks import ProjectKeys
 from realtime_bridge.shared.tokens import TokenVerifier
-from realtime_bridge.wiring.rollout import Rollout
 
 DIALECTS: tuple[Dialect, ...] = (SocketIo(),)
 """What old clients may speak, each at a path of its own; by the first one the server is known."""
@@ -28,10 +26,3 @@ def create_legacy(settings: Settings, pool: Pool, name: str) -> LegacyServer:
         cors_origins=settings.cors_origins,
         dialects=DIALECTS,
     )
-
-
-def create_farewell(settings: Settings, legacy: LegacyServer | None, rollout: Rollout | None) -> Farewell | None:
-    """Return who closes the legacy sockets once the dial no longer feeds them."""
-    if not legacy or not rollout:
-        return None
-    return Farewell(legacy, find_notice=rollout.farewell_notice, grace_s=settings.legacy_grace_s)

@@ -3,11 +3,10 @@
 Called by `__main__` only, and part of its wiring: everything here gets what it needs as arguments.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from redis.asyncio import Redis
 
@@ -36,158 +35,136 @@ from realtime_bridge.supabase.probe.watch import Watch, topic_of
 from realtime_bridge.supabase.probe.way import Way
 from realtime_bridge.supabase.seats import Seats
 from realtime_bridge.supabase.transport import Transport
+from realtime_bridge.wiring.rollout import Pinned, Rollout
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialled:
-    """What the parts here ask of the dial, whenever they need it."""
+@dataclass(slots=True, kw_only=True)
+class Observers:
+    """For what the settings name: without a Supabase URL and key there is nowhere to sit.
 
-    feeds: Callable[[], Iterable[Side]]
-    is_rolling_out: Callable[[], bool]
-    may_be_on_supabase: Callable[[UUID, UUID], bool]
-    """For a user of an account."""
+    `delivers` says whether this bridge holds the lease of a side's sink now; `tell_unheard` takes the number of probes
+    that failed in a row, and the reason.
+    """
 
-
-@dataclass(slots=True)
-class Observation:
-    """`parts` are run beside the relays until the bridge stops."""
-
-    parts: list[Coroutine[Any, Any, object]] = field(default_factory=list)
+    settings: Settings
+    pool: Pool
+    name: str
+    legacy: LegacyServer | None
+    transport: Transport
+    tallies: Sequence[Tally]
+    dial: Rollout | Pinned
+    delivers: Callable[[Side], bool]
+    tell_unheard: Callable[[int, str], Awaitable[None]]
+    way: Way
+    ledger: Ledger = field(default_factory=Ledger)
     seats: list[Seats] = field(default_factory=list)
     redis: Redis | None = None
+
+    def create(self) -> list[Coroutine[Any, Any, object]]:
+        """Return what is run beside the relays until the bridge stops."""
+        parts: list[Coroutine[Any, Any, object]] = []
+        if self.settings.has_seat:
+            service = self._sit(lambda: mint_role_key(self.settings.signing_key, "service_role", TOKEN_TTL_S))
+            if self.legacy:
+                parts.append(self._ephemeral(service, self.legacy).run())
+            parts.append(self._watch(service).run())
+        if self.legacy:
+            signs = ApiSigns(
+                database_url=self.settings.database_url,
+                pool=self.pool,
+                transport=self.transport,
+                deliver=self.legacy.deliver_unstored,
+                speaks_for_supabase=self._delivers_to_supabase,
+            )
+            parts.append(signs.run())
+        if self.settings.canary is CanaryMode.ON:
+            parts.append(self._canary().run())
+        lag = LoopLag()
+        samples = Samples(
+            pool=self.pool,
+            flag=FLAG,
+            ledger=self.ledger,
+            tallies=self.tallies,
+            lag=lag,
+            lags_count_for=lambda: filter(self.delivers, Side) if self.dial.is_rolling_out() else (),
+        )
+        parts += [lag.run(), samples.run(), Lag(self.pool, self._connections).run()]
+        return [*parts, *(seats.run() for seats in self.seats)]
 
     async def close(self) -> None:
         if self.redis:
             await self.redis.aclose()
 
+    def _sit(self, token: Callable[[], str]) -> Seats:
+        url, key = self.settings.supabase_url or "", self.settings.supabase_secret_key or ""
+        self.seats.append(Seats(supabase_url=url, secret_key=key, token=token))
+        return self.seats[-1]
 
-def create(
-    settings: Settings,
-    pool: Pool,
-    *,
-    name: str,
-    legacy: LegacyServer | None,
-    transport: Transport,
-    tallies: Sequence[Tally],
-    dialled: Dialled,
-    delivers: Callable[[Side], bool],
-    tell_unheard: Callable[[int, str], Awaitable[None]],
-    way: Way,
-) -> Observation:
-    """Return the parts for what the settings name: without a Supabase URL and key there is nowhere to sit.
+    def _delivers_to_supabase(self) -> bool:
+        return Side.SUPABASE in self.dial.fed() and self.delivers(Side.SUPABASE)
 
-    `delivers` says whether this bridge holds the lease of a side's sink now; `tell_unheard` takes the number of probes
-    that failed in a row, and the reason.
-    """
-    made = Observation()
-    ledger = Ledger()
-    if settings.knows_supabase and settings.feeds_supabase:
-        service = _seats(settings, lambda: mint_role_key(settings.signing_key, "service_role", TOKEN_TTL_S))
-        made.seats.append(service)
-        if legacy:
-            made.parts.append(_ephemeral(settings, pool, made, service, legacy, dialled, name).run())
+    def _watch(self, seats: Seats) -> Watch:
         pace = Pace(
-            is_rolling_out=dialled.is_rolling_out,
-            last_sent_at=lambda: way.asked_at,
-            heard_until=lambda: way.heard_until,
-            idle_s=float(settings.idle_probe_s),
+            is_rolling_out=self.dial.is_rolling_out,
+            last_sent_at=lambda: self.way.asked_at,
+            heard_until=lambda: self.way.heard_until,
+            idle_s=float(self.settings.idle_probe_s),
         )
-        watch = Watch(
-            seats=service,
-            name=name,
-            way=way,
-            send_to_database=None
-            if settings.transport is TransportName.HTTP
-            else through_database(pool, topic_of(name)),
-            send_over_http=over_http(partial(transport.send, connection=None), topic_of(name)),
+        topic, is_http = topic_of(self.name), self.settings.transport is TransportName.HTTP
+        return Watch(
+            seats=seats,
+            name=self.name,
+            way=self.way,
+            send_to_database=None if is_http else through_database(self.pool, topic),
+            send_over_http=over_http(partial(self.transport.send, connection=None), topic),
             pace=pace,
-            is_wanted=lambda: Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE),
-            tell=tell_unheard,
+            is_wanted=self._delivers_to_supabase,
+            tell=self.tell_unheard,
         )
-        made.parts.append(watch.run())
-    if legacy:
-        signs = ApiSigns(
-            database_url=settings.database_url,
-            pool=pool,
-            transport=transport,
+
+    def _ephemeral(self, seats: Seats, legacy: LegacyServer) -> EphemeralBridge:
+        if self.settings.redis_url:
+            url = self.settings.redis_url
+            self.redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        bridge = EphemeralBridge(
+            channels=seats,
+            leases=RedisLeases(self.redis) if self.redis else MemoryLeases(),
+            members=StoredMembers(self.pool),
             deliver=legacy.deliver_unstored,
-            speaks_for_supabase=lambda: Side.SUPABASE in dialled.feeds() and delivers(Side.SUPABASE),
+            may_be_on_supabase=self.dial.may_be_on_supabase,
+            name=self.name,
         )
-        made.parts.append(signs.run())
-    if settings.canary is CanaryMode.ON:
-        made.parts.append(_canary(settings, made, legacy, ledger, dialled, name).run())
-    lag = LoopLag()
+        legacy.watch(bridge)
+        return bridge
 
-    def lags_count_for() -> list[Side]:
-        return [side for side in Side if delivers(side)] if dialled.is_rolling_out() else []
+    def _canary(self) -> Canary:
+        settings = self.settings
 
-    samples = Samples(pool=pool, flag=FLAG, ledger=ledger, tallies=tallies, lag=lag, lags_count_for=lags_count_for)
-    made.parts += [lag.run(), samples.run()]
-    made.parts.append(Lag(pool, lambda: _connections(made, legacy)).run())
-    made.parts += [seats.run() for seats in made.seats]
-    return made
+        def token() -> str:
+            return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S, settings.token_rules)
 
+        seats = self._sit(token) if settings.has_seat else None
 
-def _seats(settings: Settings, token: Callable[[], str]) -> Seats:
-    return Seats(supabase_url=settings.supabase_url or "", secret_key=settings.supabase_secret_key or "", token=token)
+        def ears(conversation_id: int, hear: Hear) -> list[Ear]:
+            pair: list[Ear] = []
+            if seats:
+                pair.append(SupabaseEar(seats, conversation_id, hear))
+            if self.legacy:
+                at = {"bridge_url": f"http://127.0.0.1:{settings.port}", "path": self.legacy.path}
+                pair.append(LegacyEar(token=token, conversation_id=conversation_id, hear=hear, **at))
+            return pair
 
+        return Canary(
+            database_url=settings.database_url,
+            ears=ears,
+            feeds=self.dial.fed,
+            rate_per_s=lambda: settings.canary_rate_per_s if self.dial.is_rolling_out() else 1 / settings.idle_probe_s,
+            ledger=self.ledger,
+            is_for_others=partial(reports.has_outsider, bridge=self.name),
+        )
 
-def _ephemeral(
-    settings: Settings,
-    pool: Pool,
-    made: Observation,
-    seats: Seats,
-    legacy: LegacyServer,
-    dialled: Dialled,
-    name: str,
-) -> EphemeralBridge:
-    if settings.redis_url:
-        made.redis = Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-    bridge = EphemeralBridge(
-        channels=seats,
-        leases=RedisLeases(made.redis) if made.redis else MemoryLeases(),
-        members=StoredMembers(pool),
-        deliver=legacy.deliver_unstored,
-        may_be_on_supabase=dialled.may_be_on_supabase,
-        name=name,
-    )
-    legacy.watch(bridge)
-    return bridge
-
-
-def _canary(
-    settings: Settings, made: Observation, legacy: LegacyServer | None, ledger: Ledger, dialled: Dialled, name: str
-) -> Canary:
-    def token() -> str:
-        return mint_user_token(settings.signing_key, CANARY_ID, TOKEN_TTL_S, settings.token_rules)
-
-    seats = _seats(settings, token) if settings.knows_supabase and settings.feeds_supabase else None
-    if seats:
-        made.seats.append(seats)
-
-    def ears(conversation_id: int, hear: Hear) -> list[Ear]:
-        pair: list[Ear] = []
-        if seats:
-            pair.append(SupabaseEar(seats, conversation_id, hear))
-        if legacy:
-            url = f"http://127.0.0.1:{settings.port}"
-            pair.append(
-                LegacyEar(bridge_url=url, path=legacy.path, token=token, conversation_id=conversation_id, hear=hear)
-            )
-        return pair
-
-    return Canary(
-        database_url=settings.database_url,
-        ears=ears,
-        feeds=dialled.feeds,
-        rate_per_s=lambda: settings.canary_rate_per_s if dialled.is_rolling_out() else 1 / settings.idle_probe_s,
-        ledger=ledger,
-        is_for_others=partial(reports.has_outsider, bridge=name),
-    )
-
-
-def _connections(made: Observation, legacy: LegacyServer | None) -> dict[str, int]:
-    return {
-        Side.LEGACY: legacy.socket_count if legacy else 0,
-        Side.SUPABASE: sum(seats.connection_count for seats in made.seats),
-    }
+    def _connections(self) -> dict[str, int]:
+        return {
+            Side.LEGACY: self.legacy.socket_count if self.legacy else 0,
+            Side.SUPABASE: sum(seats.connection_count for seats in self.seats),
+        }

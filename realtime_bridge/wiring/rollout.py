@@ -1,8 +1,6 @@
 """Rollout in a bridge (CHAT_REALTIME_PROVIDER=rollout): dial, feeds and keeper. Part of the wiring of `__main__`."""
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 from realtime_bridge.legacy.socketio.server import LegacyServer
@@ -21,7 +19,6 @@ from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.environment import ConfigurationError
 from realtime_bridge.shared.variables import Provider, Told
 from realtime_bridge.supabase.transport import Transport
-from realtime_bridge.wiring.observers import Dialled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +27,6 @@ class Rollout:
     keeper: GateKeeper
     feeds: dict[Side, Feed]
     ask: flag_source.Ask | None
-
-    @property
-    def runs(self) -> tuple[Coroutine[Any, Any, object], ...]:
-        return (self.dial.run(), self.keeper.run())
 
     def fed(self) -> list[Side]:
         """Return the sides that are fed now; none before the dial was read."""
@@ -54,6 +47,23 @@ class Rollout:
     def may_be_on_supabase(self, user_id: UUID, account_id: UUID) -> bool:
         reading = self.dial.reading
         return reading is not None and reading.decide(user_id, account_id, self.ask).provider is Told.SUPABASE
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A provider that no dial moves: it answers the observers once and for all."""
+
+    settings: Settings
+
+    def fed(self) -> list[Side]:
+        fed = {Side.LEGACY: self.settings.feeds_legacy, Side.SUPABASE: self.settings.feeds_supabase}
+        return [side for side in Side if fed[side]]
+
+    def is_rolling_out(self) -> bool:
+        return False
+
+    def may_be_on_supabase(self, _user_id: UUID, _account_id: UUID) -> bool:
+        return self.settings.feeds_supabase
 
 
 def create_rollout(
@@ -81,18 +91,4 @@ def create_rollout(
             else DialFeed(dial, Side.SUPABASE),
         },
         ask=ask,
-    )
-
-
-def create_dialled(settings: Settings, rollout: Rollout | None) -> Dialled:
-    """Return what the observers ask: a pinned provider answers once and for all."""
-    if rollout:
-        return Dialled(
-            feeds=rollout.fed, is_rolling_out=rollout.is_rolling_out, may_be_on_supabase=rollout.may_be_on_supabase
-        )
-    fed = {Side.LEGACY: settings.feeds_legacy, Side.SUPABASE: settings.feeds_supabase}
-    return Dialled(
-        feeds=lambda: [side for side in Side if fed[side]],
-        is_rolling_out=lambda: False,
-        may_be_on_supabase=lambda _user_id, _account_id: settings.feeds_supabase,
     )

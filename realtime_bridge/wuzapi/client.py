@@ -39,14 +39,14 @@ class WuzapiClient:
     """Sends over one pooled HTTP session; follows no redirects and takes no proxy from the environment."""
 
     def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session = outbound.session(outbound.BoundedConnector(limit=SENDS), timeout)
 
     async def send_text(self, *, base_url: str, token: str, phone: str, text: str, message_id: str) -> None:
         """Send `text` under our own id: phones show one message however often it is sent. Raises WuzapiError."""
         body = {"Phone": phone, "Body": text, "Id": message_id, "LinkPreview": False}
         try:
-            async with self._open().post(
+            async with self._session.post(
                 f"{base_url}/chat/send/text", json=body, headers={"Token": token}, allow_redirects=False
             ) as answer:
                 raw = await answer.read()
@@ -57,13 +57,7 @@ class WuzapiClient:
         _check(answer.status, answer.headers.get("Retry-After"), raw)
 
     async def close(self) -> None:
-        if self._session:
-            await self._session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = outbound.session(outbound.BoundedConnector(limit=SENDS), self._timeout)
-        return self._session
+        await self._session.close()
 
 
 def _check(status: int, retry_after: str | None, raw: bytes) -> None:

@@ -7,6 +7,7 @@ and no account has more under way than its share (shares.py).
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -35,23 +36,17 @@ GIVE_UP = timedelta(hours=24)  # a chat message that is a day late answers nothi
 PHONE_SERVER = "@s.whatsapp.net"
 
 
+@dataclass(kw_only=True, eq=False)
 class Sender:
     """Takes what is due and sends it, until stopped."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        secrets: SecretBox,
-        servers: frozenset[str],
-        client: WuzapiClient,
-        give_up: timedelta = GIVE_UP,
-    ) -> None:
-        self._pool = pool
-        self._secrets = secrets
-        self._servers = servers
-        self._client = client
-        self._give_up = give_up
+    pool: Pool
+    secrets: SecretBox
+    servers: frozenset[str]
+    client: WuzapiClient
+    give_up: timedelta = GIVE_UP
+
+    def __post_init__(self) -> None:
         self._busy: dict[UUID, asyncio.Task[None]] = {}
         self._held = shares.Held(queue.SENDS)
         self._stopping = asyncio.Event()
@@ -78,7 +73,7 @@ class Sender:
 
     async def run_once(self) -> int:
         """Take what is due and begin to send it; return how many messages. `drain` waits for them."""
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             taken = await queue.claim(connection, list(self._busy), self._held)
         by_channel: dict[UUID, list[Send]] = {}
         for send in taken:
@@ -93,7 +88,7 @@ class Sender:
     async def _forget(self) -> None:
         if time.monotonic() - self._forgot_at >= FORGET_S:
             self._forgot_at = time.monotonic()
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 await queue.forget_settled(connection)
 
     async def drain(self) -> None:
@@ -131,21 +126,21 @@ class Sender:
         return None
 
     async def _deliver(self, send: Send) -> None:
-        if send.base_url not in self._servers:
+        if send.base_url not in self.servers:
             raise ServerUnavailable("The operator does not list this server in CROSSFADE_WUZAPI_URLS.")
         try:
-            token = self._secrets.open(send.sealed_token, token_context(send.channel_id)).decode()
+            token = self.secrets.open(send.sealed_token, token_context(send.channel_id)).decode()
         except SecretsError as error:
             raise ServerUnavailable(str(error)) from None
         phone = send.recipient.removesuffix(PHONE_SERVER).removeprefix("+")
-        await self._client.send_text(
+        await self.client.send_text(
             base_url=send.base_url, token=token, phone=phone, text=send.content, message_id=send.provider_message_id
         )
 
     async def _put_off(self, send: Send, reason: ServerUnavailable) -> None:
         """Try again later under the same id; what became of this try may be unknown."""
-        if datetime.now(UTC) - send.created_at > self._give_up:
-            return await self._fail(send, f"Given up after {self._give_up}: {reason}")
+        if datetime.now(UTC) - send.created_at > self.give_up:
+            return await self._fail(send, f"Given up after {self.give_up}: {reason}")
         wished_s = min(reason.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         wait_s = max(wished_s, min(FIRST_WAIT_S * 2.0 ** min(send.attempts - 1, 16), MAX_WAIT_S))
         rest_s = max(wished_s, min(wait_s, MAX_REST_S))
@@ -160,5 +155,5 @@ class Sender:
         await self._settle("settle_failed", send, reason=reason)
 
     async def _settle(self, outcome: queue.Outcome, send: Send, **values: object) -> None:
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             await queue.settle(connection, outcome, send, **values)

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from realtime_bridge.legacy.fanout.marks import Marks
 from realtime_bridge.legacy.frame import Emit
 
 
 class Here(Protocol):
     """The rooms of this process."""
-
-    marks: Marks
 
     async def deliver(self, emit: Emit, *, skip_sid: str | None = None) -> None: ...
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from realtime_bridge.legacy.frame import MAX_BIGINT
-from realtime_bridge.legacy.requests import Mistake, Written, not_found
+from realtime_bridge.legacy.incoming import Mistake, Written, not_found
 from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS
 
 MAX_ID_CHARS = 64  # longer is no id of ours; 2^63 has 19 digits

@@ -18,9 +18,7 @@ from realtime_bridge.legacy.socketio.dialect import emits_of
 from realtime_bridge.legacy.socketio.engine import BoundedEngine
 from realtime_bridge.legacy.socketio.rooms import NAMESPACE, Hold, Rooms
 
-MAX_EVENTS = (
-    2_000  # ten seconds of a conversation at 200/s; more is a REST client's job: `truncated` in the answer says so
-)
+MAX_EVENTS = 2_000  # ten seconds of a conversation at 200/s; more is a REST client's job: the answer is `truncated`
 PAGE_EVENTS = 50  # read at a time; of the largest messages some 4 MB
 READ_TIMEOUT_S = 10.0  # half of a ping's time; a client that reads slower than this gets `truncated` too
 USER_BYTES_PER_S = 256 * 1024
@@ -97,7 +95,8 @@ class CatchUp:
                 break
             events = await self._conversations.read_events(conversation_id, session.claims, hold.mark, limit)
             events = [event for event in events if event.seq <= last_seq]
-            card = await self._read_card(session, conversation_id, events)
+            has_card = any(is_listed(event) for event in events)
+            card = await self._conversations.find_card(conversation_id, session.claims) if has_card else None
             for event in events:
                 emits = readable(event, card)
                 if is_truncated := not await self._send(session, account_id, [e for e in emits if room in e.rooms]):
@@ -128,11 +127,6 @@ class CatchUp:
                 return False
             await self._engine.send_packet(session.engine_sid, packet)
         return True
-
-    async def _read_card(self, session: Session, conversation_id: int, events: list[Event]) -> Card | None:
-        if not any(is_listed(event) for event in events):
-            return None
-        return await self._conversations.find_card(conversation_id, session.claims)
 
 
 def readable(event: Event, card: Card | None) -> tuple[Emit, ...]:

@@ -1,8 +1,8 @@
 """Engine.IO with a bounded queue for each socket. The library's own queue grows until memory ends."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
 import engineio
@@ -149,10 +149,9 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
     async def flush(self, timeout_s: float) -> None:
         """Wait until what is queued now has left this process, or its reader is slower than that."""
         left = [(socket.queue, socket.queue.put_count) for socket in self.sockets.values()]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while left := [(queue, count) for queue, count in left if queue.is_behind(count)]:  # noqa: ASYNC110
-                    await asyncio.sleep(DRAIN_POLL_S)
+        deadline = monotonic() + timeout_s
+        while any(queue.is_behind(count) for queue, count in left) and monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(DRAIN_POLL_S)
 
     async def drop_all(self) -> None:
         """Drop every connection; clients reconnect by themselves, subscribe again and catch up."""
@@ -176,10 +175,9 @@ class BoundedEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library 
 
     async def wait_for_room(self, sid: str, timeout_s: float) -> bool:
         """Wait until the socket's queue is half empty; False when it is not within the time, or the socket is gone."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while (socket := self.sockets.get(sid)) and not socket.closed:
-                    if not socket.queue.fills(0.5):
-                        return True
-                    await asyncio.sleep(DRAIN_POLL_S)
+        deadline = monotonic() + timeout_s
+        while (socket := self.sockets.get(sid)) and not socket.closed and monotonic() < deadline:
+            if not socket.queue.fills(0.5):
+                return True
+            await asyncio.sleep(DRAIN_POLL_S)
         return False

@@ -86,7 +86,11 @@ async def bridge(database_url: str, provider: str) -> AsyncIterator[Bridge]:
             if isinstance(relay.sink, LegacySink):
                 relay.sink._grace_s = 0.0
         heartbeat = create_heartbeat(settings, pool, relays, legacy, name, rollout, clock)
-        parts = [heartbeat.run(), *(relay.run() for relay in relays), *(rollout.runs if rollout else ())]
+        parts = [
+            heartbeat.run(),
+            *(relay.run() for relay in relays),
+            *((rollout.dial.run(), rollout.keeper.run()) if rollout else ()),
+        ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
             await eventually(lambda: all(relay.lease for relay in relays), "the leases")

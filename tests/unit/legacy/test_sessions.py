@@ -3,7 +3,7 @@
 import time
 from uuid import UUID
 
-from realtime_bridge.legacy.sessions import MAX_SUBSCRIPTIONS, Session, Sessions
+from realtime_bridge.legacy.sessions import MAX_STARTED, Session, Sessions
 from realtime_bridge.shared.tokens import Claims
 
 
@@ -50,6 +50,6 @@ def test_memory_of_typing_is_bounded() -> None:
     sessions = Sessions(clock=time.monotonic)
     typist = session("a")
     sessions.add(typist)
-    for conversation_id in range(10 * MAX_SUBSCRIPTIONS):
+    for conversation_id in range(MAX_STARTED + 10):
         assert sessions.take_typing(typist, conversation_id, is_typing=True)
-    assert len(sessions._started[str(UUID(int=1))]) <= MAX_SUBSCRIPTIONS + 2
+    assert len(sessions._started) <= MAX_STARTED
