@@ -41,7 +41,7 @@ class CanaryMode(StrEnum):
 
 
 class Settings:
-    """What the variables say, each read once; none is changed afterwards."""
+    """What the variables say, each read once; none can be changed afterwards."""
 
     def __init__(self, env: Environment) -> None:
         self.database_url = shared.database_url(env)
@@ -75,6 +75,11 @@ class Settings:
         self.log_format = env.log_format()
         self._check_http_transport(env)
         self._check_cohort(env)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"{name} is read once.")
+        super().__setattr__(name, value)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> "Settings":

@@ -56,12 +56,9 @@ def count_fitting(representations: Iterable[str]) -> int:
     return count
 
 
-def page_of(rows: Sequence[Listed], limit: int, total: int | None = None, *, is_whole: bool = False) -> Page:
-    """Return what fits of `rows`, of which there is one more than `limit` when the list goes on.
-
-    `is_whole`: all up to the limit, for whoever counts pages would miss what did not fit.
-    """
-    shown = rows[:limit] if is_whole else rows[: count_fitting(row.representation for row in rows[:limit])]
+def page_of(rows: Sequence[Listed], limit: int, total: int | None = None) -> Page:
+    """Return what fits of `rows`, of which there is one more than `limit` when the list goes on."""
+    shown = rows[: count_fitting(row.representation for row in rows[:limit])]
     return Page(
         items=tuple(row.representation for row in shown),
         has_more=len(rows) > len(shown),

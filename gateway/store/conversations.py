@@ -89,4 +89,4 @@ def list_conversations(
         rows = cursor.execute(_SQL["list_conversations"], values, prepare=False).fetchall()
     with connection.cursor(row_factory=scalar_row) as cursor:
         total = cursor.execute(_SQL["count_conversations"], values, prepare=False).fetchone() or 0
-    return page_of(rows, limit, total, is_whole=True)
+    return page_of(rows, limit, total)

@@ -171,7 +171,7 @@ async def delivered(
             return
 
 
-Try = Callable[[Sink, Sequence[Event], AsyncConnection[Any] | None, Listener], Awaitable[Delivery]]
+Try = Callable[[Sink, Sequence[Event], AsyncConnection[Any] | None], Awaitable[Delivery]]
 
 
 async def _readable(
@@ -179,7 +179,14 @@ async def _readable(
 ) -> Delivery:
     """Deliver those of `events` that can be read; the others are refused without asking the sink."""
     readable = [event for event in events if not event.unreadable]
-    delivery = await tried(sink, readable, connection, listener) if readable else Delivery(settled=0)
+    delivery = Delivery(settled=0)
+    if readable:
+        try:
+            delivery = await tried(sink, readable, connection)
+        except SinkUnavailable as reason:
+            listener.tried(len(readable), Delivery(settled=0, unavailable=reason))
+            raise
+        listener.tried(len(readable), delivery)
     if len(readable) == len(events):
         return delivery
     done = delivery.settled == len(readable)
@@ -188,14 +195,11 @@ async def _readable(
     return Delivery(settled=settled, refused=(*delivery.refused, *unreadable), unavailable=delivery.unavailable)
 
 
-async def _at_once(
-    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
-) -> Delivery:
+async def _at_once(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
     """Raise SinkBroke when the sink breaks on something of `events`."""
     try:
-        delivery = await sink.deliver(events, connection)
-    except SinkUnavailable as reason:
-        listener.tried(len(events), Delivery(settled=0, unavailable=reason))
+        return await sink.deliver(events, connection)
+    except SinkUnavailable:
         raise
     except Exception as error:
         if not _is_of_an_event(error):
@@ -205,13 +209,9 @@ async def _at_once(
             told = {"error": error.diag.message_primary, "sqlstate": error.sqlstate}
         log.warning("sink broke", sink=sink.name, events=[str(event.event_id) for event in events[:1]], **told)
         raise SinkBroke(str(error) if isinstance(error, Error) else f"unexpected: {error!r}") from error
-    listener.tried(len(events), delivery)
-    return delivery
 
 
-async def _one_by_one(
-    sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None, listener: Listener
-) -> Delivery:
+async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConnection[Any] | None) -> Delivery:
     """Refuse those of `events` that the sink breaks on.
 
     A sink that breaks on every one of several is itself broken: that is SinkUnavailable, and nothing is refused.
@@ -221,12 +221,11 @@ async def _one_by_one(
     for settled, event in enumerate(events):
         try:
             async with connection.transaction() if connection else contextlib.nullcontext():
-                delivery = await _at_once(sink, [event], connection, listener)
+                delivery = await _at_once(sink, [event], connection)
         except SinkUnavailable as reason:
             return Delivery(settled=settled, refused=tuple(refused), unavailable=reason)
         except SinkBroke as error:
             refused.append(Refusal(event=event, reason=str(error)))
-            listener.tried(1, Delivery(settled=1, refused=(refused[-1],)))
             broken += 1
         else:
             refused.extend(delivery.refused)

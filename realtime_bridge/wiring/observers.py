@@ -150,8 +150,9 @@ class Observers:
             if seats:
                 pair.append(SupabaseEar(seats, conversation_id, hear))
             if self.legacy:
-                at = {"bridge_url": f"http://127.0.0.1:{settings.port}", "path": self.legacy.path}
-                pair.append(LegacyEar(token=token, conversation_id=conversation_id, hear=hear, **at))
+                url, path = f"http://127.0.0.1:{settings.port}", self.legacy.path
+                ear = LegacyEar(bridge_url=url, path=path, token=token, conversation_id=conversation_id, hear=hear)
+                pair.append(ear)
             return pair
 
         return Canary(

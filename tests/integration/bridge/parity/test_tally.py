@@ -33,6 +33,16 @@ def test_it_counts_what_the_sink_does(events: list[Event]) -> None:
     assert tally.take().attempts == 0
 
 
+def test_an_event_that_breaks_the_sink_is_a_failed_try(events: list[Event]) -> None:
+    """As one that the sink itself refuses: the gate counts both, and the neighbours' tries, too."""
+    inner = RecordingSink()
+    inner.breaks_on = lambda one: one.seq == 2
+    tally = Tally(Side.LEGACY)
+    deliver(inner, events, tally)
+    taken = tally.take()
+    assert (taken.attempts, taken.errors, taken.consecutive_failures) == (4, 1, 1)
+
+
 def test_consecutive_failures_last_until_a_success(events: list[Event]) -> None:
     """Six failed calls in a row are six, also over several takes; one success ends the run."""
     inner = RecordingSink()

@@ -36,8 +36,10 @@ def test_who_stands_at_the_same_place_gets_the_same_page(database_url: str, conn
         async with open_pool(database_url) as pool, pool.connection() as mine, pool.connection() as theirs:
             pages = Pages(clock=lambda: now[0])
 
-            async def read(cursor: Cursor, limit: int = 100, *, other: bool = False) -> reading.Page:
-                return await pages.read(theirs if other else mine, cursor, limit, 20_000)
+            async def read(
+                cursor: Cursor, limit: int = 100, *, other: bool = False, not_before: float = 0.0
+            ) -> reading.Page:
+                return await pages.read(theirs if other else mine, cursor, limit, 20_000, not_before=not_before)
 
             first, second = await asyncio.gather(read(start), read(start, other=True))
             assert first is second
@@ -50,6 +52,9 @@ def test_who_stands_at_the_same_place_gets_the_same_page(database_url: str, conn
             stranger = make_user(conn)
             conn.execute(JOIN, (conversation, stranger))
             assert await read(start) is last
+            now[0] += 0.01
+            assert (await read(start, not_before=now[0])) is not last, "there was news since"
+            last = await read(start)
             pages._under_way[0, ()] = asyncio.Event()
             now[0] += 1.0
             assert stranger in (await read(start)).events[-1].participants, "asked again, and waiting for no other"
