@@ -78,8 +78,8 @@ class EmbeddedPostgres:
     def log_file(self) -> Path:
         return self.data_dir.parent / f"{self.data_dir.name}.log"
 
-    def url(self, database: str = "postgres", user: str = "postgres") -> str:
-        return f"postgresql://{user}:postgres@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres:postgres@127.0.0.1:{self.port}/{database}"
 
     def admin_url(self, database: str = "postgres") -> str:
         """As the superuser; good for processes of the system user that started the server."""
