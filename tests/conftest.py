@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.written import Written, write_everything
 
 pytest_plugins = ["tests.guard", "tests.hanging"]
 TEMPLATE = "crossfade_template"
+DROP_ATTEMPTS = 300  # each a tenth of a second
 _clones = itertools.count(1)
 
 
@@ -49,7 +51,7 @@ def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> I
     statement = sql.SQL("create database {} template {} owner postgres strategy file_copy")
     _admin(postgres_server, statement.format(sql.Identifier(name), sql.Identifier(template_database)))
     yield postgres_server.url(name)
-    _admin(postgres_server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    drop_database(postgres_server, name)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +72,7 @@ def written(
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         written = write_everything(connection, url, f"{redis_url}?db=8", tmp_path_factory.mktemp("written"))
     yield written
-    _admin(postgres_server, sql.SQL("drop database {} with (force)").format(sql.Identifier("crossfade_written")))
+    drop_database(postgres_server, "crossfade_written")
 
 
 @pytest.fixture
@@ -83,6 +85,19 @@ def admin_url(postgres_server: EmbeddedPostgres, database_url: str) -> str:
 def conn(database_url: str) -> Iterator[psycopg.Connection[DictRow]]:
     with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
         yield connection
+
+
+def drop_database(server: EmbeddedPostgres, name: str) -> None:
+    """Drop a database; a replication slot of an endpoint that was cut short may need a moment to go."""
+    for attempt in range(DROP_ATTEMPTS):
+        try:
+            _admin(server, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        except psycopg.errors.ObjectInUse:
+            if attempt == DROP_ATTEMPTS - 1:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _admin(server: EmbeddedPostgres, statement: sql.Composed) -> None:

@@ -1,6 +1,5 @@
 """Services of the embedded stack: how each is started and probed."""
 
-import importlib.util
 import os
 import signal
 import sys
@@ -120,11 +119,7 @@ def supabase_spec(addresses: Addresses, environment: Mapping[str, str], options:
 
 
 def gateway_spec(addresses: Addresses, environment: Mapping[str, str]) -> ProcessSpec:
-    package = importlib.util.find_spec("gateway")
-    if package is None or package.origin is None:
-        raise AssertionError("gateway is installed together with ops")
-    configuration = Path(package.origin).parent / "gunicorn.conf.py"
-    command = ("gunicorn", "-c", str(configuration), "gateway.wsgi:application")
+    command = ("gunicorn", "-c", str(ROOT / "gateway" / "gunicorn.conf.py"), "gateway.wsgi:application")
     return _served("gateway", command, addresses, environment, "metrics")
 
 

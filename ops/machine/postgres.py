@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,28 +52,21 @@ def binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
+@dataclass(eq=False, repr=False)
 class EmbeddedPostgres:
     """One server on 127.0.0.1 with its files in `data_dir`. Its superuser `supabase_admin` comes by a unix socket."""
 
-    def __init__(
-        self,
-        data_dir: Path,
-        port: int = 0,
-        *,
-        durable: bool = True,
-        dies_with_us: bool = False,
-        say: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """`say` gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root.
+    data_dir: Path
+    port: int = 0
+    durable: bool = field(default=True, kw_only=True)
+    dies_with_us: bool = field(default=False, kw_only=True)
+    """Also when we are killed, or when the thread that calls `start` is gone."""
+    say: Callable[[str], None] = field(default=lambda _: None, kw_only=True)
+    """Gets a sentence for each thing that is changed outside of `data_dir`, which happens only as root."""
+    _process: subprocess.Popen[bytes] | None = None
 
-        `dies_with_us`: also when we are killed, or when the thread that calls `start` is gone.
-        """
-        self.data_dir = data_dir.resolve()
-        self.port = port
-        self._durable = durable
-        self._dies_with_us = dies_with_us
-        self._say = say
-        self._process: subprocess.Popen[bytes] | None = None
+    def __post_init__(self) -> None:
+        self.data_dir = self.data_dir.resolve()
 
     @property
     def pid(self) -> int:
@@ -84,8 +78,8 @@ class EmbeddedPostgres:
     def log_file(self) -> Path:
         return self.data_dir.parent / f"{self.data_dir.name}.log"
 
-    def url(self, database: str = "postgres", user: str = "postgres") -> str:
-        return f"postgresql://{user}:postgres@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres:postgres@127.0.0.1:{self.port}/{database}"
 
     def admin_url(self, database: str = "postgres") -> str:
         """As the superuser; good for processes of the system user that started the server."""
@@ -106,7 +100,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=parent_death.signalled_with(signal.SIGINT) if self._dies_with_us else None,  # noqa: PLW1509
+                preexec_fn=parent_death.signalled_with(signal.SIGINT) if self.dies_with_us else None,  # noqa: PLW1509
                 **self.popen_arguments(),
             )
         self._wait_until_ready()
@@ -125,7 +119,7 @@ class EmbeddedPostgres:
         sockets = {"unix_socket_directories": str(postgres_access.socket_directory(self.data_dir))}
         for name, value in {**SETTINGS, **sockets}.items():
             command += ["-c", f"{name}={value}"]
-        if not self._durable:
+        if not self.durable:
             command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         return command
 
@@ -191,7 +185,7 @@ class EmbeddedPostgres:
         if os.geteuid() != 0:
             return
         if _ensure_system_user():
-            self._say(f"Made the system user {SYSTEM_USER}, because Postgres refuses to run as root.")
+            self.say(f"Made the system user {SYSTEM_USER}, because Postgres refuses to run as root.")
         account = pwd.getpwnam(SYSTEM_USER)
         os.chown(self.data_dir, account.pw_uid, account.pw_gid)
         for path in (self.data_dir, binaries()):
@@ -199,7 +193,7 @@ class EmbeddedPostgres:
                 mode = parent.stat().st_mode
                 if not mode & 0o001:
                     parent.chmod(mode | 0o001)  # search permission only: nobody can list it
-                    self._say(f"Let {SYSTEM_USER} pass through {parent} (chmod o+x; nobody can list it by that).")
+                    self.say(f"Let {SYSTEM_USER} pass through {parent} (chmod o+x; nobody can list it by that).")
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -57,7 +57,7 @@ class Canary:
     is_measuring: bool = False
     _warm: dict[Side, bool] = field(default_factory=lambda: dict.fromkeys(Side, False))
     _fed: frozenset[Side] = frozenset()
-    _apart_since: dict[Side, float | None] = field(default_factory=lambda: dict.fromkeys(Side))
+    _apart_since: dict[Side, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Measure whenever the lock is ours, until cancelled; survives every failure of the database."""
@@ -147,10 +147,8 @@ class Canary:
         """Count what is sent while a fed side does not let the canary in, or shows it nothing, for long."""
         side, now = ear.side, self.clock()
         if side not in self._fed or self._warm[side]:
-            self._apart_since[side] = None
-            return
-        since = self._apart_since[side] = self._apart_since[side] or now
-        if now - since > WARM_UP_TIMEOUT_S:
+            self._apart_since.pop(side, None)
+        elif now - self._apart_since.setdefault(side, now) > WARM_UP_TIMEOUT_S:
             self.ledger.unjoined(side)
 
     def _hear(self, side: Side, payload: Mapping[str, Any]) -> None:

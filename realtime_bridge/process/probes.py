@@ -1,6 +1,6 @@
 """Probes and figures over HTTP, beside the legacy sockets. `__main__` mounts those around them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 
 import psycopg
@@ -47,14 +47,14 @@ def create_http_app(
     return Starlette(routes=[Route("/", root), Route("/livez", livez), Route("/readyz", readyz)])
 
 
-def create_metrics_app(clock: Callable[[], float] = monotonic) -> Starlette:
+def create_metrics_app() -> Starlette:
     """`/metrics` for a port of its own: figures are the operator's. Gathered once in FRESH_S, whoever asks."""
     text, made_at = b"", float("-inf")
 
     async def metrics(_: Request) -> Response:
         nonlocal text, made_at
-        if clock() >= made_at + FRESH_S:
-            text, made_at = generate_latest(), clock()
+        if monotonic() >= made_at + FRESH_S:
+            text, made_at = generate_latest(), monotonic()
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/metrics", metrics)])

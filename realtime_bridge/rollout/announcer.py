@@ -90,9 +90,14 @@ class Announcer:
                 break
             users += len(batch)
             live += sum(batch.values())
-            if not await self._try(side, reading, batch, tell):
+            try:
+                await tell(reading, batch)
+            except (SinkError, FanoutUnavailable, psycopg.DataError, psycopg.IntegrityError) as reason:
+                log.info("notice not taken", side=side, reason=str(reason))
+                metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(len(batch))
                 live = max(live, 1)  # of those behind it nothing is known
                 break
+            metrics.NOTICES.labels(reading.flag, side.value).inc(len(batch))
         return users, live
 
     async def forget(self) -> None:
@@ -139,17 +144,6 @@ class Announcer:
             for user in users
         ]
         await legacy.publish(emits)
-
-    async def _try(self, side: Side, reading: Reading, users: Collection[UUID], tell: Tell) -> bool:
-        """Return whether the side took it."""
-        try:
-            await tell(reading, users)
-        except (SinkError, FanoutUnavailable, psycopg.DataError, psycopg.IntegrityError) as reason:
-            log.info("notice not taken", side=side, reason=str(reason))
-            metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(len(users))
-            return False
-        metrics.NOTICES.labels(reading.flag, side.value).inc(len(users))
-        return True
 
 
 def notice(reading: Reading, event_id: UUID) -> dict[str, Any]:

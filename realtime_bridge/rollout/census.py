@@ -1,6 +1,7 @@
 """Census of who has moved, for metrics and plans. Beside the keeper's judging: that waits for no count."""
 
 import asyncio
+import contextlib
 
 import psycopg
 import structlog
@@ -52,7 +53,8 @@ class Census:
                 await self.count_once()
                 if not self._is_ours:
                     self._show(None)
-            await self._wait(EVERY_S if self._is_ours else NOT_OURS_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), EVERY_S if self._is_ours else NOT_OURS_S)
 
     async def count_once(self) -> None:
         """Count and show; what cannot be counted in time is shown as nothing, and never as what it was before."""
@@ -67,9 +69,3 @@ class Census:
     def _show(self, found: Adoption | None) -> None:
         self._found, self._found_at = found, asyncio.get_running_loop().time()
         metrics.show_adoption(self._flag, found)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wanted.wait(), seconds)
-        except TimeoutError:
-            return

@@ -98,7 +98,16 @@ async def approve(
         if request.action is not Action.SET:
             await store.approve_request(connection, request, by)
             return await _agree(change, request)
-        wish = _approved(request, flag, by=by, why=why, is_forced=is_forced)
+        wish = Wish(
+            flag=flag,
+            stage=stages.parse(request.stage),
+            by=by,
+            why=f"{request.why} (asked by {request.requested_by}){f'; {why}' if why else ''}",
+            version=request.version,
+            action="approve",
+            is_forced=is_forced,
+            leave_behind=request.leave_behind,
+        )
         _check_version(change.dial, request.version)
         stages.check_change(change.dial.stage, wish.stage)
         if not is_forced:
@@ -133,20 +142,6 @@ async def _agree(change: Change, request: Request) -> Agreed:
     else:
         await rules.end_approvals(change, f"{request.why}{said}")
     return Agreed(request=request, version=change.dial.version, key=key)
-
-
-def _approved(request: Request, flag: str, *, by: Who, why: str, is_forced: bool) -> Wish:
-    said = f"; {why}" if why else ""
-    return Wish(
-        flag=flag,
-        stage=stages.parse(request.stage),
-        by=by,
-        why=f"{request.why} (asked by {request.requested_by}){said}",
-        version=request.version,
-        action="approve",
-        is_forced=is_forced,
-        leave_behind=request.leave_behind,
-    )
 
 
 async def _find_left(connection: Connection, flag: str, stage: Stage) -> Adoption | None:

@@ -27,7 +27,10 @@ TOLD = {
 }
 UNKNOWN = "Who has moved is unknown: the database did not count it in time."
 COHORT = " Supabase gets only conversations in which somebody is told Supabase, and the canary's."
-NOT_ASKED, WATCHING = "not asked", "watching"
+AT_ENDS = {
+    StageName.OFF: " at off",
+    StageName.COMPLETE: " (at complete it watches Supabase, raises alarms and turns nothing)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +89,12 @@ def gate_word(at: Situation) -> str:
     """Return the gate's outcome, in words that hold at the ends of the ladder, where it holds nothing back."""
     name, outcome = at.dial.stage.name, at.verdict.outcome
     if name is StageName.OFF:
-        return NOT_ASKED
-    return WATCHING if name is StageName.COMPLETE and outcome is Outcome.HOLD else outcome.value
+        return "not asked"
+    return "watching" if name is StageName.COMPLETE and outcome is Outcome.HOLD else outcome.value
 
 
 def gate_line(at: Situation) -> str:
-    if at.dial.stage.name is StageName.OFF:
-        return "Gate: not asked at off"
-    if at.dial.stage.name is StageName.COMPLETE:
-        return f"Gate: {gate_word(at)} (at complete it watches Supabase, raises alarms and turns nothing)"
-    return f"Gate: {gate_word(at)}"
+    return f"Gate: {gate_word(at)}{AT_ENDS.get(at.dial.stage.name, '')}"
 
 
 def advise(at: Situation) -> Advice:

@@ -5,6 +5,7 @@ It looks at everything each POLL_S, whether a plan runs, is paused, or waits for
 
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psycopg
@@ -41,26 +42,28 @@ ALARM_S = 600.0  # a fault that lasts is said again after this, and not twice a 
 GATE, PLAN = "gate", "plan"  # actors in the audit
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GateKeeper:
     """Closes windows, judges them and acts on the verdict, as long as it holds the lease."""
 
-    def __init__(self, *, pool: Pool, dial: Dial, told_by: Announcer, owner: str) -> None:
-        self._pool = pool
-        self._dial = dial
-        self._announcer = told_by
-        self._owner = owner
-        self._stopping = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._keeping: Keeping | None = None
-        self._announced = 0
-        self._repeat_at = 0.0  # at once, also by a keeper that takes over
-        self._is_fresh = True
+    pool: Pool
+    dial: Dial
+    told_by: Announcer
+    owner: str
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _keeping: Keeping | None = None
+    _announced: int = 0
+    _repeat_at: float = 0.0  # at once, also by a keeper that takes over
+    _is_fresh: bool = True
+    _alarmed_at: float = float("-inf")
+    _forgot_at: float = float("-inf")
+    _waits_for: str = ""
+
+    def __post_init__(self) -> None:
+        self.census = Census(pool=self.pool, flag=self.dial.flag)
         self._repeat_s = REPEAT_S
-        self._alarmed_at = float("-inf")
-        self._forgot_at = float("-inf")
-        self.census = Census(pool=pool, flag=dial.flag)
-        self._waits_for = ""
-        dial.listen(self.wake)
+        self.dial.listen(self.wake)
 
     def wake(self, _of: str = "") -> None:
         """Say that there may be something to judge."""
@@ -87,14 +90,14 @@ class GateKeeper:
                 task.cancel()
             await asyncio.wait(beside, timeout=END_S)
             with contextlib.suppress(psycopg.Error):
-                async with self._pool.connection() as connection:
-                    await judging.release(connection, self._dial.flag, self._owner)
+                async with self.pool.connection() as connection:
+                    await judging.release(connection, self.dial.flag, self.owner)
 
     async def run_once(self) -> int:
         """Judge and act once; return how many changes of the dial that made."""
-        flag = self._dial.flag
-        async with self._pool.connection() as connection:
-            self._keeping = keeping = await judging.claim(connection, flag, self._owner)
+        flag = self.dial.flag
+        async with self.pool.connection() as connection:
+            self._keeping = keeping = await judging.claim(connection, flag, self.owner)
             self.census.set_ours(is_ours=keeping is not None)
             if keeping is None:
                 self._repeat_at, self._is_fresh = 0.0, True
@@ -104,7 +107,7 @@ class GateKeeper:
             await judging.add_windows(connection, flag, dial.version, judged.closed)
             metrics.show_verdict(flag, verdict.outcome)
             turned = await self._act(connection, dial, verdict)
-            await self._dial.run_once(connection)
+            await self.dial.run_once(connection)
         await self._forget()
         return turned
 
@@ -154,9 +157,9 @@ class GateKeeper:
         if not is_due or (verdict.outcome is not Outcome.PASS and dial.stage.name is not StageName.OFF):
             return 0
         request = await store.find_request(connection, dial.flag)
-        found = self.census.find() if step.stage.name is StageName.COMPLETE else None
-        is_unknown = step.stage.name is StageName.COMPLETE and found is None
-        if is_unknown or (request is not None and request.version == dial.version):
+        is_last = step.stage.name is StageName.COMPLETE
+        found = self.census.find() if is_last else None
+        if (is_last and found is None) or (request is not None and request.version == dial.version):
             return 0
         why = f"plan of {plan.created_by}: {plan.reason}"
         wish = Wish(
@@ -184,20 +187,20 @@ class GateKeeper:
         After news, and after taking over, there is a second round even if nobody was left to tell: a gateway worker
         that reads the dial late has perhaps just given somebody the old answer.
         """
-        keeping, reading, now = self._keeping, self._dial.reading, asyncio.get_running_loop().time()
+        keeping, reading, now = self._keeping, self.dial.reading, asyncio.get_running_loop().time()
         if keeping is None or reading is None:
             return 0
         is_news = reading.revision > max(self._announced, keeping.announced_revision)
         if not is_news and now < self._repeat_at:
             return 0
         expired_s = announcer.EXPIRED_S if is_news else 0.0
-        told = await self._announcer.announce(reading, lambda: self._dial.reading is reading, expired_s=expired_s)
+        told = await self.told_by.announce(reading, lambda: self.dial.reading is reading, expired_s=expired_s)
         self._repeat_s = REPEAT_S if is_news else min(2 * self._repeat_s, MAX_REPEAT_S)
         self._repeat_at = now + self._repeat_s if told.may_answer or is_news or self._is_fresh else float("inf")
         self._is_fresh = False
         if is_news:
             self._announced = reading.revision
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 await judging.note_announced(
                     connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
                 )
@@ -216,8 +219,8 @@ class GateKeeper:
         if now < self._forgot_at + FORGET_S:
             return
         self._forgot_at = now
-        await self._announcer.forget()
-        async with self._pool.connection() as connection:
+        await self.told_by.forget()
+        async with self.pool.connection() as connection:
             await slots.forget(connection)
             await judging.forget_windows(connection)
 

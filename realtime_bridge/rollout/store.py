@@ -94,10 +94,7 @@ async def get_dial(connection: Connection, flag: str) -> Dial:
 async def turn(connection: Connection, dial: Dial, stage: Stage) -> int:
     """Write the stage; return the new version."""
     values = {"flag": dial.flag, "version": dial.version, "stage": stage.name.value, "buckets": stage.buckets}
-    version: int | None = await _QUERIES.find_value(connection, "turn", **values)
-    if version is None:
-        raise RolloutError("The dial moved under its own lock.")
-    return version
+    return int(await _QUERIES.get_value(connection, "turn", **values))
 
 
 async def note(

@@ -53,10 +53,7 @@ class DatabaseTransport:
                 raise SinkUnavailable("The database transport works only inside the relay's transaction.")
             await self._http.send(broadcasts, None)
             return
-        try:
-            readers = await _write(connection, broadcasts)
-        except PASSING_ERRORS as error:
-            raise SinkUnavailable(f"realtime.messages: {error}") from error
+        readers = await _write(connection, broadcasts)
         if not all(broadcast.is_hint for broadcast in broadcasts):
             self._way.read_by(readers)
             self._way.check()
@@ -69,18 +66,18 @@ class DatabaseTransport:
 
 async def find_readers(connection: AsyncConnection[Any]) -> Sequence[str]:
     """Return who reads the rows now; raises SinkUnavailable where no row could be written either."""
-    try:
-        return await _write(connection, ())
-    except PASSING_ERRORS as error:
-        raise SinkUnavailable(f"realtime.messages: {error}") from error
+    return await _write(connection, ())
 
 
 async def _write(connection: AsyncConnection[Any], broadcasts: Sequence[Broadcast]) -> Sequence[str]:
-    """Return who reads what is written."""
+    """Return who reads what is written. Raises SinkUnavailable."""
     values = {
         "ids": [broadcast.id for broadcast in broadcasts],
         "payloads": [Jsonb(broadcast.payload) for broadcast in broadcasts],
         "events": [broadcast.event for broadcast in broadcasts],
         "topics": [broadcast.topic for broadcast in broadcasts],
     }
-    return await _QUERIES.find_value(connection, "send", **values) or ()
+    try:
+        return await _QUERIES.find_value(connection, "send", **values) or ()
+    except PASSING_ERRORS as error:
+        raise SinkUnavailable(f"realtime.messages: {error}") from error

@@ -12,14 +12,13 @@ from realtime import AsyncRealtimeChannel
 class Allowance:
     """At most `most` times within any `window_s` seconds."""
 
-    def __init__(self, most: int, window_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, window_s: float) -> None:
         self._window_s = window_s
-        self._clock = clock
         self._taken: deque[float] = deque(maxlen=most)
 
     def take(self) -> bool:
         """Return whether it may be done now, and count it if so."""
-        now = self._clock()
+        now = time.monotonic()
         if len(self._taken) == self._taken.maxlen and now - self._taken[0] < self._window_s:
             return False
         self._taken.append(now)

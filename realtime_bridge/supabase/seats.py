@@ -71,7 +71,9 @@ class Seats:
                 self.run_once()
                 await asyncio.sleep(CHECK_S)
         finally:
-            await _end(list(self._tasks.values()))
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def run_once(self) -> int:
         """Start what was added and end what is empty; return how many connections there are."""
@@ -99,9 +101,3 @@ class Seats:
 
 def _nothing(_event: str, _payload: Mapping[str, Any]) -> None:
     """Another seat of the bridge hears what is said there."""
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -70,17 +70,14 @@ async def _send_all_but_refused(send: Send, broadcasts: Sequence[Broadcast]) -> 
     except EventRefused as reason:
         named = {place: why for place, why in reason.named.items() if place < len(broadcasts)}
         if named:
-            return named | await _send_parts(send, broadcasts, [_others(broadcasts, named)])
+            others = [place for place in range(len(broadcasts)) if place not in named]
+            return named | await _send_parts(send, broadcasts, [others])
         if len(broadcasts) == 1:
             return {0: str(reason)}
         places = range(len(broadcasts))
         middle = len(broadcasts) // 2
         return await _send_parts(send, broadcasts, [places[:middle], places[middle:]])
     return {}
-
-
-def _others(broadcasts: Sequence[Broadcast], named: dict[int, str]) -> Sequence[int]:
-    return [place for place in range(len(broadcasts)) if place not in named]
 
 
 async def _send_parts(send: Send, broadcasts: Sequence[Broadcast], parts: Sequence[Sequence[int]]) -> dict[int, str]:
@@ -121,7 +118,7 @@ class SupabaseSink:
         for batch, count in self._batches(events):
             try:
                 self._way.rate.check(count)
-                refused += _blame(batch, await self._send(batch, connection))
+                refused += await self._send(batch, connection)
                 self._way.rate.spend(count)  # what was refused as too much does not count there either
             except SinkUnavailable as reason:
                 is_void = connection is not None and not isinstance(reason, SinkOverRate)
@@ -132,8 +129,12 @@ class SupabaseSink:
         return Delivery(settled=settled, refused=tuple(refused))
 
     async def _send(self, batch: Sequence[Event], connection: AsyncConnection[Any] | None) -> list[Refusal]:
-        refused = await self._service.broadcast_events(batch, connection)
-        return [Refusal(event=event, reason=refused[event.event_id]) for event in batch if event.event_id in refused]
+        """Return the refusals; when everything was refused the other side is at fault, and nothing is parked."""
+        why = await self._service.broadcast_events(batch, connection)
+        refused = [Refusal(event=event, reason=why[event.event_id]) for event in batch if event.event_id in why]
+        if len(refused) == len(batch) > 1:
+            raise SinkUnavailable(f"refused all of {len(batch)} events; the last: {refused[-1].reason}")
+        return refused
 
     def _batches(self, events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
         """Cut into runs of what may go at once, each with its number of broadcasts; an event stays whole."""
@@ -155,10 +156,3 @@ class SupabaseSink:
         room = self._way.rate.room()
         most = self._service.transport.max_batch
         return most if room is None else min(room, most)
-
-
-def _blame(batch: Sequence[Event], refused: list[Refusal]) -> list[Refusal]:
-    """Return the refusals, unless everything was refused: then the other side is at fault, and nothing is parked."""
-    if len(refused) == len(batch) > 1:
-        raise SinkUnavailable(f"refused all of {len(batch)} events; the last: {refused[-1].reason}")
-    return refused

@@ -122,9 +122,7 @@ class WebhookSender:
                 self._start(min(START, self._line.waiting.count, REQUESTS - len(self._under_way)))
             began, waiting = clock(), self._line.waiting.count
             await asyncio.sleep(0)
-            came_back = (
-                waiting - self._line.waiting.count
-            )  # where most hang, more must start, however busy the bridge is
+            came_back = waiting - self._line.waiting.count  # where most hang, more must start, however busy we are
             busy = clock() - began > BUSY_ROUND_S and came_back >= START // 2
 
     def _start(self, count: int) -> None:

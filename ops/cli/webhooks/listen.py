@@ -15,7 +15,7 @@ from gateway.database import Connection
 from gateway.shapes import catalogue
 from ops.cli.answers import answers
 from ops.cli.options import open_database, stack_dir
-from ops.cli.webhooks.sources import ApiSource, Carried, LogSource, Source, is_http
+from ops.cli.webhooks.sources import ApiSource, Carried, find_newest, is_http, read_log
 from ops.errors import OpsError
 from ops.machine.private_files import write_private
 from ops.terminal.output import Answer
@@ -67,16 +67,16 @@ def listen(
         raise click.UsageError("Give --api-url and --api-key together.")
     chosen = _checked(secret) or kept_secret(stack_dir())
     with ExitStack() as stack:
-        source: Source
         if api_url and api_key:
             source = ApiSource(api_url, api_key, patterns, say=lambda sentence: click.echo(sentence, err=True))
+            events = source.events()
         else:
             connection = stack.enter_context(open_database())
             account = account_id or _demo_account(connection)
-            source = LogSource(connection, account_id=account, patterns=patterns, after=after)
-        listener = Listener(source, target=target, secret=chosen)
+            events = read_log(connection, account, patterns, find_newest(connection) if after is None else after)
+        listener = Listener(events, target=target, secret=chosen)
         if not as_json:
-            click.echo(f"Events go to {target}. Verify them with {listener.secret}", err=True)
+            click.echo(f"Events go to {target}. Verify them with {chosen}", err=True)
         for shown in listener.forward(count):
             Answer(shown, Listener.line(shown)).tell(as_json=as_json)
 
@@ -114,19 +114,18 @@ def kept_secret(data_dir: Path) -> str:
 
 
 class Listener:
-    """Forwards events one at a time, in the source's order."""
+    """Forwards events one at a time, in their order."""
 
-    def __init__(self, source: Source, *, target: str, secret: str) -> None:
-        self._source = source
+    def __init__(self, events: Iterator[Carried], *, target: str, secret: str) -> None:
+        self._events = events
         self._target = target
-        self.secret = secret
-        self._keys = [signing.key_of(self.secret)]
+        self._keys = [signing.key_of(secret)]
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business between two programs of one machine
 
     def forward(self, count: int | None) -> Iterator[dict[str, Any]]:
         """Yield what became of each event, until `count` were sent."""
-        for sent, event in enumerate(self._source.events(), 1):
+        for sent, event in enumerate(self._events, 1):
             yield self._post(event)
             if sent == count:
                 return

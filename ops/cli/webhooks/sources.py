@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -44,44 +44,25 @@ class Carried:
     body: bytes
 
 
-class Source(Protocol):
-    def events(self) -> Iterator[Carried]: ...
+def find_newest(connection: Connection) -> int:
+    """Return the last id of the log, 0 of an empty one."""
+    return int(_QUERIES.find_value(connection, "newest") or 0)
 
 
-class LogSource:
-    """Reads the log of an account from the database, in its order, without end."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        account_id: UUID,
-        patterns: Sequence[str],
-        after: int | None,
-    ) -> None:
-        self._connection = connection
-        self._account_id = account_id
-        self._patterns = list(patterns)
-        self._start = int(_QUERIES.find_value(connection, "newest") or 0) if after is None else after
-        self._seen: deque[int] = deque(maxlen=LOOK_BACK)
-
-    def events(self) -> Iterator[Carried]:
-        while True:
-            newest = max(self._seen, default=self._start)
-            values = {
-                "account_id": self._account_id,
-                "patterns": self._patterns,
-                "after": max(self._start, newest - LOOK_BACK),
-                "seen": list(self._seen),
-            }
-            rows = _QUERIES.list_rows(self._connection, "read", dict_row, **values)
-            for row in rows:
-                self._seen.append(row["id"])
-                if row["wanted"]:
-                    body = row["body"].encode()
-                    yield Carried(event_id=str(row["event_id"]), type=row["type"], seq=row["id"], body=body)
-            if not rows:
-                time.sleep(POLL_S)
+def read_log(connection: Connection, account_id: UUID, patterns: Sequence[str], after: int) -> Iterator[Carried]:
+    """Yield an account's events after that id of the log, in its order, without end."""
+    seen: deque[int] = deque(maxlen=LOOK_BACK)
+    values = {"account_id": account_id, "patterns": list(patterns)}
+    while True:
+        mark = max(after, max(seen, default=after) - LOOK_BACK)
+        rows = _QUERIES.list_rows(connection, "read", dict_row, **values, after=mark, seen=list(seen))
+        for row in rows:
+            seen.append(row["id"])
+            if row["wanted"]:
+                body = row["body"].encode()
+                yield Carried(event_id=str(row["event_id"]), type=row["type"], seq=row["id"], body=body)
+        if not rows:
+            time.sleep(POLL_S)
 
 
 class ApiSource:

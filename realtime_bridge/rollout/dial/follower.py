@@ -32,11 +32,11 @@ JOIN_S = 3.0  # who leaves waits no longer for this thread
 class Dial:
     """`reading` is the newest known; None until the first. Listeners are called after each change of it."""
 
-    def __init__(self, database_url: str, *, flag: str = FLAG, clock: Callable[[], float] = time.monotonic) -> None:
-        self.flag = flag
+    flag = FLAG
+
+    def __init__(self, database_url: str) -> None:
         self.reading: Reading | None = None
         self._url = bounded(database_url, "dial")
-        self._clock = clock
         self._read_at = float("-inf")
         self._listeners: list[Callable[[], None]] = []
 
@@ -47,7 +47,7 @@ class Dial:
     @property
     def age_s(self) -> float:
         """How long ago the database last confirmed the reading."""
-        return self._clock() - self._read_at
+        return time.monotonic() - self._read_at
 
     async def run(self) -> None:
         """Keep reading until cancelled; survives every failure of the database."""
@@ -61,7 +61,7 @@ class Dial:
 
     async def run_once(self, connection: AsyncConnection[Any]) -> bool:
         """Read once; return whether anything changed."""
-        read_at = self._clock()
+        read_at = time.monotonic()
         async with asyncio.timeout(ANSWER_S):
             reading = await store.get_reading(connection, self.flag, self.reading)
         self._read_at = read_at

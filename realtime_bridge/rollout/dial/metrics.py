@@ -11,13 +11,9 @@ from realtime_bridge.rollout.dial.stages import StageName
 STAGE = Gauge(
     "crossfade_rollout_stage", "1 for the stage that the dial is at.", ["flag", "stage"], multiprocess_mode="mostrecent"
 )
-
-
 PERCENTAGE = Gauge(
     "crossfade_rollout_percentage", "Share of users who are told Supabase.", ["flag"], multiprocess_mode="mostrecent"
 )
-
-
 VERSION = Gauge("crossfade_rollout_version", "Changes of the dial so far.", ["flag"], multiprocess_mode="mostrecent")
 
 

@@ -24,6 +24,8 @@ _RAMP = re.compile(r"(?:ramp[ -]?)?(\d{1,3}(?:\.\d{1,2})?)%?", re.ASCII)
 
 
 class StageName(StrEnum):
+    """From the foot of the ladder to its top."""
+
     OFF = "off"
     SHADOW = "shadow"
     RAMP = "ramp"
@@ -58,9 +60,7 @@ class Stage:
     @property
     def height(self) -> int:
         """Position on the ladder, comparable."""
-        return (StageName.OFF, StageName.SHADOW, StageName.RAMP, StageName.COMPLETE).index(self.name) * (
-            BUCKETS + 1
-        ) + self.buckets
+        return list(StageName).index(self.name) * (BUCKETS + 1) + self.buckets
 
 
 OFF = Stage(name=StageName.OFF, buckets=0)

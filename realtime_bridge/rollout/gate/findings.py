@@ -40,7 +40,7 @@ class Criterion(StrEnum):
 AT_ONCE = frozenset({Criterion.LOST, Criterion.REORDERED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One criterion on one side of one window: what was measured, what is allowed, what follows."""
 
@@ -68,12 +68,13 @@ def of_window(window: GateWindow, policy: Policy, alpha: float, sides: Collectio
 
 
 def _absolute(sample: Sample, policy: Policy, alpha: float) -> list[Finding]:
-    slow = round(latency.share_above(sample.latency_counts, policy.p95_ms) * sum(sample.latency_counts))
+    errors, attempts, limit = sample.errors, sample.attempts, policy.error_rate
+    wrong, share = _outcome(errors, attempts, limit, policy, alpha), _share(errors, attempts) if attempts else None
     return [
         _count(Criterion.LOST, sample, sample.lost, policy),
         _count(Criterion.REORDERED, sample, sample.reordered, policy),
-        _rate(Criterion.ERRORS, sample.side, sample.errors, sample.attempts, policy.error_rate, policy, alpha),
-        _latency(Criterion.LATENCY, sample, slow, policy.p95_ms, policy, alpha),
+        Finding(sample.side, Criterion.ERRORS, wrong, share, limit, attempts),
+        _latency(Criterion.LATENCY, sample, policy.p95_ms, policy, alpha),
         _seldom(Criterion.DELIVERED, sample.side, sample.delivered_counts, policy, alpha),
         _seldom(Criterion.LOOP, sample.side, sample.lag_counts, policy, alpha),
     ]
@@ -84,33 +85,19 @@ def _relative(window: GateWindow, policy: Policy, alpha: float) -> list[Finding]
     few = min(samples(old), samples(new)) < policy.min_samples
     limit = _share(old.errors, old.attempts) + MARGIN * policy.error_rate
     worse = chance.exceeds(new.errors, new.attempts, limit, POOL_ALPHA)
-    errors = Finding(
-        criterion=Criterion.MORE_ERRORS,
-        side=Side.SUPABASE,
-        outcome=Outcome.HOLD if few else Outcome.FAIL if worse else Outcome.PASS,
-        value=_share(new.errors, new.attempts),
-        limit=limit,
-        samples=new.attempts,
-    )
-    limit_ms = _slower_limit_ms(old, policy)
-    slow = round(latency.share_above(new.latency_counts, limit_ms) * sum(new.latency_counts))
-    return [errors, _latency(Criterion.SLOWER, new, slow, limit_ms, policy, alpha)]
+    outcome = Outcome.HOLD if few else Outcome.FAIL if worse else Outcome.PASS
+    return [
+        Finding(new.side, Criterion.MORE_ERRORS, outcome, _share(new.errors, new.attempts), limit, new.attempts),
+        _latency(Criterion.SLOWER, new, _slower_limit_ms(old, policy), policy, alpha),
+    ]
 
 
 def _seldom(criterion: Criterion, side: Side, counts: Sequence[int], policy: Policy, alpha: float) -> Finding:
     """Judge what comes as it comes: nobody waits for samples of it, but what is there and slow speaks."""
-    trials = sum(counts)
-    slow = round(latency.share_above(counts, policy.p95_ms) * trials)
+    slow, trials = _slow(counts, policy.p95_ms), sum(counts)
     is_slow = trials >= ENOUGH and slow > trials * P95_SHARE
     bad = Outcome.FAIL if chance.exceeds(slow, trials, P95_SHARE, alpha) else Outcome.HOLD
-    return Finding(
-        criterion=criterion,
-        side=side,
-        outcome=bad if is_slow else Outcome.PASS,
-        value=latency.percentile_ms(counts, 1 - P95_SHARE),
-        limit=float(policy.p95_ms),
-        samples=trials,
-    )
+    return Finding(side, criterion, bad if is_slow else Outcome.PASS, _p95_ms(counts), float(policy.p95_ms), trials)
 
 
 def _missing(window: GateWindow, side: Side) -> Finding:
@@ -119,47 +106,20 @@ def _missing(window: GateWindow, side: Side) -> Finding:
     due = int(sample.rate_per_s * window.measured_s)
     there = sum(sample.latency_counts)
     share = max(0.0, 1 - there / due) if due else None
-    return Finding(
-        criterion=Criterion.MISSING,
-        side=side,
-        outcome=Outcome.HOLD if share is not None and share > MISSING_SHARE else Outcome.PASS,
-        value=share,
-        limit=MISSING_SHARE,
-        samples=there,
-    )
+    outcome = Outcome.HOLD if share is not None and share > MISSING_SHARE else Outcome.PASS
+    return Finding(side, Criterion.MISSING, outcome, share, MISSING_SHARE, there)
 
 
 def _count(criterion: Criterion, sample: Sample, count: int, policy: Policy) -> Finding:
     few = sample.sent < policy.min_samples
     outcome = Outcome.HOLD if few else Outcome.FAIL if count else Outcome.PASS
-    return Finding(
-        criterion=criterion, side=sample.side, outcome=outcome, value=float(count), limit=0.0, samples=sample.sent
-    )
+    return Finding(sample.side, criterion, outcome, float(count), 0.0, sample.sent)
 
 
-def _rate(
-    criterion: Criterion, side: Side, events: int, trials: int, limit: float, policy: Policy, alpha: float
-) -> Finding:
-    return Finding(
-        criterion=criterion,
-        side=side,
-        outcome=_outcome(events, trials, limit, policy, alpha),
-        value=_share(events, trials) if trials else None,
-        limit=limit,
-        samples=trials,
-    )
-
-
-def _latency(criterion: Criterion, sample: Sample, slow: int, limit_ms: int, policy: Policy, alpha: float) -> Finding:
-    trials = sum(sample.latency_counts)
-    return Finding(
-        criterion=criterion,
-        side=sample.side,
-        outcome=_outcome(slow, trials, P95_SHARE, policy, alpha),
-        value=latency.percentile_ms(sample.latency_counts, 1 - P95_SHARE),
-        limit=float(limit_ms),
-        samples=trials,
-    )
+def _latency(criterion: Criterion, sample: Sample, limit_ms: int, policy: Policy, alpha: float) -> Finding:
+    counts, trials = sample.latency_counts, sum(sample.latency_counts)
+    outcome = _outcome(_slow(counts, limit_ms), trials, P95_SHARE, policy, alpha)
+    return Finding(sample.side, criterion, outcome, _p95_ms(counts), float(limit_ms), trials)
 
 
 def _outcome(events: int, trials: int, limit: float, policy: Policy, alpha: float) -> Outcome:
@@ -172,10 +132,16 @@ def _outcome(events: int, trials: int, limit: float, policy: Policy, alpha: floa
 
 def _slower_limit_ms(legacy: Sample, policy: Policy) -> int:
     """Return the bound that Supabase's p95 has to stay within: so many times legacy's, and no less than the floor."""
-    wanted = max(
-        policy.slower_times * (latency.percentile_ms(legacy.latency_counts, 0.95) or 0), policy.slower_floor_ms
-    )
+    wanted = max(policy.slower_times * (_p95_ms(legacy.latency_counts) or 0), policy.slower_floor_ms)
     return next((bound for bound in latency.BOUNDS_MS if bound >= wanted), latency.BOUNDS_MS[-1])
+
+
+def _slow(counts: Sequence[int], limit_ms: int) -> int:
+    return round(latency.share_above(counts, limit_ms) * sum(counts))
+
+
+def _p95_ms(counts: Sequence[int]) -> float | None:
+    return latency.percentile_ms(counts, 1 - P95_SHARE)
 
 
 def _share(events: int, trials: int) -> float:

@@ -80,8 +80,7 @@ def judge(
     open_points = [finding for _, findings in good for finding in findings if finding.outcome is not Outcome.PASS]
     if len(good) < policy.pass_windows:
         wanted = "1 window" if policy.pass_windows == 1 else f"{policy.pass_windows} windows"
-        text = f"{len(good)} of {wanted} of at least {policy.min_samples} samples measured."
-        return Verdict(outcome=Outcome.HOLD, reasons=(*waiting, text, *_open(open_points)), windows=judged)
+        waiting.append(f"{len(good)} of {wanted} of at least {policy.min_samples} samples measured.")
     if open_points or waiting:
         return Verdict(outcome=Outcome.HOLD, reasons=(*waiting, *_open(open_points)), windows=judged)
     many = f"last {policy.pass_windows} windows are" if policy.pass_windows > 1 else "last window is"

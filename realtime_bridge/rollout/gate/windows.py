@@ -35,7 +35,7 @@ def samples(sample: Sample) -> int:
     return min(sample.sent, sample.attempts, sum(sample.latency_counts))
 
 
-def fewest_samples(window: GateWindow, sides: Collection[Side] = tuple(Side)) -> int:
+def fewest_samples(window: GateWindow, sides: Collection[Side]) -> int:
     return min(samples(window.sides[side]) for side in sides)
 
 

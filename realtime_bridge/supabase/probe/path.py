@@ -19,6 +19,8 @@ from realtime_bridge.shared import sql
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.supabase.transport import Broadcast
 
+_QUERIES = sql.AsyncQueries(__file__)
+EVENT = "probe"
 HEARD_WITHIN_S = 1.5  # three times the p95 that a gate allows
 DOUBT_AFTER_S = 0.3  # far above the usual few milliseconds: look closer, and conclude nothing yet
 GIVEN_UP_S = 4.0  # twice the transport's time-out: nothing more becomes of it
@@ -85,12 +87,12 @@ class PathProbe:
         task.add_done_callback(self._posts.discard)
         return True
 
-    def hear(self, name: str) -> bool:
-        """Note that a probe came out; False when it was none of this path's."""
+    def hear(self, name: str) -> None:
+        """Note that a probe came out, if it is one of this path's."""
         is_late = name not in self._waiting
         sent_at = self._late.pop(name, None) if is_late else self._waiting.pop(name)
         if sent_at is None:
-            return False
+            return
         metrics.PROBE_LATENCY.labels(self._path).observe(max(0.0, self._clock() - sent_at))
         if not is_late and self.well_since is None:
             self.well_since = self._clock()
@@ -103,7 +105,6 @@ class PathProbe:
             self._waiting = {other: at for other, at in self._waiting.items() if at >= sent_at}
         elif not before:
             self.heard_until = max(self.heard_until, sent_at)
-        return True
 
     def forget(self) -> None:
         """Know nothing: this path is not looked at now."""
@@ -137,12 +138,6 @@ class PathProbe:
             self.failures += 1
             self.reason = reason
             self.well_since = None
-
-
-_QUERIES = sql.AsyncQueries(__file__)
-
-
-EVENT = "probe"
 
 
 def through_database(pool: Pool, topic: str) -> Send:

@@ -12,11 +12,10 @@ class SeatWatch:
     """Told at each look whether the seat is joined."""
 
     def __init__(self, now: float) -> None:
-        self.was_joined = False
         self.listening_since = now
         """From when on what is not heard says something."""
+        self._was_joined = False
         self._looked_at = now
-        self._apart_since: float | None = None
         self._unseated_since: float | None = now
 
     def look(self, now: float, *, is_joined: bool, is_excused: bool = False) -> None:
@@ -26,16 +25,13 @@ class SeatWatch:
         if was_away or not is_joined:
             self.listening_since = now
         if is_joined:
-            self.was_joined, self._apart_since, self._unseated_since = True, None, None
-            return
-        if was_away or self._unseated_since is None:
+            self._was_joined, self._unseated_since = True, None
+        elif was_away or self._unseated_since is None:
             self._unseated_since = now
-        if self.was_joined and (was_away or self._apart_since is None):
-            self._apart_since = now
 
     @property
     def is_joined(self) -> bool:
-        return self.was_joined and self._apart_since is None
+        return self._unseated_since is None
 
     @property
     def unseated_s(self) -> float:
@@ -44,5 +40,5 @@ class SeatWatch:
 
     @property
     def failures(self) -> int:
-        """How long it has been apart, as a run of failures."""
-        return 0 if self._apart_since is None else int((self._looked_at - self._apart_since) / STEP_S)
+        """How long it has been apart, where it was joined before, as a run of failures."""
+        return int(self.unseated_s / STEP_S) if self._was_joined else 0

@@ -9,6 +9,7 @@ the run of failures is told. What it learns, it says to the Way. Nothing is stor
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -31,44 +32,38 @@ PROBE_EVENTS = 2  # one sent, and one delivered to this bridge
 MOST_TOLD = 20  # the length of a run: it is an outage long before, and each new figure is a write
 DEAF_AFTER_S = 30.0  # apart for so long while posts are taken: it is this bridge that is not let in
 CLOSE_LOOK_S = 15.0  # how long a doubt is looked at closely; every look is a message that somebody pays for
-EVENT = "probe"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Watch:
     """`is_wanted`: this bridge feeds Supabase now. `send_to_database` is None where there is only HTTP.
 
     `tell` gets the length of the run of failures whenever it changes, with the reason of the last one.
     """
 
-    def __init__(
-        self,
-        *,
-        seats: Seated,
-        name: str,
-        way: Way,
-        send_to_database: Send | None,
-        send_over_http: Send,
-        pace: Pace,
-        is_wanted: Callable[[], bool],
-        tell: Callable[[int, str], Awaitable[None]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._seats = seats
-        self._topic = topic_of(name)
-        self._way = way
-        self._database = PathProbe("database", send_to_database, clock=clock) if send_to_database else None
-        self._http = PathProbe("http", send_over_http, clock=clock)
-        self._pace = pace
-        self._is_wanted = is_wanted
-        self._tell = tell
-        self._clock = clock
-        self._seat = SeatWatch(clock())
-        self._told = 0
-        self._doubtful_since: float | None = None
+    seats: Seated
+    name: str
+    way: Way
+    send_to_database: Send | None
+    send_over_http: Send
+    pace: Pace
+    is_wanted: Callable[[], bool]
+    tell: Callable[[int, str], Awaitable[None]]
+    clock: Callable[[], float] = time.monotonic
+    _told: int = 0
+    _doubtful_since: float | None = None
+
+    def __post_init__(self) -> None:
+        to_database = self.send_to_database
+        self._topic = topic_of(self.name)
+        self._database = PathProbe("database", to_database, clock=self.clock) if to_database else None
+        self._http = PathProbe("http", self.send_over_http, clock=self.clock)
+        self._both = [self._database, self._http] if self._database else [self._http]
+        self._seat = SeatWatch(self.clock())
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._seats.take(self._topic, self._receive)
+        self.seats.take(self._topic, self._receive)
         try:
             while True:
                 await self.run_once()
@@ -79,36 +74,34 @@ class Watch:
 
     async def run_once(self) -> int:
         """Look at what became of the probes, send what is due; return how many are on their way."""
-        now = self._clock()
-        self._seat.look(now, is_joined=self._seats.is_joined(self._topic), is_excused=self._is_excused)
-        self._way.sit(is_joined=self._seats.is_joined(self._topic))
-        if self._is_wanted():
+        now = self.clock()
+        is_joined = self.seats.is_joined(self._topic)
+        self._seat.look(now, is_joined=is_joined, is_excused=self._is_excused)
+        self.way.sit(is_joined=is_joined)
+        failures = 0, ""
+        if self.is_wanted():
             for path in self._both:
                 path.judge(now, self._seat.listening_since)
             self._tell_way(now)
             self._choose_path(now)
             self._probe(now)
+            failures = self._failures()
         else:
             self._let_go()
-        await self._tell_failures(self._failures() if self._is_wanted() else (0, ""))
+        await self._tell_failures(*failures)
         return sum(path.under_way for path in self._both)
 
     @property
-    def _both(self) -> list[PathProbe]:
-        return [self._database, self._http] if self._database else [self._http]
-
-    @property
-    def _uses_database(self) -> bool:
-        return not self._way.over_http
+    def _in_use(self) -> PathProbe:
+        return self._database if self._database and not self.way.over_http else self._http
 
     @property
     def _is_excused(self) -> bool:
-        return self._database is not None and self._clock() - self._database.blind_at < EXCUSED_S
+        return self._database is not None and self.clock() - self._database.blind_at < EXCUSED_S
 
     @property
     def _is_doubtful(self) -> bool:
-        in_use = self._database if self._database and self._uses_database else self._http
-        return in_use.is_doubtful or not self._seat.is_joined
+        return self._in_use.is_doubtful or not self._seat.is_joined
 
     def _probe(self, now: float) -> None:
         """Probe the path in use at its pace; in doubt look closer for a while, and also at the other one."""
@@ -117,11 +110,11 @@ class Watch:
             self._doubtful_since = None
         elif self._doubtful_since is None:
             self._doubtful_since = now
-        pace_s = self._pace.interval_s(is_heard=self._way.is_deaf)
+        pace_s = self.pace.interval_s(is_heard=self.way.is_deaf)
         is_close = self._doubtful_since is not None and now - self._doubtful_since < CLOSE_LOOK_S
         closer_s = DOUBT_S if is_close else pace_s
         due = {self._http: closer_s if is_doubtful else pace_s}
-        if self._database and not self._uses_database:
+        if self._database and self.way.over_http:
             due[self._database] = DOUBT_S  # it is looked at until it is well again
         elif self._database and is_doubtful:
             due[self._database] = closer_s
@@ -130,36 +123,35 @@ class Watch:
             self._http.forget()
         for path, after_s in due.items():
             if (path is self._http or self._seat.is_joined) and path.probe(now, after_s):
-                self._way.rate.spend(PROBE_EVENTS)
+                self.way.rate.spend(PROBE_EVENTS)
 
     def _tell_way(self, now: float) -> None:
         """Say until when what was sent was heard, what was lost, and when this bridge has no ears."""
-        in_use = self._database if self._database and self._uses_database else self._http
-        if in_use.has_lost:
-            self._way.lose("probes were lost")
+        if self._in_use.has_lost:
+            self.way.lose("probes were lost")
         for path in self._both:
             path.has_lost = False
-        self._way.hear(in_use.heard_until)
-        is_taken = now - self._http.taken_at < 2 * self._pace.interval_s(is_heard=True)
+        self.way.hear(self._in_use.heard_until)
+        is_taken = now - self._http.taken_at < 2 * self.pace.interval_s(is_heard=True)
         if self._seat.unseated_s > DEAF_AFTER_S and is_taken:
-            self._way.give_up_listening()
+            self.way.give_up_listening()
 
     def _choose_path(self, now: float) -> None:
         if self._database is None:
             return
         database, is_silent = self._database, False
-        if self._uses_database:
+        if not self.way.over_http:
             is_silent = database.failures >= SILENT_AFTER
             if is_silent and self._http.well_since is not None and not self._http.failures:
                 log.warning("Supabase is silent: probes through the database are not delivered")
-                self._way.use_http()
+                self.way.use_http()
             else:
-                self._way.hold(is_silent=database.failures >= HELD_AFTER)
+                self.way.hold(is_silent=database.failures >= HELD_AFTER)
         else:
             is_silent = True
             if database.well_since is not None and now - database.well_since > HEALTHY_AFTER_S:
                 log.info("Supabase delivers what the database sends again")
-                self._way.use_database()
+                self.way.use_database()
         metrics.SUPABASE_SILENT.set(is_silent)
 
     def _failures(self) -> tuple[int, str]:
@@ -169,7 +161,7 @@ class Watch:
             return 0, ""
         if apart and apart >= http.failures:
             return apart, REASON
-        if database and self._uses_database:
+        if database and not self.way.over_http:
             if not http.failures:
                 return apart, REASON
             if not database.failures and self._seat.is_joined:
@@ -182,19 +174,18 @@ class Watch:
         """Know nothing of Supabase, and hold nothing back: word of the dial still goes there, to who is connected."""
         for path in self._both:
             path.forget()
-        self._way.hold(is_silent=False)
+        self.way.hold(is_silent=False)
 
-    async def _tell_failures(self, found: tuple[int, str]) -> None:
-        count, reason = min(found[0], MOST_TOLD), found[1]
+    async def _tell_failures(self, failures: int, reason: str) -> None:
+        count = min(failures, MOST_TOLD)
         if count != self._told:
             self._told = count
-            await self._tell(count, reason)
+            await self.tell(count, reason)
 
     def _receive(self, _event: str, payload: Mapping[str, Any]) -> None:
         name = str(payload.get("probe"))
         for path in self._both:
-            if path.hear(name):
-                return
+            path.hear(name)
 
 
 def topic_of(name: str) -> str:

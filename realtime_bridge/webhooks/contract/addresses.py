@@ -90,7 +90,7 @@ def parse_networks(words: Iterable[str]) -> tuple[Network, ...]:
 
 def _why_refused(address: Address) -> str:
     for network, what in TABLE:
-        if address.version == network.version and address in network:
+        if address in network:
             return what
     if isinstance(address, IPv6Address) and address not in UNICAST and not any(address in one for one in NAT64):
         return "loopback" if address == LOOPBACK else "not public unicast"
@@ -112,6 +112,4 @@ def _embedded(address: Address) -> list[IPv4Address]:
 def _within(address: Address, networks: Iterable[Network]) -> bool:
     """Whether one of `networks` holds the address itself, or the IPv4 address it is mapped from."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return any(
-        one.version == network.version and one in network for network in networks for one in (address, mapped) if one
-    )
+    return any(one in network for network in networks for one in (address, mapped) if one)

@@ -27,8 +27,6 @@ from email.utils import parsedate_to_datetime
 from enum import IntEnum, StrEnum
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
-
-
 RETRY_DELAYS_S = (  # after the 1st, 2nd … attempt; ten attempts over 75 hours and a half
     5.0,
     5 * MINUTE_S,
@@ -40,14 +38,8 @@ RETRY_DELAYS_S = (  # after the 1st, 2nd … attempt; ten attempts over 75 hours
     20 * HOUR_S,
     24 * HOUR_S,
 )
-
-
 JITTER = 0.2  # deliveries that failed together must not come back together
-
-
 LONGEST_WISH_S = 24 * HOUR_S  # a receiver may ask for patience in Retry-After, for a day at most
-
-
 EARLY_ATTEMPTS = 2  # the first attempt and the one 5 s later
 
 

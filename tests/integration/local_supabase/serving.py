@@ -22,12 +22,12 @@ from ops.local_supabase.settings import Settings, Timings
 from ops.local_supabase.sockets.socket import RESTART
 from ops.local_supabase.wire.messages import TextFanout
 from ops.machine.postgres import EmbeddedPostgres
+from tests.conftest import drop_database
 
 SECRET = "replay-secret-of-at-least-thirty-two-bytes"
 WAIT_S = 10.0
 QUICK = Timings(connect_error_backoff_s=0.01, channel_error_backoff_s=0.01)
 PROJECT_FIXTURE = (Path(__file__).parent / "project_fixture.sql").read_bytes()
-_DROP_ATTEMPTS = 50
 _numbers = itertools.count(1)
 
 
@@ -41,19 +41,6 @@ def project_database(server: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(PROJECT_FIXTURE)
     yield server.admin_url(name)
     drop_database(server, name)
-
-
-def drop_database(server: EmbeddedPostgres, name: str) -> None:
-    """Drop a database; a replication slot of an endpoint that was cut short may need a moment to go."""
-    for attempt in range(_DROP_ATTEMPTS):
-        try:
-            execute(server, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        except psycopg.errors.ObjectInUse:
-            if attempt == _DROP_ATTEMPTS - 1:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def execute(server: EmbeddedPostgres, statement: sql.Composed) -> None:

@@ -11,7 +11,8 @@ from psycopg import errors, sql
 
 from ops.local_supabase.database import apply_shape, partitions
 from ops.machine.postgres import EmbeddedPostgres
-from tests.integration.local_supabase.serving import drop_database, execute
+from tests.conftest import drop_database
+from tests.integration.local_supabase.serving import execute
 
 
 def test_many_databases_can_be_shaped_at_once_and_again(postgres_server: EmbeddedPostgres) -> None:

@@ -122,7 +122,7 @@ def test_a_side_that_broke_off_may_have_left_somebody(
     async def announce() -> None:
         async with keeping(database_url, transport) as (one, pool):
             await one.run_once()
-            reading = one._dial.reading
+            reading = one.dial.reading
             assert reading is not None
             for transport.failures in (1, 0):
                 announced = await Announcer(pool, transport=transport, legacy=None).announce(reading)

@@ -10,12 +10,13 @@ from psycopg import sql
 
 from ops.local_supabase.database import apply_shape
 from ops.machine.postgres import EmbeddedPostgres
+from tests.conftest import drop_database
 from tests.integration.local_supabase.recordings.checks import Outcome
 from tests.integration.local_supabase.recordings.differences import DIFFERENCES
 from tests.integration.local_supabase.recordings.replay import Replay
 from tests.integration.local_supabase.recordings.scenarios import Scenario, load_all
 from tests.integration.local_supabase.recordings.stage import hook_for
-from tests.integration.local_supabase.serving import PROJECT_FIXTURE, drop_database, execute
+from tests.integration.local_supabase.serving import PROJECT_FIXTURE, execute
 
 SCENARIOS = load_all()
 AT_ONCE = 4  # each holds up to two of the server's ten replication slots

@@ -170,7 +170,7 @@ def test_listen_needs_no_database_with_a_key(
     def listen(gateway: str) -> None:
         source = ApiSource(gateway, key, ["message.*"], say=said.append)
         try:
-            shown.extend(Listener(source, target=url, secret=secret).forward(None))
+            shown.extend(Listener(source.events(), target=url, secret=secret).forward(None))
         except OpsError as error:
             ended.append(str(error))
 
