@@ -123,13 +123,10 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
     schema = route.query.model_json_schema(ref_template=REF) if route.query else {}
     for name, field in schema.get("properties", {}).items():
         kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
-        shown = {key: value for key, value in field.items() if key not in ("anyOf", "title", "description", "default")}
-        shown |= kinds[0] if kinds else {}
-        if field.get("default") is not None:
-            shown["default"] = field["default"]
-        shown.pop("description", None)
-        is_required = name in schema.get("required", [])
-        described = words.said(field)
+        shown = {key: value for key, value in field.items() if value is not None} | (kinds[0] if kinds else {})
+        for key in ("anyOf", "title", "description"):
+            shown.pop(key, None)
+        is_required, described = name in schema.get("required", []), words.said(field)
         yield {"name": name, "in": "query", "required": is_required, "schema": shown, "description": described}
 
 
