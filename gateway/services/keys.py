@@ -41,7 +41,7 @@ class Keys:
     def list_keys(self, caller: ApiKey, *, limit: int, after: str | None) -> tuple[list[ApiKey], bool]:
         """Return a page, newest first, those that no longer work as well; and whether there are more."""
         with self._database.connection() as connection:
-            found = store.list_page(connection, caller.account_id, after=after, fetch=limit + 1)
+            found = store.list_some(connection, caller.account_id, after=after, fetch=limit + 1)
         return found[:limit], len(found) > limit
 
     def get_key(self, caller: ApiKey, key_id: str) -> ApiKey:

@@ -75,7 +75,7 @@ def create_webhook(
 
 def list_webhooks(database: Database, account_id: UUID) -> list[str]:
     with database.connection() as connection:
-        return store.list_webhooks(connection, account_id)
+        return store.list_some(connection, account_id)
 
 
 def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> str:
@@ -201,4 +201,4 @@ def lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> N
 
 def show(connection: Connection, account_id: UUID, webhook_id: int) -> str:
     """Return the endpoint's representation. Raises NotFound."""
-    return there(store.find_webhook(connection, account_id, webhook_id), NO_SUCH)
+    return there(next(iter(store.list_some(connection, account_id, webhook_id)), None), NO_SUCH)

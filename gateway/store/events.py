@@ -20,12 +20,6 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    oldest: EventCursor
-    newest: EventCursor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     newest: int
     floor: int
@@ -86,13 +80,15 @@ def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ..
     return found
 
 
-def find_ends(connection: Connection) -> Ends:
+def find_ends(connection: Connection) -> tuple[EventCursor, EventCursor]:
+    """Return the oldest and the newest place to begin at."""
     return _SQL.get_row(connection, "find_ends", kwargs_row(_ends))
 
 
-def _ends(*, floor: int, newest: int, xmax: int, in_progress: list[int], next_xid: int) -> Ends:
-    cursor = _cursor(max(newest, floor), xmax, in_progress, next_xid)
-    return Ends(oldest=EventCursor(high_water=floor), newest=cursor)
+def _ends(
+    *, floor: int, newest: int, xmax: int, in_progress: list[int], next_xid: int
+) -> tuple[EventCursor, EventCursor]:
+    return EventCursor(high_water=floor), _cursor(max(newest, floor), xmax, in_progress, next_xid)
 
 
 def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:

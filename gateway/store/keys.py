@@ -56,10 +56,6 @@ def list_by_ids(connection: Connection, key_ids: Sequence[str]) -> list[ApiKey]:
     return _SQL.list_rows(connection, "list_by_ids", _ROW, ids=list(key_ids))
 
 
-def list_all(connection: Connection, account_id: UUID | None = None) -> list[ApiKey]:
-    return _SQL.list_rows(connection, "list_all", _ROW, account_id=account_id)
-
-
 def revoke(connection: Connection, key_id: str) -> ApiKey | None:
     """Return the revoked key, or None when there is none of that id."""
     return _SQL.find_row(connection, "revoke", _ROW, id=key_id)
@@ -73,8 +69,11 @@ def count_active(connection: Connection, account_id: UUID) -> int:
     return int(_SQL.find_value(connection, "count_active", account_id=account_id) or 0)
 
 
-def list_page(connection: Connection, account_id: UUID, *, after: str | None, fetch: int) -> list[ApiKey]:
-    return _SQL.list_rows(connection, "list_page", _ROW, account_id=account_id, after=after, fetch=fetch)
+def list_some(
+    connection: Connection, account_id: UUID | None, *, after: str | None = None, fetch: int | None = None
+) -> list[ApiKey]:
+    """Return an account's or everybody's, the newest first."""
+    return _SQL.list_rows(connection, "list_some", _ROW, account_id=account_id, after=after, fetch=fetch)
 
 
 def lock(connection: Connection, account_id: UUID, key_id: str) -> ApiKey | None:
