@@ -1,6 +1,7 @@
 """Rows of `chat_api_keys`. Used by the key cache, the gate and `crossfade keys`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from psycopg.rows import BaseRowFactory, kwargs_row
 
 from gateway.database import Connection
 from gateway.domain.key_text import KeyText
-from gateway.domain.keys import ApiKey
+from gateway.domain.keys import ApiKey, NewKey
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
@@ -21,29 +22,15 @@ def _api_key(*, scopes: list[str], secret_hash: bytes, **columns: object) -> Api
 _ROW: BaseRowFactory[ApiKey] = kwargs_row(_api_key)
 
 
-def insert(
-    connection: Connection,
-    key: KeyText,
-    *,
-    account_id: UUID,
-    name: str,
-    scopes: Sequence[str],
-    rate_limit: int | None,
-    send_rate_limit: int | None,
-    expires_at: datetime | None,
-) -> ApiKey:
+def insert(connection: Connection, key: KeyText, account_id: UUID, new: NewKey) -> ApiKey:
     """Store a minted key by its hash. A ForeignKeyViolation means that there is no such account."""
-    values = {
+    values = asdict(new) | {
         "id": key.id,
         "account_id": account_id,
-        "name": name,
         "env": key.env,
         "prefix": key.prefix,
         "secret_hash": key.sha256,
-        "scopes": list(scopes),
-        "rate_limit": rate_limit,
-        "send_rate_limit": send_rate_limit,
-        "expires_at": expires_at,
+        "scopes": list(new.scopes),
     }
     return _SQL.get_row(connection, "insert", _ROW, **values)
 

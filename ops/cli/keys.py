@@ -10,7 +10,7 @@ import psycopg
 
 from gateway.database import Connection
 from gateway.domain import key_text
-from gateway.domain.keys import ApiKey, Scope
+from gateway.domain.keys import ApiKey, NewKey, Scope
 from gateway.store import keys as store
 from ops.cli.answers import answers
 from ops.cli.options import Word, again, key_env
@@ -91,7 +91,7 @@ def create(
     text = key_text.mint(env or key_env())
     expires_at = datetime.now(UTC) + expires_in if expires_in else None
     try:
-        key = store.insert(connection, text, account_id=account_id, expires_at=expires_at, **chosen)
+        key = store.insert(connection, text, account_id, NewKey(expires_at=expires_at, **chosen))
     except psycopg.errors.ForeignKeyViolation:
         raise NoAccount(account_id) from None
     except psycopg.errors.CheckViolation:
