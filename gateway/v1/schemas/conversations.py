@@ -26,7 +26,7 @@ MAX_LIMIT = 100
 
 
 class ParticipantBody(Body):
-    user_id: Annotated[Uuid, Field(description="A user of the project, whom your account may name.")]
+    user_id: Uuid = Field(description="A user of the project, whom your account may name.")
     role: Annotated[Role, Word] = Role.CLIENT
 
 

@@ -23,7 +23,7 @@ PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN), Whole]
 
 
 class CreateKey(Body):
-    name: Annotated[Text255, Field(description="What people call it.")]
+    name: Text255 = Field(description="What people call it.")
     scopes: Annotated[
         list[Annotated[Scope, Word]],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}, description="Of those that the calling key has."),

@@ -141,7 +141,7 @@ class SendTest(Body):
 class Recover(Body):
     """Events from `since` on and before `until` (now when left out), at most 31 days."""
 
-    since: Annotated[Moment, Field(description="From this moment on.")]
+    since: Moment = Field(description="From this moment on.")
     until: Moment | None = None
     types: Types = Field(default_factory=list)
 
