@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
@@ -82,12 +82,7 @@ def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ..
 
 def find_ends(connection: Connection) -> tuple[EventCursor, EventCursor]:
     """Return the oldest and the newest place to begin at."""
-    return _SQL.get_row(connection, "find_ends", kwargs_row(_ends))
-
-
-def _ends(
-    *, floor: int, newest: int, xmax: int, in_progress: list[int], next_xid: int
-) -> tuple[EventCursor, EventCursor]:
+    floor, newest, xmax, in_progress, next_xid = _SQL.get_row(connection, "find_ends", tuple_row)
     return EventCursor(high_water=floor), _cursor(max(newest, floor), xmax, in_progress, next_xid)
 
 

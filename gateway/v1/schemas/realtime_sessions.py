@@ -19,10 +19,9 @@ class CreateRealtimeSession(Body):
     """`conversationIds` are those the client shows; left out, its latest ones."""
 
     user_id: Uuid = Field(description="The signed-in user whom the session is for.")
-    conversation_ids: (
-        Annotated[list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]], Field(max_length=MAX_SESSION_CONVERSATIONS)]
-        | None
-    ) = None
+    conversation_ids: list[Annotated[int, Field(ge=1, le=MAX_BIGINT), Whole]] | None = Field(
+        default=None, max_length=MAX_SESSION_CONVERSATIONS
+    )
 
 
 class ProviderReason(Answer):
