@@ -7,7 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.database import Database
 from gateway.gates.api_key import ApiKeyGate
-from gateway.gates.body import BodyGate, BodySizeGate
+from gateway.gates.body import BodyGate
 from gateway.gates.compression import compress
 from gateway.gates.conditional import tag
 from gateway.gates.cors import CorsGate
@@ -119,8 +119,7 @@ def create_app(settings: Settings) -> Flask:
         turnstile.install,
         rate_limit.install,
         methodcaller("before_request", check_scope),
-        BodySizeGate(settings.max_body_bytes).install,
-        BodyGate(turnstile, transfers).install,
+        BodyGate(settings.max_body_bytes, turnstile, transfers).install,
         methodcaller("after_request", end_line),
     ):
         install(app)

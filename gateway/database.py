@@ -130,14 +130,12 @@ class Database:
 
         For what must commit together with the writes of whatever is called: services need not know.
         """
-        with self.connection() as connection, connection.transaction():
+        with self.pinned() as connection, connection.transaction():
             ordinary = connection.cursor_factory
             connection.cursor_factory = _SavepointCursor
-            self._joined.connection = connection
             try:
                 yield connection
             finally:
-                self._joined.connection = None
                 connection.cursor_factory = ordinary
 
     @contextlib.contextmanager

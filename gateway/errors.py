@@ -199,17 +199,16 @@ class TooManyFailedKeys(RateLimited, code="too_many_failed_keys", title="Too man
 class NotConfigured(ProblemError, status=501, code="not_configured", title="Not available in this deployment"): ...
 
 
-class Unavailable(ProblemError, status=503): ...
-
-
-class ServiceUnavailable(Unavailable, code="service_unavailable", title="Temporarily unavailable"):
+class ServiceUnavailable(ProblemError, status=503, code="service_unavailable", title="Temporarily unavailable"):
     def __init__(self, detail: str = "Try again; resend a message with its clientMessageId.") -> None:
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class RealtimeNotConfigured(
-    Unavailable, code="realtime_not_configured", title="This deployment makes no realtime sessions"
+    ProblemError, status=503, code="realtime_not_configured", title="This deployment makes no realtime sessions"
 ): ...
 
 
-class WebhooksNotConfigured(Unavailable, code="webhooks_not_configured", title="Webhooks are not set up"): ...
+class WebhooksNotConfigured(
+    ProblemError, status=503, code="webhooks_not_configured", title="Webhooks are not set up"
+): ...

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Self
 
 from gateway.storage.base import FileStore
 from gateway.storage.directory import DirectoryStore
-from gateway.storage.settings import file_store
+from gateway.storage.supabase import SupabaseStore
 from realtime_bridge.shared import variables as shared
 from realtime_bridge.shared.environment import Environment, reading
 from realtime_bridge.shared.secrets import SecretBox
@@ -20,6 +22,14 @@ from realtime_bridge.wuzapi.channels import allowed_servers
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_PER_MIN = 100_000  # the window of a limit is a list of that length in Redis
 KEYS_IN_FULL = 10  # an account may do what ten of its keys may: more than one backend needs, and no flood
+
+
+class StorageKind(StrEnum):
+    """`directory` is for one machine; `supabase` is a private bucket of the project; `off` answers 501."""
+
+    OFF = "off"
+    DIRECTORY = "directory"
+    SUPABASE = "supabase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,7 @@ class Settings:
         sends = _per_min(env, "CROSSFADE_SEND_LIMIT_PER_MIN", default=60)
         host = env.text("CROSSFADE_GATEWAY_HOST", default="127.0.0.1")
         port = env.integer("CROSSFADE_GATEWAY_PORT", default=8000, minimum=0, maximum=65_535)
-        files = file_store(env)
+        files = _file_store(env)
         return cls(
             database_url=shared.database_url(env),
             redis_url=shared.redis_url(env),
@@ -124,6 +134,20 @@ class Settings:
 
 def _per_min(env: Environment, name: str, *, default: int) -> int:
     return env.integer(name, default=min(default, MAX_PER_MIN), minimum=1, maximum=MAX_PER_MIN)
+
+
+def _file_store(env: Environment) -> FileStore | None:
+    """Return the store, which is connected to nothing yet."""
+    kind = env.choice("CROSSFADE_STORAGE", StorageKind, default=StorageKind.OFF)
+    if kind is StorageKind.DIRECTORY:
+        return DirectoryStore(Path(env.text("CROSSFADE_STORAGE_DIR")).resolve())
+    if kind is StorageKind.OFF:
+        return None
+    url, key = shared.supabase_url(env), shared.supabase_secret_key(env)
+    if url is None or key is None:
+        missing = "SUPABASE_URL" if url is None else "SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY"
+        return env.wrong(f"Set {missing}: CROSSFADE_STORAGE=supabase needs it.", None)
+    return SupabaseStore(url, key, env.text("CROSSFADE_STORAGE_BUCKET", default="chat-attachments"))
 
 
 def _public_url(env: Environment, host: str, port: int, files: FileStore | None) -> str:

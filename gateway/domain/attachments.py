@@ -94,11 +94,7 @@ def check_bytes(content_type: str, head: bytes) -> bool:
         return _is_text(head)
     if content_type in ZIPPED:
         return head.startswith(b"PK\x03\x04")
-    return content_type in _kinds(head)
-
-
-def _kinds(head: bytes) -> tuple[str, ...]:
-    return next((kinds for form, kinds in _FORMS.items() if re.match(form, head, re.DOTALL)), ())
+    return content_type in next((kinds for form, kinds in _FORMS.items() if re.match(form, head, re.DOTALL)), ())
 
 
 _FORMS: Mapping[bytes, tuple[str, ...]] = {  # the first one that fits

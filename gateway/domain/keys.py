@@ -55,6 +55,6 @@ class ApiKey:
 class NewKey:
     name: str
     scopes: Sequence[str]
-    rate_limit: int | None
-    send_rate_limit: int | None
-    expires_at: datetime | None
+    rate_limit: int | None = None
+    send_rate_limit: int | None = None
+    expires_at: datetime | None = None

@@ -12,36 +12,27 @@ from gateway.http.validation import MAX_BODY_BYTES
 from gateway.process.transfers import Transfers, may_be_slow
 
 
-class BodySizeGate:
-    """A route may take more than others."""
+class BodyGate:
+    """A route may take more than `max_body_bytes`, which is what the others take."""
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, turnstile: TurnstileGate, transfers: Transfers) -> None:
         self._max = max_body_bytes
+        self._turnstile = turnstile
+        self._transfers = transfers
 
     def install(self, app: Flask) -> None:
         app.config[MAX_BODY_BYTES] = self._max
         # Werkzeug cuts a chunked body off here without a word; the byte too many tells `read_body` that it did.
         app.config["MAX_CONTENT_LENGTH"] = self._max + 1
-        app.before_request(self._check)
+        self._transfers.install(app)
+        app.before_request(self._read)
 
-    def _check(self) -> None:
+    def _read(self) -> None:
         route = current()
         limit = (route and route.largest_body) or self._max
         request.max_content_length = limit + 1
         if (request.content_length or 0) > limit:
             raise PayloadTooLarge(f"Send at most {limit} bytes.")
-
-
-class BodyGate:
-    def __init__(self, turnstile: TurnstileGate, transfers: Transfers) -> None:
-        self._turnstile = turnstile
-        self._transfers = transfers
-
-    def install(self, app: Flask) -> None:
-        self._transfers.install(app)
-        app.before_request(self._read)
-
-    def _read(self) -> None:
         if "api_key" not in g or request.url_rule is None or not may_be_slow():
             return
         self._transfers.read_body(g.api_key.account_id)

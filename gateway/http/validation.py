@@ -1,7 +1,7 @@
 """The last gate, before each view: what a request may say. Turns JSON and query strings into checked models."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, TypeVar, get_args
 
 from flask import current_app, request
@@ -13,44 +13,33 @@ from gateway.errors import FieldError, MalformedJson, PayloadTooLarge, Unsupport
 MAX_ERRORS = 20  # a body of 64 KB can hold thousands of faults; nobody reads more
 MAX_POINTER_CHARS = 200  # pointers repeat the client's own field names
 NATIVE = frozenset(get_args(core_schema.ErrorType))
-Sentence = Callable[[Mapping[str, Any]], str]
 UNFORESEEN = ("invalid", "Send what /docs shows for it.")
 MAX_BODY_BYTES = "CROSSFADE_MAX_BODY_BYTES"  # the app's config holds it; the gate of that name sets it
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def _choice(context: Mapping[str, Any]) -> str:
-    return f"Send {context['expected'].replace(chr(39), '')}."
-
-
-WORDS: Mapping[str, tuple[str, Sentence]] = {
-    "missing": ("required", lambda c: f"Send this {c['place']}: it is required."),
-    "extra_forbidden": ("unknown_field", lambda c: f"Leave it out: there is no {c['place']} of this name here."),
-    "string_type": ("wrong_type", lambda _: "Send text."),
-    "bool_type": ("wrong_type", lambda _: "Send true or false."),
-    "int_type": ("wrong_type", lambda _: "Send a whole number."),
-    "list_type": ("wrong_type", lambda _: "Send a list."),
-    "dict_type": ("wrong_type", lambda _: "Send an object."),
-    "model_type": ("wrong_type", lambda _: "Send an object."),
-    "uuid_type": ("wrong_type", lambda _: "Send a UUID as text."),
-    "uuid_parsing": ("not_a_uuid", lambda _: "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6."),
-    "enum": ("not_allowed", _choice),
-    "literal_error": ("not_allowed", _choice),
-    "string_pattern_mismatch": (
-        "wrong_form",
-        lambda c: f"Send text of the form {c['pattern']} (a regular expression).",
-    ),
-    "string_too_short": ("too_short", lambda c: f"Send at least {_count(c['min_length'], 'character')}."),
-    "string_too_long": ("too_long", lambda c: f"Send at most {_count(c['max_length'], 'character')}."),
-    "too_short": ("too_short", lambda c: f"Send at least {_count(c['min_length'], 'item')}."),
-    "too_long": ("too_long", lambda c: f"Send at most {_count(c['max_length'], 'item')}."),
-    "too_many_bytes": ("too_long", lambda c: f"Send at most {c['max']} bytes of {c['kind']}; this has {c['size']}."),
-    "greater_than_equal": ("out_of_range", lambda c: f"Send a number from {c['ge']} on."),
-    "less_than_equal": ("out_of_range", lambda c: f"Send a number up to {c['le']}."),
+# By pydantic's kind of fault: our code, and what to do, with its figures, the `place`, and `s` for more than one.
+WORDS: Mapping[str, tuple[str, str]] = {
+    "missing": ("required", "Send this {place}: it is required."),
+    "extra_forbidden": ("unknown_field", "Leave it out: there is no {place} of this name here."),
+    "string_type": ("wrong_type", "Send text."),
+    "bool_type": ("wrong_type", "Send true or false."),
+    "int_type": ("wrong_type", "Send a whole number."),
+    "list_type": ("wrong_type", "Send a list."),
+    "dict_type": ("wrong_type", "Send an object."),
+    "model_type": ("wrong_type", "Send an object."),
+    "uuid_type": ("wrong_type", "Send a UUID as text."),
+    "uuid_parsing": ("not_a_uuid", "Send a UUID such as 2f1c8a9e-3b4d-4c5e-8f60-718293a4b5c6."),
+    "enum": ("not_allowed", "Send {expected}."),
+    "literal_error": ("not_allowed", "Send {expected}."),
+    "string_pattern_mismatch": ("wrong_form", "Send text of the form {pattern} (a regular expression)."),
+    "string_too_short": ("too_short", "Send at least {min_length} character{s}."),
+    "string_too_long": ("too_long", "Send at most {max_length} character{s}."),
+    "too_short": ("too_short", "Send at least {min_length} item{s}."),
+    "too_long": ("too_long", "Send at most {max_length} item{s}."),
+    "too_many_bytes": ("too_long", "Send at most {max} bytes of {kind}; this has {size}."),
+    "greater_than_equal": ("out_of_range", "Send a number from {ge} on."),
+    "less_than_equal": ("out_of_range", "Send a number up to {le}."),
 }
 
 
@@ -94,7 +83,10 @@ def _faults(error: ValidationError, place: str) -> Iterator[tuple[tuple[int | st
         kind = fault["type"]
         if kind in WORDS:
             code, sentence = WORDS[kind]
-            yield fault["loc"], code, sentence({"place": place, **fault.get("ctx", {})})
+            figures = {"place": place, **fault.get("ctx", {})}
+            figures["expected"] = str(figures.get("expected")).replace("'", "")
+            figures["s"] = "" if 1 in (figures.get("min_length"), figures.get("max_length")) else "s"
+            yield fault["loc"], code, sentence.format_map(figures)
         else:
             yield fault["loc"], *(UNFORESEEN if kind in NATIVE else (kind, fault["msg"]))
 

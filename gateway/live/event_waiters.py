@@ -18,7 +18,7 @@ import psycopg
 import structlog
 from prometheus_client import Gauge
 
-from gateway.database import Connection, connect
+from gateway.database import connect
 from realtime_bridge.shared.shares import Held
 
 CHANNEL = "chat_events"  # the trigger on chat_events notifies it, with the account's id
@@ -49,10 +49,8 @@ class Client(Protocol):
 class Waiter:
     """One consumer. `woken_at` is when it was told, on the clock of `monotonic`."""
 
+    among: "EventWaiters"
     may_wait: bool
-    turnstile: Turnstile
-    is_hearing: Callable[[], bool]
-    is_stopping: Callable[[], bool]
     client: Client | None
     woken_at: float = 0.0
     _event: threading.Event = field(default_factory=threading.Event)
@@ -72,19 +70,19 @@ class Waiter:
 
         Where nobody is told anything, it looks again every POLL_S, counted from its own beginning: not all at once.
         """
-        if not self.may_wait or self.is_stopping():
+        if not self.may_wait or self.among.is_stopping():
             return False
-        self.turnstile.step_aside()
+        self.among.turnstile.step_aside()
         while not self._event.wait(min(max(0.0, deadline - monotonic()), POLL_S)):
             if monotonic() >= deadline:
                 return False
-            if not self.is_hearing():
+            if not self.among.is_hearing():
                 self.woken_at = monotonic()
                 break
         self._event.clear()
-        if self.is_stopping() or self._has_left:
+        if self.among.is_stopping() or self._has_left:
             return False
-        self.turnstile.step_in()
+        self.among.turnstile.step_in()
         return True
 
 
@@ -94,7 +92,7 @@ class EventWaiters:
     def __init__(self, database_url: str, *, capacity: int, turnstile: Turnstile, gauge: Gauge) -> None:
         self._url = database_url
         self._places = Held(capacity, greed=1)
-        self._turnstile = turnstile
+        self.turnstile = turnstile
         self._gauge = gauge
         self._lock = threading.Lock()
         self._waiters: dict[UUID, set[Waiter]] = {}
@@ -103,6 +101,7 @@ class EventWaiters:
         self._wanted = threading.Event()
         """Somebody waits, or did a moment ago."""
         self._stopping = threading.Event()
+        self.is_stopping = self._stopping.is_set
         self._is_leaving: Callable[[], bool] = lambda: False
         self._thread = threading.Thread(target=self.run, name="event-waiters", daemon=True)
 
@@ -122,13 +121,7 @@ class EventWaiters:
     def waiting(self, account_id: UUID, wait_s: float, client: Client | None = None) -> Iterator[Waiter]:
         """Register before the first look, so that no commit falls between looking and waiting."""
         may_wait = wait_s > 0 and self._places.take(account_id)
-        waiter = Waiter(
-            may_wait=may_wait,
-            turnstile=self._turnstile,
-            is_hearing=self._is_hearing,
-            is_stopping=self._stopping.is_set,
-            client=client,
-        )
+        waiter = Waiter(among=self, may_wait=may_wait, client=client)
         if may_wait:
             with self._lock:
                 self._waiters.setdefault(account_id, set()).add(waiter)
@@ -138,13 +131,18 @@ class EventWaiters:
             yield waiter
         finally:
             if may_wait:
-                self._forget(account_id, waiter)
+                with self._lock:
+                    self._waiters[account_id].discard(waiter)
+                    if not self._waiters[account_id]:
+                        del self._waiters[account_id]
+                self._places.give_back(account_id)
+                self._gauge.dec()
 
     @property
     def count(self) -> int:
         return self._places.count
 
-    def _is_hearing(self) -> bool:
+    def is_hearing(self) -> bool:
         """Whether notifications, whosever, do arrive: then nobody need look without one."""
         return monotonic() - self._heard_at < POLL_S
 
@@ -167,7 +165,10 @@ class EventWaiters:
             self._wake_all()  # whatever was committed while nobody listened
             waited_at = monotonic()
             while not self._stopping.is_set() and self._is_wanted(waited_at):
-                for account in self._notified(connection):
+                accounts = {notify.payload for notify in connection.notifies(timeout=CHECK_S, stop_after=1)}
+                if accounts:
+                    self._heard_at = monotonic()
+                for account in accounts:
                     self._wake(account)
                 self._let_go()
                 self._notice_leaving()
@@ -185,13 +186,6 @@ class EventWaiters:
         if self._is_leaving():
             self._stopping.set()
             self._wake_all()
-
-    def _notified(self, connection: Connection) -> set[str]:
-        """The accounts of all notifications at hand, after the first or CHECK_S."""
-        accounts = {notify.payload for notify in connection.notifies(timeout=CHECK_S, stop_after=1)}
-        if accounts:
-            self._heard_at = monotonic()
-        return accounts
 
     def _wake(self, account: str) -> None:
         try:
@@ -224,12 +218,3 @@ class EventWaiters:
     def _all(self) -> list[Waiter]:
         with self._lock:
             return [waiter for some in self._waiters.values() for waiter in some]
-
-    def _forget(self, account_id: UUID, waiter: Waiter) -> None:
-        with self._lock:
-            others = self._waiters[account_id]
-            others.discard(waiter)
-            if not others:
-                del self._waiters[account_id]
-        self._places.give_back(account_id)
-        self._gauge.dec()

@@ -39,16 +39,12 @@ class ProviderChoice:
 
     def __init__(self, provider: Provider, database_url: str, flag_provider: str | None = None) -> None:
         """Raise ConfigurationError for a flag provider that is not there."""
-        self._pinned = PINNED.get(provider)
-        self._pins_both = provider is Provider.DUAL
-        self._thread: DialThread | None = None
-        self._ask: flag_source.Ask | None = None
-        if self._pinned is None:
-            self._thread = DialThread(Dial(database_url))
-            try:
-                self._ask = flag_source.load(flag_provider) if flag_provider else None
-            except FlagProviderError as error:
-                raise ConfigurationError(str(error)) from error
+        self._provider = provider
+        self._thread = None if provider in PINNED else DialThread(Dial(database_url))
+        try:
+            self._ask = flag_source.load(flag_provider) if flag_provider and self._thread else None
+        except FlagProviderError as error:
+            raise ConfigurationError(str(error)) from error
 
     def start(self) -> None:
         if self._thread:
@@ -60,9 +56,9 @@ class ProviderChoice:
 
     def decide(self, user_id: UUID, account_id: UUID) -> Choice:
         """Return the newest known answer; ServiceUnavailable only before the dial was read once."""
-        if self._pinned is not None:
-            bucket = bucket_of(FLAG, user_id)
-            return Choice(provider=self._pinned, source=Source.PIN, bucket=bucket, has_standby=self._pins_both)
+        if pinned := PINNED.get(self._provider):
+            both = self._provider is Provider.DUAL
+            return Choice(provider=pinned, source=Source.PIN, bucket=bucket_of(FLAG, user_id), has_standby=both)
         reading = self._thread.dial.reading if self._thread else None
         if reading is None:
             raise ServiceUnavailable("Try again in a moment.")

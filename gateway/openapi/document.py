@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gateway import errors
 from gateway.domain.keys import Scope
 from gateway.errors import ProblemError
 from gateway.http.routes import ARGUMENT, Proof, Route
 from gateway.openapi import words
 from gateway.openapi.events import REF, component_of, event_components
 from gateway.openapi.headers import HEADERS, IDEMPOTENCY_KEY, IF_MATCH, LOCATION, SENT_HEADERS
-from gateway.openapi.refusals import problems_of
 from gateway.shapes.catalogue import KINDS, Kind
 from gateway.v1.schemas import answers
 
@@ -24,6 +24,18 @@ Send your key in `X-API-Key`, or as `Authorization: Bearer`. Answers are `{"succ
 `pagination`, and a page ends after a megabyte, too: go by `hasMore`. Every error is `application/problem+json`
 (RFC 9457) with a `code`; /docs/problems explains each. What belongs to another account does not exist: 404."""
 ANYWHERE = {"405": "method_not_allowed", "414": "uri_too_long", "431": "header_fields_too_large"}  # the server's own
+ALWAYS = (  # what any route may refuse
+    errors.ApiKeyConflict,
+    errors.ApiKeyMissing,
+    errors.ApiKeyInvalid,
+    errors.ApiKeyExpired,
+    errors.ApiKeyRevoked,
+    errors.ScopeMissing,
+    errors.ValidationFailed,
+    errors.RateLimited,
+    errors.ServiceUnavailable,
+)
+WITH_BODY = (errors.MalformedJson, errors.PayloadTooLarge, errors.UnsupportedMediaType)
 PATHS = {
     "row_id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{1,32}$"},
@@ -123,13 +135,10 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
     schema = route.query.model_json_schema(ref_template=REF) if route.query else {}
     for name, field in schema.get("properties", {}).items():
         kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
-        shown = {key: value for key, value in field.items() if key not in ("anyOf", "title", "description", "default")}
-        shown |= kinds[0] if kinds else {}
-        if field.get("default") is not None:
-            shown["default"] = field["default"]
-        shown.pop("description", None)
-        is_required = name in schema.get("required", [])
-        described = words.said(field)
+        shown = {key: value for key, value in field.items() if value is not None} | (kinds[0] if kinds else {})
+        for key in ("anyOf", "title", "description"):
+            shown.pop(key, None)
+        is_required, described = name in schema.get("required", []), words.said(field)
         yield {"name": name, "in": "query", "required": is_required, "schema": shown, "description": described}
 
 
@@ -153,12 +162,27 @@ def _responses(route: Route, others: Iterable[Route], schemas: Mapping[type[Base
         success["links"] = _links(route, others)
     responses = {str(route.status): success}
     by_status: dict[int, list[type[ProblemError]]] = {}
-    for problem in problems_of(route):
+    for problem in _problems(route):
         by_status.setdefault(problem.status, []).append(problem)
     for status, problems in sorted(by_status.items()):
         responses[str(status)] = _problem_answer([problem.code for problem in problems], schemas)
     responses |= {number: {"$ref": f"#/components/responses/{code}"} for number, code in ANYWHERE.items()}
     return dict(sorted(responses.items()))
+
+
+def _problems(route: Route) -> Iterable[type[ProblemError]]:
+    found: list[type[ProblemError]] = [*ALWAYS]
+    if route.body is not None:
+        found += WITH_BODY
+    if route.arguments:
+        found.append(errors.NotFound)
+    if route.method == "POST":
+        found += [errors.IdempotencyKeyInvalid, errors.IdempotencyInFlight, errors.IdempotencyKeyReused]
+    if route.if_match:
+        found.append(errors.PreconditionFailed)
+    if route.must_match:
+        found.append(errors.PreconditionRequired)
+    return dict.fromkeys([*found, *route.problems])
 
 
 def _told(route: Route, others: Iterable[Route]) -> list[str]:

@@ -42,23 +42,21 @@ class Transfers:
         finally:
             release()
 
-    def begin(self, owner: Hashable) -> Callable[[], None]:
+    def begin(self, owner: Hashable, mib: int = 1, *, is_proven: bool = True) -> Callable[[], None]:
         """Take a place; return what gives it back. Raises ServiceUnavailable when this owner has enough of them."""
-        return self._begin(self._proven, owner, 1)
+        room = self._proven if is_proven else self._unproven
+        if not room.take(owner, mib):
+            raise ServiceUnavailable(BUSY)
+        self._step_aside()
+        return lambda: room.give_back(owner, mib)
 
     def read_body(self, owner: Hashable, *, is_proven: bool = True) -> bytes:
         """Return the whole body, at most what the view takes. Raises RequestTimeout, ServiceUnavailable."""
         if may_be_slow():
             length = request.content_length
             mib = ((request.max_content_length or 0) if length is None else length) // MIB + 1
-            g.end_of_transfer = self._begin(self._proven if is_proven else self._unproven, owner, mib)
+            g.end_of_transfer = self.begin(owner, mib, is_proven=is_proven)
         return request.get_data(cache=True)
-
-    def _begin(self, room: Held, owner: Hashable, mib: int) -> Callable[[], None]:
-        if not room.take(owner, mib):
-            raise ServiceUnavailable(BUSY)
-        self._step_aside()
-        return lambda: room.give_back(owner, mib)
 
 
 def may_be_slow() -> bool:

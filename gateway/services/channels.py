@@ -1,12 +1,14 @@
 """Channels of one account: each function is one transaction. Secrets go in sealed and are never shown again."""
 
+from collections.abc import Mapping
 from secrets import token_urlsafe
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
 from gateway.database import Database
-from gateway.domain.channels import Channel, ChannelChange, NewChannel
+from gateway.domain.channels import Channel
 from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.errors import FieldError, NotConfigured, NotFound, ValidationFailed, there
 from gateway.store import channels as store
@@ -26,17 +28,15 @@ class Channels:
         self._secrets = secrets
         self._servers = servers
 
-    def create_channel(self, account_id: UUID, new: NewChannel) -> tuple[Channel, str]:
+    def create_channel(self, account_id: UUID, settings: Mapping[str, Any]) -> tuple[Channel, str]:
         """Store a channel; return it with its HMAC key, which is made when none is given."""
-        self._check_server(new.base_url)
-        channel_id, hmac_key = uuid4(), new.hmac_key or token_urlsafe(HMAC_KEY_BYTES)
-        token = self._seal(new.token, token_context(channel_id))
-        sealed_key = self._seal(hmac_key, hmac_context(channel_id))
+        channel_id, hmac_key = uuid4(), settings["hmac_key"] or token_urlsafe(HMAC_KEY_BYTES)
+        columns = self._columns(channel_id, {**settings, "hmac_key": hmac_key})
         with self._database.connection() as connection, connection.transaction():
             if store.count_channels(connection, account_id) >= MAX_CHANNELS:
                 raise TooManyChannels(f"An account has at most {MAX_CHANNELS} channels: delete one first.")
             try:
-                channel = store.insert(connection, account_id, channel_id, new, token, sealed_key)
+                channel = store.insert(connection, account_id, channel_id, columns)
             except UniqueViolation:
                 raise ChannelNameTaken("Choose another name, or change the channel that has this one.") from None
         return channel, hmac_key
@@ -49,14 +49,11 @@ class Channels:
         with self._database.connection() as connection:
             return store.list_some(connection, account_id)
 
-    def change_channel(self, account_id: UUID, channel_id: UUID, change: ChannelChange) -> Channel:
-        """Change what is given; a changed channel is tried again at once."""
-        if change.base_url is not None:
-            self._check_server(change.base_url)
-        token = self._seal(change.token, token_context(channel_id)) if change.token else None
-        hmac_key = self._seal(change.hmac_key, hmac_context(channel_id)) if change.hmac_key else None
+    def change_channel(self, account_id: UUID, channel_id: UUID, changes: Mapping[str, Any]) -> Channel:
+        """Change what is given, and not None; a changed channel is tried again at once."""
+        columns = self._columns(channel_id, changes)
         with self._database.connection() as connection:
-            return there(store.update(connection, account_id, channel_id, change, token, hmac_key), NO_SUCH)
+            return there(store.update(connection, account_id, channel_id, columns), NO_SUCH)
 
     def delete_channel(self, account_id: UUID, channel_id: UUID) -> None:
         """Remove a channel; its conversations stay, and nothing more is sent or taken in."""
@@ -64,12 +61,18 @@ class Channels:
             if not store.delete(connection, account_id, channel_id):
                 raise NotFound(NO_SUCH)
 
-    def _check_server(self, base_url: str) -> None:
-        if base_url not in self._servers:
+    def _columns(self, channel_id: UUID, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings, by their names, as they are stored: on a server of the list, and with sealed secrets."""
+        if settings["base_url"] is not None and settings["base_url"] not in self._servers:
             detail = "Name a WUZAPI server that the operator of this deployment has listed."
             raise ValidationFailed(FieldError(pointer="/baseUrl", code="server_not_listed", detail=detail))
+        token = self._seal(settings["token"], token_context(channel_id))
+        hmac_key = self._seal(settings["hmac_key"], hmac_context(channel_id))
+        return {**settings, "sealed_token": token, "sealed_hmac_key": hmac_key}
 
-    def _seal(self, secret: str, context: str) -> bytes:
+    def _seal(self, secret: str | None, context: str) -> bytes | None:
+        if secret is None:
+            return None
         if self._secrets is None:
             raise NotConfigured("Ask the operator to set CROSSFADE_SECRETS_KEY; channels need it.")
         return self._secrets.seal(secret.encode(), context)

@@ -108,15 +108,12 @@ def list_conversations(
 
 
 def _check_repeats(account_id: UUID, new: NewConversation) -> None:
-    seen = {account_id}
-    faults = []
-    for index, person in enumerate(new.participants):
-        if person.user_id in seen:
-            detail = "Name each user once; the account's own user takes part as owner already."
-            faults.append(FieldError(pointer=f"/participants/{index}/userId", code="duplicate", detail=detail))
-        seen.add(person.user_id)
-    if faults:
-        raise ValidationFailed(*faults)
+    people = [account_id, *(person.user_id for person in new.participants)]
+    repeated = [place for place, user_id in enumerate(people) if user_id in people[:place]]
+    if repeated:
+        detail = "Name each user once; the account's own user takes part as owner already."
+        pointers = [f"/participants/{place - 1}/userId" for place in repeated]
+        raise ValidationFailed(*(FieldError(pointer=one, code="duplicate", detail=detail) for one in pointers))
 
 
 def _named(new: NewConversation) -> list[tuple[str, UUID]]:

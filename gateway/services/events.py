@@ -28,8 +28,8 @@ class CatchUp:
         if after is not None and after != LATEST:
             return event_cursors.decode(after, account_id)
         with self._database.connection() as connection:
-            ends = store.find_ends(connection)
-        return ends.newest if after == LATEST else ends.oldest
+            oldest, newest = store.find_ends(connection)
+        return newest if after == LATEST else oldest
 
     def list_events(
         self,

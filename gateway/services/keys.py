@@ -1,7 +1,7 @@
 """Keys of one account, managed by one of them that holds `keys:manage`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.database import Connection, Database
@@ -36,12 +36,12 @@ class Keys:
             ends = _ends(_lock_caller(connection, caller), new.expires_at)
             if store.count_active(connection, caller.account_id) >= MAX_ACTIVE:
                 raise TooManyKeys(f"Revoke a key first; an account has at most {MAX_ACTIVE} that work.")
-            return text, _insert(connection, caller, text, replace(new, expires_at=ends))
+            return text, store.insert(connection, text, caller.account_id, replace(new, expires_at=ends))
 
     def list_keys(self, caller: ApiKey, *, limit: int, after: str | None) -> tuple[list[ApiKey], bool]:
         """Return a page, newest first, those that no longer work as well; and whether there are more."""
         with self._database.connection() as connection:
-            found = store.list_page(connection, caller.account_id, after=after, fetch=limit + 1)
+            found = store.list_some(connection, caller.account_id, after=after, fetch=limit + 1)
         return found[:limit], len(found) > limit
 
     def get_key(self, caller: ApiKey, key_id: str) -> ApiKey:
@@ -78,7 +78,7 @@ class Keys:
             if not _works(old, now):
                 raise KeyNotActive("Rotate a key that works and was not rotated before, or create a new one.")
             text = key_text.mint(old.env)
-            new = _insert(connection, caller, text, self._granted(caller, like_it))
+            new = store.insert(connection, text, caller.account_id, self._granted(caller, like_it))
             return text, new, store.replace(connection, key_id, new.id, now + overlap)
 
     def _granted(self, caller: ApiKey, wanted: NewKey) -> NewKey:
@@ -89,10 +89,6 @@ class Keys:
             rate_limit=_at_most(caller.rate_limit, wanted.rate_limit, requests, "/rateLimit"),
             send_rate_limit=_at_most(caller.send_rate_limit, wanted.send_rate_limit, sends, "/sendRateLimit"),
         )
-
-
-def _insert(connection: Connection, caller: ApiKey, text: KeyText, new: NewKey) -> ApiKey:
-    return store.insert(connection, text, account_id=caller.account_id, **asdict(new))
 
 
 def _works(key: ApiKey, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from gateway.domain.conflicts import AlreadyDelivered
 from gateway.domain.pages import Page, Position
 from gateway.domain.webhooks import AttemptFilter, DeliveryFilter, Recovered, Recovery, Retried
 from gateway.errors import there
-from gateway.services.webhooks import lock_enabled, show
+from gateway.services.webhooks import enabled, looking
 from gateway.store import webhook_deliveries as store
 
 NO_SUCH_DELIVERY = "There is no such delivery."
@@ -25,21 +25,18 @@ def list_sent(
     after: Position | None,
 ) -> Page:
     """Return a page of deliveries, or of attempts if these are chosen."""
-    with database.connection() as connection:
-        show(connection, account_id, webhook_id)
+    with looking(database, account_id, webhook_id) as connection:
         return store.list_sent(connection, account_id, webhook_id, chosen, limit=limit, after=after)
 
 
 def get_delivery(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
-    with database.connection() as connection:
-        show(connection, account_id, webhook_id)
+    with looking(database, account_id, webhook_id) as connection:
         return there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
 
 
 def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: int) -> str:
     """Send one delivery again, with the same id; one that is still open is on its way already."""
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         store.replay(connection, account_id, webhook_id, delivery_id)
         shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
         store.announce(connection, webhook_id)
@@ -48,8 +45,7 @@ def replay(database: Database, account_id: UUID, webhook_id: int, delivery_id: i
 
 def recover(database: Database, account_id: UUID, webhook_id: int, range_: Recovery) -> Recovered:
     """Deliver what failed or was never queued in a range of time, at most RECOVER_AT_MOST events of each a call."""
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         failed, missing = store.recover(connection, account_id, webhook_id, range_, limit=RECOVER_AT_MOST)
         store.announce(connection, webhook_id)
     return Recovered(failed=failed, missing=missing, has_more=RECOVER_AT_MOST in (failed, missing))
@@ -61,8 +57,7 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
     One that waits keeps its attempts and its lane; what must go before it, in a FIFO conversation, is due with it. One
     that has failed for good has one more attempt, as a replay has. One that is being sent, or due, stays as it is.
     """
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
         state = json.loads(shown)["state"]
         if state == "delivered":
@@ -76,8 +71,7 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
 
 def retry(database: Database, account_id: UUID, webhook_id: int) -> Retried:
     """Deliver at once what waits for its next attempt, and end the endpoint's rest."""
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         retried = store.bring_forward(connection, account_id, webhook_id, limit=RECOVER_AT_MOST)
         _go_on(connection, webhook_id)
     return Retried(retried=retried, has_more=retried == RECOVER_AT_MOST)

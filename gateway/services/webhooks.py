@@ -1,7 +1,8 @@
 """Webhook endpoints of one account: each function is one transaction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -75,12 +76,12 @@ def create_webhook(
 
 def list_webhooks(database: Database, account_id: UUID) -> list[str]:
     with database.connection() as connection:
-        return store.list_webhooks(connection, account_id)
+        return store.list_some(connection, account_id)
 
 
 def get_webhook(database: Database, account_id: UUID, webhook_id: int) -> str:
     with database.connection() as connection:
-        return show(connection, account_id, webhook_id)
+        return _show(connection, account_id, webhook_id)
 
 
 def change_webhook(
@@ -90,7 +91,7 @@ def change_webhook(
     columns = sealing.columns(account_id, changes)
     with database.connection() as connection, connection.transaction():
         store.write_settings(connection, webhook_id, _lock(connection, account_id, webhook_id) | columns)
-        return show(connection, account_id, webhook_id)
+        return _show(connection, account_id, webhook_id)
 
 
 def delete_webhook(database: Database, account_id: UUID, webhook_id: int) -> None:
@@ -105,7 +106,7 @@ def pause(database: Database, account_id: UUID, webhook_id: int, *, paused: bool
         _lock(connection, account_id, webhook_id)
         store.write_paused(connection, webhook_id, paused=paused)
         webhook_deliveries.announce(connection, webhook_id)
-        return show(connection, account_id, webhook_id)
+        return _show(connection, account_id, webhook_id)
 
 
 def enable(database: Database, account_id: UUID, webhook_id: int) -> str:
@@ -117,7 +118,7 @@ def enable(database: Database, account_id: UUID, webhook_id: int) -> str:
             _check_cooldown(queue)
             store.enable(connection, webhook_id)
             webhook_deliveries.announce(connection, webhook_id)
-        return show(connection, account_id, webhook_id)
+        return _show(connection, account_id, webhook_id)
 
 
 def rotate_secret(
@@ -135,8 +136,7 @@ def rotate_secret(
 
 
 def list_secrets(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
-    with database.connection() as connection:
-        show(connection, account_id, webhook_id)
+    with looking(database, account_id, webhook_id) as connection:
         return store.list_secrets(connection, account_id, webhook_id)
 
 
@@ -152,14 +152,12 @@ def delete_secret(database: Database, account_id: UUID, webhook_id: int, secret_
 
 
 def list_notices(database: Database, account_id: UUID, webhook_id: int) -> list[str]:
-    with database.connection() as connection:
-        show(connection, account_id, webhook_id)
+    with looking(database, account_id, webhook_id) as connection:
         return store.list_notices(connection, account_id, webhook_id)
 
 
 def ping(database: Database, account_id: UUID, webhook_id: int) -> str:
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         return _append_ping(connection, account_id, webhook_id)
 
 
@@ -169,8 +167,7 @@ def send_test(database: Database, account_id: UUID, webhook_id: int, type_: str,
     event_id = uuid4()
     example = kind.example | ({"eventId": str(event_id)} if "eventId" in kind.example else {})
     shown = with_html(example) if wants_html else example
-    with database.connection() as connection, connection.transaction():
-        lock_enabled(connection, account_id, webhook_id)
+    with enabled(database, account_id, webhook_id) as connection:
         return webhook_deliveries.append(connection, account_id, webhook_id, event_id, type_, shown)
 
 
@@ -192,13 +189,24 @@ def _lock(connection: Connection, account_id: UUID, webhook_id: int) -> dict[str
     return there(store.lock_settings(connection, account_id, webhook_id), NO_SUCH)
 
 
-def lock_enabled(connection: Connection, account_id: UUID, webhook_id: int) -> None:
-    """Take the endpoint's lock within the caller's transaction. Raises NotFound, WebhookDisabled."""
-    _lock(connection, account_id, webhook_id)
-    if store.lock_queue(connection, webhook_id).health == "disabled":
-        raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")
+@contextmanager
+def enabled(database: Database, account_id: UUID, webhook_id: int) -> Iterator[Connection]:
+    """Hold the endpoint's lock for the block, a transaction. Raises NotFound, WebhookDisabled."""
+    with database.connection() as connection, connection.transaction():
+        _lock(connection, account_id, webhook_id)
+        if store.lock_queue(connection, webhook_id).health == "disabled":
+            raise WebhookDisabled(f"Enable the webhook first: POST /api/v1/chat/webhooks/{webhook_id}/enable.")
+        yield connection
 
 
-def show(connection: Connection, account_id: UUID, webhook_id: int) -> str:
+@contextmanager
+def looking(database: Database, account_id: UUID, webhook_id: int) -> Iterator[Connection]:
+    """Lend a connection to read what belongs to the endpoint. Raises NotFound."""
+    with database.connection() as connection:
+        _show(connection, account_id, webhook_id)
+        yield connection
+
+
+def _show(connection: Connection, account_id: UUID, webhook_id: int) -> str:
     """Return the endpoint's representation. Raises NotFound."""
-    return there(store.find_webhook(connection, account_id, webhook_id), NO_SUCH)
+    return there(next(iter(store.list_some(connection, account_id, webhook_id)), None), NO_SUCH)

@@ -130,9 +130,5 @@ KINDS: tuple[Kind, ...] = (
 )
 BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS}
 SUBSCRIBABLE: tuple[str, ...] = tuple(kind.type for kind in KINDS if kind.type != PING)
+# Whatever selects anything: types, `family.*` and `*`.
 PATTERNS: tuple[str, ...] = ("*", *dict.fromkeys(f"{one.split('.')[0]}.*" for one in SUBSCRIBABLE), *SUBSCRIBABLE)
-
-
-def is_pattern(word: str) -> bool:
-    """Whether `word` selects anything: a type, `family.*` or `*`."""
-    return word in PATTERNS

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import Conflict, NotFound, PayloadTooLarge
 from gateway.storage.base import REJECTED, UPLOAD_TTL_S, Upload
@@ -32,8 +33,8 @@ class Ticket:
     verb: str
     key: str
     content_type: str
-    size_bytes: int
-    file_name: str
+    size_bytes: int = 0
+    file_name: str = ""
     ends_at: int
 
 
@@ -44,11 +45,11 @@ class DirectoryStore:
         self._secret = b""
 
     def create_upload(self, key: str, content_type: str, size_bytes: int) -> Upload:
-        url = self._signed("put", key, content_type, UPLOAD_TTL_S, size_bytes=size_bytes)
+        url = self._signed(UPLOAD_TTL_S, verb="put", key=key, content_type=content_type, size_bytes=size_bytes)
         return Upload(url=url, headers={"Content-Type": content_type})
 
     def download_url(self, key: str, file_name: str, content_type: str, ttl_s: int) -> str:
-        return self._signed("get", key, content_type, ttl_s, file_name=file_name)
+        return self._signed(ttl_s, verb="get", key=key, content_type=content_type, file_name=file_name)
 
     def find(self, key: str, head_bytes: int) -> tuple[int, bytes] | None:
         try:
@@ -96,17 +97,8 @@ class DirectoryStore:
             except FileExistsError:
                 raise Conflict("The file is there already; announce another one.") from None
 
-    def _signed(
-        self, verb: str, key: str, content_type: str, ttl_s: int, *, size_bytes: int = 0, file_name: str = ""
-    ) -> str:
-        ticket = Ticket(
-            verb=verb,
-            key=key,
-            content_type=content_type,
-            size_bytes=size_bytes,
-            file_name=file_name,
-            ends_at=int(self._clock()) + ttl_s,
-        )
+    def _signed(self, ttl_s: int, **allowed: Any) -> str:
+        ticket = Ticket(ends_at=int(self._clock()) + ttl_s, **allowed)
         body = base64.urlsafe_b64encode(json.dumps(asdict(ticket)).encode()).decode().rstrip("=")
         return f"{PATH}/{body}.{self._signature(body)}"
 

@@ -1,12 +1,13 @@
 """Rows of `chat_channels`, always within one account. Called by services/channels.py; never reads a secret back."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from gateway.database import Connection
-from gateway.domain.channels import Channel, ChannelChange, NewChannel
+from gateway.domain.channels import Channel
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
@@ -18,12 +19,9 @@ def count_channels(connection: Connection, account_id: UUID) -> int:
     return int(_SQL.get_value(connection, "count_channels", account_id=account_id))
 
 
-def insert(
-    connection: Connection, account_id: UUID, channel_id: UUID, new: NewChannel, token: bytes, hmac_key: bytes
-) -> Channel:
+def insert(connection: Connection, account_id: UUID, channel_id: UUID, columns: Mapping[str, Any]) -> Channel:
     """Store a channel with its sealed secrets. Raises UniqueViolation for a name that is taken."""
-    values = asdict(new) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
-    return _SQL.get_row(connection, "insert", class_row(Channel), **values, account_id=account_id, id=channel_id)
+    return _SQL.get_row(connection, "insert", class_row(Channel), **columns, account_id=account_id, id=channel_id)
 
 
 def list_some(connection: Connection, account_id: UUID, channel_id: UUID | None = None) -> list[Channel]:
@@ -31,17 +29,9 @@ def list_some(connection: Connection, account_id: UUID, channel_id: UUID | None 
     return _SQL.list_rows(connection, "list_some", class_row(Channel), account_id=account_id, id=channel_id)
 
 
-def update(
-    connection: Connection,
-    account_id: UUID,
-    channel_id: UUID,
-    change: ChannelChange,
-    token: bytes | None,
-    hmac_key: bytes | None,
-) -> Channel | None:
+def update(connection: Connection, account_id: UUID, channel_id: UUID, columns: Mapping[str, Any]) -> Channel | None:
     """Change what is given; None when the account has no such channel."""
-    values = asdict(change) | {"sealed_token": token, "sealed_hmac_key": hmac_key}
-    return _SQL.find_row(connection, "update", class_row(Channel), **values, account_id=account_id, id=channel_id)
+    return _SQL.find_row(connection, "update", class_row(Channel), **columns, account_id=account_id, id=channel_id)
 
 
 def delete(connection: Connection, account_id: UUID, channel_id: UUID) -> bool:

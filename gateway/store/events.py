@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import class_row, tuple_row
 
 from gateway.database import Connection
 from gateway.domain.event_cursors import EventCursor, EventPage, still_unfinished, unfinished_at
@@ -17,12 +17,6 @@ SCAN_AT_MOST = 2_000  # events looked at for a page that wants some types only; 
 
 _SQL = sql.Queries(__file__)
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    oldest: EventCursor
-    newest: EventCursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +80,10 @@ def _readable(representations: Sequence[str], account_id: UUID) -> tuple[str, ..
     return found
 
 
-def find_ends(connection: Connection) -> Ends:
-    return _SQL.get_row(connection, "find_ends", kwargs_row(_ends))
-
-
-def _ends(*, floor: int, newest: int, xmax: int, in_progress: list[int], next_xid: int) -> Ends:
-    cursor = _cursor(max(newest, floor), xmax, in_progress, next_xid)
-    return Ends(oldest=EventCursor(high_water=floor), newest=cursor)
+def find_ends(connection: Connection) -> tuple[EventCursor, EventCursor]:
+    """Return the oldest and the newest place to begin at."""
+    floor, newest, xmax, in_progress, next_xid = _SQL.get_row(connection, "find_ends", tuple_row)
+    return EventCursor(high_water=floor), _cursor(max(newest, floor), xmax, in_progress, next_xid)
 
 
 def _high_water(row: _Read, after: EventCursor, limit: int, scan: int) -> int:

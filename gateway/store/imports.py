@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -59,12 +60,6 @@ def import_messages(
 
 def count_imported(connection: Connection, conversation_id: int, wanted: ConversationState) -> datetime:
     """Store the numbers that announced messages take; return the conversation's time of change."""
-    values = {
-        "conversation_id": conversation_id,
-        "last_seq": wanted.last_seq,
-        "last_message_at": wanted.last_message_at,
-        "last_message_preview": wanted.last_message_preview,
-        "unread_count": wanted.unread_count,
-    }
+    values = asdict(wanted) | {"conversation_id": conversation_id}
     updated_at: datetime = _SQL.get_value(connection, "count_imported", **values)
     return updated_at

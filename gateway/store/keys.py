@@ -1,6 +1,7 @@
 """Rows of `chat_api_keys`. Used by the key cache, the gate and `crossfade keys`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from psycopg.rows import BaseRowFactory, kwargs_row
 
 from gateway.database import Connection
 from gateway.domain.key_text import KeyText
-from gateway.domain.keys import ApiKey
+from gateway.domain.keys import ApiKey, NewKey
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
@@ -21,29 +22,15 @@ def _api_key(*, scopes: list[str], secret_hash: bytes, **columns: object) -> Api
 _ROW: BaseRowFactory[ApiKey] = kwargs_row(_api_key)
 
 
-def insert(
-    connection: Connection,
-    key: KeyText,
-    *,
-    account_id: UUID,
-    name: str,
-    scopes: Sequence[str],
-    rate_limit: int | None,
-    send_rate_limit: int | None,
-    expires_at: datetime | None,
-) -> ApiKey:
+def insert(connection: Connection, key: KeyText, account_id: UUID, new: NewKey) -> ApiKey:
     """Store a minted key by its hash. A ForeignKeyViolation means that there is no such account."""
-    values = {
+    values = asdict(new) | {
         "id": key.id,
         "account_id": account_id,
-        "name": name,
         "env": key.env,
         "prefix": key.prefix,
         "secret_hash": key.sha256,
-        "scopes": list(scopes),
-        "rate_limit": rate_limit,
-        "send_rate_limit": send_rate_limit,
-        "expires_at": expires_at,
+        "scopes": list(new.scopes),
     }
     return _SQL.get_row(connection, "insert", _ROW, **values)
 
@@ -54,10 +41,6 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 
 def list_by_ids(connection: Connection, key_ids: Sequence[str]) -> list[ApiKey]:
     return _SQL.list_rows(connection, "list_by_ids", _ROW, ids=list(key_ids))
-
-
-def list_all(connection: Connection, account_id: UUID | None = None) -> list[ApiKey]:
-    return _SQL.list_rows(connection, "list_all", _ROW, account_id=account_id)
 
 
 def revoke(connection: Connection, key_id: str) -> ApiKey | None:
@@ -73,8 +56,11 @@ def count_active(connection: Connection, account_id: UUID) -> int:
     return int(_SQL.find_value(connection, "count_active", account_id=account_id) or 0)
 
 
-def list_page(connection: Connection, account_id: UUID, *, after: str | None, fetch: int) -> list[ApiKey]:
-    return _SQL.list_rows(connection, "list_page", _ROW, account_id=account_id, after=after, fetch=fetch)
+def list_some(
+    connection: Connection, account_id: UUID | None, *, after: str | None = None, fetch: int | None = None
+) -> list[ApiKey]:
+    """Return an account's or everybody's, the newest first."""
+    return _SQL.list_rows(connection, "list_some", _ROW, account_id=account_id, after=after, fetch=fetch)
 
 
 def lock(connection: Connection, account_id: UUID, key_id: str) -> ApiKey | None:

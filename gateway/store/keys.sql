@@ -22,14 +22,6 @@ cross join lateral (
 ) as strongest
 where k.id = any(%(ids)s)
 
--- name: list_all
--- For people: newest first; one account when asked.
-select id, user_id as account_id, name, env, prefix, secret_hash, scopes, rate_limit, send_rate_limit, created_at,
-    expires_at, revoked_at, last_used_at, replaced_by
-from chat_api_keys
-where user_id = coalesce(%(account_id)s, user_id)
-order by created_at desc, id
-
 -- name: revoke
 -- Keeps the first moment when asked twice.
 update chat_api_keys set revoked_at = coalesce(revoked_at, now())
@@ -54,14 +46,15 @@ select pg_advisory_xact_lock(hashtextextended('chat_api_keys ' || %(account_id)s
 select count(*) from chat_api_keys
 where user_id = %(account_id)s and revoked_at is null and (expires_at is null or expires_at > now())
 
--- name: list_page
--- Newest first, after the key that ended the page before.
+-- name: list_some
+-- Newest first, after the key that ended the page before; without an account, everybody's.
 select k.id, k.user_id as account_id, k.name, k.env, k.prefix, k.secret_hash, k.scopes, k.rate_limit, k.send_rate_limit,
     k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by
 from chat_api_keys k
-where k.user_id = %(account_id)s and (%(after)s::text is null or (k.created_at, k.id) < (
-    select a.created_at, a.id from chat_api_keys a where a.id = %(after)s and a.user_id = %(account_id)s
-))
+where (%(account_id)s::uuid is null or k.user_id = %(account_id)s)
+    and (%(after)s::text is null or (k.created_at, k.id) < (
+        select a.created_at, a.id from chat_api_keys a where a.id = %(after)s and a.user_id = %(account_id)s
+    ))
 order by k.created_at desc, k.id desc
 limit %(fetch)s
 

@@ -31,12 +31,9 @@ def insert_webhook(connection: Connection, account_id: UUID, columns: Mapping[st
     return webhook_id, shown
 
 
-def find_webhook(connection: Connection, account_id: UUID, webhook_id: int) -> str | None:
-    return _SQL.find_value(connection, "find_webhook", account_id=account_id, webhook_id=webhook_id)
-
-
-def list_webhooks(connection: Connection, account_id: UUID) -> list[str]:
-    return _SQL.list_values(connection, "list_webhooks", account_id=account_id)
+def list_some(connection: Connection, account_id: UUID, webhook_id: int | None = None) -> list[str]:
+    """Return all of the account's, or the one that is named, if there is."""
+    return _SQL.list_values(connection, "list_some", account_id=account_id, webhook_id=webhook_id)
 
 
 def lock_settings(connection: Connection, account_id: UUID, webhook_id: int) -> dict[str, Any] | None:

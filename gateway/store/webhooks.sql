@@ -17,17 +17,12 @@ with webhook as (
 )
 select w.id, crossfade.webhook_shown(w, q)::text as representation from webhook w, queue q
 
--- name: find_webhook
+-- name: list_some
+-- All of the account, or one.
 select crossfade.webhook_shown(w, q)::text
 from chat_external_webhooks w
 join webhook_queues q on q.webhook_id = w.id
-where w.id = %(webhook_id)s and w.account_id = %(account_id)s
-
--- name: list_webhooks
-select crossfade.webhook_shown(w, q)::text
-from chat_external_webhooks w
-join webhook_queues q on q.webhook_id = w.id
-where w.account_id = %(account_id)s
+where w.account_id = %(account_id)s and w.id = coalesce(%(webhook_id)s, w.id)
 order by w.id
 
 -- name: lock_settings

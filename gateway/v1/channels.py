@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Response
 
-from gateway.domain.channels import Channel, ChannelChange, NewChannel
+from gateway.domain.channels import Channel
 from gateway.domain.conflicts import ChannelNameTaken, TooManyChannels
 from gateway.domain.keys import Scope
 from gateway.errors import NotConfigured
@@ -26,7 +26,7 @@ CHANNEL = f"{CHANNELS}/<uuid:channel_id>"
 
 def create_channel(channels: Channels, account_id: UUID, body: CreateChannel) -> Response:
     """Connect a messenger. An account has 50 channels at most."""
-    channel, hmac_key = channels.create_channel(account_id, body.into(NewChannel))
+    channel, hmac_key = channels.create_channel(account_id, dict(body))
     said = _shown(channel) | {"hmacKey": hmac_key}  # the only answer that ever holds it
     return rendering.one(said, {"Location": f"{CHANNELS}/{channel.id}"})
 
@@ -44,7 +44,7 @@ def get_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Respo
 
 def change_channel(channels: Channels, account_id: UUID, channel_id: UUID, body: ChangeChannel) -> Response:
     """Change a channel."""
-    return rendering.one(_shown(channels.change_channel(account_id, channel_id, body.into(ChannelChange))))
+    return rendering.one(_shown(channels.change_channel(account_id, channel_id, body.named())))
 
 
 def delete_channel(channels: Channels, account_id: UUID, channel_id: UUID) -> Response:

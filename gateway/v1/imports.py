@@ -39,7 +39,8 @@ def import_messages(database: Database, account_id: UUID, conversation_id: int, 
     results = service.import_messages(database, account_id, conversation_id, items, announce=body.announce)
     ordered = sorted([*results, *faults], key=lambda result: result.index)
     counts = {word: sum(result.status == word for result in ordered) for word in service.OUTCOMES}
-    return rendering.one({**counts, "results": [_shown(result) for result in ordered]})
+    shown = [{name: said for name, said in dataclasses.asdict(one).items() if said is not None} for one in ordered]
+    return rendering.one({**counts, "results": shown})
 
 
 ROUTES = (
@@ -82,7 +83,3 @@ def _check(messages: list[dict[str, Any]]) -> tuple[list[ImportedMessage], list[
         except ValidationError as error:
             faults.append(service.invalid(index, body_errors(error)[0]))
     return items, faults
-
-
-def _shown(result: Imported) -> dict[str, object]:
-    return {name: value for name, value in dataclasses.asdict(result).items() if value is not None}

@@ -4,6 +4,7 @@ A message is shown exactly as in its `message.new` event, so what a client fetch
 equal: `eventId` is that event's id and `seq` its number.
 """
 
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from gateway.domain.conflicts import (
     StatusConflict,
 )
 from gateway.domain.messages import SearchFilter, StatusChange
+from gateway.domain.pages import Page
 from gateway.domain.versions import IfMatch
 from gateway.errors import ClientMessageIdReused
 from gateway.http import page_cursors, rendering
@@ -55,18 +57,11 @@ def list_messages(database: Database, account_id: UUID, conversation_id: int, qu
     """List messages. Always ascending by seq: the newest page, the one before `before_seq`, or the one after
     `after_seq`; both exclusive.
     """
-    before, after = query.before_seq, query.after_seq
-    page = service.list_messages(
-        database, account_id, conversation_id, before_seq=before, after_seq=after, limit=query.limit
-    )
-    return rendering.many(
-        page.items if query.include is None or rendering.wants_html() else each_with_html(page.items),
-        limit=query.limit,
-        total=page.total,
-        has_more=page.has_more,
-        next_cursor=str(page.last.id) if page.has_more and page.last else None,
-        next_as="before_seq" if after is None else "after_seq",
-    )
+    before, after, limit = query.before_seq, query.after_seq, query.limit
+    page = service.list_messages(database, account_id, conversation_id, before_seq=before, after_seq=after, limit=limit)
+    if query.include is not None and not rendering.wants_html():
+        page = replace(page, items=tuple(each_with_html(page.items)))
+    return _page(page, limit, next_as="before_seq" if after is None else "after_seq")
 
 
 def get_message(
@@ -107,13 +102,7 @@ def list_versions(
     page = service.list_versions(
         database, account_id, conversation_id, message_id, after=query.after_version, limit=query.limit
     )
-    return rendering.many(
-        page.items,
-        limit=query.limit,
-        has_more=page.has_more,
-        next_cursor=str(page.last.id) if page.has_more and page.last else None,
-        next_as="after_version",
-    )
+    return _page(page, query.limit, next_as="after_version")
 
 
 def change_status(
@@ -159,3 +148,11 @@ ROUTES = (
     ),
     _route("GET", f"{PREFIX}/messages/search", search_messages, is_list=True, answer=answers.FoundMessage),
 )
+
+
+def _page(page: Page, limit: int, *, next_as: str) -> Response:
+    """The next page begins at the number of the last row."""
+    last = str(page.last.id) if page.has_more and page.last else None
+    return rendering.many(
+        page.items, limit=limit, total=page.total, has_more=page.has_more, next_cursor=last, next_as=next_as
+    )

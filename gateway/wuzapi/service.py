@@ -5,7 +5,7 @@ bridge's senders take them the other way round.
 """
 
 from enum import StrEnum
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4, uuid5
 
 import structlog
 
@@ -34,11 +34,6 @@ class Result(StrEnum):
     UNCHANGED = "unchanged"
     TOLD = "told"
     IGNORED = "ignored"
-
-
-def find_channel(database: Database, channel_id: UUID) -> Channel | None:
-    with database.connection() as connection:
-        return store.find_channel(connection, channel_id)
 
 
 def receive(database: Database, ephemeral: Ephemeral, channel: Channel, understood: Understood) -> Result:

@@ -60,12 +60,8 @@ def link_contacts(connection: Connection, channel_id: UUID, conversation_id: int
 
 def remember(connection: Connection, channel_id: UUID, conversation_id: int, provider_message_id: str) -> bool:
     """Note a message's id before it is stored; False when it was noted before."""
-    values = {
-        "channel_id": channel_id,
-        "conversation_id": conversation_id,
-        "provider_message_id": provider_message_id,
-    }
-    return _SQL.run(connection, "remember", **values) > 0
+    known = {"channel_id": channel_id, "provider_message_id": provider_message_id}
+    return _SQL.run(connection, "remember", **known, conversation_id=conversation_id) > 0
 
 
 def append_message(connection: Connection, channel: Channel, conversation_id: int, inbound: Inbound, part: int) -> None:

@@ -20,7 +20,7 @@ from gateway.process.transfers import Transfers
 from gateway.settings import Settings
 from gateway.wuzapi import bodies, events, service
 from gateway.wuzapi.signature import HEADER, is_signed, may_be_signature
-from gateway.wuzapi.store import Channel
+from gateway.wuzapi.store import Channel, find_channel
 from realtime_bridge.shared.secrets import SecretBox, SecretsError
 from realtime_bridge.shared.shares import Queue, QueueFull
 from realtime_bridge.wuzapi.channels import hmac_context
@@ -79,8 +79,8 @@ def _channel(database: Database, lookups: Lookups, channel_id: UUID) -> Channel:
     if not may_be_signature(request.headers.get(HEADER, "")):
         raise SignatureInvalid(SIGN)
     try:
-        with lookups.place(channel_id, LOOKUP_WAIT_S):
-            channel = service.find_channel(database, channel_id)
+        with lookups.place(channel_id, LOOKUP_WAIT_S), database.connection() as connection:
+            channel = find_channel(connection, channel_id)
     except QueueFull:
         raise ServiceUnavailable from None
     if channel is None:

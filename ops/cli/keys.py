@@ -10,7 +10,7 @@ import psycopg
 
 from gateway.database import Connection
 from gateway.domain import key_text
-from gateway.domain.keys import ApiKey, Scope
+from gateway.domain.keys import ApiKey, NewKey, Scope
 from gateway.store import keys as store
 from ops.cli.answers import answers
 from ops.cli.options import Word, again, key_env
@@ -91,7 +91,7 @@ def create(
     text = key_text.mint(env or key_env())
     expires_at = datetime.now(UTC) + expires_in if expires_in else None
     try:
-        key = store.insert(connection, text, account_id=account_id, expires_at=expires_at, **chosen)
+        key = store.insert(connection, text, account_id, NewKey(expires_at=expires_at, **chosen))
     except psycopg.errors.ForeignKeyViolation:
         raise NoAccount(account_id) from None
     except psycopg.errors.CheckViolation:
@@ -105,7 +105,7 @@ def create(
 @answers
 def list_keys(connection: Connection, *, account_id: UUID | None) -> Answer:
     """Show keys, newest first; never their text."""
-    found = store.list_all(connection, account_id)
+    found = store.list_some(connection, account_id)
     names: dict[UUID, list[str]] = {}
     for key in found:
         names.setdefault(key.account_id, []).append(key.name)

@@ -16,7 +16,7 @@ import requests
 from gateway.database import Connection
 from gateway.domain import key_text
 from gateway.domain.accounts import UserScope
-from gateway.domain.keys import Scope
+from gateway.domain.keys import NewKey, Scope
 from gateway.store import keys as key_store
 from gateway.store import users
 from ops.embedded.credentials import Credentials
@@ -106,8 +106,7 @@ def _ensure_user(connection: Connection, email: str) -> UUID:
 
 def _make_key(connection: Connection, account_id: UUID, key_env: str) -> str:
     key = key_text.mint(key_env)
-    unlimited: dict[str, None] = dict.fromkeys(("rate_limit", "send_rate_limit", "expires_at"))
-    key_store.insert(connection, key, account_id=account_id, name=KEY_NAME, scopes=SCOPES, **unlimited)
+    key_store.insert(connection, key, account_id, NewKey(name=KEY_NAME, scopes=SCOPES))
     return key.text
 
 

@@ -1,8 +1,10 @@
 """Pages of `/docs`, made by templates, and what their search knows. Made from the OpenAPI document. Pure."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
+from html import escape
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -11,7 +13,6 @@ from gateway.openapi.pages.fields import Schema, inside, kind_of, resolve
 from gateway.openapi.pages.guide import CONVENTIONS, SHOWING
 from gateway.openapi.pages.problems import ProblemType
 from gateway.openapi.pages.snippets import BASE, snippets
-from gateway.openapi.pages.text import address_of, inline, paragraphs, slug
 from gateway.openapi.words import said
 
 DEEPEST = 4  # answers are three deep; a schema that held itself would go on for ever
@@ -130,3 +131,24 @@ def _body_of(operation: Schema) -> Schema:
     """Return what is said of the JSON that a request holds; nothing for one without a body."""
     found: Schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return found
+
+
+def paragraphs(words: str) -> Markup:
+    return Markup().join(Markup("<p>{}</p>").format(inline(part)) for part in words.strip().split("\n\n") if part)
+
+
+def inline(words: str) -> Markup:
+    """Escape, then the two marks that our own texts use: `code` and [links](path)."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
+    linked = re.sub(r"\[([^\]]+)\]\((/[^)]*)\)", r'<a href="\2">\1</a>', marked)
+    return Markup(linked)  # noqa: S704 escaped above
+
+
+def slug(title: str) -> str:
+    """Return the name of a page in its address: `api-keys` of "API keys"."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def address_of(tag: str) -> str:
+    """Return where a resource's page is."""
+    return f"/docs/api/{slug(tag)}"

@@ -4,7 +4,6 @@ import json
 import pprint
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 BASE = "http://127.0.0.1:8000"  # as it is written here; a page is sent with the address it was asked for under
@@ -19,67 +18,54 @@ IDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: Any = None
-
-    @classmethod
-    def of(cls, method: str, path: str, operation: Mapping[str, Any]) -> "Request":
-        """Return an example of the operation's request, with ids in its path and its own example as the body."""
-        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        headers = {"X-API-Key": KEY}
-        for one in operation["parameters"]:
-            if one["in"] == "path":
-                path = path.replace(f"{{{one['name']}}}", IDS.get(one["name"], "1"))
-            elif one["name"] == "If-Match":
-                headers["If-Match"] = "*"
-        if missing := [one["name"] for one in operation["parameters"] if one["in"] == "query" and one["required"]]:
-            path += "?" + "&".join(f"{name}=hello" for name in missing)
-        return cls(method=method, url=f"{BASE}{path}", headers=headers, body=content.get("example"))
-
-
 def snippets(path: str, method: str, operation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the operation's request in each language: its name for the highlighter, its title, the text."""
-    request = Request.of(method, path, operation)
+    """Return the operation's request in each language: its name for the highlighter, its title, the text.
+
+    With ids in its path, and its own example as the body.
+    """
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    headers = {"X-API-Key": KEY}
+    for one in operation["parameters"]:
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", IDS.get(one["name"], "1"))
+        elif one["name"] == "If-Match":
+            headers["If-Match"] = "*"
+    if missing := [one["name"] for one in operation["parameters"] if one["in"] == "query" and one["required"]]:
+        path += "?" + "&".join(f"{name}=hello" for name in missing)
+    request = (method, f"{BASE}{path}", headers, body)
     return [
-        ("curl", "curl", curl(request)),
-        ("python", "Python", python(request)),
-        ("javascript", "JavaScript", javascript(request)),
+        ("curl", "curl", _curl(*request)),
+        ("python", "Python", _python(*request)),
+        ("javascript", "JavaScript", _javascript(*request)),
     ]
 
 
-def curl(request: Request) -> str:
-    plain = "GET" if request.body is None else "POST"
-    verb = "" if request.method == plain else f" -X {request.method}"
-    lines = [f"curl{verb} {_quoted(request.url)}"]
-    lines += [f"-H '{name}: {value}'" for name, value in request.headers.items()]
-    if request.body is not None:
-        lines += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(_json(request.body))}"]
+def _curl(method: str, url: str, headers: dict[str, str], body: Any) -> str:
+    verb = "" if method == ("GET" if body is None else "POST") else f" -X {method}"
+    lines = [f"curl{verb} {_quoted(url)}", *(f"-H '{name}: {value}'" for name, value in headers.items())]
+    if body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(_json(body))}"]
     return " \\\n  ".join(lines)
 
 
-def python(request: Request) -> str:
-    arguments = [json.dumps(request.url), f"headers={_literal(dict(request.headers))}"]
-    if request.body is not None:
-        arguments.append(f"json={_literal(request.body)}")
+def _python(method: str, url: str, headers: dict[str, str], body: Any) -> str:
+    arguments = [json.dumps(url), f"headers={_literal(headers)}"]
+    if body is not None:
+        arguments.append(f"json={_literal(body)}")
     inner = "".join(f"    {argument},\n" for argument in arguments)
-    call = f"answer = requests.{request.method.lower()}(\n{inner})"
+    call = f"answer = requests.{method.lower()}(\n{inner})"
     return f"import requests\n\n{call}\nprint(answer.status_code, answer.text)"
 
 
-def javascript(request: Request) -> str:
-    headers = dict(request.headers) | ({"Content-Type": "application/json"} if request.body is not None else {})
-    lines = [] if request.method == "GET" else [f"method: {json.dumps(request.method)},"]
-    lines.append(f"headers: {_json(headers)},")
-    if request.body is not None:
-        lines.append(f"body: JSON.stringify({_json(request.body)}),")
+def _javascript(method: str, url: str, headers: dict[str, str], body: Any) -> str:
+    lines = [] if method == "GET" else [f"method: {json.dumps(method)},"]
+    lines.append(f"headers: {_json(headers | ({'Content-Type': 'application/json'} if body is not None else {}))},")
+    if body is not None:
+        lines.append(f"body: JSON.stringify({_json(body)}),")
     inner = "".join(f"  {line}\n" for line in lines)
     return (
         f"// For Node.js 18 or newer: a key does not belong into a web page.\n"
-        f"const answer = await fetch({json.dumps(request.url)}, {{\n{inner}}})\n"
+        f"const answer = await fetch({json.dumps(url)}, {{\n{inner}}})\n"
         "console.log(answer.status, await answer.text())"
     )
 

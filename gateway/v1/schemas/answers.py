@@ -16,27 +16,27 @@ LastError = Annotated[str | None, Field(description="What the latest failure was
 
 class Account(Answer):
     id: UUID
-    content_html: Annotated[bool, Field(description="Whether content is shown with its safe form everywhere.")]
-    updated_at: Annotated[datetime | None, Field(description="Null until something was chosen.")]
+    content_html: bool = Field(description="Whether content is shown with its safe form everywhere.")
+    updated_at: datetime | None = Field(description="Null until something was chosen.")
 
 
 class FoundMessage(Message):
-    highlight: Annotated[str, Field(description="The content, safe as HTML, with <mark> around what was looked for.")]
+    highlight: str = Field(description="The content, safe as HTML, with <mark> around what was looked for.")
 
 
 class MessageVersion(Answer):
-    version: Annotated[int, Field(description="Which version it was.")]
-    content: Annotated[str, Field(description="What it said.")]
+    version: int = Field(description="Which version it was.")
+    content: str = Field(description="What it said.")
     metadata: Metadata
     attachments: Attachments
-    replaced_by: Annotated[Literal["edit", "deletion"], Field(description="What came in its place.")]
-    replaced_at: Annotated[datetime, Field(description="When it no longer said so.")]
+    replaced_by: Literal["edit", "deletion"] = Field(description="What came in its place.")
+    replaced_at: datetime = Field(description="When it no longer said so.")
     content_html: ContentHtml
 
 
 class ImportedItem(Answer):
-    index: Annotated[int, Field(description="Which of the sent messages it is about, from 0.")]
-    status: Annotated[Literal["imported", "duplicate", "invalid"], Field(description="What became of it.")]
+    index: int = Field(description="Which of the sent messages it is about, from 0.")
+    status: Literal["imported", "duplicate", "invalid"] = Field(description="What became of it.")
     id: Annotated[int | None, Field(description="The message's id.")] = None
     seq: Seq | None = None
     code: Annotated[str | None, Field(description="What is wrong with it.")] = None
@@ -45,78 +45,72 @@ class ImportedItem(Answer):
 
 
 class Imported(Answer):
-    imported: Annotated[int, Field(description="How many are new.")]
-    duplicate: Annotated[int, Field(description="How many were there already.")]
-    invalid: Annotated[int, Field(description="How many were refused.")]
+    imported: int = Field(description="How many are new.")
+    duplicate: int = Field(description="How many were there already.")
+    invalid: int = Field(description="How many were refused.")
     results: list[ImportedItem]
 
 
 class TypingTold(Answer):
-    told: Annotated[bool, Field(description="False for one too many within a second.")]
+    told: bool = Field(description="False for one too many within a second.")
 
 
 class Present(Answer):
-    user_id: Annotated[UUID, Field(description="Who is connected.")]
-    sides: Annotated[list[str], Field(description="Over which sides: legacy sockets, Supabase, or both.")]
+    user_id: UUID = Field(description="Who is connected.")
+    sides: list[str] = Field(description="Over which sides: legacy sockets, Supabase, or both.")
 
 
 class Upload(Answer):
-    method: Annotated[str, Field(description="How to send the bytes.")]
-    url: Annotated[str, Field(description="Where to; it is the permission, and needs no key.")]
-    headers: Annotated[dict[str, str], Field(description="What to send with them.")]
-    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
+    method: str = Field(description="How to send the bytes.")
+    url: str = Field(description="Where to; it is the permission, and needs no key.")
+    headers: dict[str, str] = Field(description="What to send with them.")
+    expires_at: datetime = Field(description="When that address stops working.")
 
 
 class Download(Answer):
-    url: Annotated[str, Field(description="Where to GET the file, without a key.")]
-    expires_at: Annotated[datetime, Field(description="When that address stops working.")]
+    url: str = Field(description="Where to GET the file, without a key.")
+    expires_at: datetime = Field(description="When that address stops working.")
 
 
 class AttachmentState(Attachment):
-    state: Annotated[
-        Literal["pending", "ready", "rejected"],
-        Field(
-            description="`pending` until confirmed, then `ready`, or `rejected` when the bytes are not what was"
-            " announced."
-        ),
-    ]
-    message_id: Annotated[int | None, Field(description="The message that it was sent with; null before.")]
+    state: Literal["pending", "ready", "rejected"] = Field(
+        description="`pending` until confirmed, then `ready`, or `rejected` when the bytes are not what was announced."
+    )
+    message_id: int | None = Field(description="The message that it was sent with; null before.")
     created_at: datetime
 
 
 class NewAttachment(AttachmentState):
-    upload: Annotated[Upload, Field(description="Where and how to put the bytes.")]
+    upload: Upload = Field(description="Where and how to put the bytes.")
 
 
 class ShownAttachment(AttachmentState):
-    download: Annotated[
-        Download | None, Field(description="Where to get it, for a short time; null until it is `ready`.")
-    ]
+    download: Download | None = Field(description="Where to get it, for a short time; null until it is `ready`.")
 
 
 class Key(Answer):
-    id: Annotated[str, Field(description="Its id: not secret, and what revoke and rotate take.")]
-    name: Annotated[str, Field(description="What people call it.")]
-    prefix: Annotated[str, Field(description="How the key begins: enough to tell keys apart, not to use one.")]
-    scopes: Annotated[list[Scope], Field(description="What it may do.")]
-    rate_limit: Annotated[int | None, Field(description="Requests a minute; null for the deployment's default.")]
-    send_rate_limit: Annotated[int | None, Field(description="Messages a minute; null for the deployment's default.")]
-    state: Annotated[Literal["active", "revoked", "expired"], Field(description="Whether it works now.")]
+    id: str = Field(description="Its id: not secret, and what revoke and rotate take.")
+    name: str = Field(description="What people call it.")
+    prefix: str = Field(description="How the key begins: enough to tell keys apart, not to use one.")
+    scopes: list[Scope] = Field(description="What it may do.")
+    rate_limit: int | None = Field(description="Requests a minute; null for the deployment's default.")
+    send_rate_limit: int | None = Field(description="Messages a minute; null for the deployment's default.")
+    state: Literal["active", "revoked", "expired"] = Field(description="Whether it works now.")
     created_at: datetime
-    expires_at: Annotated[datetime | None, Field(description="When it stops working; null for never.")]
-    revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it was not.")]
-    last_used_at: Annotated[
-        datetime | None, Field(description="When it was last used, half a minute late at most; null for never.")
-    ]
-    replaced_by: Annotated[str | None, Field(description="The id of the key that it was rotated to.")]
+    expires_at: datetime | None = Field(description="When it stops working; null for never.")
+    revoked_at: datetime | None = Field(description="When it was revoked; null while it was not.")
+    last_used_at: datetime | None = Field(
+        description="When it was last used, half a minute late at most; null for never."
+    )
+    replaced_by: str | None = Field(description="The id of the key that it was rotated to.")
 
 
 class NewKey(Key):
-    key: Annotated[str, Field(description="The only time it is shown.")]
+    key: str = Field(description="The only time it is shown.")
 
 
 class RotatedKey(NewKey):
-    replaces: Annotated[Key, Field(description="The key that was rotated, with the time until which it still works.")]
+    replaces: Key = Field(description="The key that was rotated, with the time until which it still works.")
 
 
 class Channel(Answer):
@@ -126,29 +120,29 @@ class Channel(Answer):
     base_url: str
     provider_user_id: str | None
     enabled: bool
-    webhook_path: Annotated[str, Field(description="Where the messenger sends its events to, on this gateway.")]
-    consecutive_failures: Annotated[int, Field(description="How many sends have failed in a row.")]
+    webhook_path: str = Field(description="Where the messenger sends its events to, on this gateway.")
+    consecutive_failures: int = Field(description="How many sends have failed in a row.")
     last_error: LastError
-    last_error_at: Annotated[datetime | None, Field(description="When that was.")]
+    last_error_at: datetime | None = Field(description="When that was.")
     created_at: datetime
     updated_at: datetime
 
 
 class NewChannel(Channel):
-    hmac_key: Annotated[str | None, Field(description="The only time it is shown.")]
+    hmac_key: str | None = Field(description="The only time it is shown.")
 
 
 class Pagination(Answer):
-    page: Annotated[int | None, Field(description="The page's number, where pages are counted; else null.")]
-    limit: Annotated[int | None, Field(description="How many were asked for.")]
-    total: Annotated[int | None, Field(description="Stops counting at 10,000; null where nobody counts.")]
-    has_more: Annotated[bool, Field(description="Whether there is more.")]
-    next_cursor: Annotated[str | None, Field(description="What to send for the next page; null at the end.")]
+    page: int | None = Field(description="The page's number, where pages are counted; else null.")
+    limit: int | None = Field(description="How many were asked for.")
+    total: int | None = Field(description="Stops counting at 10,000; null where nobody counts.")
+    has_more: bool = Field(description="Whether there is more.")
+    next_cursor: str | None = Field(description="What to send for the next page; null at the end.")
 
 
 class FieldFault(Answer):
-    code: Annotated[str, Field(description="What kind of fault it is.")]
-    detail: Annotated[str, Field(description="What to send instead.")]
+    code: str = Field(description="What kind of fault it is.")
+    detail: str = Field(description="What to send instead.")
     pointer: Annotated[str | None, Field(description="JSON Pointer (RFC 6901) into the body.")] = None
     parameter: Annotated[str | None, Field(description="Name of the query parameter.")] = None
 
@@ -158,10 +152,10 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel)
 
-    type: Annotated[str, Field(description="A path that explains the code, on this gateway.")]
-    title: Annotated[str, Field(description="What the code means, in a few words.")]
-    status: Annotated[int, Field(description="The HTTP status.")]
-    detail: Annotated[str, Field(description="What is wrong and what to do about it, for people.")]
-    code: Annotated[str, Field(description="A word that never changes; see `/docs/problems`.")]
-    request_id: Annotated[str, Field(description="Names the request in our log.")]
+    type: str = Field(description="A path that explains the code, on this gateway.")
+    title: str = Field(description="What the code means, in a few words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong and what to do about it, for people.")
+    code: str = Field(description="A word that never changes; see `/docs/problems`.")
+    request_id: str = Field(description="Names the request in our log.")
     errors: list[FieldFault] = Field(default_factory=list, description="Each faulty field or parameter.")

@@ -1,6 +1,6 @@
 """Schemas for making and changing WhatsApp channels."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -38,6 +38,7 @@ class ChangeChannel(Changes):
     provider_user_id: Text128 | None = None
     enabled: bool | None = None
 
-    @property
-    def clears_provider_user_id(self) -> bool:
-        return "provider_user_id" in self.model_fields_set and self.provider_user_id is None
+    def named(self) -> dict[str, Any]:
+        """Return every setting: what is None stays, but for a user's id that was sent so."""
+        clears = "provider_user_id" in self.model_fields_set and self.provider_user_id is None
+        return dict(self) | {"clears_provider_user_id": clears}

@@ -26,7 +26,7 @@ MAX_LIMIT = 100
 
 
 class ParticipantBody(Body):
-    user_id: Annotated[Uuid, Field(description="A user of the project, whom your account may name.")]
+    user_id: Uuid = Field(description="A user of the project, whom your account may name.")
     role: Annotated[Role, Word] = Role.CLIENT
 
 
@@ -62,10 +62,9 @@ class ListConversations(Query):
         Number,
         AfterValidator(_at_most_100),
     ] = 20
-    page: (
-        Annotated[int, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number]
-        | None
-    ) = None
+    page: Annotated[
+        int | None, Field(ge=1, le=MAX_PAGE, description="For those who count pages; not with `cursor`."), Number
+    ] = None
     cursor: Cursor | None = None
 
 

@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -135,19 +134,17 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many to answer at most."), Number]
 Cursor = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=100),
-    Field(description="The `nextCursor` of the page before, with the same filters."),
+    Field(min_length=1, max_length=100, description="The `nextCursor` of the page before, with the same filters."),
 ]
 Content = Annotated[str, AfterValidator(_content), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})]
 Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
 Text255 = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=255),
+    Field(min_length=1, max_length=255, json_schema_extra={"pattern": VISIBLE}),
     AfterValidator(not_blank),
-    Field(json_schema_extra={"pattern": VISIBLE}),
 ]
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
-Text128 = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
+Text128 = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Sent(BaseModel):

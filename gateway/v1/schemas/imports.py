@@ -42,12 +42,9 @@ class ImportMessage(MessageBody):
 class ImportMessages(Body):
     """The items are checked one by one, each against ImportMessage: one that is wrong leaves the others alone."""
 
-    messages: Annotated[
-        list[dict[str, Any]],
-        Field(
-            min_length=1,
-            max_length=MAX_IMPORT,
-            json_schema_extra={"items": {"$ref": "#/components/schemas/ImportMessage"}},
-        ),
-    ]
+    messages: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=MAX_IMPORT,
+        json_schema_extra={"items": {"$ref": "#/components/schemas/ImportMessage"}},
+    )
     announce: Annotated[bool, Field(description="Whether subscribers are told of each, as of a new message.")] = False

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.keys import Scope
@@ -23,7 +23,7 @@ PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MIN), Whole]
 
 
 class CreateKey(Body):
-    name: Annotated[Text255, Field(description="What people call it.")]
+    name: Text255 = Field(description="What people call it.")
     scopes: Annotated[
         list[Annotated[Scope, Word]],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}, description="Of those that the calling key has."),
@@ -45,11 +45,6 @@ class RotateKey(Body):
 
 class ListKeys(Query):
     limit: Limit = 50
-    cursor: (
-        Annotated[
-            str,
-            StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$"),
-            Field(description="The `nextCursor` of the page before."),
-        ]
-        | None
-    ) = None
+    cursor: str | None = Field(
+        default=None, pattern=r"^[0-9A-Za-z]{1,32}$", description="The `nextCursor` of the page before."
+    )

@@ -28,7 +28,7 @@ OURS = (  # what a request means or how it travels is not for the endpoint to sa
 
 
 def _pattern(word: str) -> str:
-    if not catalogue.is_pattern(word):
+    if word not in catalogue.PATTERNS:
         detail = "There is no such event type; GET /webhooks/event-types lists them. `message.*` and `*` are patterns."
         raise PydanticCustomError("event_type_unknown", detail)
     return word
@@ -69,7 +69,6 @@ Url = Annotated[
     StringConstraints(min_length=1, max_length=2_048),
     Field(description="`https://`, with a public host.", json_schema_extra={"format": "uri"}),
 ]
-Description = Annotated[str, StringConstraints(max_length=500)]
 _DIGIT = "[A-Za-z0-9+/]"  # of base64; below, 24 to 64 bytes of it
 _SECRET_FORM = (
     f"^whsec_(({_DIGIT}{{4}}){{8,21}}|({_DIGIT}{{4}}){{8,20}}{_DIGIT}{{3}}=|({_DIGIT}{{4}}){{8,21}}{_DIGIT}{{2}}==)$"
@@ -84,7 +83,6 @@ Patterns = Annotated[
     Field(min_length=1, max_length=MAX_PATTERNS, description="What is sent; left out at first, all."),
     AfterValidator(lambda words: [*dict.fromkeys(words)]),
 ]
-Types = Annotated[list[Pattern], Field(max_length=MAX_PATTERNS)]
 Headers = Annotated[
     dict[str, Annotated[str, Field(json_schema_extra={"pattern": _VALUE})]],
     Field(max_length=MAX_HEADERS, description="Sent along, such as a token of yours; stored sealed, never shown."),
@@ -99,21 +97,20 @@ Secret = Annotated[
         json_schema_extra={"pattern": _SECRET_FORM},
     ),
 ]
-InFlight = Annotated[int, Field(ge=1, le=100, description="Requests at a time."), Whole]
 PerSecond = Annotated[int, Field(ge=1, le=1_000, description="Requests a second; null for as many as come."), Whole]
-Fifo = Annotated[bool, Field(description="Each conversation in order: a failing request holds back those after it.")]
-Compatibility = Annotated[bool, Field(description="Adds `X-Signature: sha256=…`, of the body alone.")]
 
 
 class WebhookFields(Body):
     url: Url
     event_types: Patterns = Field(default_factory=lambda: ["*"])
-    description: Annotated[Description | None, Field(description="A note of your own.")] = None
+    description: Annotated[str | None, Field(max_length=500, description="A note of your own.")] = None
     headers: Headers = Field(default_factory=dict)
-    max_in_flight: InFlight = 10
+    max_in_flight: Annotated[int, Field(ge=1, le=100, description="Requests at a time."), Whole] = 10
     max_per_second: PerSecond | None = None
-    fifo: Fifo = False
-    compatibility_signature: Compatibility = False
+    fifo: bool = Field(
+        default=False, description="Each conversation in order: a failing request holds back those after it."
+    )
+    compatibility_signature: bool = Field(default=False, description="Adds `X-Signature: sha256=…`, of the body alone.")
 
 
 class CreateWebhook(WebhookFields):
@@ -141,9 +138,9 @@ class SendTest(Body):
 class Recover(Body):
     """Events from `since` on and before `until` (now when left out), at most 31 days."""
 
-    since: Annotated[Moment, Field(description="From this moment on.")]
+    since: Moment = Field(description="From this moment on.")
     until: Moment | None = None
-    types: Types = Field(default_factory=list)
+    types: list[Pattern] = Field(max_length=MAX_PATTERNS, default_factory=list)
 
     @model_validator(mode="after")
     def _check_range(self) -> "Recover":

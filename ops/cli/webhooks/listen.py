@@ -58,7 +58,7 @@ def listen(
     stored: what your receiver refuses is shown and not tried again. The secret is made once and kept in the data
     directory, so your receiver's settings hold over runs; delete the file for another one.
     """
-    if unknown := [word for word in patterns if not catalogue.is_pattern(word)]:
+    if unknown := [word for word in patterns if word not in catalogue.PATTERNS]:
         raise click.UsageError(f"{unknown[0]!r} is not an event type; there are {', '.join(catalogue.SUBSCRIBABLE)}.")
     for url in filter(None, (target, api_url)):
         if not is_http(url):

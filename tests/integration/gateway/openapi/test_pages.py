@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.openapi.pages.text import address_of, slug
+from gateway.openapi.pages.site import address_of, slug
 from tests.clients.packages import NODE
 from tests.integration.gateway.conftest import Account, problem
 
