@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from realtime_bridge.event_log.wakeup import CHANNEL, Wakeup
 from realtime_bridge.relay.loop import Relay
 from realtime_bridge.relay.sink import Sink
 from realtime_bridge.shared import database
@@ -38,7 +39,10 @@ async def standby_relay(database_url: str, sink: Sink) -> AsyncIterator[Relay]:
 
 
 @contextlib.asynccontextmanager
-async def running(*relays: Relay) -> AsyncIterator[None]:
+async def running(*relays: Relay, woken_by: str | None = None) -> AsyncIterator[None]:
+    """Run relays; with a database's URL they are told of its events, as in a bridge, or else look once a second."""
+    wakers, growers = [relay.wake for relay in relays], [relay.grown for relay in relays]
+    waking = asyncio.create_task(Wakeup(woken_by, {CHANNEL: wakers}, growers).run()) if woken_by else None
     tasks = [asyncio.create_task(relay.run()) for relay in relays]
     try:
         yield
@@ -46,6 +50,9 @@ async def running(*relays: Relay) -> AsyncIterator[None]:
         for relay in relays:
             relay.stop()
         await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        if waking:
+            waking.cancel()
+            await asyncio.wait([waking])
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -39,9 +39,11 @@ class CuttingProxy:
             yield self
         finally:
             server.close()
+            await asyncio.sleep(0)  # who was accepted just now has a task, too
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what is closed goes in the loop's next round
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve_one(reader, writer))
@@ -49,17 +51,15 @@ class CuttingProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
-        mute = asyncio.Event()
-        answers = asyncio.create_task(_answers(up_reader, writer, mute))
-        try:
-            await self._requests(reader, up_writer, mute)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            up_writer.close()
-            await asyncio.gather(answers, return_exceptions=True)
-            writer.close()
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
+            mute = asyncio.Event()
+            answers = asyncio.create_task(_answers(up_reader, writer, mute))
+            try:
+                await self._requests(reader, up_writer, mute)
+            finally:
+                up_writer.close()
+                await asyncio.gather(answers, return_exceptions=True)
 
     async def _requests(
         self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, mute: asyncio.Event

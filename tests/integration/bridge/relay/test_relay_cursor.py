@@ -68,7 +68,7 @@ def test_an_open_write_transaction_delays_nobody(database_url: str, conn: psycop
 
     async def scenario() -> None:
         sink = RecordingSink()
-        async with held_relay(database_url, sink) as relay, running(relay):
+        async with held_relay(database_url, sink) as relay, running(relay, woken_by=database_url):
             with psycopg.connect(database_url) as blocker:
                 append_message(blocker, held, "held back")
                 for number in range(50):
