@@ -204,10 +204,13 @@ async def _at_once(sink: Sink, events: Sequence[Event], connection: AsyncConnect
     except Exception as error:
         if not _is_of_an_event(error):
             raise
-        told = {"error": repr(error), "exc_info": len(events) == 1}
+        told: dict[str, object] = {"error": repr(error)}
         if isinstance(error, Error):  # the rest of what it says may hold the row
-            told = {"error": error.diag.message_primary, "sqlstate": error.sqlstate}
-        log.warning("sink broke", sink=sink.name, events=[str(event.event_id) for event in events[:1]], **told)
+            told = {"error": error.diag.message_primary, "sqlstate": error.sqlstate, "exc_info": False}
+        if len(events) == 1:
+            log.exception("sink broke on an event", sink=sink.name, event_id=str(events[0].event_id), **told)
+        else:
+            log.warning("sink broke on a page", sink=sink.name, events=len(events), **told)
         raise SinkBroke(str(error) if isinstance(error, Error) else f"unexpected: {error!r}") from error
 
 
