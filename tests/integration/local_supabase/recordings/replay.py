@@ -30,6 +30,8 @@ FAST = Timings(
 )
 UNHURRIED = replace(FAST, idle_timeout_s=60.0, idle_sweep_s=6.0, no_channel_check_s=600.0)
 PACE = {"01e": 50.0}  # scenarios whose pauses matter, and how much faster they are played
+TICKED = ("11",)  # scenarios of rates: their notes tick, and no tick of a slow machine comes between
+FOR_EVER_S = 3_600.0
 WARM = ("02j",)  # recorded while the real server was already reading changes
 _SENT = """
 select coalesce(bool_and(r.sent_lsn >= %s::pg_lsn), true) from pg_stat_replication r
@@ -71,6 +73,10 @@ class Replay:
 
     async def run(self) -> Outcome:
         """Play all steps; problems are noted, the first one ends the replay."""
+        if self.scenario.name.startswith(TICKED):
+            rates = self.project.context.rates
+            for counter in (rates.events, rates.requests, rates.joins, rates.presence):
+                counter._tick_s = Timings().rate_tick_s
         await self._endpoint.start()
         self._session = aiohttp.ClientSession()
         if self.scenario.name.startswith(WARM):
@@ -237,6 +243,8 @@ class Replay:
 def _settings(scenario: Scenario, database_url: str) -> Settings:
     recorded = scenario.settings
     timings = FAST if scenario.name.startswith(("01e", "12d")) else UNHURRIED
+    if scenario.name.startswith(TICKED):
+        timings = replace(timings, rate_tick_s=FOR_EVER_S)
     return Settings(
         database_url=database_url,
         port=0,
