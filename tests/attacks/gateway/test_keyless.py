@@ -13,6 +13,7 @@ import pytest
 
 from gateway.domain import key_text
 from gateway.gates.api_key import LOOKUP_WAIT_S
+from gateway.keys.cache import TRUST_S
 from ops.machine.postgres import EmbeddedPostgres
 from tests.attacks.gateway.crowded import LIST, Attacked, answer, attacked, head
 from tests.factories import make_conversation, make_key, make_user
@@ -22,7 +23,7 @@ JSON = "Content-Type: application/json"
 WUZAPI_URL = "http://wuzapi.test:8080"
 FALLEN_ASLEEP = """
     alter table chat_api_keys rename to awake;
-    create view chat_api_keys as select key.* from (select pg_sleep(0.7) as sleep offset 0) as slow,
+    create view chat_api_keys as select key.* from (select pg_sleep(1.2) as sleep offset 0) as slow,
         lateral (select * from awake where slow.sleep is not null offset 0) as key
 """
 WOKEN = "drop view chat_api_keys; alter table awake rename to chat_api_keys"
@@ -124,10 +125,11 @@ def test_guesses_hold_no_probe_up(gateway: Attacked) -> None:
 
 
 def test_guesses_hold_no_known_key_up(gateway: Attacked) -> None:
-    """With a key table that takes 0.7 s for each look: who was known before is looked for beside them, not behind."""
+    """With a key table that takes 1.2 s for each look: who was known before is looked for beside them, not behind."""
     assert gateway.server.request("GET", LIST, gateway.key)[0] == 200
     gateway.conn.execute(FALLEN_ASLEEP)
     try:
+        time.sleep(2 * TRUST_S)  # what was known of the key is believed no longer
         with contextlib.ExitStack() as crowd:
             for _ in range(450):
                 crowd.enter_context(gateway.sockets(1, _guesses()))

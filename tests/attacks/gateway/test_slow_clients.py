@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from ops.machine.postgres import EmbeddedPostgres
@@ -154,4 +155,6 @@ def test_an_answer_is_kept_for_whoever_comes_to_it_late(gateway: Attacked) -> No
 def test_an_answer_that_nobody_takes_holds_no_thread(patient: Attacked) -> None:
     """More clients than there are threads ask again and again for the largest page without a key, and read nothing."""
     with patient.sockets(4 * THREADS, head("GET", "/api/v1/openapi.json") * 24, receive_bytes=2_048):
+        (worker,) = psutil.Process(patient.server.process.pid).children()
+        wait_for(lambda: worker.cpu_percent(0.5) < 20, "all to have been begun", 30)
         patient.bystander_is_served()
