@@ -8,13 +8,15 @@ manager, which swallows a failed publish. What is promised:
 - Readers continue where they stopped, so a Redis that is away for a while costs time, not frames.
 - Each publisher numbers its batches. A reader that finds a number missing (the stream was trimmed or wiped while it was
   away) or cannot read a numbered batch (whoever wrote it) has its sockets told from the log what may be missing.
-- Bridges of neighbouring versions read each other (entries.py).
+- Bridges of neighbouring versions read each other. The items of `emits` keep the keys they began with, for the first
+  readers refuse any other; what came later (`members`) is a field of the entry of its own, which they ignore.
 - A stream that takes no entries any more is begun anew, and readers find its beginning.
 An entry that is not ours is skipped with one log line.
 """
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 from uuid import uuid4
@@ -22,18 +24,15 @@ from uuid import uuid4
 import structlog
 from cachetools import LRUCache
 from pydantic import TypeAdapter
-from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
-from realtime_bridge.legacy.fanout import entries
 from realtime_bridge.legacy.fanout.local import Fanout, FanoutUnavailable, Here
+from realtime_bridge.legacy.fanout.redis_stream import BEGIN_ANEW, NOWHERE, STREAM, UNUSABLE, end_of_stream, position
 from realtime_bridge.legacy.frame import Emit, Number
 from realtime_bridge.legacy.redis_client import BROKEN, connect
 
 log = structlog.get_logger(__name__)
 
-STREAM = "crossfade.legacy"
-NOWHERE = "0-0"
 STREAM_ENTRIES = 2_000  # some 4 MB; at 100 messages/s a reader may be away for 20 s
 PUBLISH_TIMEOUT_S = 2.0  # a Redis that takes longer is down as far as the breaker is concerned
 BLOCK_MS = 2_000  # a reader's longest wait; also how long a silent loss of the connection can go unnoticed
@@ -44,16 +43,10 @@ ASK_PAUSE_S = 0.005  # subscribers of a storm share a question for the stream's 
 REST_S = 2.0  # after a question without an answer, subscribers go on without
 STOP_POLL_S = 0.05
 PUBLISHERS = 1_000  # whose last number is remembered; one for each start of a bridge, and whatever else writes there
-UNUSABLE = ("exhausted", "WRONGTYPE")  # a stream whose last id is the greatest, and a key that is no stream
-BEGIN_ANEW = """
-local function add() return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2)) end
-local id = add()
-if type(id) ~= 'table' then return id end
-redis.call('DEL', KEYS[1])
-return add()
-"""
-"""Atomic: of two bridges that find the stream unusable, the second adds to what the first began."""
 NUMBER = TypeAdapter(Number)
+_EMITS = TypeAdapter(list[Emit])
+ITEM = ("event", "data", "rooms", "conversation_id", "seq")
+"""What every version reads; a key more and the first version refuses it."""
 RETRY_S = (0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
 
@@ -96,7 +89,8 @@ class RedisFanout(Fanout):
         async with self._order:
             await self._append({"batch": str(self._published + 1)}, emits)
             self._published += 1
-            await super().publish(emits)
+            for emit in emits:
+                await self._rooms.deliver(emit)
 
     async def publish_unstored(self, emit: Emit, *, skip_sid: str) -> None:
         await super().publish_unstored(emit, skip_sid=skip_sid)
@@ -109,9 +103,9 @@ class RedisFanout(Fanout):
             async with asyncio.timeout(CATCH_UP_S):
                 before = self._place or NOWHERE
                 end = await self._ask_end()
-                while end is not None and _position(self._place or NOWHERE) < _position(end):
+                while end is not None and position(self._place or NOWHERE) < position(end):
                     await self._moved.wait()
-                return end is not None and _position(before) <= _position(end)  # else it was begun anew
+                return end is not None and position(before) <= position(end)  # else it was begun anew
         return False
 
     async def run(self) -> None:
@@ -161,18 +155,18 @@ class RedisFanout(Fanout):
         self._question = None  # whoever comes from here on needs a later answer
         try:
             async with asyncio.timeout(CATCH_UP_S):
-                return await _end_of_stream(self._writer)
+                return await end_of_stream(self._writer)
         except BROKEN:
             self._ask_from = asyncio.get_running_loop().time() + REST_S
             return None
 
     async def _find_place(self) -> None:
         """Learn where to read on, and whether the stream has moved under its reader."""
-        end = await _end_of_stream(self._reader)
+        end = await end_of_stream(self._reader)
         if self._place is None:
             self._place = end
-        elif _position(end) < _position(self._place):  # wiped, or begun anew: ids are the time, if nobody made them up
-            self._place = min(self._place, await self._recent(), key=_position)
+        elif position(end) < position(self._place):  # wiped, or begun anew: ids are the time, if nobody made them up
+            self._place = min(self._place, await self._recent(), key=position)
         elif end != self._place and not await self._reader.xrange(STREAM, min=f"({self._place}", count=1):
             log.warning("legacy fan-out was trimmed before it was read")
             self._place = end
@@ -187,7 +181,7 @@ class RedisFanout(Fanout):
         return f"{int((seconds - READ_AGAIN_S) * 1_000)}-0"
 
     async def _append(self, fields: dict[str, str], emits: Sequence[Emit]) -> None:
-        entry: dict[Any, Any] = {"publisher": self._publisher, **entries.fields_of(emits), **fields}
+        entry: dict[Any, Any] = {"publisher": self._publisher, **fields_of(emits), **fields}
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 try:
@@ -209,13 +203,14 @@ class RedisFanout(Fanout):
             if publisher == self._publisher:
                 return True
             seen = self._seen.get(publisher, batch)
-            emits = entries.emits_of(fields)
+            emits = emits_of(fields)
             if batch:
                 self._seen[publisher] = batch
             if batch > seen + 1:
                 log.warning("legacy fan-out lost entries", publisher=publisher, lost=batch - seen - 1)
                 return False
-            await super().publish(emits)
+            for emit in emits:
+                await self._rooms.deliver(emit)
         except Exception as error:  # noqa: BLE001 - whatever it is, one bad entry must not end the reading of all others
             log.warning("legacy fan-out cannot read an entry", publisher=publisher, batch=batch, error=_named(error))
             if batch:
@@ -224,19 +219,21 @@ class RedisFanout(Fanout):
         return True
 
 
-async def _end_of_stream(client: Redis) -> str:
-    try:
-        return str((await client.xinfo_stream(STREAM))["last-generated-id"].decode())
-    except RedisError as error:
-        if not any(word in str(error) for word in ("no such key", *UNUSABLE)):
-            raise
-        return NOWHERE
-
-
-def _position(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number or 0)
-
-
 def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def fields_of(emits: Sequence[Emit]) -> dict[str, str]:
+    items = [{name: getattr(emit, name) for name in ITEM} for emit in emits]
+    return {"emits": _json(items), "members": _json([emit.members for emit in emits])}
+
+
+def emits_of(fields: dict[bytes, bytes]) -> list[Emit]:
+    """Raises KeyError, TypeError, ValueError or RecursionError for what is no entry of ours."""
+    items = json.loads(fields[b"emits"])
+    members = json.loads(fields[b"members"]) if b"members" in fields else [None] * len(items)
+    return _EMITS.validate_python([item | {"members": one} for item, one in zip(items, members, strict=True)])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))

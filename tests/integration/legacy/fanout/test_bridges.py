@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime_bridge.legacy.fanout.stream import STREAM
+from realtime_bridge.legacy.fanout.redis_stream import STREAM
 from realtime_bridge.relay.sink import SinkUnavailable
 from tests.integration.legacy.clients import Clients
 from tests.integration.legacy.conftest import Room

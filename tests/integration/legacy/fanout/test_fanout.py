@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from realtime_bridge.legacy.fanout.marks import Marks
-from realtime_bridge.legacy.fanout.stream import STREAM, RedisFanout
+from realtime_bridge.legacy.fanout.redis_stream import STREAM
+from realtime_bridge.legacy.fanout.stream import RedisFanout
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.rooms import Rooms
 from tests.integration.legacy.redis_server import RedisServer

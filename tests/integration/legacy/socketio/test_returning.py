@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from realtime_bridge.legacy.fanout.stream import STREAM
+from realtime_bridge.legacy.fanout.redis_stream import STREAM
 from tests.integration.legacy.clients import Client, Clients, PythonClients
 from tests.integration.legacy.conftest import Room
 from tests.integration.legacy.harness import Bridge
