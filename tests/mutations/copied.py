@@ -44,7 +44,7 @@ class Copy:
 
     def failures(self, tests: tuple[str, ...]) -> list[str]:
         """Run tests; return the names of those that fail, or why they do not run: what cannot begin says nothing."""
-        command = [sys.executable, "-m", "pytest", "-q", "-rf", "--no-header", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--no-header", "-p", "no:cacheprovider", *tests]
         environment = os.environ | {"PYTHONPATH": str(self.root)}
         output = self.root / "output.txt"
         with (
@@ -61,7 +61,8 @@ class Copy:
                     process.wait(STOP_TIMEOUT_S)
                 process.kill()
         said = output.read_text()
-        failed = [line.removeprefix("FAILED ") for line in said.splitlines() if line.startswith("FAILED ")]
+        ends = ("FAILED ", "ERROR ")  # a server that does not start is noticed, too
+        failed = [line.partition(" ")[2] for line in said.splitlines() if line.startswith(ends)]
         if process.returncode and not failed:
             return [f"The tests did not run: {said[-SHOWN:]}"]
         return failed
