@@ -7,14 +7,15 @@ import string
 import zlib
 from dataclasses import dataclass, field
 
+from realtime_bridge.shared.variables import KEY_ENV
+
 PREFIX = "cf"  # secret scanners and our own log redaction look for it
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase  # base62: one double click selects a key
 ID_CHARS = 12  # 71 bits: unique without asking
 SECRET_CHARS = 30  # 178 bits: a plain SHA-256 is enough, nothing to slow down
 CRC_CHARS = 6  # 62**6 > 2**32
 MAX_KEY_CHARS = 256  # bounds the work on garbage; lengths are otherwise not fixed, so that they may grow
-_ENV = re.compile(r"[a-z]{1,16}")
-_FORM = re.compile(rf"{PREFIX}_(?P<env>[a-z]{{1,16}})_(?P<id>[0-9A-Za-z]+)_[0-9A-Za-z]{{{CRC_CHARS + 1},}}")
+_FORM = re.compile(rf"{PREFIX}_(?P<env>{KEY_ENV.pattern})_(?P<id>[0-9A-Za-z]+)_[0-9A-Za-z]{{{CRC_CHARS + 1},}}")
 
 
 class MalformedKeyError(ValueError):
@@ -41,7 +42,7 @@ class KeyText:
 
 def mint(env: str) -> KeyText:
     """Return a new key; its text exists nowhere else."""
-    if not _ENV.fullmatch(env):
+    if not KEY_ENV.fullmatch(env):
         raise ValueError("env must be 1 to 16 lower-case letters")
     key_id, secret = _random(ID_CHARS), _random(SECRET_CHARS)
     start = f"{PREFIX}_{env}_{key_id}_{secret}"

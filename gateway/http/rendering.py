@@ -52,9 +52,13 @@ def _text(said: Said) -> str:
     return said if isinstance(said, str) else json.dumps(said, default=_plain)
 
 
-def _plain(value: UUID | datetime) -> str:
-    """A time as `crossfade.iso8601` writes it."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else str(value)
+def _plain(value: object) -> str:
+    """A time as `crossfade.iso8601` writes it, and ids as text; raises TypeError for what is no JSON."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def one(said: Said, headers: Mapping[str, str] | None = None) -> Response:

@@ -34,7 +34,7 @@ class SharedReads(Generic[Result]):
         if leads:
             try:
                 flight.set_result(read())
-            except BaseException as error:  # noqa: BLE001 told to everybody who waits for it
+            except Exception as error:  # noqa: BLE001 told to everybody who waits for it
                 flight.set_exception(error)
         try:
             return flight.result(FOLLOW_S)

@@ -33,7 +33,7 @@ class Channels:
         channel_id, hmac_key = uuid4(), settings["hmac_key"] or token_urlsafe(HMAC_KEY_BYTES)
         columns = self._columns(channel_id, {**settings, "hmac_key": hmac_key})
         with self._database.connection() as connection, connection.transaction():
-            if store.count_channels(connection, account_id) >= MAX_CHANNELS:
+            if store.lock_and_count(connection, account_id) >= MAX_CHANNELS:
                 raise TooManyChannels(f"An account has at most {MAX_CHANNELS} channels: delete one first.")
             try:
                 channel = store.insert(connection, account_id, channel_id, columns)
@@ -63,12 +63,13 @@ class Channels:
 
     def _columns(self, channel_id: UUID, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings, by their names, as they are stored: on a server of the list, and with sealed secrets."""
-        if settings["base_url"] is not None and settings["base_url"] not in self._servers:
+        if (url := settings.get("base_url")) is not None and url not in self._servers:
             detail = "Name a WUZAPI server that the operator of this deployment has listed."
             raise ValidationFailed(FieldError(pointer="/baseUrl", code="server_not_listed", detail=detail))
-        token = self._seal(settings["token"], token_context(channel_id))
-        hmac_key = self._seal(settings["hmac_key"], hmac_context(channel_id))
-        return {**settings, "sealed_token": token, "sealed_hmac_key": hmac_key}
+        others = {name: value for name, value in settings.items() if name not in ("token", "hmac_key")}
+        token = self._seal(settings.get("token"), token_context(channel_id))
+        hmac_key = self._seal(settings.get("hmac_key"), hmac_context(channel_id))
+        return others | {"sealed_token": token, "sealed_hmac_key": hmac_key}
 
     def _seal(self, secret: str | None, context: str) -> bytes | None:
         if secret is None:

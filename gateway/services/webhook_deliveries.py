@@ -1,6 +1,5 @@
 """Deliveries and attempts of one account's webhooks: look, send again, recover. One transaction each."""
 
-import json
 from uuid import UUID
 
 from gateway.database import Connection, Database
@@ -58,8 +57,7 @@ def retry_delivery(database: Database, account_id: UUID, webhook_id: int, delive
     that has failed for good has one more attempt, as a replay has. One that is being sent, or due, stays as it is.
     """
     with enabled(database, account_id, webhook_id) as connection:
-        shown = there(store.find_delivery(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
-        state = json.loads(shown)["state"]
+        state = there(store.find_state(connection, account_id, webhook_id, delivery_id), NO_SUCH_DELIVERY)
         if state == "delivered":
             raise AlreadyDelivered("Ask for its replay to have it sent once more.")
         if state == "failed":

@@ -46,7 +46,8 @@ class Sealing:
         if (headers := settings.get("headers")) is None:
             return dict(settings)
         sealed = self.seal(account_id, json.dumps(headers).encode()) if headers else None
-        return {**settings, "headers_sealed": sealed, "header_names": sorted(headers)}
+        others = {name: value for name, value in settings.items() if name != "headers"}
+        return others | {"headers_sealed": sealed, "header_names": sorted(headers)}
 
     def _check(self, url: str) -> None:
         try:
@@ -66,7 +67,7 @@ def create_webhook(
     secret = secret or signing.new_secret()
     sealed = sealing.seal(account_id, signing.key_of(secret))
     with database.connection() as connection, connection.transaction():
-        if store.count_webhooks(connection, account_id) >= MAX_WEBHOOKS:
+        if store.lock_and_count(connection, account_id) >= MAX_WEBHOOKS:
             raise TooManyWebhooks(f"An account has at most {MAX_WEBHOOKS} webhooks: delete one first.")
         webhook_id, shown = store.insert_webhook(connection, account_id, columns)
         store.insert_secret(connection, webhook_id, sealed, secret[-HINT_CHARS:])

@@ -11,9 +11,10 @@ from gateway.domain.channels import Channel
 from realtime_bridge.shared import sql
 
 _SQL = sql.Queries(__file__)
+_KEPT = dict.fromkeys(("base_url", "provider_user_id", "enabled"))
 
 
-def count_channels(connection: Connection, account_id: UUID) -> int:
+def lock_and_count(connection: Connection, account_id: UUID) -> int:
     """Count those of an account, and let no other of its creations in until the end of the transaction."""
     _SQL.run(connection, "lock_account", account_id=account_id)
     return int(_SQL.get_value(connection, "count_channels", account_id=account_id))
@@ -30,8 +31,10 @@ def list_some(connection: Connection, account_id: UUID, channel_id: UUID | None 
 
 
 def update(connection: Connection, account_id: UUID, channel_id: UUID, columns: Mapping[str, Any]) -> Channel | None:
-    """Change what is given; None when the account has no such channel."""
-    return _SQL.find_row(connection, "update", class_row(Channel), **columns, account_id=account_id, id=channel_id)
+    """Change what is given, and not None but for the user's id; None when the account has no such channel."""
+    clears = "provider_user_id" in columns and columns["provider_user_id"] is None
+    values = _KEPT | dict(columns) | {"clears_provider_user_id": clears}
+    return _SQL.find_row(connection, "update", class_row(Channel), **values, account_id=account_id, id=channel_id)
 
 
 def delete(connection: Connection, account_id: UUID, channel_id: UUID) -> bool:

@@ -61,6 +61,11 @@ def find_delivery(connection: Connection, account_id: UUID, webhook_id: int, del
     return _SQL.find_value(connection, "find_delivery", **values)
 
 
+def find_state(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> str | None:
+    values = {"account_id": account_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
+    return _SQL.find_value(connection, "find_state", **values)
+
+
 def replay(connection: Connection, account_id: UUID, webhook_id: int, delivery_id: int) -> None:
     """Queue a settled delivery once more."""
     _SQL.run(connection, "replay", account_id=account_id, webhook_id=webhook_id, delivery_id=delivery_id)

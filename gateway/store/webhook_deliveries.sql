@@ -108,6 +108,11 @@ select count(*) from inserted
 -- Its owner says that it is well: what waited for the end of a rest waits no longer.
 update webhook_queues set not_before = '-infinity' where webhook_id = %(webhook_id)s
 
+-- name: find_state
+-- Not locked: who writes results has locked the row and waits for the queue, which the caller has.
+select state from webhook_deliveries
+where id = %(delivery_id)s and webhook_id = %(webhook_id)s and account_id = %(account_id)s
+
 -- name: bring_one_forward
 -- In its lane, with the attempts it has had. Of a FIFO endpoint what is older in its conversation, too, oldest first: the
 -- claim sends nothing out of order, and what a failed head holds back keeps its own time after the head has arrived.

@@ -19,7 +19,7 @@ class Queue:
     enabled_for_s: float | None
 
 
-def count_webhooks(connection: Connection, account_id: UUID) -> int:
+def lock_and_count(connection: Connection, account_id: UUID) -> int:
     """Count those of an account, and let no other of its creations in until the end of the transaction."""
     _SQL.run(connection, "lock_account", account_id=account_id)
     return int(_SQL.get_value(connection, "count_webhooks", account_id=account_id))

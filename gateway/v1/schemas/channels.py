@@ -1,8 +1,8 @@
 """Schemas for making and changing WhatsApp channels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gateway.v1.schemas.fields import Body, Changes, ChannelName, Text128, Text255
@@ -25,20 +25,15 @@ class CreateChannel(Body):
     kind: Literal["wuzapi"] = "wuzapi"
     name: Annotated[ChannelName, AfterValidator(_not_api)]
     base_url: BaseUrl
-    token: HeaderText
-    hmac_key: HmacKey | None = None
+    token: HeaderText = Field(repr=False)
+    hmac_key: HmacKey | None = Field(None, repr=False)
     provider_user_id: Text128 | None = None
     enabled: bool = True
 
 
 class ChangeChannel(Changes):
     base_url: BaseUrl | None = None
-    token: HeaderText | None = None
-    hmac_key: HmacKey | None = None
+    token: HeaderText | None = Field(None, repr=False)
+    hmac_key: HmacKey | None = Field(None, repr=False)
     provider_user_id: Text128 | None = None
     enabled: bool | None = None
-
-    def named(self) -> dict[str, Any]:
-        """Return every setting: what is None stays, but for a user's id that was sent so."""
-        clears = "provider_user_id" in self.model_fields_set and self.provider_user_id is None
-        return dict(self) | {"clears_provider_user_id": clears}

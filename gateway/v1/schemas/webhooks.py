@@ -104,7 +104,7 @@ class WebhookFields(Body):
     url: Url
     event_types: Patterns = Field(default_factory=lambda: ["*"])
     description: Annotated[str | None, Field(max_length=500, description="A note of your own.")] = None
-    headers: Headers = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict, repr=False)
     max_in_flight: Annotated[int, Field(ge=1, le=100, description="Requests at a time."), Whole] = 10
     max_per_second: PerSecond | None = None
     fifo: bool = Field(
@@ -114,7 +114,7 @@ class WebhookFields(Body):
 
 
 class CreateWebhook(WebhookFields):
-    secret: Secret | None = None
+    secret: Secret | None = Field(None, repr=False)
 
     def named(self) -> dict[str, Any]:
         return self.model_dump(exclude={"secret"})
@@ -127,7 +127,7 @@ class ChangeWebhook(WebhookFields, Changes):
 
 
 class RotateSecret(Body):
-    secret: Secret | None = None
+    secret: Secret | None = Field(None, repr=False)
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S), Whole] = DEFAULT_OVERLAP_S
 
 

@@ -23,9 +23,7 @@ PERCENT = BUCKETS // 100
 _RAMP = re.compile(r"(?:ramp[ -]?)?(\d{1,3}(?:\.\d{1,2})?)%?", re.ASCII)
 
 
-class StageName(StrEnum):
-    """From the foot of the ladder to its top."""
-
+class StageName(StrEnum):  # from the foot of the ladder to its top
     OFF = "off"
     SHADOW = "shadow"
     RAMP = "ramp"
