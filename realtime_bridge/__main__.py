@@ -38,7 +38,6 @@ from realtime_bridge.wiring.relays import create_heartbeat, create_relays, creat
 from realtime_bridge.wiring.rollout import Pinned, create_rollout
 from realtime_bridge.wiring.senders import create_sender, create_wuzapi_sender
 from realtime_bridge.wiring.supabase import create_teller, create_transport
-from realtime_bridge.wuzapi.client import WuzapiClient
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +75,6 @@ async def run(settings: Settings) -> None:
         tell_unheard=create_teller(relays),
         way=way,
     )
-    wuzapi = WuzapiClient()
-    wuzapi_sender = create_wuzapi_sender(settings, pool, wuzapi)
     app: ASGIApp = create_http_app(pool, relays, legacy, way=way)
     door = Door(places(calls=REQUESTS))
     apps = [legacy.around(app) if legacy else app, create_metrics_app()]
@@ -89,16 +86,18 @@ async def run(settings: Settings) -> None:
     if legacy:
         await legacy.start()
     caller, sender = create_sender(settings, pool)
+    wuzapi, wuzapi_sender = create_wuzapi_sender(settings, pool)
     delivering = _start(*(relay.run() for relay in relays))
     tasks = [
         *delivering,
         *_start(*(server.serve() for server in servers), *(part.run() for part in (sender, wuzapi_sender) if part)),
     ]
+    wakeup = create_wakeup(settings, relays, rollout, sender)
     helpers = _start(
-        create_wakeup(settings, relays, rollout, sender).run(),
+        wakeup.run(),
         door.run(),
         Janitor(pool, retention_days=settings.event_retention_days).run(),
-        *observed.create(),
+        *observed.create(wakeup),
         heartbeat.run(),
         *([legacy.run()] if legacy else []),
         *([rollout.dial.run(), rollout.keeper.run()] if rollout else []),
@@ -122,10 +121,10 @@ async def run(settings: Settings) -> None:
         await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         await _cancel([*tasks, *helpers])
         await observed.close()
-        if caller:
-            await caller.close()
+        for client in (caller, wuzapi):
+            if client:
+                await client.close()
         await transport.close()
-        await wuzapi.close()
         await pool.close()
         log.info("bridge stopped")
 

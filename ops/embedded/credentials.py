@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ops.embedded.ready import DemoUser
+from ops.local_supabase.access.keys import ROLE_KEY_TTL_S
 from ops.machine.private_files import write_private
 from realtime_bridge.shared.secrets import new_key
 from realtime_bridge.shared.tokens import mint_role_key, mint_user_token
@@ -22,7 +23,6 @@ def ensure(file: Path) -> str:
 
 
 DEVELOPMENT_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105  public on purpose
-ROLE_KEY_TTL_S = 10 * 365 * 86_400  # what the Supabase CLI gives its keys
 USER_TOKEN_TTL_S = 86_400  # a day of development; the next `up` mints new ones
 
 

@@ -4,9 +4,8 @@ Both sides hear of it: every bridge tells its own legacy sockets; the one that d
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,44 +19,38 @@ from realtime_bridge.ephemeral.signs import Kind, Origin, Sign, topic_of
 from realtime_bridge.legacy.frame import Emit
 from realtime_bridge.legacy.socketio.dialect import typing
 from realtime_bridge.relay.sink import SinkError
-from realtime_bridge.shared.database import Pool, bounded
+from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.payloads import decode
-from realtime_bridge.supabase.transport import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport, send_aside
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "chat_ephemeral"  # gateway/live/typing.py notifies it
 FROM_GATEWAY = frozenset({Origin.API, Origin.WUZAPI})
-CHECK_S = 5.0  # how long a dead connection may go unnoticed; signs are lost meanwhile, as they may be
-RECONNECT_S = 0.5
+QUEUE = 1_000  # signs that wait to be carried; more are dropped, as they may be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSigns:
-    """`speaks_for_supabase` is asked for each sign; `deliver` reaches this bridge's legacy sockets."""
+    """Hears what CHANNEL says. `speaks_for_supabase` is asked for each sign; `deliver` reaches its sockets."""
 
-    database_url: str
     pool: Pool
     transport: Transport
     deliver: Callable[[Emit], Awaitable[None]]
     speaks_for_supabase: Callable[[], bool]
+    _heard: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+    def hear(self, text: str) -> None:
+        """Take what the channel says; returns at once."""
+        try:
+            self._heard.put_nowait(text)
+        except asyncio.QueueFull:
+            metrics.SIGNS_DROPPED.inc()
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Carry what is heard until cancelled."""
         while True:
-            with contextlib.suppress(psycopg.Error, OSError):
-                await self._listen()
-            await asyncio.sleep(RECONNECT_S)
-
-    async def _listen(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            bounded(self.database_url, "signs"), autocommit=True
-        ) as connection:
-            await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(CHANNEL)))
-            while True:
-                async for notice in connection.notifies(timeout=CHECK_S):
-                    await self.carry(notice.payload)
-                await connection.execute("select 1")
+            await self.carry(await self._heard.get())
 
     async def carry(self, text: str) -> None:
         """Tell both sides; what is no sign of the API is passed over."""
@@ -76,11 +69,7 @@ class ApiSigns:
         payload = signs.crossed(sign, datetime.now(UTC))
         topic = topic_of(sign.conversation_id)
         broadcasts = [Broadcast(topic=topic, event=sign.kind.value, payload=payload, id=sign.event_id, is_hint=True)]
-        if not self.transport.transactional:
-            await self.transport.send(broadcasts, None)
-            return
-        async with self.pool.connection() as connection, connection.transaction():
-            await self.transport.send(broadcasts, connection)
+        await send_aside(self.transport, self.pool, broadcasts)
 
 
 def read(text: str) -> Sign | None:

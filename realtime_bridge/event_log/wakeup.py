@@ -1,6 +1,7 @@
 """Wakeup on what Postgres tells, and on the log's growth.
 
-For relays when the log grows, webhook senders when there are deliveries, the gate when a side fails.
+For relays when the log grows, webhook senders when there are deliveries, the gate when a side fails, and who carries
+signs of typing.
 
 What a channel says is passed on: of the log, whose account's events are new. Nothing means that anything may be.
 An event has its id before it is committed, so whoever has dealt with all ids given out so far has missed nothing: the
@@ -9,7 +10,7 @@ sequence is looked at often, and the log only by whom that concerns. A lost NOTI
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 import structlog
@@ -35,10 +36,10 @@ class Wakeup:
     """
 
     def __init__(
-        self, database_url: str, wakers: Mapping[str, Sequence[Wake]], growers: Sequence[Callable[[int], None]] = ()
+        self, database_url: str, wakers: dict[str, Sequence[Wake]], growers: Sequence[Callable[[int], None]] = ()
     ) -> None:
+        self.wakers = wakers
         self._database_url = bounded(database_url, "wakeup")
-        self._wakers = wakers
         self._growers = growers
 
     async def run(self) -> None:
@@ -52,9 +53,9 @@ class Wakeup:
     async def _listen(self) -> None:
         async with await AsyncConnection.connect(self._database_url, autocommit=True) as connection:
             await configure(connection)
-            for channel in self._wakers:
+            for channel in self.wakers:
                 await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-            for channel in self._wakers:
+            for channel in self.wakers:
                 self._wake(channel, "")
             while True:
                 look_at = time.monotonic() + LOOK_S
@@ -69,5 +70,5 @@ class Wakeup:
             grown(newest)
 
     def _wake(self, channel: str, said: str) -> None:
-        for wake in self._wakers[channel]:
+        for wake in self.wakers[channel]:
             wake(said)

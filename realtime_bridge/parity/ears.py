@@ -67,7 +67,7 @@ class LegacyEar:
     token: Callable[[], str]
     conversation_id: int
     hear: Hear
-    side: Side = Side.LEGACY
+    side = Side.LEGACY
     is_joined: bool = False
     _client: socketio.AsyncClient | None = None
 

@@ -199,8 +199,6 @@ async def _at_once(sink: Sink, events: Sequence[Event], connection: AsyncConnect
     """Raise SinkBroke when the sink breaks on something of `events`."""
     try:
         return await sink.deliver(events, connection)
-    except SinkUnavailable:
-        raise
     except Exception as error:
         if not _is_of_an_event(error):
             raise
@@ -240,5 +238,5 @@ async def _one_by_one(sink: Sink, events: Sequence[Event], connection: AsyncConn
 
 
 def _is_of_an_event(error: Exception) -> bool:
-    """Whether trying each event alone may help: not when a lease is lost, or the database is away."""
-    return isinstance(error, (DataError, IntegrityError)) or not isinstance(error, (LeaseLost, Error))
+    """Whether trying each event alone may help: not when a side or the database is away, or a lease is lost."""
+    return isinstance(error, (DataError, IntegrityError)) or not isinstance(error, (SinkUnavailable, LeaseLost, Error))

@@ -12,9 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import structlog
-from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from realtime_bridge.legacy.fanout.local import FanoutUnavailable
@@ -27,7 +25,7 @@ from realtime_bridge.rollout.dial.stages import Side
 from realtime_bridge.shared import sql
 from realtime_bridge.shared.database import Pool
 from realtime_bridge.shared.topics import inbox_topic
-from realtime_bridge.supabase.transport import Broadcast, Transport
+from realtime_bridge.supabase.transport import Broadcast, Transport, send_aside
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +90,7 @@ class Announcer:
             live += sum(batch.values())
             try:
                 await tell(reading, batch)
-            except (SinkError, FanoutUnavailable, psycopg.DataError, psycopg.IntegrityError) as reason:
+            except (SinkError, FanoutUnavailable) as reason:
                 log.info("notice not taken", side=side, reason=str(reason))
                 metrics.NOTICES_LOST.labels(reading.flag, side.value).inc(len(batch))
                 live = max(live, 1)  # of those behind it nothing is known
@@ -131,12 +129,7 @@ class Announcer:
             for user in users
             for event_id in (uuid4(),)
         ]
-        if not transport.transactional:
-            await transport.send(notices, None)
-            return
-        connection: AsyncConnection[Any]
-        async with self.pool.connection() as connection, connection.transaction():
-            await transport.send(notices, connection)
+        await send_aside(transport, self.pool, notices)
 
     async def _tell_legacy(self, legacy: LegacyServer, reading: Reading, users: Collection[UUID]) -> None:
         emits = [

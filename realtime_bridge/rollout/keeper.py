@@ -48,7 +48,7 @@ class GateKeeper:
 
     pool: Pool
     dial: Dial
-    told_by: Announcer
+    announcer: Announcer
     owner: str
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -194,16 +194,14 @@ class GateKeeper:
         if not is_news and now < self._repeat_at:
             return 0
         expired_s = announcer.EXPIRED_S if is_news else 0.0
-        told = await self.told_by.announce(reading, lambda: self.dial.reading is reading, expired_s=expired_s)
+        told = await self.announcer.announce(reading, lambda: self.dial.reading is reading, expired_s=expired_s)
         self._repeat_s = REPEAT_S if is_news else min(2 * self._repeat_s, MAX_REPEAT_S)
         self._repeat_at = now + self._repeat_s if told.may_answer or is_news or self._is_fresh else float("inf")
         self._is_fresh = False
         if is_news:
             self._announced = reading.revision
             async with self.pool.connection() as connection:
-                await judging.note_announced(
-                    connection, reading.flag, keeping.token, version=reading.version, revision=reading.revision
-                )
+                await judging.note_announced(connection, reading.flag, keeping.token, reading.revision)
         return told.users
 
     async def _keep_announcing(self) -> None:
@@ -219,7 +217,7 @@ class GateKeeper:
         if now < self._forgot_at + FORGET_S:
             return
         self._forgot_at = now
-        await self.told_by.forget()
+        await self.announcer.forget()
         async with self.pool.connection() as connection:
             await slots.forget(connection)
             await judging.forget_windows(connection)

@@ -35,7 +35,7 @@ class HttpTransport:
         self, *, supabase_url: str, secret_key: str, rate: Rate | None = None, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._rate = rate or Rate()
-        self._url = f"{supabase_url.rstrip('/')}/realtime/v1/api/broadcast"
+        self._url = f"{supabase_url}/realtime/v1/api/broadcast"
         self._headers = {"apikey": secret_key, "Authorization": f"Bearer {secret_key}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None

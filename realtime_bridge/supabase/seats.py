@@ -19,7 +19,7 @@ class Seats:
     def __init__(
         self, *, supabase_url: str, secret_key: str, token: Callable[[], str], per_connection: int = CHANNELS
     ) -> None:
-        self._url = f"{supabase_url.rstrip('/')}/realtime/v1"
+        self._url = f"{supabase_url}/realtime/v1"
         self._key = secret_key
         self._token = token
         self._per_connection = per_connection

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, DataError, IntegrityError
+
+from realtime_bridge.relay.sink import EventRefused
+from realtime_bridge.shared.database import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +42,15 @@ class Transport(Protocol):
     async def send(self, broadcasts: Sequence[Broadcast], connection: AsyncConnection[Any] | None) -> None: ...
 
     async def close(self) -> None: ...
+
+
+async def send_aside(transport: Transport, pool: Pool, broadcasts: Sequence[Broadcast]) -> None:
+    """Send beside the relay: what is written as rows, in a transaction of its own. Raises SinkError."""
+    if not transport.transactional:
+        await transport.send(broadcasts, None)
+        return
+    try:
+        async with pool.connection() as connection, connection.transaction():
+            await transport.send(broadcasts, connection)
+    except (DataError, IntegrityError) as error:  # the rest of what it says may hold the row
+        raise EventRefused(error.diag.message_primary or str(error)) from error

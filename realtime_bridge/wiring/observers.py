@@ -10,10 +10,12 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from realtime_bridge.ephemeral.api_signs import CHANNEL as SIGNS_CHANNEL
 from realtime_bridge.ephemeral.api_signs import ApiSigns
 from realtime_bridge.ephemeral.crossing import EphemeralBridge
 from realtime_bridge.ephemeral.members import StoredMembers
 from realtime_bridge.ephemeral.presence import TIMEOUT_S, MemoryLeases, RedisLeases
+from realtime_bridge.event_log.wakeup import Wakeup
 from realtime_bridge.fleet import reports
 from realtime_bridge.legacy.socketio.server import LegacyServer
 from realtime_bridge.parity.canary import Canary
@@ -60,8 +62,8 @@ class Observers:
     seats: list[Seats] = field(default_factory=list)
     redis: Redis | None = None
 
-    def create(self) -> list[Coroutine[Any, Any, object]]:
-        """Return what is run beside the relays until the bridge stops."""
+    def create(self, wakeup: Wakeup) -> list[Coroutine[Any, Any, object]]:
+        """Return what is run beside the relays until the bridge stops; some of it `wakeup` wakes."""
         parts: list[Coroutine[Any, Any, object]] = []
         if self.settings.has_seat:
             service = self._sit(lambda: mint_role_key(self.settings.signing_key, "service_role", TOKEN_TTL_S))
@@ -70,12 +72,12 @@ class Observers:
             parts.append(self._watch(service).run())
         if self.legacy:
             signs = ApiSigns(
-                database_url=self.settings.database_url,
                 pool=self.pool,
                 transport=self.transport,
                 deliver=self.legacy.deliver_unstored,
                 speaks_for_supabase=self._delivers_to_supabase,
             )
+            wakeup.wakers[SIGNS_CHANNEL] = [signs.hear]
             parts.append(signs.run())
         if self.settings.canary is CanaryMode.ON:
             parts.append(self._canary().run())

@@ -84,12 +84,13 @@ def create_wakeup(
     settings: Settings, relays: Sequence[Relay], rollout: Rollout | None, sender: WebhookSender | None
 ) -> Wakeup:
     """Return what wakes them all, on one connection."""
-    wakers: dict[str, list[Wake]] = {
+    wakers: dict[str, Sequence[Wake]] = {
         CHANNEL: [relay.wake for relay in relays],
         FAILURES_CHANNEL: [rollout.keeper.wake] if rollout else [],
         DELIVERIES_CHANNEL: [sender.wake] if sender else [],
     }
-    return Wakeup(settings.database_url, wakers, [relay.grown for relay in relays])
+    heard = {channel: wakes for channel, wakes in wakers.items() if wakes}
+    return Wakeup(settings.database_url, heard, [relay.grown for relay in relays])
 
 
 def create_heartbeat(

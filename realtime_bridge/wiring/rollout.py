@@ -80,10 +80,10 @@ def create_rollout(
     except FlagProviderError as error:
         raise ConfigurationError(str(error)) from error
     dial = Dial(settings.database_url)
-    told_by = Announcer(pool, transport=transport, legacy=legacy, ask=ask)
+    announced_by = Announcer(pool, transport=transport, legacy=legacy, ask=ask)
     return Rollout(
         dial=dial,
-        keeper=GateKeeper(pool=pool, dial=dial, told_by=told_by, owner=name),
+        keeper=GateKeeper(pool=pool, dial=dial, announcer=announced_by, owner=name),
         feeds={
             Side.LEGACY: DialFeed(dial, Side.LEGACY),
             Side.SUPABASE: CohortFeed(dial, always=lambda event: event.account_id == CANARY_ID)

@@ -23,8 +23,9 @@ def create_sender(settings: Settings, pool: Pool) -> tuple[Caller, WebhookSender
     return caller, WebhookSender(pool=pool, endpoints=Endpoints(settings.secrets), calls=caller)
 
 
-def create_wuzapi_sender(settings: Settings, pool: Pool, client: WuzapiClient) -> Sender | None:
+def create_wuzapi_sender(settings: Settings, pool: Pool) -> tuple[WuzapiClient, Sender] | tuple[None, None]:
     """Without a key no channel can have been made here: what other bridges can send waits for them."""
     if settings.secrets is None:
-        return None
-    return Sender(pool=pool, secrets=settings.secrets, servers=settings.wuzapi_servers, client=client)
+        return None, None
+    client = WuzapiClient()
+    return client, Sender(pool=pool, secrets=settings.secrets, servers=settings.wuzapi_servers, client=client)

@@ -64,9 +64,7 @@ class LegacyServer:
 
         `cors_origins` are those of pages elsewhere.
         """
-        Payload.max_decode_packets = (
-            MAX_PACKETS  # the library's way to set it; 16 loses a reconnecting client's requests
-        )
+        Payload.max_decode_packets = MAX_PACKETS  # the library's way; 16 loses a reconnecting client's requests
         logger = logging.getLogger(LIBRARY_LOGGER)
         logger.setLevel(logging.ERROR)  # the library warns about what any stranger can provoke
         self._rooms = Rooms(dialects)

@@ -38,8 +38,8 @@ async def release(connection: Connection, flag: str, owner: str) -> None:
     await _QUERIES.run(connection, "release", flag=flag, owner=owner)
 
 
-async def note_announced(connection: Connection, flag: str, token: int, *, version: int, revision: int) -> None:
-    await _QUERIES.run(connection, "note_announced", flag=flag, token=token, version=version, revision=revision)
+async def note_announced(connection: Connection, flag: str, token: int, revision: int) -> None:
+    await _QUERIES.run(connection, "note_announced", flag=flag, token=token, revision=revision)
 
 
 async def has_keeper(connection: Connection, flag: str) -> bool:

@@ -1,6 +1,6 @@
 -- name: ensure
-insert into public.rollout_keepers (flag, announced_version, announced_revision)
-select flag, version, revision from public.rollout_stages where flag = %(flag)s
+insert into public.rollout_keepers (flag, announced_revision)
+select flag, revision from public.rollout_stages where flag = %(flag)s
 on conflict (flag) do nothing
 
 -- name: claim
@@ -17,7 +17,7 @@ update public.rollout_keepers set lease_owner = null, lease_until = '-infinity'
 where flag = %(flag)s and lease_owner = %(owner)s
 
 -- name: note_announced
-update public.rollout_keepers set announced_version = %(version)s, announced_revision = %(revision)s
+update public.rollout_keepers set announced_revision = %(revision)s
 where flag = %(flag)s and lease_token = %(token)s
 
 -- name: has_keeper

@@ -43,8 +43,8 @@ async def keeping(
 ) -> AsyncIterator[tuple[GateKeeper, Pool]]:
     """A keeper that the test drives with `run_once`."""
     async with open_pool(database_url) as pool:
-        told_by = Announcer(pool, transport=transport, legacy=None)
-        yield GateKeeper(pool=pool, dial=Dial(database_url), told_by=told_by, owner=owner), pool
+        announced_by = Announcer(pool, transport=transport, legacy=None)
+        yield GateKeeper(pool=pool, dial=Dial(database_url), announcer=announced_by, owner=owner), pool
 
 
 def judge_once(database_url: str, transport: RecordingTransport | None = None) -> int:

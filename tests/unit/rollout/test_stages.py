@@ -67,7 +67,7 @@ def test_a_plan_reads_as_it_is_written() -> None:
 @pytest.mark.parametrize("words", ["", "10:", "10:30", "10:0m", "10:31d", "10:5w", "ten:5m", "10:-5m"])
 def test_an_unreadable_plan_is_refused(words: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(RolloutError):
+    with pytest.raises(RolloutError, match=r"A plan has|write the time|is not a stage"):
         schedule.parse(words.split())
 
 

@@ -11,8 +11,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from realtime_bridge.ephemeral.api_signs import CHANNEL, ApiSigns
+from realtime_bridge.ephemeral.api_signs import CHANNEL, QUEUE, ApiSigns
+from realtime_bridge.event_log.wakeup import Wakeup
 from realtime_bridge.legacy.frame import Emit
+from realtime_bridge.metrics import SIGNS_DROPPED
 from realtime_bridge.relay.sink import SinkUnavailable
 from realtime_bridge.supabase.transport import Broadcast
 from tests.relays import open_pool
@@ -58,7 +60,6 @@ class Recorded:
         """What carries signs of the API here, in a bridge that speaks for Supabase or does not."""
         async with open_pool(database_url) as pool:
             yield ApiSigns(
-                database_url=database_url,
                 pool=pool,
                 transport=self,
                 deliver=self.deliver,
@@ -73,7 +74,8 @@ def test_signs_reach_both_sides(conn: psycopg.Connection[DictRow], database_url:
     async def check() -> None:
         sides = Recorded()
         async with sides.signs(database_url) as signs:
-            running = asyncio.create_task(signs.run())
+            wakeup = Wakeup(database_url, {CHANNEL: [signs.hear]})
+            running = asyncio.gather(signs.run(), wakeup.run())
 
             def is_heard() -> bool:
                 for text in [*bad, json.dumps(GOOD)]:
@@ -82,7 +84,7 @@ def test_signs_reach_both_sides(conn: psycopg.Connection[DictRow], database_url:
 
             await eventually(is_heard, "the first sign")
             running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await asyncio.wait([running])
         first = sides.broadcasts[0]
         assert (first.topic, first.event, str(first.id)) == ("presence:7", "presence.typing", GOOD["eventId"])
         assert (first.payload["origin"], first.payload["hop"], first.payload["userId"]) == ("api", 1, str(USER))
@@ -132,5 +134,19 @@ def test_what_is_no_sign_stops_nobody(database_url: str) -> None:
             for text in ("[" * 7_900, '{"a":' * 1_500, "[]", "7", "", json.dumps(GOOD)):
                 await signs.carry(text)
         assert len(sides.emits) == 1
+
+    asyncio.run(check())
+
+
+def test_more_signs_than_can_be_carried_are_dropped(database_url: str) -> None:
+    """Signs may be lost; what waits for them does not grow, and nobody who wakes others waits."""
+
+    async def check() -> None:
+        sides = Recorded()
+        async with sides.signs(database_url) as signs:
+            dropped = SIGNS_DROPPED._value.get()
+            for _ in range(QUEUE + 5):
+                signs.hear(json.dumps(GOOD))
+            assert SIGNS_DROPPED._value.get() == dropped + 5
 
     asyncio.run(check())

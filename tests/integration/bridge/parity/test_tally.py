@@ -22,25 +22,16 @@ def deliver(sink: RecordingSink, events: list[Event], tally: Tally) -> None:
     asyncio.run(relay_sink.deliver(sink, events, tally))
 
 
-def test_it_counts_what_the_sink_does(events: list[Event]) -> None:
-    """Delivered and refused events are tries; a refusal is a failed one, but no outage."""
+@pytest.mark.parametrize("fault", ["refuses", "breaks_on"])
+def test_it_counts_what_the_sink_does(events: list[Event], fault: str) -> None:
+    """Delivered and refused events are tries; a refusal is a failed one, but no outage. So is what breaks the sink."""
     inner = RecordingSink()
-    inner.refuses = lambda one: one.seq == 2
+    setattr(inner, fault, lambda one: one.seq == 2)
     tally = Tally(Side.LEGACY)
     deliver(inner, events, tally)
     taken = tally.take()
-    assert (taken.side, taken.attempts, taken.errors) == ("legacy", 4, 1)
+    assert (taken.side, taken.attempts, taken.errors, taken.consecutive_failures) == ("legacy", 4, 1, 1)
     assert tally.take().attempts == 0
-
-
-def test_an_event_that_breaks_the_sink_is_a_failed_try(events: list[Event]) -> None:
-    """As one that the sink itself refuses: the gate counts both, and the neighbours' tries, too."""
-    inner = RecordingSink()
-    inner.breaks_on = lambda one: one.seq == 2
-    tally = Tally(Side.LEGACY)
-    deliver(inner, events, tally)
-    taken = tally.take()
-    assert (taken.attempts, taken.errors, taken.consecutive_failures) == (4, 1, 1)
 
 
 def test_consecutive_failures_last_until_a_success(events: list[Event]) -> None:
